@@ -1,0 +1,1 @@
+"""The configuration: schema, loading with line numbers, checks. Imports no other room. Start at schema.py."""

@@ -1,0 +1,1 @@
+"""HTTP without I/O: heads, fields, bodies, paths, limits. Bytes in, events out. Start at message.py."""

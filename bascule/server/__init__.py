@@ -1,0 +1,1 @@
+"""Processes, signals and sockets: supervisor, workers, keeper, reload, upgrade. Knows nothing of HTTP. Start at supervisor.py."""

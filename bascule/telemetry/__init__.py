@@ -1,0 +1,1 @@
+"""What happened: access log, metrics. Start at metrics.py."""

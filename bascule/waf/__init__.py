@@ -1,0 +1,1 @@
+"""The web application firewall: transaction in, verdict out. No I/O, no event loop. Start at engine.py."""
