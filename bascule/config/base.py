@@ -12,9 +12,7 @@ M = TypeVar("M", bound="Model")
 class Model(BaseModel):
     """A part of the configuration. Immutable; unknown keys are refused."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 def overlay(parent: M, child: M | None) -> M:

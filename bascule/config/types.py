@@ -41,9 +41,7 @@ def parse_duration(value: Any) -> float:
         text = str(value).strip().lower()
         parts = _DURATION.findall(text)
         if not parts or "".join(number + unit for number, unit in parts) != text:
-            raise ValueError(
-                f"{value!r} is not a duration: write 250ms, 10s, 5m, 1h30m or a number of seconds"
-            )
+            raise ValueError(f"{value!r} is not a duration: write 250ms, 10s, 5m, 1h30m or a number of seconds")
         seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
     if seconds < 0:
         raise ValueError("a duration cannot be negative")
@@ -80,9 +78,7 @@ def parse_network(value: Any) -> Network:
     try:
         return ipaddress.ip_network(str(value).strip(), strict=False)
     except ValueError:
-        raise ValueError(
-            f"{value!r} is not an address or CIDR block such as 10.0.0.0/8 or 2001:db8::/32"
-        ) from None
+        raise ValueError(f"{value!r} is not an address or CIDR block such as 10.0.0.0/8 or 2001:db8::/32") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +108,7 @@ def parse_address(value: Any) -> Address:
         return Address("", 0, path)
     host, separator, port = text.rpartition(":")
     if not separator or not port.isdigit() or int(port) > 65535:
-        raise ValueError(
-            f"{text!r} is not an address: write 127.0.0.1:8080, [::1]:8080 or unix:/run/app.sock"
-        )
+        raise ValueError(f"{text!r} is not an address: write 127.0.0.1:8080, [::1]:8080 or unix:/run/app.sock")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
@@ -145,18 +139,14 @@ def parse_origin(value: Any) -> Origin:
         raise ValueError(f"{text!r}: an origin is http:// or https://, not {scheme}://")
     parts = urlsplit(text)
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
-        raise ValueError(
-            f"{text!r}: an origin is a scheme, a host and a port; put a path into the route's rewrite"
-        )
+        raise ValueError(f"{text!r}: an origin is a scheme, a host and a port; put a path into the route's rewrite")
     if not parts.hostname:
         raise ValueError(f"{text!r}: the host is missing, as in {scheme}://127.0.0.1:9001")
     try:
         port = parts.port
     except ValueError:
         raise ValueError(f"{text!r}: the port is a number up to 65535") from None
-    return Origin(
-        scheme, Address(parts.hostname, (443 if scheme == "https" else 80) if port is None else port)
-    )
+    return Origin(scheme, Address(parts.hostname, (443 if scheme == "https" else 80) if port is None else port))
 
 
 def _text(pattern_hint: str) -> WithJsonSchema:
@@ -179,7 +169,5 @@ OriginField = Annotated[
     Origin,
     BeforeValidator(parse_origin),
     PlainSerializer(str),
-    WithJsonSchema(
-        {"type": "string", "description": "10.0.0.1:8000, https://host:8443 or unix:/run/app.sock"}
-    ),
+    WithJsonSchema({"type": "string", "description": "10.0.0.1:8000, https://host:8443 or unix:/run/app.sock"}),
 ]

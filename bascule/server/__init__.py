@@ -1,1 +1,1 @@
-"""Processes, signals and sockets: supervisor, workers, keeper, reload, upgrade. No HTTP. Start at supervisor.py."""
+"""Processes, signals and sockets: supervisor, workers, keeper, reload, upgrade. Start at supervisor.py."""
