@@ -1,0 +1,155 @@
+"""Field lines (RFC 9110 section 5, RFC 9112 section 5): strict parsing, once per distinct line.
+
+Clients and servers repeat themselves: most lines of a message are byte-for-byte those of an earlier one.
+`FieldParser` therefore remembers the result for a line in a bounded table, and a repeated line costs one
+look-up. What a line means to the proxy is a small number beside it, its *kind*, so that the loop over a
+head touches only the few fields that matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+
+from bascule.http.errors import HttpError
+
+Field = tuple[bytes, bytes, int, bytes]
+"""``(lower-case name, value, kind, line as it is forwarded)``."""
+
+TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""RFC 9110 5.6.2."""
+
+VALUE_BYTES = bytes([9, *range(32, 127), *range(128, 256)])
+"""RFC 9110 5.5: HTAB, SP, VCHAR, obs-text. No other control character: CR, LF and NUL split or truncate messages."""
+
+
+class Kind(IntEnum):
+    """What a field means to the proxy. `PLAIN` ones are just passed on."""
+
+    PLAIN = 0
+    WATCHED = 1  # some route of the plan sets, removes or hides it
+    HOP = 2  # hop-by-hop (RFC 9110 7.6.1) with no further meaning here
+    HOST = 3
+    CONTENT_LENGTH = 4
+    TRANSFER_ENCODING = 5
+    CONNECTION = 6
+    UPGRADE = 7
+    EXPECT = 8
+    FORWARDED = 9  # what earlier hops say of the client
+    VIA = 10
+    USER_AGENT = 11
+    REFERER = 12
+    TRAILER = 13
+    LOCATION = 14  # names a place; may name an origin
+    SET_COOKIE = 15
+    DATE = 16
+    UNSAFE_NAME = 17  # underscore or dot: CGI-like servers confuse it with another field
+    TE = 18
+
+
+REQUEST_KINDS: dict[bytes, int] = {
+    b"host": Kind.HOST,
+    b"content-length": Kind.CONTENT_LENGTH,
+    b"transfer-encoding": Kind.TRANSFER_ENCODING,
+    b"connection": Kind.CONNECTION,
+    b"upgrade": Kind.UPGRADE,
+    b"expect": Kind.EXPECT,
+    b"te": Kind.TE,
+    b"trailer": Kind.TRAILER,
+    b"keep-alive": Kind.HOP,
+    b"proxy-connection": Kind.HOP,
+    b"proxy-authorization": Kind.HOP,
+    b"proxy-authenticate": Kind.HOP,
+    b"http2-settings": Kind.HOP,
+    b"x-forwarded-for": Kind.FORWARDED,
+    b"x-forwarded-proto": Kind.FORWARDED,
+    b"x-forwarded-host": Kind.FORWARDED,
+    b"x-forwarded-port": Kind.FORWARDED,
+    b"x-forwarded-server": Kind.FORWARDED,
+    b"x-real-ip": Kind.FORWARDED,
+    b"forwarded": Kind.FORWARDED,
+    b"via": Kind.VIA,
+    b"user-agent": Kind.USER_AGENT,
+    b"referer": Kind.REFERER,
+}
+
+RESPONSE_KINDS: dict[bytes, int] = {
+    b"content-length": Kind.CONTENT_LENGTH,
+    b"transfer-encoding": Kind.TRANSFER_ENCODING,
+    b"connection": Kind.CONNECTION,
+    b"upgrade": Kind.UPGRADE,
+    b"trailer": Kind.TRAILER,
+    b"keep-alive": Kind.HOP,
+    b"proxy-connection": Kind.HOP,
+    b"proxy-authenticate": Kind.HOP,
+    b"proxy-authentication-info": Kind.HOP,
+    b"location": Kind.LOCATION,
+    b"content-location": Kind.LOCATION,
+    b"refresh": Kind.LOCATION,
+    b"set-cookie": Kind.SET_COOKIE,
+    b"date": Kind.DATE,
+    b"via": Kind.VIA,
+}
+
+_NEVER_REMEMBERED = frozenset(
+    b"cookie set-cookie authorization proxy-authorization referer etag if-none-match content-length date "
+    b"last-modified x-request-id traceparent".split()
+)
+"""Fields that vary per request or hold secrets: they would only push the others out."""
+
+_LINES_KEPT = 4096
+_LONGEST_KEPT = 256
+
+
+class FieldParser:
+    """Parses field lines of one direction. `watched` are names that routes act on."""
+
+    __slots__ = ("_kinds", "_lines", "get")
+
+    def __init__(self, kinds: dict[bytes, int], watched: Iterable[bytes] = ()) -> None:
+        self._kinds = {**{name: int(Kind.WATCHED) for name in watched}, **{n: int(k) for n, k in kinds.items()}}
+        self._lines: dict[bytes, Field] = {}
+        self.get: Callable[[bytes], Field | None] = self._lines.get
+        """The remembered field of a line, if any; call `parse` otherwise."""
+
+    def parse(self, line: bytes) -> Field:
+        """Return the field of a line without its CRLF.
+
+        Raises HttpError(400): obs-fold, space before the colon, a name that is no token, a control character.
+        """
+        raw, colon, value = line.partition(b":")
+        if not colon or not TOKEN.fullmatch(raw):
+            raise HttpError(400, _fault_of_name(line, raw, colon))
+        if value.translate(None, VALUE_BYTES):
+            raise HttpError(400, "bad_field_value")
+        name = raw.lower()
+        value = value.strip(b" \t")
+        kind = self._kinds.get(name, 0)
+        if not kind and (b"_" in name or b"." in name):
+            kind = int(Kind.UNSAFE_NAME)
+        field = (name, value, kind, b"%b: %b\r\n" % (name, value))
+        if len(line) <= _LONGEST_KEPT and name not in _NEVER_REMEMBERED:
+            if len(self._lines) >= _LINES_KEPT:
+                self._lines.clear()
+            self._lines[line] = field
+        return field
+
+    def parse_all(self, lines: Iterable[bytes]) -> list[Field]:
+        """Return the fields of lines without CRLF (trailers, tests)."""
+        return [self.get(line) or self.parse(line) for line in lines]
+
+
+def _fault_of_name(line: bytes, raw: bytes, colon: bytes) -> str:
+    if line[:1] in (b" ", b"\t"):
+        return "obs_fold"
+    if not colon:
+        return "field_without_colon"
+    if raw[-1:] in (b" ", b"\t"):
+        return "space_before_colon"
+    return "bad_field_name"
+
+
+def list_tokens(value: bytes) -> list[bytes]:
+    """Return the lower-case members of a comma-separated list (RFC 9110 5.6.1), empty ones left out."""
+    return [token for part in value.lower().split(b",") if (token := part.strip(b" \t"))]
