@@ -1,0 +1,106 @@
+"""URL encoding, the %uHHHH form, and UTF-8 to %uHHHH."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+_BYTE_OF = {
+    high + low: bytes.fromhex((high + low).decode("ascii"))
+    for high in (bytes([c]) for c in b"0123456789ABCDEFabcdef")
+    for low in (bytes([c]) for c in b"0123456789ABCDEFabcdef")
+}
+_HEX4 = re.compile(rb"[uU]([0-9A-Fa-f]{4})")
+_UNSAFE = re.compile(rb"[^*0-9A-Za-z]")
+_ENCODED = {bytes([c]): b"+" if c == 0x20 else b"%%%02x" % c for c in range(256)}
+_UTF8 = re.compile(
+    rb"[\xC0-\xDF][\x80-\xBF]|[\xE0-\xEF][\x80-\xBF]{2}|[\xF0-\xF7][\x80-\xBF]{3}|[\xC0-\xF7]|\0(?=[\x00-\xFF])"
+)
+
+
+def url_decode(value: bytes) -> bytes:
+    """Decode `%HH` and `+`; leave what is not a valid escape as it stands."""
+    if b"+" in value:
+        value = value.replace(b"+", b" ")
+    if b"%" not in value:
+        return value
+    head, *parts = value.split(b"%")
+    out = [head]
+    for part in parts:
+        byte = _BYTE_OF.get(part[:2])
+        if byte is None:
+            out += (b"%", part)
+        else:
+            out += (byte, part[2:])
+    decoded = b"".join(out)
+    return value if len(decoded) == len(value) else decoded
+
+
+def make_url_decode_uni(unicode_map: Mapping[int, int] | None = None) -> Callable[[bytes], bytes]:
+    """Return `t:urlDecodeUni` for a code page (`SecUnicodeMapFile`): code point -> byte.
+
+    Code points outside the map, or all of them without one, become their low byte; full-width
+    ASCII (U+FF01..U+FF5E) becomes ASCII.
+    """
+    table = unicode_map or {}
+
+    def unicode_byte(digits: bytes) -> bytes:
+        code = int(digits, 16)
+        if (mapped := table.get(code)) is not None:
+            return bytes([mapped & 0xFF])
+        low = code & 0xFF
+        return bytes([low + 0x20 if code >> 8 == 0xFF and 0 < low < 0x5F else low])
+
+    def url_decode_uni(value: bytes) -> bytes:
+        if b"+" in value:
+            value = value.replace(b"+", b" ")
+        if b"%" not in value:
+            return value
+        head, *parts = value.split(b"%")
+        out = [head]
+        for part in parts:
+            byte = _BYTE_OF.get(part[:2])
+            if byte is not None:
+                out += (byte, part[2:])
+            elif (wide := _HEX4.match(part)) is not None:
+                out += (unicode_byte(wide[1]), part[5:])
+            else:
+                out += (b"%", part)
+        decoded = b"".join(out)
+        return value if len(decoded) == len(value) else decoded
+
+    return url_decode_uni
+
+
+url_decode_uni = make_url_decode_uni()
+
+
+def url_encode(value: bytes) -> bytes:
+    """Encode all but `*`, digits and letters; a blank becomes `+`."""
+    if _UNSAFE.search(value) is None:
+        return value
+    return _UNSAFE.sub(lambda match: _ENCODED[match[0]], value)
+
+
+def _utf8_char(match: re.Match[bytes]) -> bytes:
+    char = match[0]
+    lead = char[:1]
+    if len(char) == 1:  # a NUL, or a lead byte without its continuation: gone, unless beyond U+10FFFF
+        return lead if lead >= b"\xf5" else b""
+    code = char[0] & (0xFF >> (len(char) + 1))
+    for byte in char[1:]:
+        code = code << 6 | byte & 0x3F
+    out = b"%%u%04x" % code
+    if lead >= b"\xf5":
+        out = lead + out
+    if 0xD800 <= code <= 0xDFFF or code < (0x80, 0x800, 0x10000)[len(char) - 2]:
+        out += lead  # surrogates and over-long forms are marked by the raw lead byte
+    return out
+
+
+def utf8_to_unicode(value: bytes) -> bytes:
+    """Rewrite UTF-8 sequences as `%uHHHH` (RFC 3629); bytes that begin no sequence stay."""
+    if value.isascii() and b"\0" not in value:
+        return value
+    out = _UTF8.sub(_utf8_char, value)
+    return value if out == value else out

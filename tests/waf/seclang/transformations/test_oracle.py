@@ -1,0 +1,75 @@
+"""Differential test against libmodsecurity: same bytes out for the same bytes in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from bascule.waf.seclang.transformations import TRANSFORMATIONS
+
+libmodsecurity = pytest.importorskip("libmodsecurity")
+
+PIECES: dict[str, list[bytes]] = {
+    "path": [b"a", b"b", b"/", b".", b"..", b"/", b"\\", b"c"],
+    "base64": [b"A", b"Q", b"9", b"=", b"=", b" ", b"\n", b"\r\n", b"z", b"/", b"QUJD", b"!"],
+    "escapes": [b"\\", b"f", b"F", b"0", b"1", b"4", b"7", b"8", b"u", b"x", b"n", b" ", b"\n", b"z", b"\xff", b"ff5e"],
+    "utf8": [b"a", b"\0", "é".encode(), "€".encode(), "😀".encode(), b"\xed\xa0\x80", b"\xc0\x80", b"\xe2", b"\xf5\x80\x80\x80"],
+    "url": [b"%", b"u", b"U", b"f", b"F", b"0", b"4", b"1", b"+", b"z", b"5e"],
+    "entity": [b"&", b"#", b"x", b"1", b"f", b"0", b";", b"amp;", b"lt;", b"NBSP;", b"99999999999"],
+    "mixed": [*rb"a B / * - <!-- --> /* */ \ 0x41 = # ; . // ' ^ , (".split(), b"\t", b"\v", b"\xa0", b"\xc2", b'"', b" ", b"\0", b"\r\n"],
+}  # fmt: skip
+ALPHABET = {
+    "normalisepath": "path",
+    "normalisepathwin": "path",
+    "base64decode": "base64",
+    "base64decodeext": "base64",
+    "cssdecode": "escapes",
+    "jsdecode": "escapes",
+    "escapeseqdecode": "escapes",
+    "utf8tounicode": "utf8",
+    "urldecode": "url",
+    "urldecodeuni": "url",
+    "htmlentitydecode": "entity",
+}
+NOT_IN_LIBMODSECURITY = {"phpargsnames", "none"}
+
+
+@cache
+def engine() -> tuple[object, list[object]]:
+    seen: list[object] = []
+    modsecurity = libmodsecurity.ModSecurity()
+    modsecurity.set_log_callback(lambda message: None)
+    modsecurity.set_rule_message_callback(seen.append)
+    return modsecurity, seen
+
+
+def reference(name: str, values: list[bytes]) -> Iterator[bytes]:
+    modsecurity, seen = engine()
+    rules = libmodsecurity.RulesSet()
+    rules.load(
+        "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\n"
+        f'SecRule ARGS:a "@unconditionalMatch" "id:1,phase:2,pass,t:none,t:{name},t:hexEncode,'
+        "logdata:'%{MATCHED_VAR}'\""
+    )
+    for value in values:
+        seen.clear()
+        with modsecurity.transaction(rules) as transaction:  # type: ignore[attr-defined]
+            transaction.process_connection("127.0.0.1", 1, "127.0.0.1", 80)
+            transaction.process_uri("/", "POST", "1.1")
+            transaction.add_request_header("Content-Type", "application/x-www-form-urlencoded")
+            transaction.process_request_headers()
+            transaction.append_request_body(b"a=" + b"".join(b"%%%02x" % char for char in value))
+            transaction.process_request_body()
+        yield bytes.fromhex(seen[0].data)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMATIONS.keys() - NOT_IN_LIBMODSECURITY))
+def test_same_as_libmodsecurity(name: str) -> None:
+    draw = random.Random(name)
+    pieces = PIECES[ALPHABET.get(name, "mixed")]
+    values = [b"".join(draw.choices(pieces, k=draw.randrange(1, 14))) for _ in range(150)]
+    for value, expected in zip(values, reference(name, values), strict=True):
+        assert TRANSFORMATIONS[name](value) == expected, value
