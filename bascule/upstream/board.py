@@ -1,0 +1,139 @@
+"""The board: what workers and keeper tell each other about servers, in shared memory.
+
+Per pool a version; per slot of a server the keeper's flags and the server's key; per slot and worker the requests
+in progress and the end of an ejection. Every word has one writer and readers never lock. The version alone is
+written by all: each writer takes values that no other ever uses, so that no change can hide behind another.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from bascule.config.plan import PoolPlan
+
+MAX_DISCOVERED = 256
+"""Slots of a pool with discovery; more members than slots are not used."""
+
+DOWN = 1
+DRAIN = 2
+_WEIGHT_SHIFT = 8
+
+
+class SharedArena(Protocol):
+    """Named segments of memory shared over fork, zero at first (state/arena.py)."""
+
+    def u64(self, name: str, count: int) -> memoryview: ...
+    def f64(self, name: str, count: int) -> memoryview: ...
+
+
+def pool_slots(pool: PoolPlan) -> int:
+    """Return how many slots a pool takes."""
+    return MAX_DISCOVERED if pool.config.discover else len(pool.config.servers)
+
+
+class PoolBoard:
+    """The part of the board that belongs to one pool."""
+
+    def __init__(
+        self, version: memoryview, flags: memoryview, keys: memoryview, active: memoryview, ejected: memoryview[float]
+    ) -> None:
+        self.version = version
+        self.flags = flags
+        self.keys = keys
+        self._active = active
+        self._ejected = ejected
+        self.slots = len(flags)
+        self.workers = len(active) // self.slots if self.slots else 1
+        self._stamps: itertools.count[int] | None = None
+
+    def announce(self, writer: int) -> None:
+        """Tell all readers that something changed. `writer` is the worker's index, or -1 for the keeper."""
+        if self._stamps is None:
+            # Milliseconds since boot lead, so that a restarted writer repeats none of its predecessor's values.
+            start = (int(time.monotonic() * 1000) << 20) + (writer + 1)
+            self._stamps = itertools.count(start, 1024)
+        self.version[0] = next(self._stamps)
+
+    # -- written by the keeper
+
+    def is_down(self, slot: int) -> bool:
+        """Did the active checks find the server of this slot down?"""
+        return bool(self.flags[slot] & DOWN)
+
+    def is_drained(self, slot: int) -> bool:
+        """Was it drained by an operator?"""
+        return bool(self.flags[slot] & DRAIN)
+
+    def weight(self, slot: int) -> int | None:
+        """Return an operator's weight for the server; None means the configured one."""
+        raw: int = self.flags[slot] >> _WEIGHT_SHIFT
+        return raw - 1 if raw else None
+
+    def set_flags(self, slot: int, *, down: bool, drain: bool, weight: int | None = None) -> None:
+        """Write what the keeper knows of a server. Keeper only."""
+        raw = 0 if weight is None else weight + 1
+        value = (DOWN if down else 0) | (DRAIN if drain else 0) | raw << _WEIGHT_SHIFT
+        if self.flags[slot] != value:
+            self.flags[slot] = value
+            self.announce(-1)
+
+    # -- written by each worker
+
+    def eject(self, slot: int, worker: int, until: float) -> None:
+        """Eject the server until then (seconds of the monotonic clock); 0 takes an ejection back."""
+        self._ejected[slot * self.workers + worker] = until
+        self.announce(worker)
+
+    def ejected_until(self, slot: int) -> float:
+        """Return the end of the longest ejection that any worker decided."""
+        start = slot * self.workers
+        return max(self._ejected[start : start + self.workers])
+
+    def set_active(self, slot: int, worker: int, count: int) -> None:
+        """Publish the requests this worker has in progress on the server."""
+        self._active[slot * self.workers + worker] = count
+
+    def active(self, slot: int) -> int:
+        """Return the requests in progress on the server over all workers."""
+        start = slot * self.workers
+        return sum(self._active[start : start + self.workers])
+
+    def clear(self, slot: int, worker: int) -> None:
+        """Forget what a predecessor of this worker (killed, perhaps) left behind."""
+        self._active[slot * self.workers + worker] = 0
+        self._ejected[slot * self.workers + worker] = 0.0
+
+
+class Board:
+    """The layout over the arena; build it alike in every process, before or after the fork."""
+
+    def __init__(self, arena: SharedArena, pools: Sequence[PoolPlan], workers: int) -> None:
+        slots = sum(pool_slots(pool) for pool in pools)
+        version = arena.u64("upstream.version", max(1, len(pools)))
+        flags = arena.u64("upstream.flags", max(1, slots))
+        keys = arena.u64("upstream.keys", max(1, slots))
+        active = arena.u64("upstream.active", max(1, slots * workers))
+        ejected = cast("memoryview[float]", arena.f64("upstream.ejected", max(1, slots * workers)))
+        self.pools: list[PoolBoard] = []
+        start = 0
+        for index, pool in enumerate(pools):
+            end = start + pool_slots(pool)
+            self.pools.append(
+                PoolBoard(
+                    version[index : index + 1],
+                    flags[start:end],
+                    keys[start:end],
+                    active[start * workers : end * workers],
+                    ejected[start * workers : end * workers],
+                )
+            )
+            start = end
+
+    @staticmethod
+    def size(pools: Sequence[PoolPlan], workers: int) -> int:
+        """Return the bytes of arena that are enough for the board and the arena's own directory."""
+        slots = sum(pool_slots(pool) for pool in pools)
+        return 2 * 8 * (len(pools) + 2 * slots + 2 * slots * workers) + (1 << 16)
