@@ -1,0 +1,142 @@
+"""Why Bascule itself answered or cut an exchange: one name each, for the access log and the metrics.
+
+A name is part of the operators' interface: rename none, add at the end of its group. The number of a cause in
+`ALL` is the place of its counter in shared memory; a counter never outlives the program that laid it out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MEANINGS: Final[dict[str, str]] = {
+    # What the client sent is not a request we pass on (RFC 9112, DESIGN 7): 4xx and 501
+    "bad_request": "malformed request that no narrower cause describes",
+    "bad_request_line": "request line is not method SP target SP version",
+    "bad_method": "method is not a token, or is one that is not served",
+    "bad_version": "HTTP version is not 1.0 or 1.1",
+    "bad_target": "request target is not in a form that its method allows",
+    "bad_path": "path breaks the site's path policy (dot segments, encoded slash, NUL, backslash)",
+    "bad_field_name": "field name is not a token, or a space stands before its colon",
+    "bad_field_value": "field value holds NUL or a control character",
+    "bare_cr": "CR without LF",
+    "bare_lf": "LF without CR",
+    "obs_fold": "obsolete folding of a field over several lines",
+    "bad_host": "Host is missing, repeated, malformed, or contradicts the target",
+    "bad_content_length": "Content-Length is not one number of digits, or two of them differ",
+    "length_with_transfer_encoding": "Content-Length together with Transfer-Encoding",
+    "bad_transfer_encoding": "Transfer-Encoding in HTTP/1.0, repeated, or with chunked not last",
+    "unknown_transfer_coding": "Transfer-Encoding names a coding other than chunked",
+    "bad_chunk": "chunk size, extension or end is malformed",
+    "bad_trailer": "trailer section is malformed or holds a field that may not come there",
+    "bad_expect": "Expect asks for something other than 100-continue",
+    "bad_upgrade": "Upgrade to a protocol the route does not let through",
+    "underscore_field": "field name with an underscore or a dot where the policy refuses them",
+    "bad_proxy_header": "PROXY protocol header is missing, malformed, or from a peer that may not send one",
+    "tls_handshake": "TLS handshake failed",
+    "client_certificate": "client certificate is missing or not one that is let in",
+    "misdirected": "Host is not one that the TLS connection was made for",
+    # Limits and deadlines towards the client
+    "too_many_fields": "more header fields than the limit",
+    "header_too_large": "header section larger than the limit",
+    "target_too_long": "request target longer than the limit",
+    "body_too_large": "request body larger than the limit",
+    "header_timeout": "request head not complete in time",
+    "body_timeout": "client fell silent inside the request body",
+    "body_too_slow": "request body slower than the lowest rate",
+    "send_timeout": "client took nothing of its response for too long",
+    "tls_timeout": "TLS handshake not complete in time",
+    "idle_timeout": "upgraded connection or tunnel silent for too long",
+    "total_timeout": "exchange with all its tries took longer than its limit",
+    "over_limit_connections": "more connections than a worker keeps",
+    "over_limit_address": "more connections than one address may hold",
+    "client_abort": "client went away before the end",
+    # The way of the request
+    "no_site": "no site serves this host",
+    "no_route": "no route of the site matches",
+    "method_not_allowed": "route exists but not for this method",
+    "redirect": "route redirects",
+    "https_redirect": "plain HTTP sent on to HTTPS",
+    "respond": "route gives a fixed answer",
+    "maintenance": "maintenance mode",
+    "waf": "refused by the web application firewall",
+    "drain": "worker is stopping",
+    # The servers
+    "no_server": "no usable server in the pool",
+    "queue_full": "every server full and the queue too",
+    "queue_timeout": "no server had a free slot in time",
+    "connect_failed": "no connection to a server",
+    "connect_timeout": "connection to a server not open in time",
+    "origin_tls": "TLS handshake or verification with the server failed",
+    "origin_reset": "server closed before its response was complete",
+    "origin_timeout": "server gave no response head in time",
+    "origin_idle": "server fell silent inside its response",
+    "origin_protocol_error": "response is malformed or ambiguous",
+    "origin_header_too_large": "header section of the response larger than the limit",
+    "intercepted": "server's own error page replaced",
+    "internal": "fault inside Bascule",
+}
+
+ALL: Final[tuple[str, ...]] = tuple(MEANINGS)
+NUMBER: Final[dict[str, int]] = {name: number for number, name in enumerate(ALL)}
+
+BAD_REQUEST: Final = "bad_request"
+BAD_REQUEST_LINE: Final = "bad_request_line"
+BAD_METHOD: Final = "bad_method"
+BAD_VERSION: Final = "bad_version"
+BAD_TARGET: Final = "bad_target"
+BAD_PATH: Final = "bad_path"
+BAD_FIELD_NAME: Final = "bad_field_name"
+BAD_FIELD_VALUE: Final = "bad_field_value"
+BARE_CR: Final = "bare_cr"
+BARE_LF: Final = "bare_lf"
+OBS_FOLD: Final = "obs_fold"
+BAD_HOST: Final = "bad_host"
+BAD_CONTENT_LENGTH: Final = "bad_content_length"
+LENGTH_WITH_TRANSFER_ENCODING: Final = "length_with_transfer_encoding"
+BAD_TRANSFER_ENCODING: Final = "bad_transfer_encoding"
+UNKNOWN_TRANSFER_CODING: Final = "unknown_transfer_coding"
+BAD_CHUNK: Final = "bad_chunk"
+BAD_TRAILER: Final = "bad_trailer"
+BAD_EXPECT: Final = "bad_expect"
+BAD_UPGRADE: Final = "bad_upgrade"
+UNDERSCORE_FIELD: Final = "underscore_field"
+BAD_PROXY_HEADER: Final = "bad_proxy_header"
+TLS_HANDSHAKE: Final = "tls_handshake"
+CLIENT_CERTIFICATE: Final = "client_certificate"
+MISDIRECTED: Final = "misdirected"
+TOO_MANY_FIELDS: Final = "too_many_fields"
+HEADER_TOO_LARGE: Final = "header_too_large"
+TARGET_TOO_LONG: Final = "target_too_long"
+BODY_TOO_LARGE: Final = "body_too_large"
+HEADER_TIMEOUT: Final = "header_timeout"
+BODY_TIMEOUT: Final = "body_timeout"
+BODY_TOO_SLOW: Final = "body_too_slow"
+SEND_TIMEOUT: Final = "send_timeout"
+TLS_TIMEOUT: Final = "tls_timeout"
+IDLE_TIMEOUT: Final = "idle_timeout"
+TOTAL_TIMEOUT: Final = "total_timeout"
+OVER_LIMIT_CONNECTIONS: Final = "over_limit_connections"
+OVER_LIMIT_ADDRESS: Final = "over_limit_address"
+CLIENT_ABORT: Final = "client_abort"
+NO_SITE: Final = "no_site"
+NO_ROUTE: Final = "no_route"
+METHOD_NOT_ALLOWED: Final = "method_not_allowed"
+REDIRECT: Final = "redirect"
+HTTPS_REDIRECT: Final = "https_redirect"
+RESPOND: Final = "respond"
+MAINTENANCE: Final = "maintenance"
+WAF: Final = "waf"
+DRAIN: Final = "drain"
+NO_SERVER: Final = "no_server"
+QUEUE_FULL: Final = "queue_full"
+QUEUE_TIMEOUT: Final = "queue_timeout"
+CONNECT_FAILED: Final = "connect_failed"
+CONNECT_TIMEOUT: Final = "connect_timeout"
+ORIGIN_TLS: Final = "origin_tls"
+ORIGIN_RESET: Final = "origin_reset"
+ORIGIN_TIMEOUT: Final = "origin_timeout"
+ORIGIN_IDLE: Final = "origin_idle"
+ORIGIN_PROTOCOL_ERROR: Final = "origin_protocol_error"
+ORIGIN_HEADER_TOO_LARGE: Final = "origin_header_too_large"
+INTERCEPTED: Final = "intercepted"
+INTERNAL: Final = "internal"

@@ -1,0 +1,242 @@
+"""Access log formats: a batch of records becomes whole lines, column by column.
+
+A line is printable ASCII whatever a client sent: JSON escapes everything else as ``\\uXXXX`` (RFC 8259, 7), the
+combined format as ``\\xHH``, so nobody can forge a line or send a terminal's control sequence through the log.
+Working on columns keeps the loops inside the interpreter's C code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from bascule.config.observe import LOG_FIELDS
+from bascule.config.plan import RoutePlan
+
+Record: TypeAlias = tuple[
+    float,  # time, seconds since the epoch, of the end of the exchange
+    bytes | str,  # client address
+    int,  # client port
+    RoutePlan | None,
+    bytes,  # method
+    bytes,  # host
+    bytes,  # target
+    bytes,  # version
+    int,  # status; 0: none was sent
+    int,  # bytes in
+    int,  # bytes out
+    float,  # duration in seconds
+    float,  # wait in seconds for the server's response head; 0: there was none
+    str,  # server: its name in the pool; empty: none was asked
+    int,  # tries
+    str,  # cause, one of telemetry/causes.py
+    str,  # ref
+    bytes,  # user agent
+    bytes,  # referer
+    str,  # tls version; empty: plain
+    str,  # request id
+]
+(TIME, CLIENT, PORT, ROUTE, METHOD, HOST, TARGET, VERSION, STATUS, BYTES_IN, BYTES_OUT, DURATION, WAIT, SERVER, TRIES,
+ CAUSE, REF, USER_AGENT, REFERER, TLS, REQUEST_ID) = range(21)  # fmt: skip
+
+Batch: TypeAlias = Sequence[Record]
+Columns: TypeAlias = Sequence[Sequence[Any]]
+Format: TypeAlias = Callable[[Batch], bytes]
+"""Turns records into lines, each ended by a line feed. Never raises on what a client sent."""
+
+_MILLISECONDS: Final = tuple(f".{number:03d}Z" for number in range(1000))
+_CUT: Final = 48
+"""Bytes of a field that are kept when a line is too long for where it goes."""
+
+
+def make_format(name: str, fields: Sequence[str], max_line: int = 0) -> Format:
+    """Return the format ``json`` (with `fields`, in order) or ``combined``; no line exceeds `max_line` if given.
+
+    Raises ValueError for an unknown format or field.
+    """
+    if name == "combined":
+        encode = combined_lines
+    elif name == "json":
+        encode = JsonLines(fields)
+    else:
+        raise ValueError(f"access log format {name!r}: it is json or combined")
+    return _bounded(encode, max_line) if max_line else encode
+
+
+def _bounded(encode: Format, max_line: int) -> Format:
+    def lines(batch: Batch) -> bytes:
+        blob = encode(batch)
+        if len(blob) <= max_line or max(map(len, blob.split(b"\n"))) < max_line:
+            return blob
+        whole = (encode((record,)) for record in batch)
+        return b"".join(
+            line if len(line) <= max_line else encode((_shortened(record),))
+            for line, record in zip(whole, batch, strict=True)
+        )
+
+    return lines
+
+
+def _shortened(record: Record) -> Any:
+    return tuple(value[:_CUT] if isinstance(value, bytes | str) else value for value in record)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+class JsonLines:
+    """One JSON object a line, with the chosen fields in the chosen order."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        unknown = [field for field in fields if field not in _COLUMNS]
+        if unknown or not fields:
+            raise ValueError(f"access log field {unknown[:1] or fields!r}: choose from {', '.join(LOG_FIELDS)}")
+        self._fields = tuple(fields)
+        self._getters = [_COLUMNS[field] for field in fields]
+        self._line = msgspec.defstruct("Line", [(field, object) for field in fields])
+        self._encode = msgspec.json.Encoder().encode_lines
+
+    def __call__(self, batch: Batch) -> bytes:
+        if not batch:
+            return b""
+        columns = list(zip(*batch, strict=True))
+        values = [getter(columns) for getter in self._getters]
+        try:
+            blob = self._encode(list(map(self._line, *values)))
+        except (UnicodeEncodeError, TypeError, OverflowError, ValueError):
+            return self._one_by_one(columns)
+        if not blob.isascii():
+            blob = _ascii(blob.decode()).encode()
+        return blob.replace(b"\x7f", b"\\u007f") if b"\x7f" in blob else blob
+
+    def _one_by_one(self, columns: Columns) -> bytes:
+        """Encode values the fast encoder refuses, such as text with lone surrogates."""
+        rows = zip(*(getter(columns) for getter in self._getters), strict=True)
+        lines = (json.dumps(dict(zip(self._fields, row, strict=True)), default=repr, separators=(",", ":"))
+                 for row in rows)  # fmt: skip
+        return "".join(f"{line}\n" for line in lines).replace("\x7f", "\\u007f").encode("ascii")
+
+
+_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def _ascii(text: str) -> str:
+    """Escape what is not ASCII; in JSON it stands inside strings only."""
+    return _NON_ASCII.sub(lambda match: json.dumps(match.group())[1:-1], text)
+
+
+def iso_times(column: Iterable[float]) -> list[str]:
+    """Return RFC 3339 times in UTC with milliseconds; records of one second share the work."""
+    second, prefix = -1, ""
+    texts = []
+    for stamp in column:
+        milliseconds = int(stamp * 1000)
+        whole, rest = divmod(milliseconds, 1000)
+        if whole != second:
+            second, prefix = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        texts.append(prefix + _MILLISECONDS[rest])
+    return texts
+
+
+def _decoded(column: Sequence[Any]) -> Iterable[str]:
+    """Return a column of bytes as text; bytes that are not UTF-8 become ``\\xHH``."""
+    return map(bytes.decode, column, repeat("utf-8"), repeat("backslashreplace"))
+
+
+def _texts(column: Sequence[Any]) -> Iterable[str]:
+    """Return a column of text or bytes, or of both, as text."""
+    try:
+        return list(_decoded(column))
+    except TypeError:
+        return [value if type(value) is str else value.decode("utf-8", "backslashreplace") for value in column]
+
+
+def _text(index: int) -> Callable[[Columns], Iterable[Any]]:
+    return lambda columns: _decoded(columns[index])
+
+
+def _plain(index: int) -> Callable[[Columns], Iterable[Any]]:
+    return lambda columns: columns[index]
+
+
+def _rounded(index: int) -> Callable[[Columns], Iterable[Any]]:
+    # An integer over 1e6 prints with at most six decimals, in a quarter of the time of round().
+    return lambda columns: [int(seconds * 1e6) / 1e6 for seconds in columns[index]]
+
+
+_COLUMNS: Final[dict[str, Callable[[Columns], Iterable[Any]]]] = {
+    "time": lambda columns: iso_times(columns[TIME]),
+    "client": lambda columns: _texts(columns[CLIENT]),
+    "port": _plain(PORT),
+    "site": lambda columns: [route.site if route else "" for route in columns[ROUTE]],
+    "route": lambda columns: [route.name if route else "" for route in columns[ROUTE]],
+    "method": _text(METHOD),
+    "host": _text(HOST),
+    "target": _text(TARGET),
+    "version": _text(VERSION),
+    "status": _plain(STATUS),
+    "bytes_in": _plain(BYTES_IN),
+    "bytes_out": _plain(BYTES_OUT),
+    "duration": _rounded(DURATION),
+    "wait": _rounded(WAIT),
+    "server": _plain(SERVER),
+    "tries": _plain(TRIES),
+    "cause": _plain(CAUSE),
+    "ref": _plain(REF),
+    "user_agent": _text(USER_AGENT),
+    "referer": _text(REFERER),
+    "tls": _plain(TLS),
+    "request_id": _plain(REQUEST_ID),
+}
+
+
+# --- combined --------------------------------------------------------------------------------------------------------
+
+_UNSAFE = re.compile(rb"[^ !#-\[\]-~]")
+_ESCAPES: Final = {bytes((code,)): b"\\x%02X" % code for code in range(256)}
+_COMBINED: Final = b'%b - - [%b] "%b %b %b" %d %d "%b" "%b"\n'
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def combined_lines(batch: Batch) -> bytes:
+    """Return lines of the Apache/NCSA "combined" format, times in UTC, an absent value as ``-``."""
+    if not batch:
+        return b""
+    columns = list(zip(*batch, strict=True))
+    clients = [value if type(value) is bytes else str(value).encode("utf-8", "replace") for value in columns[CLIENT]]
+    rows = zip(
+        _safe(clients),
+        _clf_times(columns[TIME]),
+        *(_safe(columns[index]) for index in (METHOD, TARGET, VERSION)),
+        columns[STATUS],
+        columns[BYTES_OUT],
+        *(_safe(columns[index]) for index in (REFERER, USER_AGENT)),
+        strict=True,
+    )
+    return b"".join(map(_COMBINED.__mod__, rows))
+
+
+def _safe(column: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the column with unsafe bytes escaped; one search over the whole column tells if any is there."""
+    if _UNSAFE.search(b"".join(column)):
+        column = [_UNSAFE.sub(lambda match: _ESCAPES[match.group()], value) for value in column]
+    return column if all(column) else [value or b"-" for value in column]
+
+
+def _clf_times(column: Iterable[float]) -> list[bytes]:
+    second, text = -1, b""
+    texts = []
+    for stamp in column:
+        whole = int(stamp)
+        if whole != second:
+            second, parts = whole, time.gmtime(whole)
+            month = _MONTHS[parts.tm_mon - 1]  # strftime's %b would follow the locale
+            text = time.strftime(f"%d/{month}/%Y:%H:%M:%S +0000", parts).encode()
+        texts.append(text)
+    return texts

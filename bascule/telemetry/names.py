@@ -1,0 +1,72 @@
+"""Every metric: its name, what it counts and its labels. Names are an operators' interface: do not rename.
+
+Units are seconds and bytes (Prometheus, "Metric and label naming"). Counters lack the ``_total`` that the
+exposition adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+REQUESTS: Final = Metric("bascule_requests", "Requests answered.", ("site", "route", "method", "status"))
+REQUEST_DURATION: Final = Metric(
+    "bascule_request_duration_seconds", "From the request's first byte to the end of its answer.", ("site", "route")
+)
+ORIGIN_WAIT: Final = Metric(
+    "bascule_origin_wait_seconds", "From the request sent to the head of the server's response.", ("site", "route")
+)
+REQUEST_BYTES: Final = Metric("bascule_request_bytes", "Bytes received from clients.", ("site", "route"))
+RESPONSE_BYTES: Final = Metric("bascule_response_bytes", "Bytes sent to clients.", ("site", "route"))
+RETRIES: Final = Metric("bascule_retries", "Further tries on another server.", ("site", "route"))
+CAUSES: Final = Metric("bascule_causes", "Exchanges Bascule answered or cut itself, by cause.", ("cause",))
+
+CONNECTIONS_ACCEPTED: Final = Metric(
+    "bascule_connections_accepted", "Client connections accepted.", ("transport",)
+)  # fmt: skip
+CONNECTIONS_OPEN: Final = Metric("bascule_connections_open", "Client connections open now.")
+CONNECTIONS_REFUSED: Final = Metric("bascule_connections_refused", "Client connections refused by a limit.")
+TLS_FAILURES: Final = Metric("bascule_tls_handshake_failures", "TLS handshakes with clients that failed.")
+
+UPSTREAM_REQUESTS: Final = Metric(
+    "bascule_upstream_requests", "Requests whose last try went to the server.", ("pool", "server", "status")
+)
+UPSTREAM_ERRORS: Final = Metric(
+    "bascule_upstream_errors", "Tries that failed at the server, by reason.", ("pool", "server", "reason")
+)
+UPSTREAM_WAIT: Final = Metric(
+    "bascule_upstream_wait_seconds", "From the request sent to the server's response head.", ("pool", "server")
+)
+UPSTREAM_ACTIVE: Final = Metric("bascule_upstream_active", "Requests in progress at the server.", ("pool", "server"))
+UPSTREAM_HEALTHY: Final = Metric(
+    "bascule_upstream_healthy", "1 while active checks find the server healthy.", ("pool", "server")
+)
+UPSTREAM_EJECTED: Final = Metric(
+    "bascule_upstream_ejected", "1 while the server is ejected for failing requests.", ("pool", "server")
+)
+UPSTREAM_DRAINING: Final = Metric(
+    "bascule_upstream_draining", "1 while the server takes no new client.", ("pool", "server")
+)
+
+LOG_LINES: Final = Metric("bascule_log_lines", "Access log lines written.")
+LOG_LINES_DROPPED: Final = Metric("bascule_log_lines_dropped", "Access log lines lost: the log could not be written.")
+
+WORKERS: Final = Metric("bascule_workers", "Living workers of every generation.")
+WORKER_RESTARTS: Final = Metric("bascule_worker_restarts", "Workers started again after they died.")
+GENERATION: Final = Metric("bascule_generation", "Number of the configuration that runs.")
+RELOADS: Final = Metric("bascule_reloads", "Reloads, by result.", ("result",))
+START_TIME: Final = Metric("bascule_start_time_seconds", "When the supervisor started, since the epoch.")
+INFO: Final = Metric("bascule", "The program.", ("version",))
+WORKER_RSS: Final = Metric("bascule_worker_resident_bytes", "Resident memory of the worker.", ("worker",))
+WORKER_CPU: Final = Metric("bascule_worker_cpu_seconds", "CPU time of the worker.", ("worker",))
+WORKER_FDS: Final = Metric("bascule_worker_open_fds", "File descriptors the worker has open.", ("worker",))

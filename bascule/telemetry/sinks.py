@@ -1,0 +1,318 @@
+"""Where log lines go: a file, stdout, syslog. Nothing here blocks on a reader, and nothing raises at runtime.
+
+A sink takes whole lines and says how many bytes it took; `LineWriter` keeps what is left, within bounds, counts what
+it must drop and says so once on stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import stat
+import time
+from typing import Final, Protocol
+
+PIPE_BUF: Final = select.PIPE_BUF
+"""Largest write to a pipe that is never torn nor mixed with another's (POSIX write(2))."""
+DATAGRAM: Final = 8192
+"""Longest syslog message: what rsyslog takes by default."""
+BUFFER: Final = 1 << 20
+"""Bytes kept while a log takes nothing."""
+_RETRY: Final = 1.0
+"""Seconds between attempts to open a log again."""
+
+
+class LogOpenError(OSError):
+    """The access log cannot be opened; the text names it and the remedy."""
+
+
+class Sink(Protocol):
+    """Takes whole lines."""
+
+    def emit(self, blob: bytes) -> int:
+        """Write what goes without waiting; return the bytes that need no further attempt. Raises OSError."""
+
+    def close(self) -> None: ...
+
+
+class FileSink:
+    """A regular file: one write per batch, so that lines of several workers never mix (POSIX O_APPEND)."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._torn = False
+
+    def emit(self, blob: bytes) -> int:
+        if self._torn:  # end the half line a full disk left
+            os.write(self._fd, b"\n")
+            self._torn = False
+        written = os.write(self._fd, blob)
+        if written == len(blob):
+            return written
+        whole = blob.rfind(b"\n", 0, written) + 1
+        self._torn = whole < written
+        return whole
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class PipeSink:
+    """A pipe or terminal: whole lines in pieces of up to `PIPE_BUF`, each of which goes at once or not at all."""
+
+    def __init__(self, fd: int, blocking: bool = False) -> None:
+        self._fd = fd
+        self._blocking = blocking
+
+    def emit(self, blob: bytes) -> int:
+        sent = 0
+        while sent < len(blob):
+            end = _piece(blob, sent)
+            if self._blocking and not writable(self._fd):
+                break
+            try:
+                os.write(self._fd, blob[sent:end])
+            except BlockingIOError:
+                break
+            except OSError:
+                if sent:
+                    break
+                raise
+            sent = end
+        return sent
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class StreamSink:
+    """A stream socket, such as the one systemd gives a service for its stdout."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def emit(self, blob: bytes) -> int:
+        sent = 0
+        while sent < len(blob):
+            end = _piece(blob, sent)
+            try:
+                sent += self._socket.send(blob[sent:end], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                break
+            except OSError:
+                if sent:
+                    break
+                raise
+        return sent
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _piece(blob: bytes, start: int) -> int:
+    """Return where the lines from `start` on that fit into an atomic write end."""
+    return blob.rfind(b"\n", start, start + PIPE_BUF) + 1 or blob.find(b"\n", start) + 1 or len(blob)
+
+
+class SyslogSink:
+    """Syslog: ``/dev/log`` in the form of syslog(3), or UDP in that of RFC 5424 / RFC 5426, facility local7."""
+
+    _PRIORITY = 23 * 8 + 6  # local7.info (RFC 5424, 6.2.1)
+
+    def __init__(self, host: str = "", port: int = 514, path: str = "/dev/log") -> None:
+        self._remote = bool(host)
+        if host:
+            family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            self._socket = socket.socket(family, kind)
+            self._socket.setblocking(False)
+            self._socket.connect(address)
+        else:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.setblocking(False)
+            self._socket.connect(path)
+        self._host = socket.gethostname().encode("ascii", "replace") or b"-"
+        self._second, self._head = -1, b""
+
+    def emit(self, blob: bytes) -> int:
+        head = self._header()
+        sent = 0
+        while sent < len(blob):
+            end = blob.index(b"\n", sent)
+            try:
+                self._socket.send(head + blob[sent:end])
+            except (BlockingIOError, InterruptedError):
+                break
+            except ConnectionRefusedError:
+                # The network's answer to an earlier datagram: nobody listens there now. UDP promises nothing.
+                if not self._remote:
+                    raise
+            sent = end + 1
+        return sent
+
+    def _header(self) -> bytes:
+        second = int(time.time())
+        if second != self._second:
+            self._second, pid = second, os.getpid()
+            if self._remote:
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)).encode()
+                self._head = b"<%d>1 %b %b bascule %d access - " % (self._PRIORITY, stamp, self._host, pid)
+            else:
+                stamp = time.strftime("%b %e %H:%M:%S", time.localtime(second)).encode()
+                self._head = b"<%d>%b bascule[%d]: " % (self._PRIORITY, stamp, pid)
+        return self._head
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def open_sink(where: str, owner: tuple[int, int] | None = None) -> Sink:
+    """Open ``-``, a path, ``syslog:`` or ``syslog:host:port``; a new file is given to `owner`. Raises OSError."""
+    if where == "-":
+        return open_stdout()
+    if where.startswith("syslog:"):
+        host, _, port = where[7:].rpartition(":") if ":" in where[7:] else (where[7:], "", "514")
+        return SyslogSink(host.strip("[]"), int(port)) if host else SyslogSink()
+    return _open_file(where, owner)
+
+
+def _open_file(path: str, owner: tuple[int, int] | None) -> Sink:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    fd = os.open(path, flags, 0o640)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        return PipeSink(fd)
+    if owner and status.st_uid != owner[0] and os.geteuid() == 0:
+        os.fchown(fd, *owner)  # so that the workers can open it again after a rotation
+    return FileSink(fd)
+
+
+def open_stdout(fd: int = 1) -> Sink:
+    """Open standard output, whatever it is, without changing a file description that others share."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISSOCK(mode):
+        return StreamSink(socket.socket(fileno=os.dup(fd)))
+    if stat.S_ISREG(mode):
+        return FileSink(os.dup(fd))
+    try:  # a description of our own, so that O_NONBLOCK is nobody else's business
+        return PipeSink(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return PipeSink(os.dup(fd), blocking=True)
+
+
+def line_limit(where: str) -> int:
+    """Return the longest line that arrives whole at `where`; 0 means any."""
+    if where.startswith("syslog:"):
+        return DATAGRAM - 256  # room for the header
+    try:
+        mode = os.fstat(1).st_mode if where == "-" else os.stat(where).st_mode
+    except OSError:
+        return 0
+    return 0 if stat.S_ISREG(mode) else PIPE_BUF
+
+
+def writable(fd: int) -> bool:
+    """Tell if `fd` would take a short write now."""
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    return any(event & select.POLLOUT for _, event in poller.poll(0))
+
+
+def complain(text: str) -> None:
+    """Say `text` on stderr if it takes it without waiting."""
+    with contextlib.suppress(OSError, ValueError):
+        if writable(2):
+            os.write(2, f"bascule: {text}\n".encode("utf-8", "backslashreplace")[:PIPE_BUF])
+
+
+class LineWriter:
+    """Writes lines to where the configuration says, keeping at most `BUFFER` bytes of what cannot be written yet."""
+
+    def __init__(self, where: str, sink: Sink | None = None) -> None:
+        self._where = where
+        self._sink = sink
+        self._pending = b""
+        self._failing = False
+        self._next_open = 0.0
+        self.written = 0
+        """Lines written, or handed to syslog."""
+        self.dropped = 0
+        """Lines lost."""
+
+    @property
+    def waiting(self) -> bool:
+        """Tell if lines are kept for a next attempt."""
+        return bool(self._pending)
+
+    def write(self, blob: bytes) -> None:
+        """Write whole lines, after those kept from before. Never raises, never waits."""
+        blob = self._pending + blob if self._pending else blob
+        if not blob:
+            return
+        taken = self._emit(blob)
+        self.written += blob.count(b"\n", 0, taken)
+        self._keep(blob[taken:] if taken else blob)
+
+    def _emit(self, blob: bytes) -> int:
+        if self._sink is None and not self._open():
+            return 0
+        assert self._sink is not None
+        try:
+            taken = self._sink.emit(blob)
+        except OSError as error:
+            self._failed(error)
+            if isinstance(self._sink, SyslogSink):  # the daemon was started anew: so is its socket
+                self._sink.close()
+                self._sink = None
+            return 0
+        if taken and self._failing:
+            self._failing = False
+            complain(f"access log {self._where}: writes again")
+        return taken
+
+    def _keep(self, rest: bytes) -> None:
+        if len(rest) > BUFFER:
+            kept = rest.rfind(b"\n", 0, BUFFER) + 1
+            self.dropped += rest.count(b"\n", kept)
+            rest = rest[:kept]
+            if not self._failing:
+                self._failed(OSError("nobody takes what is written to it"))
+        self._pending = rest
+
+    def _failed(self, error: OSError) -> None:
+        if not self._failing:
+            self._failing = True
+            complain(
+                f"access log {self._where}: {error.strerror or error}; "
+                "lines that cannot be kept are dropped and counted in bascule_log_lines_dropped_total"
+            )
+
+    def _open(self) -> bool:
+        now = time.monotonic()
+        if now < self._next_open:
+            return False
+        self._next_open = now + _RETRY
+        try:
+            self._sink = open_sink(self._where)
+        except OSError as error:
+            self._failed(error)
+            return False
+        return True
+
+    def reopen(self) -> None:
+        """Open the log anew, as after a rotation; the old one stays in use when that fails."""
+        self.write(b"")
+        old = self._sink
+        self._next_open = 0.0
+        if self._open() and old is not None:
+            old.close()
+
+    def close(self) -> None:
+        """Write what goes without waiting, count the rest as dropped, and close."""
+        self.write(b"")
+        self.dropped += self._pending.count(b"\n")
+        self._pending = b""
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
