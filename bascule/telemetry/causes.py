@@ -49,6 +49,7 @@ MEANINGS: Final[dict[str, str]] = {
     "total_timeout": "exchange with all its tries took longer than its limit",
     "over_limit_connections": "more connections than a worker keeps",
     "over_limit_address": "more connections than one address may hold",
+    "over_limit_pipelined": "more pipelined requests than the limit",
     "client_abort": "client went away before the end",
     # The way of the request
     "no_site": "no site serves this host",
@@ -117,6 +118,7 @@ IDLE_TIMEOUT: Final = "idle_timeout"
 TOTAL_TIMEOUT: Final = "total_timeout"
 OVER_LIMIT_CONNECTIONS: Final = "over_limit_connections"
 OVER_LIMIT_ADDRESS: Final = "over_limit_address"
+OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
 NO_SITE: Final = "no_site"
 NO_ROUTE: Final = "no_route"

@@ -132,15 +132,18 @@ def _ascii(text: str) -> str:
 
 
 def iso_times(column: Iterable[float]) -> list[str]:
-    """Return RFC 3339 times in UTC with milliseconds; records of one second share the work."""
-    second, prefix = -1, ""
+    """Return RFC 3339 times in UTC with milliseconds; neighbours of one millisecond or second share the work."""
+    second, millisecond, prefix, text = -1, -1, "", ""
     texts = []
     for stamp in column:
-        milliseconds = int(stamp * 1000)
-        whole, rest = divmod(milliseconds, 1000)
-        if whole != second:
-            second, prefix = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        texts.append(prefix + _MILLISECONDS[rest])
+        now = int(stamp * 1000)
+        if now != millisecond:
+            millisecond = now
+            whole, rest = divmod(now, 1000)
+            if whole != second:
+                second, prefix = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+            text = prefix + _MILLISECONDS[rest]
+        texts.append(text)
     return texts
 
 
