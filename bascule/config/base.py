@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 M = TypeVar("M", bound="Model")
 
@@ -13,6 +14,20 @@ class Model(BaseModel):
     """A part of the configuration. Immutable; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+
+    short_forms: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """JSON Schemas of what may be written in place of the whole mapping."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core_schema)
+        if cls.short_forms:
+            target = handler.resolve_ref_schema(schema)
+            whole = dict(target)
+            target.clear()
+            target.update(title=whole.pop("title"), description=whole.pop("description", ""))
+            target["anyOf"] = [*cls.short_forms, whole]
+        return schema
 
 
 def overlay(parent: M, child: M | None) -> M:

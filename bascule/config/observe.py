@@ -21,6 +21,7 @@ class AccessLog(Model):
     path: str = "-"
     """``-`` for stdout, ``off``, a file, ``syslog:`` (local) or ``syslog:host:port`` (UDP)."""
     format: Literal["json", "combined"] = "json"
+    """One JSON object a line, or Apache's combined format."""
     fields: tuple[str, ...] = LOG_FIELDS
     """Fields of the JSON format, in this order."""
     sample: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -32,5 +33,5 @@ class Admin(Model):
 
     listen: AddressField | None = None
     """An address beside the UNIX socket that is always there in `run_dir`."""
-    token: str = ""
+    token: Annotated[str, Field(repr=False)] = ""
     """Bearer token asked for on TCP for anything but health and readiness."""

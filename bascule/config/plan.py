@@ -5,8 +5,9 @@ Built by `compile.py`, consumed by every room; holds plain data only, no sockets
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bascule.config.errors import Problem
 from bascule.config.policies import (
     CookieMap,
     ErrorPages,
@@ -20,7 +21,9 @@ from bascule.config.policies import (
     Timeouts,
 )
 from bascule.config.pools import Pool
-from bascule.config.schema import Config, Listener, Match, SiteTls, WafConfig
+from bascule.config.references import Secrets
+from bascule.config.schema import Config, Listener, Match, SiteTls
+from bascule.config.waf import WafConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +84,7 @@ class Plan:
     pools: tuple[PoolPlan, ...]
     digest: str
     files: tuple[str, ...]
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed but probably not meant."""
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
+    """Masks, in whatever is shown of the plan, the values that must not be seen."""

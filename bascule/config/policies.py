@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bascule.config.base import Model
-from bascule.config.types import Duration, Size
+from bascule.config.types import Cidr, Count, Duration, FileField, PositiveDuration, Size
 
 
 class Timeouts(Model):
     """Deadlines and idle limits (DESIGN 7). A site or route overrides only the keys it states."""
 
-    header: Duration = 10.0
+    header: PositiveDuration = 10.0
     """From the first byte of a request to the end of its head; hard, whatever trickles in."""
-    body_idle: Duration = 30.0
+    body_idle: PositiveDuration = 30.0
     """Longest silence while a request body is awaited."""
     keep_alive: Duration = 60.0
     """How long an idle client connection is kept."""
-    send_idle: Duration = 30.0
+    send_idle: PositiveDuration = 30.0
     """Longest time a client may take nothing of a response that is ready for it (slow read)."""
-    tls_handshake: Duration = 5.0
+    tls_handshake: PositiveDuration = 5.0
     """From accept to the end of the TLS handshake."""
-    connect: Duration = 3.0
+    connect: PositiveDuration = 3.0
     """To open a connection to a server, its TLS handshake included."""
-    response: Duration = 60.0
+    response: PositiveDuration = 60.0
     """Per try: from the request sent to the head of the response."""
-    response_idle: Duration = 300.0
+    response_idle: PositiveDuration = 300.0
     """Longest silence of a server inside a response body, and of both sides of an upgraded connection."""
     total: Duration = 0.0
     """For the whole exchange with all its tries, up to the response head; 0 means no such limit."""
@@ -41,20 +41,24 @@ class Limits(Model):
     """Sizes and counts that bound what a client may ask (DESIGN 7)."""
 
     header_fields: Annotated[int, Field(ge=8, le=1024)] = 128
+    """Header fields of a request."""
     header_bytes: Annotated[Size, Field(ge=1024, le=1 << 20)] = 65536
+    """Bytes of the whole head of a request."""
     target_bytes: Annotated[Size, Field(ge=256, le=1 << 18)] = 16384
+    """Bytes of the request target (path and query)."""
     body_bytes: Size = 0
     """Largest request body; 0 means unlimited (it streams and is never held whole)."""
     body_min_rate: Size = 256
     """Lowest rate of a request body in bytes a second, judged after `body_grace`."""
     body_grace: Duration = 10.0
-    requests_per_connection: Annotated[int, Field(ge=0)] = 0
+    """Time from the first byte of a body until its rate is judged."""
+    requests_per_connection: Count = 0
     """Requests after which a client connection is closed; 0 means unlimited."""
     pipelined: Annotated[int, Field(ge=1, le=1000)] = 64
     """Pipelined requests read ahead of the one being answered."""
-    connections: Annotated[int, Field(ge=0)] = 0
+    connections: Count = 0
     """Client connections a worker keeps at most; 0 derives it from the limit of open files."""
-    connections_per_address: Annotated[int, Field(ge=0)] = 0
+    connections_per_address: Count = 0
     """Client connections per address and worker; 0 means unlimited."""
 
 
@@ -66,11 +70,13 @@ class PathPolicy(Model):
     encoded_slash: Literal["reject", "keep", "decode"] = "reject"
     """``%2F`` and ``%5C``: refuse, pass on as they are, or treat as a separator."""
     double_slash: Literal["merge", "keep", "reject"] = "merge"
+    """``//`` inside a path: make it one slash, keep it, or refuse."""
     backslash: Literal["reject", "slash", "keep"] = "reject"
+    """A backslash: refuse, read it as a slash (as some servers do), or keep it."""
     parameters: Literal["keep", "reject", "strip"] = "keep"
     """``;name=value`` path parameters (`/admin;x/` tricks): keep them, but route as if they were not there."""
     underscore_headers: Literal["drop", "reject", "keep"] = "drop"
-    """Field names with an underscore or a dot, which CGI-like servers confuse with others."""
+    """Field names with an underscore, which CGI-like servers confuse with others."""
 
 
 class HeaderOps(Model):
@@ -80,15 +86,20 @@ class HeaderOps(Model):
     """
 
     remove: tuple[str, ...] = ()
+    """Names of fields to take out."""
     set: dict[str, str] = Field(default_factory=dict)
+    """From name to the value that takes the place of all fields of that name."""
     add: dict[str, str] = Field(default_factory=dict)
+    """From name to the value of one more field."""
 
 
 class Headers(Model):
     """Header policy of a site or route."""
 
     request: HeaderOps = HeaderOps()
+    """Changes to requests on their way to the server."""
     response: HeaderOps = HeaderOps()
+    """Changes to responses on their way to the client."""
     hide: tuple[str, ...] = (
         "server",
         "x-powered-by",
@@ -102,6 +113,7 @@ class Headers(Model):
     forwarded: Literal["x-forwarded", "forwarded", "both", "off"] = "x-forwarded"
     """Which fields tell the server who asked. A client's own are dropped unless it is a trusted proxy."""
     via: bool = True
+    """Write `Via` (RFC 9110, 7.6.3) in both directions."""
     host: str = "preserve"
     """`Host` sent to the server: ``preserve`` the client's, ``origin`` the server's own, or a literal name."""
 
@@ -114,14 +126,17 @@ class CookieMap(Model):
     path: dict[str, str] = Field(default_factory=dict)
     """From path prefix to path prefix."""
     secure: bool = False
+    """Add `Secure` to every cookie."""
     http_only: bool = False
+    """Add `HttpOnly` to every cookie."""
     same_site: Literal["", "Lax", "Strict", "None"] = ""
+    """Set `SameSite` of every cookie."""
 
 
 class ErrorPages(Model):
     """Answers that Bascule gives itself: HTML or JSON by `Accept`, always with a reference id."""
 
-    pages: dict[str, str] = Field(default_factory=dict)
+    pages: dict[str, FileField] = Field(default_factory=dict)
     """From status (``503``) or class (``5xx``) to an HTML file; ``{status}``, ``{reason}``, ``{ref}`` are filled in."""
     intercept: tuple[int, ...] = ()
     """Statuses of the server's own responses that are replaced by these pages."""
@@ -130,36 +145,63 @@ class ErrorPages(Model):
 
 
 class Maintenance(Model):
-    """Maintenance mode: 503 with `Retry-After` to everybody but the networks that `allow` names."""
+    """Maintenance mode: 503 with `Retry-After` to everybody but the networks that `allow` names.
+
+    A bare ``true`` or ``false`` is short for `enabled`.
+    """
+
+    short_forms: ClassVar = ({"type": "boolean"},)
 
     enabled: bool = True
+    """Whether the mode is on (unless `file` decides)."""
     retry_after: Duration = 300.0
-    allow: tuple[str, ...] = ()
-    file: str = ""
+    """What `Retry-After` says."""
+    allow: tuple[Cidr, ...] = ()
+    """Networks of clients that are served all the same."""
+    file: FileField = ""
     """When given, the mode is on while this file exists, with no reload."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        return {"enabled": data} if isinstance(data, bool) else data
 
 
 class Redirect(Model):
-    """An answer that sends the client elsewhere. `to` may use ``{host}``, ``{path}``, ``{query}``, ``{uri}``."""
+    """An answer that sends the client elsewhere; a bare text is short for `to`."""
+
+    short_forms: ClassVar = ({"type": "string"},)
 
     to: str
+    """Where to: a URL or a path. May use ``{host}``, ``{path}``, ``{query}`` and ``{uri}`` (path and query)."""
     status: Literal[301, 302, 303, 307, 308] = 308
+    """Permanent are 301 and 308, and only 307 and 308 keep the method."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        return {"to": data} if isinstance(data, str) else data
 
 
 class Respond(Model):
     """A fixed answer."""
 
     status: Annotated[int, Field(ge=200, le=599)] = 200
+    """Status of the answer."""
     body: str = ""
+    """Body of the answer, sent as UTF-8."""
     content_type: str = "text/plain; charset=utf-8"
+    """Its `Content-Type`."""
 
 
 class Rewrite(Model):
     """How the path changes on its way to the server, in this order."""
 
     strip_prefix: str = ""
+    """Prefix of whole segments that is taken off."""
     pattern: str = ""
     """A linear-time regular expression (RE2) over the whole path."""
     replacement: str = ""
     """What takes the place of the match; groups are ``\\1`` to ``\\9``."""
     add_prefix: str = ""
+    """Prefix that is put before what is left."""

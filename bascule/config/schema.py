@@ -5,9 +5,9 @@ The models hold what was written, checked; `compile.py` resolves what sites and 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from bascule.config.base import Model
 from bascule.config.observe import AccessLog, Admin
@@ -24,21 +24,26 @@ from bascule.config.policies import (
     Timeouts,
 )
 from bascule.config.pools import Pool
-from bascule.config.types import AddressField, Cidr, Duration
+from bascule.config.types import AddressField, Cidr, Duration, FileField, TlsVersion
+from bascule.config.waf import WafConfig
 
 
 class Certificate(Model):
     """A certificate chain and its private key, PEM files; watched, and swapped without a restart."""
 
-    cert: str
-    key: str
+    cert: FileField
+    """The chain, the site's own certificate first."""
+    key: FileField
+    """The private key, not encrypted."""
 
 
 class ClientAuth(Model):
     """Client certificates (mTLS)."""
 
-    ca: str
+    ca: FileField
+    """PEM file of the authorities whose certificates are accepted."""
     mode: Literal["require", "optional"] = "require"
+    """Whether a client without a certificate is refused."""
     subjects: tuple[str, ...] = ()
     """Common names or DNS names let in; all by default."""
     forward: bool = True
@@ -46,23 +51,31 @@ class ClientAuth(Model):
 
 
 class SiteTls(Model):
-    """TLS of a site."""
+    """TLS of a site. `cert` and `key` may stand here directly in place of `certificates`."""
 
-    certificates: tuple[Certificate, ...]
+    certificates: Annotated[tuple[Certificate, ...], Field(min_length=1)]
+    """Certificates of the site, for instance an ECDSA and an RSA one."""
     client_auth: ClientAuth | None = None
+    """Client certificates; none are asked for by default."""
     redirect: bool = True
     """Send plain-HTTP requests of this site to https, when there is a TLS listener."""
     hsts: Duration = 0.0
     """`Strict-Transport-Security` max-age; 0 sends none."""
     hsts_subdomains: bool = False
+    """Let `Strict-Transport-Security` include subdomains."""
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "cert" in data and "certificates" not in data:
-            data = dict(data)
-            pair = {"cert": data.pop("cert"), "key": data.pop("key", "")}
-            return {**data, "certificates": [pair]}
+        if isinstance(data, str):
+            raise ValueError(
+                "ACME (automatic certificates) is not available in this version; write tls: {cert: FILE, key: FILE}"
+                if data == "auto"
+                else f"{data!r} is not TLS of a site; write tls: {{cert: FILE, key: FILE}}"
+            )
+        if isinstance(data, dict) and ("cert" in data or "key" in data) and "certificates" not in data:
+            pair = {name: data[name] for name in ("cert", "key") if name in data}
+            return {**{name: data[name] for name in data if name not in pair}, "certificates": [pair]}
         return data
 
 
@@ -70,26 +83,37 @@ class ListenTls(Model):
     """TLS of a listener. Certificates come from the sites; these here serve clients without a known name."""
 
     certificates: tuple[Certificate, ...] = ()
-    min_version: Literal["1.2", "1.3"] = "1.2"
-    alpn: tuple[str, ...] = ("http/1.1",)
+    """What clients get that name no site, or none with TLS."""
+    min_version: TlsVersion = "1.2"
+    """Lowest TLS version."""
+    alpn: tuple[Literal["http/1.1"], ...] = ("http/1.1",)
+    """Protocols offered in the handshake (RFC 7301)."""
     ciphers: str = ""
     """OpenSSL cipher list for TLS 1.2; a modern forward-secret list by default."""
     session_tickets: bool = True
+    """Resume sessions by tickets (RFC 5077), whose keys live as long as the configuration does."""
 
 
 class Listener(Model):
     """Where clients come in; a bare address is short for its `address`. Port 443 or ``https://`` means TLS."""
 
+    short_forms: ClassVar = ({"type": ["string", "integer"]},)
+
     address: AddressField
+    """``127.0.0.1:8080``, ``[::]:443``, ``:80`` (every IPv4 address) or ``unix:/run/web.sock``."""
     tls: ListenTls | None = None
+    """TLS of this listener; ``{}`` for TLS with all defaults."""
     proxy_protocol: tuple[Cidr, ...] = ()
     """Networks whose connections must begin with a PROXY protocol header (v1 or v2)."""
-    backlog: Annotated[int, Field(ge=1)] = 4096
+    backlog: Annotated[int, Field(ge=1, le=65535)] = 4096
+    """Connections the kernel keeps waiting to be accepted."""
+    mode: Annotated[str, Field(pattern="^0?[0-7]{3}$"), BeforeValidator(str)] = "660"
+    """Permissions of a UNIX socket, octal; its owner is `user`, `group`."""
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, data: Any) -> Any:
-        if isinstance(data, int):
+        if isinstance(data, int) and not isinstance(data, bool):
             data = f":{data}"
         if isinstance(data, str):
             data = {"address": data}
@@ -104,109 +128,170 @@ class Listener(Model):
         return data
 
 
-class WafConfig(Model):
-    """The web application firewall of a site or route; a bare word is short for its `mode`."""
-
-    mode: Literal["off", "detect", "block"] = "off"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, data: Any) -> Any:
-        if data is False:  # YAML 1.1 habits: a bare `off`
-            return {"mode": "off"}
-        return {"mode": data} if isinstance(data, str) else data
-
-
 class Match(Model):
     """Further conditions of a route beside its path. All must hold."""
 
     methods: tuple[str, ...] = ()
+    """Methods; all by default."""
     headers: dict[str, str] = Field(default_factory=dict)
     """From field name to a value, or to ``~`` and an RE2 pattern, or ``*`` for present."""
     query: dict[str, str] = Field(default_factory=dict)
+    """From parameter of the query to the same."""
 
 
 class Route(Pool):
-    """What happens to the requests of a path. The keys of `Pool` may be given inline."""
+    """What happens to the requests of a path. The keys of `Pool` may be given inline.
+
+    Exactly one of `servers`, `discover`, `pool`, `redirect` and `respond` says who answers. A bare address, or a list
+    of addresses, is short for `servers`.
+    """
+
+    short_forms: ClassVar = ({"type": "string"},)
 
     match: Match = Match()
+    """Further conditions beside the path."""
     pool: str = ""
     """Name of a shared pool instead of inline `servers`."""
     redirect: Redirect | None = None
+    """Answer with a redirect."""
     respond: Respond | None = None
+    """Answer with a fixed text."""
     rewrite: Rewrite = Rewrite()
+    """How the path changes on its way to the server."""
     headers: Headers | None = None
+    """Header policy; changes add to those of the site."""
     cookies: CookieMap | None = None
+    """Rewrites of `Set-Cookie`."""
     timeouts: Timeouts | None = None
+    """Deadlines that differ from the site's."""
     limits: Limits | None = None
+    """Limits that differ from the site's."""
     errors: ErrorPages | None = None
+    """Error pages beside the site's."""
     maintenance: Maintenance | None = None
+    """Maintenance mode of this route alone."""
     waf: WafConfig | None = None
+    """The web application firewall, where it differs from the site's."""
     upgrades: tuple[str, ...] = ("websocket",)
     """Protocols a client may upgrade to; ``*`` for any."""
     log: bool = True
+    """Whether its requests are written to the access log."""
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, data: Any) -> Any:
         if isinstance(data, str):
             return {"servers": [data]}
-        if isinstance(data, list):
-            return {"servers": data}
-        if isinstance(data, dict) and isinstance(data.get("redirect"), str):
-            return {**data, "redirect": {"to": data["redirect"]}}
+        return {"servers": data} if isinstance(data, list) else data
+
+
+def _routes(data: Any) -> Any:
+    """Give every path a list of routes: one route, or its short form, is a list of one."""
+    if not isinstance(data, dict):
         return data
+    return {path: routes if _is_routes(routes) else [routes] for path, routes in data.items()}
+
+
+def _is_routes(data: Any) -> bool:
+    """Tell a list of routes from a list of servers, which is short for one route."""
+    if isinstance(data, tuple):
+        return True
+    if not isinstance(data, list) or not data:
+        return False
+    return all(isinstance(item, dict) and "address" not in item for item in data)
 
 
 class Site(Model):
-    """A host and its routes. The key is a host name, ``*.example.com`` or ``*`` for any other host."""
+    """A host and its routes. The key is a host name, ``*.example.com`` or ``*`` for any other host.
+
+    A bare address, or a list of addresses, is short for one route ``/`` to these servers.
+    """
+
+    short_forms: ClassVar = ({"type": "string"},)
 
     aliases: tuple[str, ...] = ()
-    routes: dict[str, Route | tuple[Route, ...]]
+    """Further hosts of the site."""
+    routes: Annotated[
+        dict[str, tuple[Route, ...]],
+        BeforeValidator(_routes),
+        Field(min_length=1),
+    ]
     """From path to route. ``/api/`` is a prefix, ``=/exact`` one path, ``~pattern`` an RE2 pattern; the exact one
     wins, then patterns in their order, then the longest prefix. Routes of one path are tried in order."""
     tls: SiteTls | None = None
+    """Certificates of the site."""
     headers: Headers | None = None
+    """Header policy; changes add to the global ones."""
     cookies: CookieMap | None = None
+    """Rewrites of `Set-Cookie`."""
     timeouts: Timeouts | None = None
+    """Deadlines that differ from the global ones."""
     limits: Limits | None = None
+    """Limits that differ from the global ones."""
     path: PathPolicy = PathPolicy()
+    """How the path is normalised."""
     errors: ErrorPages | None = None
+    """Error pages beside the global ones."""
     maintenance: Maintenance | None = None
+    """Maintenance mode of the site."""
     waf: WafConfig | None = None
+    """The web application firewall, where it differs from the global setting."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        return {"routes": {"/": data}} if isinstance(data, str | list) else data
 
 
 class Config(Model):
-    """The whole configuration file."""
+    """The whole configuration file. Top-level keys that begin with ``x-`` are left alone: a place for anchors."""
 
-    listen: tuple[Listener, ...] = Field(min_length=1)
-    sites: dict[str, Site] = Field(min_length=1)
+    include: tuple[str, ...] = ()
+    """Files (or patterns such as ``sites/*.yaml``) that are read as part of this one, relative to it. They may hold
+    every key; `sites` and `pools` are put together, and nothing may be said twice."""
+    listen: Annotated[tuple[Listener, ...], Field(min_length=1)]
+    """Where clients come in: one listener or a list."""
+    sites: Annotated[dict[str, Site], Field(min_length=1)]
+    """From host to site."""
     pools: dict[str, Pool] = Field(default_factory=dict)
+    """From name to pool, for routes to share."""
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     """Worker processes; 0 means one per core."""
     trusted_proxies: tuple[Cidr, ...] = ()
     """Hops whose `X-Forwarded-For` / `Forwarded` are believed, walked from right to left."""
+    trusted_field: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The field these hops write. The other one is not read: a client could have sent it past them."""
     user: str = ""
     """Account to drop to after the sockets are open; with `group`."""
     group: str = ""
-    run_dir: str = ""
+    """Group to drop to; by default the user's own."""
+    run_dir: FileField = ""
     """Folder of the control socket and pid file; by default below $XDG_RUNTIME_DIR or /run."""
-    cache_dir: str = ""
+    cache_dir: FileField = ""
+    """Folder of compiled rules; by default below $XDG_CACHE_HOME or /var/cache."""
     watch: bool = False
     """Reload when the file, an include or a certificate changes."""
     stop_timeout: Duration = 30.0
     """How long a stop waits for requests in progress."""
     timeouts: Timeouts = Timeouts()
+    """Deadlines of all sites."""
     limits: Limits = Limits()
+    """Limits of all sites."""
     headers: Headers = Headers()
+    """Header policy of all sites."""
     errors: ErrorPages = ErrorPages()
+    """Error pages of all sites."""
     waf: WafConfig = WafConfig()
+    """The web application firewall of all sites."""
     access_log: AccessLog = AccessLog()
+    """The access log."""
     admin: Admin = Admin()
+    """The operators' listener."""
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("listen"), str | int):
-            return {**data, "listen": [data["listen"]]}
+        if isinstance(data, dict):
+            single = {key: [data[key]] for key in ("listen", "include") if isinstance(data.get(key), str | int | dict)}
+            return {**data, **single}
         return data

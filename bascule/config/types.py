@@ -7,12 +7,13 @@ an ``ip_network``, a parsed address. Errors say what would be right.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -26,9 +27,41 @@ _SIZE_UNITS = {
     "g": 1024**3,
     "gib": 1024**3,
 }
+MAX_SIZE = 1 << 50
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
+_PORT = re.compile(r"[0-9]{1,5}")
+_HOST = re.compile(r"[A-Za-z0-9_.:%-]{0,255}")
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+MAX_DURATION = 3650 * 86400.0
+"""Ten years: a longer time is a slip of the keyboard, and timers overflow."""
+
+
+class Written(str):
+    """Text of a configuration file that remembers the folder of the file, for the paths it may name."""
+
+    __slots__ = ("folder",)
+    folder: str
+
+    @classmethod
+    def at(cls, text: str, folder: str) -> Written:
+        """Return the text as written in a file of `folder`."""
+        written = cls(text)
+        written.folder = folder
+        return written
+
+
+def parse_file(value: Any) -> str:
+    """Return an absolute path; a relative one counts from the folder of the file it is written in."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a file name: write a path, in quotes if it is all digits")
+    if "\0" in value or "\n" in value:
+        raise ValueError("a file name holds no line break: give the path of the file, not what is in it")
+    if not value:
+        return ""
+    folder = value.folder if isinstance(value, Written) else ""
+    return os.path.abspath(os.path.join(folder, os.path.expanduser(value)))
 
 
 def parse_duration(value: Any) -> float:
@@ -45,14 +78,30 @@ def parse_duration(value: Any) -> float:
         seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
     if seconds < 0:
         raise ValueError("a duration cannot be negative")
+    if not seconds <= MAX_DURATION:  # also holds for NaN
+        raise ValueError("a duration is at most 3650d (ten years)")
+    return seconds
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("this time cannot be 0: it would be over before it began; write 250ms, 10s or 5m")
     return seconds
 
 
 def parse_size(value: Any) -> int:
     """Return bytes from a number of bytes or a string such as ``64KiB``, ``1MiB``, ``2g``."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    match = _SIZE.fullmatch(str(value).strip())
+        size = value
+    else:
+        size = _size_of_text(str(value).strip(), value)
+    if size > MAX_SIZE:
+        raise ValueError("a size is at most 1PiB")
+    return size
+
+
+def _size_of_text(text: str, value: Any) -> int:
+    match = _SIZE.fullmatch(text) if len(text) < 32 else None
     unit = match.group(2).lower() if match else None
     if match is None or unit not in _SIZE_UNITS:
         raise ValueError(f"{value!r} is not a size: write 65536, 64KiB, 1MiB or 2GiB")
@@ -107,12 +156,14 @@ def parse_address(value: Any) -> Address:
             raise ValueError(f"{text!r}: a UNIX socket is written unix:/absolute/path")
         return Address("", 0, path)
     host, separator, port = text.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65535:
+    if not separator or not _PORT.fullmatch(port) or int(port) > 65535:
         raise ValueError(f"{text!r} is not an address: write 127.0.0.1:8080, [::1]:8080 or unix:/run/app.sock")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
         raise ValueError(f"{text!r}: write an IPv6 address in brackets, [{host}]:{port}")
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"{text!r} is not an address: {host!r} is neither a host name nor an IP address")
     return Address(host or "0.0.0.0", int(port))  # noqa: S104 - ":8080" means every address, as everywhere
 
 
@@ -137,10 +188,13 @@ def parse_origin(value: Any) -> Origin:
         return Origin("http", parse_address(text))
     if scheme not in ("http", "https"):
         raise ValueError(f"{text!r}: an origin is http:// or https://, not {scheme}://")
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a URL such as {scheme}://127.0.0.1:9001") from None
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
         raise ValueError(f"{text!r}: an origin is a scheme, a host and a port; put a path into the route's rewrite")
-    if not parts.hostname:
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname):
         raise ValueError(f"{text!r}: the host is missing, as in {scheme}://127.0.0.1:9001")
     try:
         port = parts.port
@@ -149,25 +203,38 @@ def parse_origin(value: Any) -> Origin:
     return Origin(scheme, Address(parts.hostname, (443 if scheme == "https" else 80) if port is None else port))
 
 
-def _text(pattern_hint: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": ["string", "number"], "description": pattern_hint})
+def _schema(title: str, *types: str, **more: Any) -> WithJsonSchema:
+    """The JSON Schema of a scalar; its title is what the reference calls the type."""
+    return WithJsonSchema({"title": title, "type": list(types) if len(types) > 1 else types[0], **more})
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), _text("seconds, or 250ms, 10s, 5m, 1h30m")]
-Size = Annotated[int, BeforeValidator(parse_size), _text("bytes, or 64KiB, 1MiB, 2GiB")]
-Share = Annotated[float, BeforeValidator(parse_share), _text("20% or 0.2")]
-Cidr = Annotated[
-    Network, BeforeValidator(parse_network), WithJsonSchema({"type": "string", "description": "10.0.0.0/8"})
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    _schema("duration", "string", "number", examples=["250ms", "10s", "5m", "1h30m"]),
 ]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+Size = Annotated[
+    int, BeforeValidator(parse_size), _schema("size", "string", "integer", examples=["64KiB", "1MiB", "2GiB"])
+]
+Share = Annotated[float, BeforeValidator(parse_share), _schema("share", "string", "number", examples=["20%", 0.2])]
+Cidr = Annotated[Network, BeforeValidator(parse_network), _schema("network", "string", examples=["10.0.0.0/8"])]
+FileField = Annotated[str, BeforeValidator(parse_file), _schema("file", "string")]
+TlsVersion = Annotated[
+    Literal["1.2", "1.3"],
+    BeforeValidator(str),  # 1.2 without quotes is a number to YAML
+    WithJsonSchema({"enum": ["1.2", "1.3", 1.2, 1.3]}),
+]
+Count = Annotated[int, Field(ge=0)]
 AddressField = Annotated[
     Address,
     BeforeValidator(parse_address),
     PlainSerializer(str),
-    WithJsonSchema({"type": "string", "description": "127.0.0.1:8080, [::1]:8080 or unix:/run/app.sock"}),
+    _schema("address", "string", examples=["127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/app.sock"]),
 ]
 OriginField = Annotated[
     Origin,
     BeforeValidator(parse_origin),
     PlainSerializer(str),
-    WithJsonSchema({"type": "string", "description": "10.0.0.1:8000, https://host:8443 or unix:/run/app.sock"}),
+    _schema("origin", "string", examples=["10.0.0.1:8000", "https://host:8443", "unix:/run/app.sock"]),
 ]

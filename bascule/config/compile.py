@@ -1,0 +1,238 @@
+"""Compile a configuration to the immutable Plan: check what belongs together, resolve what is inherited."""
+
+from __future__ import annotations
+
+import grp
+import hashlib
+import ipaddress
+import os
+import pwd
+from collections.abc import Iterable
+from pathlib import Path
+
+from bascule.config.check_policies import check_policies, check_timeouts, check_waf
+from bascule.config.check_pools import MIN_SECRET, check_pool
+from bascule.config.check_sites import check_hosts, check_route, check_site, split_path
+from bascule.config.check_tls import check_pair
+from bascule.config.document import Node, Sources
+from bascule.config.errors import KeyPath, suggest
+from bascule.config.findings import Findings
+from bascule.config.inherit import Policies
+from bascule.config.observe import LOG_FIELDS
+from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
+from bascule.config.pools import Pool
+from bascule.config.references import Secrets
+from bascule.config.schema import Config, Route, Site
+
+
+def compile_config(
+    config: Config, files: Iterable[str] = (), *, sources: Sources | None = None, root: Node | None = None
+) -> Plan:
+    """Return the plan of a validated configuration. Raises ConfigError with every mistake found.
+
+    `files` are those it was read from. `sources` and `root`, where it came from files, give problems their places.
+    """
+    findings = Findings(sources, root)
+    compiler = _Compiler(config, findings)
+    compiler.check_top()
+    sites = compiler.sites()
+    findings.close()
+    read = [*files, *(sources.files if sources else ()), *findings.files]
+    names = tuple(dict.fromkeys(os.path.abspath(name) for name in read))
+    return Plan(
+        config=config,
+        listeners=config.listen,
+        sites=sites,
+        pools=tuple(compiler.pools),
+        digest=_digest(config, names),
+        files=names,
+        warnings=tuple(findings.warnings),
+        secrets=sources.secrets if sources else Secrets(),
+    )
+
+
+def _digest(config: Config, files: Iterable[str]) -> str:
+    """Identify the content: the configuration and all files it was read from, certificates included."""
+    digest = hashlib.sha256(config.model_dump_json().encode())
+    for file in files:
+        try:
+            content = Path(file).read_bytes()
+        except OSError:  # gone since it was checked: the next reload will tell
+            content = b""
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
+class _Compiler:
+    """One run of the compilation; pools and routes are numbered as they come."""
+
+    def __init__(self, config: Config, findings: Findings) -> None:
+        self._config = config
+        self._findings = findings
+        self.pools = [PoolPlan(index, name, pool) for index, (name, pool) in enumerate(config.pools.items())]
+        self._by_content: dict[str, int] = {}
+        self._used: set[str] = set()
+        self._routes = 0
+        self._waf_checked: set[KeyPath] = set()
+
+    def check_top(self) -> None:
+        """Check everything but the sites."""
+        config, findings = self._config, self._findings
+        check_policies(findings, (), config)
+        check_timeouts(findings, (), config.timeouts)
+        for name, pool in config.pools.items():
+            if not pool.servers and pool.discover is None:
+                findings.error(("pools", name), "a pool has `servers` or `discover`")
+            elif pool.servers and pool.discover is not None:
+                findings.error(("pools", name), "a pool has either `servers` or `discover`, not both")
+            check_pool(findings, ("pools", name), pool)
+        _check_listeners(findings, config)
+        _check_process(findings, config)
+        check_hosts(findings, config)
+
+    def sites(self) -> tuple[SitePlan, ...]:
+        """Return the plans of all sites."""
+        top = Policies.of(self._config)
+        plans = tuple(self._site(name, site, top) for name, site in self._config.sites.items())
+        for name in self._config.pools:
+            if name not in self._used:
+                self._findings.warn(("pools", name), f"no route uses the pool {name}")
+        return plans
+
+    def _site(self, name: str, site: Site, top: Policies) -> SitePlan:
+        path: KeyPath = ("sites", name)
+        hosts = tuple(dict.fromkeys(host.lower() for host in (name, *site.aliases)))
+        check_policies(self._findings, path, site)
+        check_site(self._findings, path, site, hosts)
+        policies = top.below(site)
+        if site.timeouts is not None:
+            check_timeouts(self._findings, path, policies.timeouts)
+        routes = []
+        for written, alternatives in site.routes.items():
+            for index, route in enumerate(alternatives):
+                place = (*path, "routes", written, index)
+                label = f"{name} {written}" + (f" #{index + 1}" if index else "")
+                routes.append(self._route(place, label, hosts[0], written, route, site, policies))
+        return SitePlan(hosts[0], hosts, site.tls, site.path, tuple(routes))
+
+    def _route(
+        self, path: KeyPath, label: str, site_name: str, written: str, route: Route, site: Site, above: Policies
+    ) -> RoutePlan:
+        check_policies(self._findings, path, route)
+        check_route(self._findings, path, route, self._config.pools)
+        policies = above.below(route)
+        if route.timeouts is not None:
+            check_timeouts(self._findings, path, policies.timeouts)
+        self._check_waf(path, route, site, policies)
+        kind, text = split_path(written)
+        index, self._routes = self._routes, self._routes + 1
+        return RoutePlan(
+            index=index,
+            name=label,
+            site=site_name,
+            kind=kind,
+            path=text,
+            match=route.match,
+            pool=self._pool(label, route),
+            redirect=route.redirect,
+            respond=route.respond,
+            rewrite=route.rewrite,
+            headers=policies.headers,
+            cookies=policies.cookies,
+            timeouts=policies.timeouts,
+            limits=policies.limits,
+            errors=policies.errors,
+            maintenance=policies.maintenance,
+            waf=policies.waf,
+            upgrades=route.upgrades,
+            log=route.log,
+        )
+
+    def _check_waf(self, path: KeyPath, route: Route, site: Site, policies: Policies) -> None:
+        """Check the firewall of a route once, at the lowest level that says anything of it."""
+        level = path if route.waf is not None else path[:2] if site.waf is not None else ()
+        if level not in self._waf_checked:
+            self._waf_checked.add(level)
+            check_waf(self._findings, level, policies.waf)
+
+    def _pool(self, label: str, route: Route) -> int | None:
+        """Return the index of a route's pool; routes with equal inline pools share one."""
+        if route.pool:
+            self._used.add(route.pool)
+            return next((plan.index for plan in self.pools if plan.name == route.pool), None)
+        if not route.servers and route.discover is None:
+            return None
+        pool = Pool.model_construct(
+            _fields_set=route.model_fields_set & set(Pool.model_fields),
+            **{name: getattr(route, name) for name in Pool.model_fields},
+        )
+        content = pool.model_dump_json()
+        if content not in self._by_content:
+            self._by_content[content] = len(self.pools)
+            self.pools.append(PoolPlan(len(self.pools), label, pool))
+        return self._by_content[content]
+
+
+def _check_listeners(findings: Findings, config: Config) -> None:
+    seen: dict[str, int] = {}
+    secure_sites = [name for name, site in config.sites.items() if site.tls is not None]
+    for index, listener in enumerate(config.listen):
+        path: KeyPath = ("listen", index)
+        address = listener.address
+        if (address.port or address.path) and seen.setdefault(str(address), index) != index:
+            findings.error(path, f"{address} is listened on twice")
+        if listener.tls is not None:
+            for number, pair in enumerate(listener.tls.certificates):
+                check_pair(findings, (*path, "tls", "certificates", number), pair.cert, pair.key, ())
+            if not listener.tls.certificates and not secure_sites:
+                findings.error(
+                    path,
+                    f"{address} is a TLS listener, and there is no certificate",
+                    "give a site tls: {cert: FILE, key: FILE}, or write http:// before the address",
+                )
+    if not any(listener.tls is not None for listener in config.listen):
+        for name in secure_sites:
+            findings.warn(
+                ("sites", name, "tls"), "no listener has TLS, so this is never used", 'listen: ["0.0.0.0:443"]'
+            )
+    for index, network in enumerate(config.trusted_proxies):
+        if network.prefixlen == 0:
+            findings.warn(("trusted_proxies", index), "everybody is trusted, so everybody can forge a client address")
+
+
+def _check_process(findings: Findings, config: Config) -> None:
+    admin = config.admin
+    if admin.listen is not None and not admin.token and not _is_local(admin.listen.host, admin.listen.path):
+        findings.error(
+            ("admin", "listen"), f"{admin.listen} can be reached from elsewhere, and there is no `token`",
+            "listen on 127.0.0.1, or give a token such as ${env:BASCULE_ADMIN_TOKEN}",
+        )  # fmt: skip
+    if admin.token and len(admin.token) < MIN_SECRET:
+        findings.error(("admin", "token"), f"the token is shorter than {MIN_SECRET} characters")
+    if config.user and not _exists(pwd.getpwnam, config.user):
+        findings.error(("user",), f"there is no user {config.user!r} on this machine")
+    if config.group and not _exists(grp.getgrnam, config.group):
+        findings.error(("group",), f"there is no group {config.group!r} on this machine")
+    if config.group and not config.user:
+        findings.error(("group",), "`group` is given without `user`")
+    log = config.access_log
+    for index, name in enumerate(log.fields):
+        if name not in LOG_FIELDS:
+            hint = "; ".join(part for part in (suggest(name, LOG_FIELDS), f"fields: {', '.join(LOG_FIELDS)}") if part)
+            findings.error(("access_log", "fields", index), f"there is no field {name!r}", hint)
+
+
+def _exists(look_up: object, name: str) -> bool:
+    assert callable(look_up)
+    try:
+        look_up(name)
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+def _is_local(host: str, path: str) -> bool:
+    try:
+        return bool(path) or host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,162 @@
+"""pydantic's errors in plain words: what is wrong at which place, and what would be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from bascule.config.base import Model
+from bascule.config.document import Node, Sources
+from bascule.config.errors import KeyPath, Problem, suggest
+from bascule.config.references import MASK
+from bascule.config.walk import type_at
+
+_ECHO = 60
+"""Characters of a wrong value that a message repeats."""
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list, as in [a, b]",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+    "date_type": "a date such as 2030-12-31",
+    "date_parsing": "a date such as 2030-12-31",
+    "date_from_datetime_parsing": "a date such as 2030-12-31",
+    "date_from_datetime_inexact": "a date such as 2030-12-31",
+    "int_parsing_size": "a whole number of sensible size",
+}
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+
+
+def explain(error: ValidationError, root: Node, sources: Sources, model: type[Model]) -> list[Problem]:
+    """Return the problems of a validation, each at its place in the files, in the order they stand there."""
+    details = error.errors(include_url=False)
+    problems = [_problem(detail, root, sources, model) for detail in details if not _follows(detail, details)]
+    unique = {(problem.file, problem.line, problem.column, problem.message): problem for problem in problems}
+    return sorted(unique.values(), key=lambda problem: (problem.file, problem.line, problem.column))
+
+
+def _follows(detail: Mapping[str, Any], details: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a list is "empty" only because its items are wrong, which is told of them."""
+    location = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > len(location) and other["loc"][: len(location)] == location for other in details
+    )
+
+
+def _problem(detail: Mapping[str, Any], root: Node, sources: Sources, model: type[Model]) -> Problem:
+    location: KeyPath = tuple(detail["loc"])
+    kind = detail["type"]
+    node = root.find(location)
+    path = written_path(root, location)
+    if kind == "extra_forbidden":
+        message, hint = _unknown_key(str(location[-1]), type_at(model, location[:-1]))
+        return sources.problem(node.key, message, path, hint)
+    if kind == "missing":
+        return sources.problem(node.key, f"the key `{location[-1]}` is missing", path, _missing_hint(location))
+    message, hint = in_words(detail)
+    if node.outside:
+        message = _masked(message, str(node.value))
+    return sources.problem(node.place, message, path, hint)
+
+
+def in_words(detail: Mapping[str, Any]) -> tuple[str, str]:
+    """Return message and hint for one of pydantic's error details (not for unknown or missing keys)."""
+    kind, value = detail["type"], detail.get("input")
+    context = detail.get("ctx", {})
+    if kind == "value_error":
+        return str(context.get("error", detail["msg"])), ""
+    if kind in ("literal_error", "enum"):
+        allowed = [word.strip("'") for word in re.split(", | or ", str(context.get("expected", "")))]
+        return _not_one_of(value, allowed)
+    if kind in _BOUNDS:
+        words, key = _BOUNDS[kind]
+        return f"{_echo(value)} is out of range: it is {words} {context[key]}", ""
+    if kind in ("too_short", "string_too_short"):
+        return "this cannot be empty", ""
+    if kind == "string_pattern_mismatch":
+        return f"{_echo(value)} does not have the form {context['pattern']}", ""
+    if kind in _EXPECTED:
+        return _wrong_kind(_EXPECTED[kind], value)
+    return str(detail["msg"]), ""
+
+
+def written_path(root: Node, location: KeyPath) -> KeyPath:
+    """Return the key path as the file has it: without what a short form left unwritten, but with a missing last key."""
+    node, path = root, []
+    for index, part in enumerate(location):
+        child = node.find((part,))
+        last_unknown = index == len(location) - 1 and isinstance(part, str) and isinstance(node.value, dict)
+        if child is not node or last_unknown:
+            path.append(part)
+        node = child
+    return tuple(path)
+
+
+def _unknown_key(key: str, model: Any) -> tuple[str, str]:
+    names = list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []
+    return f"unknown key `{key[:_ECHO]}`", "; ".join(
+        part for part in (suggest(key, names), f"keys allowed here: {', '.join(sorted(names))}") if part
+    )
+
+
+def _missing_hint(location: KeyPath) -> str:
+    return {
+        "listen": 'for example listen: ["0.0.0.0:80"]',
+        "sites": "for example sites: {shop.example.com: {routes: {/: [10.0.0.11:8000]}}}",
+        "routes": "for example routes: {/: [10.0.0.11:8000]}",
+        "certificates": "give cert and key, PEM files",
+    }.get(str(location[-1]), "")
+
+
+def _not_one_of(value: Any, allowed: list[str]) -> tuple[str, str]:
+    shown = ", ".join(name or '""' for name in allowed)
+    return f"{_echo(value)} is not one of: {shown}", suggest(value, allowed) if isinstance(value, str) else ""
+
+
+def _wrong_kind(expected: str, value: Any) -> tuple[str, str]:
+    if value is None:
+        return f"there is no value here: expected {expected}", "give a value or remove the key"
+    hint = ""
+    if expected == "text" and isinstance(value, int | float):
+        hint = "put it in quotes"
+    elif expected.startswith("a list") and isinstance(value, str):
+        hint = f"write [{value}]" if len(value) < _ECHO and value.isprintable() else ""
+    return f"expected {expected}, not {_echo(value)}", hint
+
+
+def _echo(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value) if not isinstance(value, str) else repr(str(value))
+    return text if len(text) <= _ECHO else text[: _ECHO - 4] + "...'"
+
+
+def _masked(message: str, value: str) -> str:
+    """Return a message without the value it is about; where a piece of it would be left, without any detail."""
+    for shown in (repr(value), value):
+        message = message.replace(shown, MASK)
+    size = min(4, len(value))
+    if any(value[start : start + size] in message for start in range(len(value) - size + 1)):
+        return f"the value {MASK} (from outside the file, and not shown) is not valid here"
+    return message

@@ -1,0 +1,40 @@
+"""Collects errors and warnings about a configuration that is well-formed, each at its place in the files."""
+
+from __future__ import annotations
+
+from bascule.config.document import Node, Sources
+from bascule.config.errors import ConfigError, KeyPath, Problem
+from bascule.config.explain import written_path
+
+
+class Findings:
+    """Errors and warnings so far. Without `sources` and `root` (no file) a problem has its key path only."""
+
+    def __init__(self, sources: Sources | None = None, root: Node | None = None) -> None:
+        self._sources = sources
+        self._root = root
+        self.errors: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.files: list[str] = []
+        """Files that were read for the checks."""
+
+    def error(self, path: KeyPath, message: str, hint: str = "") -> None:
+        """Record a mistake."""
+        self.errors.append(self._problem(path, message, hint))
+
+    def warn(self, path: KeyPath, message: str, hint: str = "") -> None:
+        """Record a doubt."""
+        self.warnings.append(self._problem(path, message, hint))
+
+    def close(self) -> None:
+        """Raise ConfigError if there are errors."""
+        if self.errors:
+            raise ConfigError(sorted(self.errors, key=lambda problem: (problem.file, problem.line, problem.column)))
+
+    def _problem(self, path: KeyPath, message: str, hint: str) -> Problem:
+        if self._sources is None or self._root is None:
+            return Problem(message, path, hint=hint)
+        node = self._root.find(path)
+        # A mapping is pointed at by its key: its first value may stand lines below.
+        place = node.key if isinstance(node.value, dict | list) else node.place
+        return self._sources.problem(place, message, written_path(self._root, path), hint)

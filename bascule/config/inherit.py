@@ -1,0 +1,89 @@
+"""Inheritance: what global settings, a site and a route say together.
+
+A lower level overrides the keys it states. Header operations, error pages and exclusions add up.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from bascule.config.base import overlay
+from bascule.config.policies import CookieMap, ErrorPages, HeaderOps, Headers, Limits, Maintenance, Timeouts
+from bascule.config.schema import Config, Route, Site
+from bascule.config.waf import WafConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All that is inherited, as it holds at one level."""
+
+    headers: Headers
+    cookies: CookieMap
+    timeouts: Timeouts
+    limits: Limits
+    errors: ErrorPages
+    maintenance: Maintenance | None
+    waf: WafConfig
+
+    @classmethod
+    def of(cls, config: Config) -> Policies:
+        """Return the global policies."""
+        return cls(
+            config.headers, CookieMap(), config.timeouts, config.limits, config.errors, None, _current(config.waf)
+        )
+
+    def below(self, level: Site | Route) -> Policies:
+        """Return what holds in a site, or in a route of it."""
+        return Policies(
+            headers=merge_headers(self.headers, level.headers),
+            cookies=overlay(self.cookies, level.cookies),
+            timeouts=overlay(self.timeouts, level.timeouts),
+            limits=overlay(self.limits, level.limits),
+            errors=_merge_errors(self.errors, level.errors),
+            maintenance=level.maintenance if level.maintenance is not None else self.maintenance,
+            waf=_merge_waf(self.waf, level.waf),
+        )
+
+
+def merge_headers(parent: Headers, child: Headers | None) -> Headers:
+    """Return header policies put over each other; of header operations the child's win name by name."""
+    if child is None:
+        return parent
+    merged = overlay(parent, child)
+    return merged.model_copy(
+        update={
+            "request": _merge_ops(parent.request, child.request),
+            "response": _merge_ops(parent.response, child.response),
+        }
+    )
+
+
+def _merge_ops(parent: HeaderOps, child: HeaderOps) -> HeaderOps:
+    """A name that the child removes, sets or adds is the child's alone."""
+    own = {name.lower() for name in (*child.remove, *child.set, *child.add)}
+    return HeaderOps(
+        remove=(*(name for name in parent.remove if name.lower() not in own), *child.remove),
+        set={**{name: value for name, value in parent.set.items() if name.lower() not in own}, **child.set},
+        add={**{name: value for name, value in parent.add.items() if name.lower() not in own}, **child.add},
+    )
+
+
+def _merge_errors(parent: ErrorPages, child: ErrorPages | None) -> ErrorPages:
+    if child is None:
+        return parent
+    return overlay(parent, child).model_copy(update={"pages": {**parent.pages, **child.pages}})
+
+
+def _merge_waf(parent: WafConfig, child: WafConfig | None) -> WafConfig:
+    if child is None:
+        return parent
+    exclusions = (*parent.exclusions, *_current(child).exclusions)
+    return overlay(parent, child).model_copy(update={"exclusions": exclusions})
+
+
+def _current(waf: WafConfig) -> WafConfig:
+    """Return the settings without the exclusions that have expired."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    kept = tuple(item for item in waf.exclusions if item.expires is None or item.expires >= today)
+    return waf if len(kept) == len(waf.exclusions) else waf.model_copy(update={"exclusions": kept})

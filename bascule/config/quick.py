@@ -1,0 +1,81 @@
+"""The configuration that ``bascule reverse`` means: one listener, one site for every host, no file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from bascule.config.errors import ConfigError, KeyPath, Problem
+from bascule.config.explain import in_words
+from bascule.config.schema import Config
+
+_OPTIONS: tuple[tuple[KeyPath, str], ...] = (
+    (("listen", 0, "tls", "certificates", 0, "cert"), "--tls-cert"),
+    (("listen", 0, "tls", "certificates", 0, "key"), "--tls-key"),
+    (("listen",), "--listen"),
+    (("sites", "*"), "--to"),
+    (("waf", "mode"), "--waf"),
+    (("waf",), "--"),
+    (("workers",), "--workers"),
+    (("access_log",), "--access-log"),
+)
+"""From key path to the option that sets it; the first that fits counts."""
+
+
+def reverse_config(
+    *,
+    listen: str,
+    to: Sequence[str],
+    workers: int = 0,
+    waf: str = "off",
+    rules: str = "crs",
+    crs: str = "",
+    paranoia: int = 1,
+    tls_cert: str = "",
+    tls_key: str = "",
+    access_log: str = "off",
+    log_format: str = "json",
+) -> Config:
+    """Return the configuration of a quick reverse proxy that accepts any host and limits nobody.
+
+    Servers that are ``https://`` are verified; several are balanced. Raises ConfigError in terms of the options.
+    """
+    if bool(tls_cert) != bool(tls_key):
+        raise _error("--tls-key" if tls_cert else "--tls-cert", "--tls-cert and --tls-key belong together")
+    if not to:
+        raise _error("--to", "at least one server is needed, as in --to http://127.0.0.1:9001")
+    listener: dict[str, Any] = {"address": listen}
+    if tls_cert:
+        listener["tls"] = {"certificates": [{"cert": tls_cert, "key": tls_key}]}
+    data = {
+        "listen": [listener],
+        "workers": workers,
+        "sites": {"*": {"routes": {"/": {"servers": list(to), "balance": "least-connections"}}}},
+        "waf": {"mode": waf, "rules": rules, "crs": os.path.abspath(crs) if crs else "", "paranoia": paranoia},
+        "access_log": {"path": access_log, "format": log_format},
+    }
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError([_problem(detail) for detail in error.errors(include_url=False)]) from None
+
+
+def _problem(detail: Any) -> Problem:
+    message, hint = in_words(detail)
+    location: KeyPath = tuple(detail["loc"])
+    return Problem(message, hint=hint, file=option_of(location))
+
+
+def option_of(path: KeyPath) -> str:
+    """Return the command-line option that sets a key, or nothing."""
+    for prefix, option in _OPTIONS:
+        if path[: len(prefix)] == prefix:
+            return f"--{path[len(prefix)]}" if option == "--" and len(path) > len(prefix) else option
+    return ""
+
+
+def _error(option: str, message: str) -> ConfigError:
+    return ConfigError([Problem(message, file=option)])

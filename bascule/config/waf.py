@@ -1,0 +1,73 @@
+"""The web application firewall: mode, rules, exclusions, budgets."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from bascule.config.base import Model
+from bascule.config.types import FileField, PositiveDuration, Size
+
+
+def _rule_name(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+RuleName = Annotated[
+    str,
+    BeforeValidator(_rule_name),
+    WithJsonSchema({"title": "rule", "type": ["integer", "string"], "examples": [942100, "942100-942199", "tag:x"]}),
+]
+
+
+class WafExclusion(Model):
+    """Rules that are not applied to a path or a parameter, with who answers for it, why, and until when."""
+
+    path: str = ""
+    """Path prefix it holds for, in the normal form; empty means every path of the site or route."""
+    parameter: str = ""
+    """Parameter, cookie (``cookie:name``) or field (``header:name``) that is not inspected; empty means all of them."""
+    rules: Annotated[tuple[RuleName, ...], Field(min_length=1)]
+    """Rule ids (``942100``), ranges (``942100-942199``) or tags (``tag:attack-sqli``)."""
+    owner: str = ""
+    """Who answers for it."""
+    reason: str = ""
+    """Why it is needed."""
+    expires: datetime.date | None = None
+    """Last day it holds, as in ``2030-12-31``; from the next day on a start or reload leaves it out, with a warning."""
+
+
+class WafConfig(Model):
+    """The web application firewall of a site or route; a bare word is short for its `mode`."""
+
+    short_forms: ClassVar = ({"enum": ["off", "detect", "block", False]},)
+
+    mode: Literal["off", "detect", "block"] = "off"
+    """``detect`` records what it would refuse and changes nothing; ``block`` refuses with 403."""
+    rules: Literal["logic", "crs", "both"] = "crs"
+    """Which rules decide: the OWASP Core Rule Set (``crs``). ``logic`` and ``both`` are not in this version."""
+    crs: FileField = ""
+    """Folder of the OWASP Core Rule Set: ``crs-setup.conf`` (or its ``.example``) and ``rules/``."""
+    paranoia: Annotated[int, Field(ge=1, le=4)] = 1
+    """Paranoia level of the Core Rule Set: higher finds more and errs more."""
+    directives: tuple[FileField, ...] = ()
+    """Further SecLang files (``.conf``), read after the Core Rule Set in this order."""
+    exclusions: tuple[WafExclusion, ...] = ()
+    """Exceptions. A route has those of its site as well as its own."""
+    body_limit: Annotated[Size, Field(ge=1024, le=1 << 27)] = 131072
+    """Request body held back until it is judged."""
+    budget: PositiveDuration = 0.25
+    """CPU time the rules may take for one request."""
+    on_budget: Literal["open", "closed"] = "closed"
+    """What becomes of a request that used up its budget: let through, or refused. Both are recorded."""
+    response_bodies: bool = True
+    """Look for leaks in response bodies too, in a bounded window; streams are never held back."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if data is False:  # YAML 1.1 habits: a bare `off`
+            return {"mode": "off"}
+        return {"mode": data} if isinstance(data, str) else data
