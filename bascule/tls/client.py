@@ -1,0 +1,38 @@
+"""TLS towards the servers: contexts that verify by default (RFC 9525)."""
+
+from __future__ import annotations
+
+import ssl
+from functools import lru_cache
+
+from bascule.config.pools import OriginTls
+from bascule.config.schema import Certificate
+from bascule.tls.certificates import KeyPair, Signature, load_authorities, signature
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def origin_context(tls: OriginTls) -> ssl.SSLContext:
+    """Return the context for connections to the servers of a pool; the same one while its files are unchanged.
+
+    Give the server's name as `server_hostname`: it is sent as SNI and verified. Raises CertificateError.
+    """
+    return _origin_context(tls, signature(*filter(None, (tls.ca, tls.cert, tls.key))))
+
+
+@lru_cache(maxsize=64)
+def _origin_context(tls: OriginTls, _files: Signature) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = _VERSIONS[tls.min_version]
+    context.set_alpn_protocols(["http/1.1"])
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif tls.ca:
+        load_authorities(context, tls.ca)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # `ca` may also be the server's own certificate
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if tls.cert:
+        KeyPair.read(Certificate(cert=tls.cert, key=tls.key or tls.cert)).load_into(context)
+    return context
