@@ -1,13 +1,13 @@
 """Counters in shared memory: a block per worker slot, which only its worker writes and anybody reads.
 
-A block describes itself: fixed words first, then two directories of named series (routes, servers). A reader sums
-the blocks by name, so counters survive a worker's death and a reload, and a server found by discovery needs no
-agreement between processes. A directory is bounded: names beyond it are counted together as `OTHER`.
+A block describes itself: fixed words, and two directories of named series (routes, servers). A reader sums the blocks
+by name, so counters survive a worker's death and a reload, and a server found by discovery needs no agreement between
+processes. A directory is bounded: names beyond it are counted together as `OTHER`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final, Protocol
 
 from bascule.telemetry import causes
@@ -48,12 +48,10 @@ ERRORS: Final = ANSWERS + len(STATUSES)
 SERVER_WAIT: Final = ERRORS + len(REASONS)
 SERVER_WIDTH: Final = SERVER_WAIT + HISTOGRAM
 
-ROUTES_MAX: Final = 256
-SERVERS_MAX: Final = 1024
-_ROUTES_AT: Final = FIXED
-_SERVERS_AT: Final = _ROUTES_AT + 1 + ROUTES_MAX * ROUTE_WIDTH
-BLOCK: Final = _SERVERS_AT + 1 + SERVERS_MAX * SERVER_WIDTH
-"""Words of one slot's block; pages that are never touched cost no memory."""
+ROUTES_MAX: Final = 1024
+SERVERS_MAX: Final = 2048
+_CHUNK: Final = 32
+"""Series of a directory that are made at a time."""
 
 Words = memoryview  # format 'Q'
 
@@ -66,81 +64,93 @@ class Arena(Protocol):
     def names(self) -> list[str]: ...
 
 
-def arena_bytes(slots: int) -> int:
-    """Return how large an arena must be for the counters of `slots` workers, its own directory included."""
-    return slots * BLOCK * 8 * 8 // 7 + (1 << 20)
-
-
 class Directory:
-    """Named series of one block. The writer adds; readers see a name only once it is whole."""
+    """Named series of one slot, made in chunks as needed; the first is `OTHER`.
 
-    def __init__(self, words: Words, width: int, capacity: int) -> None:
-        self.words = words
+    Only the slot's worker calls `series` and `keep`. A reader sees a name only once it is whole.
+    """
+
+    def __init__(self, arena: Arena, prefix: str, width: int, capacity: int, existing: Container[str]) -> None:
+        self._arena = arena
+        self._prefix = prefix
         self._width = width
         self._capacity = capacity
-        self._offsets = dict(self._scan())
+        self._chunks: list[Words] = []
+        while f"{prefix}{len(self._chunks)}" in existing:
+            self._add_chunk()
+        self._series = dict(self.entries())
 
-    def offset(self, name: str) -> int:
-        """Return where the series of `name` begins, adding it when it is new."""
-        found = self._offsets.get(name)
-        if found is not None:
-            return found
-        count = self.words[0]
-        if count >= self._capacity - 1:
-            name = OTHER  # the last place is kept for it
-            if OTHER in self._offsets:
-                return self._offsets[OTHER]
-        offset = 1 + count * self._width
-        raw = name.encode("utf-8", "replace")[: (_NAME - 1) * 8]
-        self.words[offset + 1 : offset + _NAME].cast("B")[: len(raw)] = raw
-        self.words[offset] = len(raw)
-        self.words[0] = count + 1
-        self._offsets[name] = offset
-        return offset
+    def entries(self) -> Iterator[tuple[str, Words]]:
+        """Yield the name and the words of each series."""
+        for chunk in self._chunks:
+            for number in range(min(chunk[0], _CHUNK)):
+                start = 1 + number * self._width
+                words = chunk[start : start + self._width]
+                yield bytes(words[1:_NAME].cast("B")[: words[0]]).decode("utf-8", "ignore"), words
+
+    def series(self, name: str) -> Words:
+        """Return the words of the series `name`, which is made if it is new; those of `OTHER` when there is no room.
+
+        Raises MemoryError when there is not even room for that.
+        """
+        found = self._series.get(name)
+        if found is None:
+            if not self._series:
+                self._make(OTHER)
+            name = _shortened(name)
+            found = self._series.get(name) or self._make(name)
+        return found
 
     def keep(self, names: set[str]) -> None:
         """Forget every series when more than three quarters are taken and some names are not of `names`."""
-        count = self.words[0]
-        if count <= self._capacity * 3 // 4 or not (self._offsets.keys() - names - {OTHER}):
+        if len(self._series) <= self._capacity * 3 // 4 or not (self._series.keys() - names - {OTHER}):
             return
-        used = 1 + count * self._width
-        self.words[0] = 0
-        self.words[1:used].cast("B")[:] = bytes((used - 1) * 8)
-        self._offsets = {}
+        for chunk in self._chunks:
+            chunk[0] = 0
+            chunk.cast("B")[:] = bytes(chunk.nbytes)
+        self._series = {}
 
-    def series(self) -> Iterator[tuple[str, Words]]:
-        """Yield the name and the words of each series."""
-        for name, offset in self._scan():
-            yield name, self.words[offset : offset + self._width]
+    def _make(self, name: str) -> Words:
+        count = len(self._series)
+        if count >= self._capacity:
+            return self._series[OTHER]
+        if count >= len(self._chunks) * _CHUNK:
+            try:
+                self._add_chunk()
+            except MemoryError:
+                if not count:
+                    raise
+                return self._series[OTHER]
+        chunk = self._chunks[count // _CHUNK]
+        start = 1 + chunk[0] * self._width
+        words = chunk[start : start + self._width]
+        raw = name.encode()
+        words[1:_NAME].cast("B")[: len(raw)] = raw
+        words[0] = len(raw)
+        chunk[0] += 1
+        self._series[name] = words
+        return words
 
-    def _scan(self) -> Iterator[tuple[str, int]]:
-        for index in range(min(self.words[0], self._capacity)):
-            offset = 1 + index * self._width
-            raw = bytes(self.words[offset + 1 : offset + _NAME].cast("B")[: self.words[offset]])
-            yield raw.decode("utf-8", "ignore"), offset
+    def _add_chunk(self) -> None:
+        self._chunks.append(self._arena.u64(f"{self._prefix}{len(self._chunks)}", 1 + _CHUNK * self._width))
+
+
+def _shortened(name: str) -> str:
+    """Return what of a name fits into its place."""
+    return name.encode("utf-8", "replace")[: (_NAME - 1) * 8].decode("utf-8", "ignore")
 
 
 class Block:
     """The counters of one slot."""
 
-    def __init__(self, words: Words) -> None:
-        self.words = words
-        self.routes = Directory(words[_ROUTES_AT:_SERVERS_AT], ROUTE_WIDTH, ROUTES_MAX)
-        self.servers = Directory(words[_SERVERS_AT:BLOCK], SERVER_WIDTH, SERVERS_MAX)
+    def __init__(self, arena: Arena, slot: int) -> None:
+        existing = set(arena.names())
+        self.words = arena.u64(f"{_PREFIX}{slot}", FIXED)
+        self.routes = Directory(arena, f"{_PREFIX}{slot}.routes.", ROUTE_WIDTH, ROUTES_MAX, existing)
+        self.servers = Directory(arena, f"{_PREFIX}{slot}.servers.", SERVER_WIDTH, SERVERS_MAX, existing)
 
 
-class Store:
-    """The blocks of every slot, each a segment of its own in the arena."""
-
-    def __init__(self, arena: Arena) -> None:
-        self._arena = arena
-
-    def block(self, slot: int) -> Block:
-        """Return the block of `slot`, making it when it is the slot's first use."""
-        return Block(self._arena.u64(f"{_PREFIX}{slot}", BLOCK))
-
-    def blocks(self) -> Iterator[tuple[int, Block]]:
-        """Yield each slot that was ever used with its block, lowest first."""
-        slots = sorted(int(name[len(_PREFIX) :]) for name in self._arena.names() if name.startswith(_PREFIX))
-        for slot in slots:
-            yield slot, self.block(slot)
+def used_slots(arena: Arena) -> list[int]:
+    """Return the slots that were ever used, lowest first."""
+    ends = (name[len(_PREFIX) :] for name in arena.names() if name.startswith(_PREFIX))
+    return sorted(int(end) for end in ends if end.isdecimal())

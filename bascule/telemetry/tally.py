@@ -48,7 +48,7 @@ class Tally:
         self._routes = block.routes
         self._servers = block.servers
         # By identity: a RoutePlan's own hash would walk its whole configuration.
-        self._route_at = {id(route): self._routes.offset(series_name(route.site, route.name)) for route in routes}
+        self._series_of = {id(route): self._routes.series(series_name(route.site, route.name)) for route in routes}
         self._pool_of = {id(route): pools[route.pool] for route in routes if route.pool is not None}
         self._plan = plan  # keeps the identities valid
 
@@ -63,35 +63,32 @@ class Tally:
 
     def failed_try(self, pool: str, server: str, reason: str) -> None:
         """Count a try that failed at a server; `reason` is one of `store.REASONS`."""
-        offset = self._servers.offset(series_name(pool, server))
-        self._servers.words[offset + store.ERRORS + _REASON[reason]] += 1
+        self._servers.series(series_name(pool, server))[store.ERRORS + _REASON[reason]] += 1
 
     def _add_group(self, route: int, server: str, records: Sequence[Any]) -> None:
         columns = list(zip(*records, strict=True))
-        words = self._routes.words
-        at = self._route_at.get(route)
-        if at is None:
-            at = self._routes.offset(_UNROUTED)
+        series = self._series_of.get(route)
+        if series is None:
+            series = self._routes.series(_UNROUTED)
         answers: Counter[int] = Counter()
         for (method, status), count in Counter(zip(columns[METHOD], columns[STATUS], strict=True)).items():
             kind = _status_class(status)
             answers[kind] += count
-            words[at + store.REQUESTS + _METHOD.get(method, _OTHER_METHOD) * len(STATUSES) + kind] += count
-        words[at + store.BYTES_IN] += sum(columns[BYTES_IN])
-        words[at + store.BYTES_OUT] += sum(columns[BYTES_OUT])
-        words[at + store.RETRIES] += sum(tries - 1 for tries in columns[TRIES] if tries > 1)
-        _add_histogram(words, at + store.DURATION, columns[DURATION])
+            series[store.REQUESTS + _METHOD.get(method, _OTHER_METHOD) * len(STATUSES) + kind] += count
+        series[store.BYTES_IN] += sum(columns[BYTES_IN])
+        series[store.BYTES_OUT] += sum(columns[BYTES_OUT])
+        series[store.RETRIES] += sum(tries - 1 for tries in columns[TRIES] if tries > 1)
+        _add_histogram(series, store.DURATION, columns[DURATION])
         for cause, count in Counter(columns[CAUSE]).items():
             if cause:
                 self._words[store.CAUSES + causes.NUMBER.get(cause, causes.NUMBER[causes.INTERNAL])] += count
         if server:
             waits = [wait for wait in columns[WAIT] if wait > 0]
-            _add_histogram(words, at + store.WAIT, waits)
-            words = self._servers.words
-            at = self._servers.offset(series_name(self._pool_of.get(route, ""), server))
-            _add_histogram(words, at + store.SERVER_WAIT, waits)
+            _add_histogram(series, store.WAIT, waits)
+            series = self._servers.series(series_name(self._pool_of.get(route, ""), server))
+            _add_histogram(series, store.SERVER_WAIT, waits)
             for kind, count in answers.items():
-                words[at + store.ANSWERS + kind] += count
+                series[store.ANSWERS + kind] += count
 
 
 def _add_histogram(words: Words, at: int, seconds: Sequence[float]) -> None:

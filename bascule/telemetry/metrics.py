@@ -1,0 +1,163 @@
+"""Prometheus and OpenMetrics exposition of the totals and of what supervisor and pools tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from bascule.telemetry import causes, names
+from bascule.telemetry.store import BOUNDS, REASONS
+from bascule.telemetry.totals import Histogram, Totals
+
+_LE = (*(repr(bound) for bound in BOUNDS), "+Inf")
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What is not counted by workers. `pools` are as `PoolState.snapshot` tells them, by pool name."""
+
+    version: str = ""
+    generation: int = 0
+    restarts: int = 0
+    started: float = 0.0
+    """Seconds since the epoch."""
+    reloads: Mapping[str, int] = field(default_factory=dict)
+    """By result: ``ok``, ``failed``."""
+    pools: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+def exposition(totals: Totals, around: Surroundings, accept: str = "") -> tuple[str, bytes]:
+    """Return content type and body in the format an `Accept` value prefers: Prometheus text or OpenMetrics."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Snapshot(totals, around))
+    encode, content_type = choose_encoder(accept)
+    return content_type, encode(registry)
+
+
+class _Snapshot(Collector):
+    def __init__(self, totals: Totals, around: Surroundings) -> None:
+        self._totals = totals
+        self._around = around
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _routes(self._totals)
+        yield from _connections(self._totals)
+        yield from _servers(self._totals)
+        yield from _pools(self._around.pools)
+        yield from _program(self._totals, self._around)
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # nothing is collected at registration
+
+
+def _routes(totals: Totals) -> Iterator[Metric]:
+    requests = _counter(names.REQUESTS)
+    duration, wait = _histogram(names.REQUEST_DURATION), _histogram(names.ORIGIN_WAIT)
+    received, sent, retries = (
+        _counter(metric) for metric in (names.REQUEST_BYTES, names.RESPONSE_BYTES, names.RETRIES)
+    )
+    for route in totals.routes:
+        labels = [route.site, route.route]
+        for (method, status), count in route.requests.items():
+            requests.add_metric([*labels, method, status], count)
+        _observe(duration, labels, route.duration)
+        if route.wait.count:
+            _observe(wait, labels, route.wait)
+        received.add_metric(labels, route.bytes_in)
+        sent.add_metric(labels, route.bytes_out)
+        retries.add_metric(labels, route.retries)
+    why = _counter(names.CAUSES)
+    for cause in causes.ALL:
+        why.add_metric([cause], totals.causes.get(cause, 0))
+    yield from (requests, duration, wait, received, sent, retries, why)
+
+
+def _connections(totals: Totals) -> Iterator[Metric]:
+    accepted = _counter(names.CONNECTIONS_ACCEPTED)
+    accepted.add_metric(["tls"], totals.accepted_tls)
+    accepted.add_metric(["plain"], max(0, totals.accepted - totals.accepted_tls))
+    yield accepted
+    yield _gauge(names.CONNECTIONS_OPEN, totals.connections)
+    yield _counter(names.CONNECTIONS_REFUSED, totals.refused)
+    yield _counter(names.TLS_FAILURES, totals.tls_failed)
+    yield _counter(names.LOG_LINES, totals.log_lines)
+    yield _counter(names.LOG_LINES_DROPPED, totals.log_lines_dropped)
+
+
+def _servers(totals: Totals) -> Iterator[Metric]:
+    answers, errors = _counter(names.UPSTREAM_REQUESTS), _counter(names.UPSTREAM_ERRORS)
+    wait = _histogram(names.UPSTREAM_WAIT)
+    for server in totals.servers:
+        labels = [server.pool, server.server]
+        for status, count in server.answers.items():
+            answers.add_metric([*labels, status], count)
+        for reason in REASONS:
+            errors.add_metric([*labels, reason], server.errors.get(reason, 0))
+        if server.wait.count:
+            _observe(wait, labels, server.wait)
+    yield from (answers, errors, wait)
+
+
+def _pools(pools: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Metric]:
+    active, healthy = _gauge(names.UPSTREAM_ACTIVE), _gauge(names.UPSTREAM_HEALTHY)
+    ejected, draining = _gauge(names.UPSTREAM_EJECTED), _gauge(names.UPSTREAM_DRAINING)
+    for pool, servers in pools.items():
+        for server in servers:
+            labels = [pool, str(server["server"])]
+            active.add_metric(labels, server.get("active", 0))
+            healthy.add_metric(labels, server["state"] != "down")
+            ejected.add_metric(labels, server["state"] == "ejected")
+            draining.add_metric(labels, server["state"] == "drain")
+    yield from (active, healthy, ejected, draining)
+
+
+def _program(totals: Totals, around: Surroundings) -> Iterator[Metric]:
+    yield InfoMetricFamily(names.INFO.name, names.INFO.help, {"version": around.version})
+    yield _gauge(names.START_TIME, around.started)
+    yield _gauge(names.GENERATION, around.generation)
+    yield _gauge(names.WORKERS, len(totals.workers))
+    yield _counter(names.WORKER_RESTARTS, around.restarts)
+    reloads = _counter(names.RELOADS)
+    for result in ("ok", "failed"):
+        reloads.add_metric([result], around.reloads.get(result, 0))
+    yield reloads
+    resident, cpu, fds = _gauge(names.WORKER_RSS), _counter(names.WORKER_CPU), _gauge(names.WORKER_FDS)
+    for worker in totals.workers:
+        labels = [f"{worker.generation}.{worker.worker}"]
+        resident.add_metric(labels, worker.resident)
+        cpu.add_metric(labels, worker.cpu)
+        fds.add_metric(labels, worker.fds)
+    yield from (resident, cpu, fds)
+
+
+def _counter(metric: names.Metric, value: float | None = None) -> CounterMetricFamily:
+    return CounterMetricFamily(metric.name, metric.help, value, metric.labels or None)
+
+
+def _gauge(metric: names.Metric, value: float | None = None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.name, metric.help, value, metric.labels or None)
+
+
+def _histogram(metric: names.Metric) -> HistogramMetricFamily:
+    return HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+
+
+def _observe(family: HistogramMetricFamily, labels: list[str], histogram: Histogram) -> None:
+    seen = 0
+    buckets: list[tuple[str, float]] = []
+    for bound, count in zip(_LE, histogram.buckets, strict=True):
+        seen += count
+        buckets.append((bound, seen))
+    family.add_metric(labels, buckets, histogram.total)
