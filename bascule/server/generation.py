@@ -1,0 +1,357 @@
+"""A generation: one keeper and the workers that run one Plan, from the fork to the last one's end."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvloop
+
+from bascule.server import log
+from bascule.server.bus import BusClient, BusServer
+from bascule.server.context import MAX_SLOTS, AppFactory, KeeperContext, KeeperFactory, WorkerContext
+from bascule.server.crashes import Backoff, CrashLoop
+from bascule.server.fleet import Child, Fleet, describe_exit
+from bascule.server.keeper import STOP_WITHIN, Keeper
+from bascule.server.poller import Poller, Timer
+from bascule.server.privileges import confine
+from bascule.server.resources import Resources
+from bascule.server.sockets import Sockets
+from bascule.server.worker import HEARTBEAT, heartbeats, run_worker
+from bascule.state.arena import Arena
+
+START_WITHIN = 30.0
+"""Seconds a new generation has until all its workers accept."""
+KILL_GRACE = 2.0
+"""Seconds after its deadline before a process that was asked to end is killed."""
+HUNG_BEATS = 60
+"""A worker that gives no sign of life for so many looks of the supervisor, one a second, is killed."""
+
+Answer = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class House:
+    """What every generation uses and none owns."""
+
+    poller: Poller
+    fleet: Fleet
+    sockets: Sockets
+    stats: Arena
+    worker_factory: AppFactory
+    keeper_factory: KeeperFactory
+    on_call: Callable[[str, Answer], None]
+    """Handles a call of the keeper."""
+    close_private: Callable[[], None]
+    """In a child: closes what only the supervisor may hold."""
+    crash_loop: CrashLoop
+    slots: set[int] = field(default_factory=set)
+    durable: dict[str, Any] = field(default_factory=dict)
+    """Values of the bus that outlive keepers."""
+    run_dir: str = ""
+    restarts: int = 0
+
+    def take_slot(self) -> int:
+        """Return the lowest free slot. Raises RuntimeError when there is none."""
+        slot = next((slot for slot in range(MAX_SLOTS) if slot not in self.slots), None)
+        if slot is None:
+            raise RuntimeError(f"{MAX_SLOTS} workers live already; wait until old ones have drained")
+        self.slots.add(slot)
+        return slot
+
+
+class Member:
+    """A place in the generation that a living process should fill: a worker's index, or the keeper's."""
+
+    def __init__(self, index: int | None) -> None:
+        self.index = index
+        self.name = "keeper" if index is None else f"worker {index}"
+        self.child: Child | None = None
+        self.state = "starting"
+        self.slot = -1
+        self.error = ""
+        self.backoff = Backoff()
+        self.restart: Timer | None = None
+        self.seen_beat = 0
+        self.missed_beats = 0
+
+
+class Generation:
+    """Forks the processes, restarts those that die while it is current, and winds them down.
+
+    `on_ready()` once all workers accept; `on_failed(reason)` if that does not happen (its processes are then being
+    killed); `on_gone()` when the last process has ended.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        resources: Resources,
+        on_ready: Callable[[], None],
+        on_failed: Callable[[str], None],
+        on_gone: Callable[[Generation], None],
+    ) -> None:
+        self.resources = resources
+        self.state = "starting"
+        self.members = [Member(None), *(Member(index) for index in range(resources.workers))]
+        self._house = house
+        self._on_ready = on_ready
+        self._on_failed = on_failed
+        self._on_gone = on_gone
+        self._on_quiet: Callable[[], None] | None = None
+        self._keeper_last = False
+        self._beats = heartbeats(house.stats)
+        self._late: Timer | None = None
+
+    @property
+    def keeper(self) -> Member:
+        return self.members[0]
+
+    @property
+    def workers(self) -> list[Member]:
+        return self.members[1:]
+
+    def launch(self) -> None:
+        """Fork them all. Raises OSError or RuntimeError when a process cannot be had; what was forked is killed."""
+        self._late = self._house.poller.later(START_WITHIN, self._start_is_late)
+        try:
+            for member in self.members:
+                self._fork(member)
+        except (OSError, RuntimeError):
+            self.kill()
+            raise
+
+    def wind_down(self, within: float, on_quiet: Callable[[], None], *, keeper_last: bool) -> None:
+        """Ask all to end: the workers to accept no more and to finish, `on_quiet()` when all have ceased to accept.
+
+        With `keeper_last` the keeper stays until the workers are gone. May be called again with less time.
+        """
+        self._leave("draining")
+        self._on_quiet = on_quiet
+        self._keeper_last = keeper_last
+        for member in self.workers:
+            self._ask_to_end(member, within)
+        if not keeper_last:
+            self._ask_to_end(self.keeper, STOP_WITHIN)
+        self._look_around()
+
+    def kill(self) -> None:
+        """Kill them all."""
+        self._leave("draining")
+        for member in self.members:
+            if member.child is not None:
+                member.child.kill()
+        self._look_around()
+
+    def reopen_logs(self) -> None:
+        """Have the workers open their logs anew. Raises PrivilegeError if a new file cannot be made for them."""
+        self.resources.entrust_logs()
+        for member in self.workers:
+            if member.child is not None:
+                member.child.send({"do": "reopen"})
+
+    def drain_time(self) -> float:
+        """Return the longest time any route gives its connections to end."""
+        routes = [route for site in self.resources.plan.sites for route in site.routes]
+        return max((route.timeouts.drain for route in routes), default=self.resources.plan.config.timeouts.drain)
+
+    def check_beats(self) -> None:
+        """Kill the workers that have hung. Called once a second."""
+        for member in self.workers:
+            if member.child is None or member.state != "ready":
+                continue
+            beat = self._beats[member.slot]
+            member.missed_beats = 0 if beat != member.seen_beat else member.missed_beats + 1
+            member.seen_beat = beat
+            if member.missed_beats >= HUNG_BEATS:
+                seconds = HUNG_BEATS * HEARTBEAT
+                log.say(f"{member.name} (pid {member.child.pid}) gave no sign of life for {seconds:.0f} s; killing it")
+                member.child.kill()
+                member.missed_beats = 0
+
+    # --- forking
+
+    def _fork(self, member: Member) -> None:
+        member.state = "starting"
+        member.error = ""
+        member.seen_beat = member.missed_beats = 0
+        supervisor = os.getpid()
+        if member.index is None:
+            main = functools.partial(self._keeper_main, supervisor)
+        else:
+            member.slot = self._house.take_slot()
+            main = functools.partial(self._worker_main, supervisor, member.index, member.slot)
+        try:
+            member.child = self._house.fleet.fork(
+                member.name,
+                main,
+                lambda _child, message: self._message(member, message),
+                lambda child, code: self._ended(member, child, code),
+            )
+        except OSError:
+            self._house.slots.discard(member.slot)
+            raise
+
+    def _worker_main(self, supervisor: int, index: int, slot: int, line: socket.socket) -> int:
+        res, house = self.resources, self._house
+        house.close_private()
+        house.sockets.leave_only(sock for _listener, sock in res.service)
+        confine(f"bascule-w{index}", supervisor, res.account)
+        loop = uvloop.new_event_loop()
+        context = WorkerContext(
+            plan=res.plan,
+            prepared=res.prepared,
+            index=index,
+            workers=res.workers,
+            generation=res.number,
+            sockets=res.service,
+            board=res.board,
+            stats=house.stats,
+            stats_slot=slot,
+            bus=BusClient(res.bus_path, loop),
+            loop=loop,
+        )
+        return run_worker(line, context, house.worker_factory)
+
+    def _keeper_main(self, supervisor: int, line: socket.socket) -> int:
+        res, house = self.resources, self._house
+        house.close_private()
+        house.sockets.leave_only([res.bus, *res.admin])
+        confine("bascule-keeper", supervisor, res.account)
+        keeper = Keeper()
+        context = KeeperContext(
+            plan=res.plan,
+            prepared=res.prepared,
+            workers=res.workers,
+            generation=res.number,
+            board=res.board,
+            stats=house.stats,
+            bus=BusServer(house.durable, keeper.keep),
+            supervisor=keeper.supervisor,
+            admin_sockets=res.admin,
+            run_dir=house.run_dir,
+            loop=uvloop.new_event_loop(),
+        )
+        return keeper.run(line, res.bus, context, house.keeper_factory)
+
+    # --- what the processes say, and how they end
+
+    def _message(self, member: Member, message: dict[str, Any]) -> None:
+        child = member.child
+        if child is None:
+            return
+        if "call" in message:
+            self._house.on_call(message["call"], lambda result: child.send({"answer": result, "id": message["id"]}))
+            return
+        event = message["event"]
+        if event == "ready" and member.state == "starting":
+            member.state = "ready"
+            self._check_ready()
+        elif event == "draining":
+            member.state = "draining"
+            self._look_around()
+        elif event == "failed":
+            member.error = message["error"]
+        elif event == "keep":
+            self._keep(message["topic"], message["payload"])
+
+    def _keep(self, topic: str, payload: Any) -> None:
+        if payload is None:
+            self._house.durable.pop(topic, None)
+        else:
+            self._house.durable[topic] = payload
+
+    def _ended(self, member: Member, child: Child, code: int) -> None:
+        member.child = None
+        was, member.state = member.state, "dead"
+        if member.index is not None:
+            self._house.slots.discard(member.slot)
+        reason = f"{member.name} (pid {child.pid}) {describe_exit(code)}"
+        if member.error:
+            reason = f"{member.name}: {member.error}"
+        if self.state == "starting":
+            self._fail(reason)
+        elif self.state == "current":
+            self._restart_later(member, child.age, reason)
+        elif was == "ready" and code not in (0, -signal.SIGKILL):
+            log.say(f"{reason} when it was asked to end")
+        self._look_around()
+
+    def _restart_later(self, member: Member, age: float, reason: str) -> None:
+        self._house.restarts += 1
+        delay = member.backoff.died(age)
+        when = f"in {delay:.1f} s" if delay else "now"
+        log.say(f"{reason} after {age:.1f} s; restarting it {when}")
+        if self._house.crash_loop.died(age):
+            log.say(
+                "CRASH LOOP: processes keep dying soon after their start; the lines above say how. Restarts slow down"
+            )
+        member.restart = self._house.poller.later(delay, lambda: self._restart(member))
+
+    def _restart(self, member: Member) -> None:
+        member.restart = None
+        try:
+            self._fork(member)
+        except (OSError, RuntimeError) as error:
+            log.say(f"cannot restart {member.name}: {error}; trying again")
+            member.restart = self._house.poller.later(1.0, lambda: self._restart(member))
+
+    # --- changes of state
+
+    def _check_ready(self) -> None:
+        if self.state == "starting" and all(member.state == "ready" for member in self.workers):
+            self._leave("current")
+            self._on_ready()
+
+    def _start_is_late(self) -> None:
+        waiting = ", ".join(member.name for member in self.workers if member.state != "ready")
+        self._fail(f"not ready within {START_WITHIN:.0f} s: {waiting}")
+
+    def _fail(self, reason: str) -> None:
+        """Give up the start. Workers that accept already may have clients, whom they serve to the end."""
+        self._leave("draining")
+        for member in self.members:
+            if member.state == "ready":
+                self._ask_to_end(member, self.drain_time())
+            elif member.child is not None:
+                member.child.kill()
+        self._on_failed(reason)
+        self._look_around()
+
+    def _leave(self, state: str) -> None:
+        """Leave the present state for `state`; nothing is started any more on the way out."""
+        self.state = state
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        if state == "draining":
+            for member in self.members:
+                if member.restart is not None:
+                    member.restart.cancel()
+                    member.restart = None
+
+    def _ask_to_end(self, member: Member, within: float) -> None:
+        if member.child is not None:
+            member.child.send({"do": "stop", "within": within})
+            member.child.kill_after(within + KILL_GRACE, self._house.poller)
+
+    def _look_around(self) -> None:
+        """On the way out: see how far it is."""
+        if self.state != "draining":
+            return
+        if self._on_quiet and all(member.child is None or member.state == "draining" for member in self.workers):
+            on_quiet, self._on_quiet = self._on_quiet, None
+            on_quiet()
+        if any(member.child is not None for member in self.workers):
+            return
+        if self._keeper_last:
+            self._keeper_last = False
+            self._ask_to_end(self.keeper, STOP_WITHIN)
+        if self.keeper.child is None:
+            self.state = "gone"
+            self._on_gone(self)

@@ -1,0 +1,82 @@
+"""What a generation runs with: its plan, what was built from it, and the sockets it calls for."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from bascule.config.plan import Plan
+from bascule.config.schema import Listener
+from bascule.config.types import Address
+from bascule.server import rundir
+from bascule.server.privileges import Account, account_for, entrust
+from bascule.server.sockets import Bound, Sockets, keyed
+from bascule.state.arena import Arena
+
+ARENA_SIZE = 64 << 20
+"""Bytes of each arena; pages that nobody writes to are never allocated."""
+
+
+@dataclass
+class Resources:
+    """Everything the processes of one generation inherit."""
+
+    number: int
+    plan: Plan
+    prepared: Any
+    workers: int
+    account: Account | None
+    service: Bound
+    admin: list[socket.socket]
+    bus: socket.socket
+    bus_path: str
+    keys: set[str]
+    """Of its sockets in `Sockets`."""
+    board: Arena
+
+    def entrust_logs(self) -> None:
+        """Make sure the workers' account can write the log files. Raises PrivilegeError."""
+        path = self.plan.config.access_log.path
+        if path.startswith("/"):
+            entrust(path, self.account)
+
+
+def gather(number: int, plan: Plan, prepared: Any, sockets: Sockets, run_dir: str) -> Resources:
+    """Open what is to be opened and return it all.
+
+    Raises ListenError and PrivilegeError; sockets opened until then stay open for the caller to release.
+    """
+    config = plan.config
+    account = account_for(config.user, config.group)
+    admin = [unix_listener(run_dir, rundir.ADMIN_SOCKET)]
+    if config.admin.listen is not None:
+        admin.append(Listener(address=config.admin.listen))
+    bus = unix_listener(run_dir, f"bus-{os.getpid()}-{number}.sock")
+    keys = keyed([*plan.listeners, *admin, bus])
+    count = len(plan.listeners)
+    service = sockets.claim((key, listener, account) for key, listener in keys[:count])
+    # The admin sockets stay root's own: what a worker's account can reach, an attacker in a worker can.
+    private = sockets.claim((key, listener, None) for key, listener in keys[count:-1])
+    ((_listener, bus_socket),) = sockets.claim((key, listener, account) for key, listener in keys[-1:])
+    resources = Resources(
+        number=number,
+        plan=plan,
+        prepared=prepared,
+        workers=config.workers or len(os.sched_getaffinity(0)),
+        account=account,
+        service=service,
+        admin=[sock for _listener, sock in private],
+        bus=bus_socket,
+        bus_path=bus.address.path,
+        keys={key for key, _listener in keys},
+        board=Arena(ARENA_SIZE),
+    )
+    resources.entrust_logs()
+    return resources
+
+
+def unix_listener(run_dir: str, name: str) -> Listener:
+    """Return a listener in the run dir that only its owner can reach."""
+    return Listener(address=Address("", 0, os.path.join(run_dir, name)), mode="600")

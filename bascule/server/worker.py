@@ -1,0 +1,106 @@
+"""A worker process: runs the injected application until the supervisor says stop, or is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from typing import Any
+
+from bascule.server.context import MAX_SLOTS, AppFactory, WorkerApp, WorkerContext
+from bascule.server.lifeline import Lifeline
+from bascule.state.arena import Arena
+
+HEARTBEAT = 1.0
+"""Seconds between two signs of life in the shared memory."""
+
+
+def heartbeats(stats: Arena) -> memoryview:
+    """Return the segment in which each worker's slot counts its seconds of life."""
+    return stats.u64("server/heartbeats", MAX_SLOTS)
+
+
+def settle_gc() -> None:
+    """Spare what lives as long as the process from being walked by every later collection."""
+    gc.collect()
+    gc.freeze()
+
+
+def run_worker(sock: socket.socket, context: WorkerContext, factory: AppFactory) -> int:
+    """Run until told to stop; `sock` is the line to the supervisor. Return the exit status."""
+    return context.loop.run_until_complete(_Worker(context).run(sock, factory))
+
+
+class _Worker:
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._loop = context.loop
+        self._app: WorkerApp | None = None
+        self._stop = asyncio.Event()
+        self._deadline = float("inf")
+        self._drain: asyncio.Timeout | None = None
+        self._beats = heartbeats(context.stats)
+
+    async def run(self, sock: socket.socket, factory: AppFactory) -> int:
+        lifeline = Lifeline(self._command, self._stop_gracefully)
+        await lifeline.open(sock, self._loop)
+        self._loop.add_signal_handler(signal.SIGTERM, self._stop_gracefully)
+        self._loop.add_signal_handler(signal.SIGQUIT, os._exit, 1)
+        self._context.bus.start()
+        try:
+            self._app = factory(self._context)
+            await self._app.start()
+        except Exception as error:
+            lifeline.send({"event": "failed", "error": describe(error)})
+            await lifeline.finish()
+            return 1
+        settle_gc()
+        lifeline.send({"event": "ready"})
+        self._beat()
+        await self._stop.wait()
+        await self._wind_down(self._app, lifeline)
+        return 0
+
+    async def _wind_down(self, app: WorkerApp, lifeline: Lifeline) -> None:
+        app.stop_accepting()
+        for _listener, sock in self._context.sockets:
+            sock.close()
+        lifeline.send({"event": "draining"})
+        try:
+            async with asyncio.timeout_at(self._deadline) as self._drain:
+                await app.drain(self._deadline)
+        except TimeoutError:
+            pass  # the deadline came forward while it drained
+        finally:
+            app.close()
+            self._context.bus.close()
+            await lifeline.finish()
+
+    def _command(self, message: dict[str, Any]) -> None:
+        if message["do"] == "stop":
+            self._stop_within(message["within"])
+        elif message["do"] == "reopen" and self._app is not None:
+            self._app.reopen_logs()
+
+    def _stop_gracefully(self) -> None:
+        self._stop_within(self._context.plan.config.stop_timeout)
+
+    def _stop_within(self, seconds: float) -> None:
+        self._deadline = min(self._deadline, self._loop.time() + seconds)
+        if self._drain is not None and not self._drain.expired():
+            self._drain.reschedule(self._deadline)
+        self._stop.set()
+
+    def _beat(self) -> None:
+        self._beats[self._context.stats_slot] += 1
+        self._loop.call_later(HEARTBEAT, self._beat)
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception as an operator should read it: its text, with its type unless that says nothing new."""
+    text = str(error).strip()
+    if isinstance(error, ValueError | OSError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
