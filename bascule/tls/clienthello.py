@@ -11,6 +11,8 @@ from typing import Final
 
 MAX_HELLO: Final = 16384
 """Bytes of a ClientHello, record headers included. Browsers with post-quantum key shares send about 2 KiB."""
+_MAX_RECORDS: Final = 32
+"""Records it may be spread over: each piece that arrives has them walked over again."""
 
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
@@ -50,7 +52,9 @@ def _message(data: bytes) -> bytes | None:
         raise HelloError("not_tls")
     message = b""
     position = 0
-    while len(data) >= position + 5:
+    for _ in range(_MAX_RECORDS):
+        if len(data) < position + 5:
+            return None
         if data[position] != _HANDSHAKE:
             raise HelloError("bad_hello")
         size = int.from_bytes(data[position + 3 : position + 5], "big")
@@ -58,15 +62,16 @@ def _message(data: bytes) -> bytes | None:
             raise HelloError("bad_hello")
         message += data[position + 5 : position + 5 + size]
         position += 5 + size
-        if message[0] != _CLIENT_HELLO:
+        if message and message[0] != _CLIENT_HELLO:
             raise HelloError("bad_hello")
+        if len(message) < 4:
+            continue
         end = 4 + int.from_bytes(message[1:4], "big")
-        if len(message) >= 4:
-            if end > MAX_HELLO:
-                raise HelloError("hello_too_large")
-            if len(message) >= end:
-                return message[4:end]
-    return None
+        if end > MAX_HELLO:
+            raise HelloError("hello_too_large")
+        if len(message) >= end:
+            return message[4:end]
+    raise HelloError("hello_too_large")
 
 
 def _server_name(hello: bytes) -> bytes:

@@ -138,6 +138,8 @@ class TlsFilter:
                     break
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:  # their close_notify came after ours
+            self.eof = True
         except ssl.SSLError as error:
             raise _fault(error) from None
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
