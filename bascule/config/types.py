@@ -175,7 +175,7 @@ class Origin:
     address: Address
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.address}"
+        return str(self.address) if self.address.path else f"{self.scheme}://{self.address}"
 
 
 def parse_origin(value: Any) -> Origin:
@@ -203,6 +203,19 @@ def parse_origin(value: Any) -> Origin:
     return Origin(scheme, Address(parts.hostname, (443 if scheme == "https" else 80) if port is None else port))
 
 
+def parse_log_target(value: Any) -> str:
+    """Return ``-``, ``off``, ``syslog:``, ``syslog:host:port`` or the absolute path of a file."""
+    if value is False or value == "off":  # YAML 1.1 habits: a bare `off`
+        return "off"
+    if value == "-":
+        return "-"
+    if isinstance(value, str) and value.startswith("syslog:"):
+        if value != "syslog:":
+            parse_address(value.removeprefix("syslog:"))
+        return str(value)
+    return parse_file(value)
+
+
 def _schema(title: str, *types: str, **more: Any) -> WithJsonSchema:
     """The JSON Schema of a scalar; its title is what the reference calls the type."""
     return WithJsonSchema({"title": title, "type": list(types) if len(types) > 1 else types[0], **more})
@@ -220,6 +233,7 @@ Size = Annotated[
 Share = Annotated[float, BeforeValidator(parse_share), _schema("share", "string", "number", examples=["20%", 0.2])]
 Cidr = Annotated[Network, BeforeValidator(parse_network), _schema("network", "string", examples=["10.0.0.0/8"])]
 FileField = Annotated[str, BeforeValidator(parse_file), _schema("file", "string")]
+LogTarget = Annotated[str, BeforeValidator(parse_log_target)]
 TlsVersion = Annotated[
     Literal["1.2", "1.3"],
     BeforeValidator(str),  # 1.2 without quotes is a number to YAML

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bascule.config.plan import PoolPlan
-from bascule.upstream import outliers, tiers
+from bascule.upstream import outliers, standing, tiers
 from bascule.upstream.balance import make_balancer
 from bascule.upstream.balance.least_time import FAILURE, observe
 from bascule.upstream.board import Board
@@ -25,6 +25,9 @@ from bascule.upstream.terms import Outcome, RequestFacts, Unavailable
 from bascule.upstream.waiting import Ticket, WaitingLine
 
 __all__ = ["Outcome", "PoolState", "RequestFacts", "ServerState", "Ticket", "Unavailable"]
+
+WARM_STEP = 0.1
+"""Seconds between two steps of slow start."""
 
 _log = logging.getLogger("bascule.upstream")
 
@@ -48,6 +51,7 @@ class PoolState:
         self._balancer = make_balancer(plan.config, rng)
         self._choose = self._balancer.choose
         self._usable: list[ServerState] = []
+        self._reserve: list[ServerState] = []
         self._panic = False
         self._fast = False
         """Nothing but the balancer has a say in the choice."""
@@ -100,12 +104,13 @@ class PoolState:
             server = self._sticky.find(facts)
             if server and server.alive and server not in tried and self._accept(server, now):
                 return server
+        rejected = tried
         if not tried:
             server = self._choose(facts)
             if self._accept(server, now):
                 return server
-            tried = (server,)
-        for candidates in self._choices(tried):
+            rejected = (server,)
+        for candidates in self._choices(rejected, bool(tried)):
             while candidates:
                 server = self._balancer.among(candidates, facts)
                 if self._accept(server, now):
@@ -113,19 +118,17 @@ class PoolState:
                 candidates.remove(server)
         return Unavailable.FULL
 
-    def _choices(self, tried: tuple[ServerState, ...]) -> list[list[ServerState]]:
-        """Return the servers for a further try, in order of preference; in a panic the healthy ones come first."""
-        untried = [server for server in self._usable if server not in tried]
-        reserve = [
-            server
-            for server in self.servers
-            if server.alive and not server.draining and server.current_weight > 0 and server not in self._usable
-        ]
+    def _choices(self, rejected: tuple[ServerState, ...], retry: bool) -> list[list[ServerState]]:
+        """Return the servers to ask next, in order of preference; in a panic the healthy ones come first.
+
+        A retry may go to a backup; a request that found its server full may only go to another zone.
+        """
+        rest = [server for server in self._usable if server not in rejected]
         return [
-            [server for server in untried if server.alive],
-            [server for server in reserve if server not in tried],
-            [server for server in untried if not server.alive],
-            [server for server in tried if server in self._usable],
+            [server for server in rest if server.alive],
+            [server for server in self._reserve if server not in rejected and (retry or not server.backup)],
+            [server for server in rest if not server.alive],
+            [server for server in rejected if retry and server in self._usable],
         ]
 
     def _accept(self, server: ServerState, now: float) -> bool:
@@ -133,15 +136,22 @@ class PoolState:
         half_open = server.breaker.state is Circuit.HALF_OPEN
         if half_open and not server.breaker.may_try(now):
             return False
-        if server.limit:
-            # Count first, look then: two workers may both step back, but they cannot both go ahead.
-            self._board.set_active(server.slot, self._worker, server.active + 1)
-            if self._board.active(server.slot) > server.limit:
-                self._board.set_active(server.slot, self._worker, server.active)
-                return False
+        if server.limit and not self._claim(server):
+            return False
         if half_open:
             server.breaker.trial(now)
         return True
+
+    def _claim(self, server: ServerState) -> bool:
+        """Take a connection slot of the server, if one is free over all workers."""
+        if server.active >= server.limit:
+            return False
+        # Count first, look then: two workers may both step back, but they cannot both go ahead.
+        self._board.set_active(server.slot, self._worker, server.active + 1)
+        if self._board.active(server.slot) <= server.limit:
+            return True
+        self._board.set_active(server.slot, self._worker, server.active)
+        return False
 
     # -- outcomes
 
@@ -153,6 +163,8 @@ class PoolState:
         elif outcome == Outcome.OK:
             server.failures = 0
             changed = server.breaker.success(server.answered)
+            if changed:
+                server.warm_since = self._clock()
         else:
             changed = self._count_failure(server)
         if self.config.balance == "least-time":
@@ -212,13 +224,10 @@ class PoolState:
     def _has_room(self) -> bool:
         """Would the next waiter get an answer? Also when it is that all servers are down."""
         now = self._clock()
-        for server in self._usable:
+        for server in self._usable + [server for server in self._reserve if not server.backup]:
             if server.breaker.state is Circuit.HALF_OPEN and not server.breaker.may_try(now):
                 continue
-            if not server.limit:
-                return True
-            self._board.set_active(server.slot, self._worker, server.active)
-            if self._board.active(server.slot) < server.limit:
+            if not server.limit or self._board.active(server.slot) < server.limit:
                 return True
         return not self._usable
 
@@ -243,12 +252,9 @@ class PoolState:
         timed = self.config.balance == "least-time"
         for server in self.servers:
             changed |= server.breaker.poll(server.answered, now)
+            board.set_active(server.slot, self._worker, server.active)
             if board.workers > 1:
-                board.set_active(server.slot, self._worker, server.active)
-                elsewhere = board.active(server.slot) - server.active
-                if elsewhere != server.elsewhere:
-                    server.bias += (elsewhere - server.elsewhere) * server.inverse
-                    server.elsewhere = elsewhere
+                server.elsewhere = board.active(server.slot) - server.active
             if timed:
                 observe(server, 0.0, now)
         if changed:
@@ -275,6 +281,8 @@ class PoolState:
                 server.warm_since = -1e9 if warm else now
                 server.cost_time = now
             else:
+                if server.slot != member.slot:
+                    self._board.clear(server.slot, self._worker)
                 _adopt(server, fresh)
             servers.append(server)
         self.servers = servers
@@ -295,48 +303,21 @@ class PoolState:
     def _refresh(self, now: float) -> None:
         """Read the board, judge every server, and prepare the choice."""
         self._seen = self._version[0]
-        self._judge(now)
+        self._next_change = standing.judge(self.servers, self._board, self._worker, self.config.outliers, now)
         selection = tiers.select(self.servers, self.config, now)
         if selection.panic and not self._panic:
             _log.warning("pool %s: too few healthy servers, balancing over all", self.plan.name)
         self._panic = selection.panic
         self._usable = selection.servers
+        self._reserve = selection.reserve
         self._balancer.update(self._usable, self.servers)
-        trials = any(server.breaker.state is Circuit.HALF_OPEN for server in self._usable)
-        limits = any(server.limit for server in self._usable)
+        involved = self._usable + self._reserve
+        trials = any(server.breaker.state is Circuit.HALF_OPEN for server in involved)
+        limits = any(server.limit for server in involved)
         self._fast = bool(self._usable) and not (self._sticky or trials or limits)
         self._attentive = trials or limits or self.config.balance == "least-time"
         if selection.warming:
-            self._next_change = now
-
-    def _judge(self, now: float) -> None:
-        """Set each server's standing and when it will change by time alone."""
-        board = self._board
-        self._next_change = float("inf")
-        candidates: list[tuple[float, ServerState]] = []
-        for server in self.servers:
-            up = not board.is_down(server.slot)
-            if up and not server.up:
-                server.warm_since = now
-                if server.ejected_until > now:
-                    server.ejected_until = now
-                    board.eject(server.slot, self._worker, 0.0)
-                    self._seen = self._version[0]
-            server.up = up
-            server.draining = server.drain or board.is_drained(server.slot)
-            weight = board.weight(server.slot)
-            server.current_weight = server.weight if weight is None else weight
-            until = board.ejected_until(server.slot)
-            if until > now:
-                candidates.append((until, server))
-                self._next_change = min(self._next_change, until)
-            self._next_change = min(self._next_change, server.breaker.deadline)
-        ejected = outliers.honour(candidates, len(self.servers), self.config.outliers.max_share)
-        for server in self.servers:
-            if server.ejected and server not in ejected:
-                server.warm_since = now
-            server.ejected = server in ejected
-            server.alive = server.up and not server.ejected and server.breaker.state is not Circuit.OPEN
+            self._next_change = min(self._next_change, now + WARM_STEP)
 
     # -- for operators
 
@@ -345,7 +326,7 @@ class PoolState:
         return [
             {
                 "server": server.name,
-                "state": _state(server),
+                "state": standing.label(server),
                 "weight": server.current_weight,
                 "backup": server.backup,
                 "active": server.active,
@@ -364,13 +345,3 @@ def _adopt(server: ServerState, fresh: ServerState) -> None:
     """Take over what may change about a member that stays."""
     for name in ("slot", "weight", "backup", "locality", "limit", "drain", "server_name", "host_header"):
         setattr(server, name, getattr(fresh, name))
-
-
-def _state(server: ServerState) -> str:
-    if not server.up:
-        return "down"
-    if server.ejected:
-        return "ejected"
-    if server.breaker.state is not Circuit.CLOSED:
-        return str(server.breaker.state.value)
-    return "drain" if server.draining or not server.current_weight else "up"

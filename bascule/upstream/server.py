@@ -84,7 +84,7 @@ class ServerState:
     inverse: float = 1.0
     """1 / share."""
     bias: float = 0.0
-    """Load beyond `active`, in units of requests per share: other workers', and the tie breaker."""
+    """What past picks weigh: it decides between servers of equal load."""
     cost: float = 0.0
     """Peak EWMA of the time to the response head, seconds."""
     cost_time: float = 0.0

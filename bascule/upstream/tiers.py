@@ -23,6 +23,8 @@ class Selection:
     """The servers to balance over, their `share` set."""
 
     servers: list[ServerState]
+    reserve: list[ServerState]
+    """Healthy ones beside them: other zones, and backups. For further tries; without the backups, for overflow."""
     panic: bool
     warming: bool
     """Some share grows with time: select again soon."""
@@ -35,22 +37,23 @@ def select(members: Sequence[ServerState], pool: Pool, now: float) -> Selection:
     panic = False
     if not _enough(chosen, pool.outliers.panic):
         chosen = taking
-        if not _enough(taking, pool.outliers.panic):
+        if pool.outliers.panic and not _enough(taking, pool.outliers.panic):
             # The circuit breaker is there to spare the server: panic respects it.
             chosen = [server for server in taking if server.breaker.state is not Circuit.OPEN]
             panic = bool(chosen)
-    healthy = chosen if panic else [server for server in chosen if server.alive]
-    warming = _weigh(healthy, pool.slow_start, now)
+    servers = chosen if panic else [server for server in chosen if server.alive]
+    warming = _weigh(taking, pool.slow_start, now)
     if pool.locality and not panic:
-        healthy = _prefer_zone(healthy, chosen, pool.locality)
-    for server in healthy:
+        servers = _prefer_zone(servers, chosen, pool.locality)
+    for server in taking:
         server.inverse = 1 / server.share
-    return Selection(healthy, panic, warming)
+    reserve = [server for server in taking if server.alive and server not in servers]
+    return Selection(servers, reserve, panic, warming)
 
 
 def _enough(servers: Sequence[ServerState], panic: float) -> bool:
     alive = sum(server.alive for server in servers)
-    return alive > 0 and alive >= panic * len(servers)
+    return alive > 0 and alive >= panic * len(servers) - 1e-9
 
 
 def _weigh(servers: Sequence[ServerState], slow_start: float, now: float) -> bool:

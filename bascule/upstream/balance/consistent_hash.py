@@ -10,7 +10,6 @@ import math
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from itertools import chain
 
 from bascule.config.pools import Hash
 from bascule.upstream.server import ServerState
@@ -46,6 +45,7 @@ class ConsistentHash:
             self._name = self._name.lower()
         self._bound = config.bound
         self._usable: Sequence[ServerState] = ()
+        self._wanted: set[ServerState] = set()
         self._built_for: list[tuple[str, float]] = []
         self._places: list[int] = []
         self._owners: list[ServerState] = []
@@ -54,34 +54,44 @@ class ConsistentHash:
     def update(self, usable: Sequence[ServerState], members: Sequence[ServerState]) -> None:
         """Take the usable servers; build the ring anew only when members or weights change."""
         self._usable = usable
+        self._wanted = set(usable)
         self._total_share = sum(server.share for server in usable) or 1.0
         shape = [(server.name, server.current_weight) for server in members]
-        if shape != self._built_for or (members and self._owners and self._owners[0] not in members):
+        if shape != self._built_for:
             self._built_for = shape
             self._build(members)
 
     def choose(self, facts: RequestFacts) -> ServerState:
         """Return the server of the request's key."""
-        return self.among(self._usable, facts)
+        return self._walk(self._wanted, facts) or self._usable[0]
 
     def among(self, servers: Sequence[ServerState], facts: RequestFacts) -> ServerState:
         """Return the first of these servers on the way from the key's place that has room."""
-        in_progress = sum(server.active + server.elsewhere for server in self._usable)
-        limit = self._bound * (in_progress + 1) / self._total_share
+        return self._walk(set(servers), facts) or servers[0]
+
+    def _walk(self, wanted: set[ServerState], facts: RequestFacts) -> ServerState | None:
+        owners = self._owners
         start = bisect(self._places, position(self._key(facts)))
-        seen: set[ServerState] = set()
         first: ServerState | None = None
-        for server in chain(self._owners[start:], self._owners[:start]):
-            if server in seen or server not in servers:
+        full: set[ServerState] = set()
+        for step in range(start, start + len(owners)):
+            server = owners[step % len(owners)]
+            if server not in wanted or server in full:
                 continue
-            if server.active + server.elsewhere < math.ceil(limit * server.share):
+            if self._has_room(server):
                 return server
             first = first or server
-            seen.add(server)
-            if len(seen) == len(servers):
+            full.add(server)
+            if len(full) == len(wanted):
                 break
-        # Only a part of the servers was asked for, or weight 0 keeps one off the ring: then the bound yields.
-        return first or servers[0]
+        return first  # where only some of the servers were asked for, the bound yields
+
+    def _has_room(self, server: ServerState) -> bool:
+        load = server.active + server.elsewhere
+        if not load:
+            return True
+        total = 1 + sum(server.active + server.elsewhere for server in self._usable)
+        return load < math.ceil(self._bound * total * server.share / self._total_share)
 
     def _key(self, facts: RequestFacts) -> bytes:
         """Return the request's key; without the header or cookie it is the client's address."""

@@ -21,7 +21,7 @@ class LeastConnections:
         """Take the servers; what they served so far is forgotten, lest a newcomer be made to catch up."""
         self._servers = usable
         for server in usable:
-            server.bias = server.elsewhere * server.inverse
+            server.bias = 0.0
 
     def choose(self, facts: RequestFacts) -> ServerState:
         """Return the least loaded server."""
@@ -31,7 +31,7 @@ class LeastConnections:
         """Return the least loaded of these servers."""
         least = 1e300
         for server in servers:
-            load = server.active * server.inverse + server.bias
+            load = (server.active + server.elsewhere) * server.inverse + server.bias
             if load < least:
                 least = load
                 best = server

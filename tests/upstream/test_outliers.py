@@ -1,0 +1,126 @@
+"""Ejection of servers that keep failing."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.upstream.pool import Outcome
+from tests.upstream.support import Harness
+
+BREAKER_OFF = {"enabled": False}
+
+
+def harness_of(servers: int, workers: int = 1, **outliers: object) -> Harness:
+    return Harness(servers, workers=workers, breaker=BREAKER_OFF, outliers=outliers)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ERROR_STATUS, Outcome.CONNECT, Outcome.RESET, Outcome.TIMEOUT])
+def test_failures_in_a_row_eject(outcome: Outcome) -> None:
+    harness = harness_of(2)
+    harness.fail(harness.server(1), 4, outcome)
+    assert 1 in harness.numbers(4)
+    harness.pool.release(harness.pick(tried=(harness.server(2),)), Outcome.OK, 0.01)
+    harness.fail(harness.server(1), 4, outcome)
+    assert 1 in harness.numbers(4), "a good answer in between clears the record"
+    harness.fail(harness.server(1), 5, outcome)
+    assert set(harness.numbers(10)) == {2}
+
+
+def test_aborts_neither_count_nor_clear() -> None:
+    harness = harness_of(2)
+    harness.fail(harness.server(1), 4)
+    harness.fail(harness.server(1), 10, Outcome.CLIENT_ABORT)
+    assert harness.server(1).failures == 4
+
+
+def test_the_ejection_ends_and_a_single_failure_renews_it() -> None:
+    harness = harness_of(2, ejection=10)
+    harness.fail(harness.server(1), 5)
+    harness.advance(9.9)
+    assert set(harness.numbers(4)) == {2}
+    harness.advance(0.1)
+    assert set(harness.numbers(4)) == {1, 2}
+    harness.fail(harness.server(1), 5)
+    assert set(harness.numbers(4)) == {2}
+
+
+def test_ejections_grow_up_to_the_cap_and_shrink_with_good_standing() -> None:
+    harness = harness_of(2, ejection=10, max_ejection=35)
+    server = harness.server(1)
+    lengths = []
+    for _ in range(4):
+        harness.fail(server, 5)
+        lengths.append(server.ejected_until - harness.clock.now)
+        harness.advance(lengths[-1])
+    assert lengths == [10, 20, 35, 35]
+    harness.advance(20)
+    harness.fail(server, 5)
+    assert server.ejected_until - harness.clock.now == 35 and server.ejections == 3
+    harness.advance(1000)
+    harness.fail(server, 5)
+    assert server.ejected_until - harness.clock.now == 10
+
+
+def test_failures_while_ejected_do_not_prolong() -> None:
+    harness = harness_of(2)
+    harness.fail(harness.server(1), 50)
+    assert harness.server(1).ejections == 1
+
+
+def test_all_workers_honour_an_ejection() -> None:
+    harness = harness_of(2, workers=2)
+    harness.fail(harness.server(1), 5)
+    assert {harness.pick(worker=1).name for _ in range(6)} == {harness.server(2).name}
+    harness.advance(10)
+    assert len({harness.pick(worker=1).name for _ in range(6)}) == 2
+
+
+def test_zero_turns_it_off() -> None:
+    harness = harness_of(2, consecutive=0)
+    harness.fail(harness.server(1), 100)
+    assert set(harness.numbers(4)) == {1, 2}
+
+
+def test_a_server_that_the_checks_find_up_again_is_no_longer_ejected() -> None:
+    harness = harness_of(2, ejection=300)
+    harness.fail(harness.server(1), 5)
+    harness.down(1)
+    assert set(harness.numbers(4)) == {2}
+    harness.down(1, False)
+    assert set(harness.numbers(4)) == {1, 2}
+
+
+@given(
+    servers=st.integers(1, 8),
+    share=st.floats(0, 1),
+    failing=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 1)), max_size=20),
+)
+def test_never_more_than_the_share_is_ejected(servers: int, share: float, failing: list[tuple[int, int]]) -> None:
+    harness = harness_of(servers, workers=2, max_share=share, panic=0)
+    for number, worker in failing:
+        pool = harness.workers[worker]
+        server = pool.servers[number % servers]
+        for _ in range(5):
+            server.active += 1
+            server.picks += 1
+            pool.release(server, Outcome.CONNECT, 0.01)
+        harness.advance(0.5)
+        for each in harness.workers:
+            assert sum(server.ejected for server in each.servers) <= share * servers + 1e-9
+
+
+def test_killed_server_costs_nothing_to_whoever_tries_again() -> None:
+    """From the first failure on, a second try always finds a living server."""
+    harness = harness_of(3)
+    dead = harness.server(2)
+    for _ in range(200):
+        server = harness.pick()
+        if server is dead:
+            harness.pool.release(server, Outcome.CONNECT, 0.001)
+            server = harness.pick(tried=(server,))
+        assert server is not dead
+        harness.pool.release(server, Outcome.OK, 0.01)
+        harness.advance(0.05)
+    assert dead.picks < 20

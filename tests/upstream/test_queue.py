@@ -1,0 +1,207 @@
+"""Connection limits over all workers, and the queue of those who wait: order, fairness, cancellation."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.upstream.pool import Outcome, ServerState, Ticket, Unavailable
+from tests.upstream.support import FACTS, Harness
+
+
+def limited(limit: int, servers: int = 1, workers: int = 1, **config: object) -> Harness:
+    members = [{"address": f"10.0.0.{n}:80", "max_connections": limit} for n in range(1, servers + 1)]
+    return Harness(members, workers=workers, **config)
+
+
+class Waiters:
+    """Requests that wait; `served` tells who got a server, in order."""
+
+    def __init__(self, harness: Harness, worker: int = 0) -> None:
+        self.pool = harness.workers[worker]
+        self.served: list[str] = []
+        self.results: list[ServerState | Unavailable] = []
+
+    def join(self, name: str) -> Ticket | None:
+        def wake() -> None:
+            self.served.append(name)
+            self.results.append(self.pool.pick(FACTS))
+
+        return self.pool.enqueue(wake)
+
+
+def end(harness: Harness, server: ServerState, worker: int = 0) -> None:
+    harness.workers[worker].release(server, Outcome.OK, 0.01)
+
+
+@pytest.mark.parametrize("balance", ["round-robin", "least-connections", "least-time", "random-two", "hash"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_limit_holds_over_all_workers(balance: str, workers: int) -> None:
+    harness = limited(4, servers=3, workers=workers, balance=balance)
+    got = [harness.workers[number % workers].pick(FACTS) for number in range(20)]
+    assert sum(isinstance(server, ServerState) for server in got) == 12
+    for number in (1, 2, 3):
+        assert sum(harness.server(number, worker).active for worker in range(workers)) == 4
+
+
+def test_who_waits_is_served_in_order() -> None:
+    harness = limited(1)
+    waiters = Waiters(harness)
+    server = harness.pick()
+    for name in "abc":
+        assert waiters.join(name)
+    for expected in ("a", "ab", "abc"):
+        end(harness, server)
+        assert "".join(waiters.served) == expected
+    assert waiters.results == [server] * 3
+
+
+def test_newcomers_do_not_overtake() -> None:
+    harness = limited(2)
+    waiters = Waiters(harness, 0)
+    server = harness.pick()
+    harness.pick()
+    waiters.join("a")
+    server.active -= 1  # a slot is free, but its waiter was not woken yet
+    harness.flags.set_active(0, 0, server.active)
+    assert harness.unavailable() is Unavailable.FULL
+    harness.advance(0.1)
+    assert waiters.served == ["a"]
+
+
+def test_cancelled_tickets_are_passed_over() -> None:
+    harness = limited(1)
+    waiters = Waiters(harness)
+    server = harness.pick()
+    tickets = [waiters.join(name) for name in "abcd"]
+    for index in (0, 2):
+        ticket = tickets[index]
+        assert ticket is not None
+        ticket.cancel()
+        ticket.cancel()
+    end(harness, server)
+    end(harness, server)
+    assert waiters.served == ["b", "d"]
+    assert len(harness.pool._line) == 0
+
+
+def test_the_queue_is_bounded_and_cancelling_makes_room() -> None:
+    harness = limited(1, max_queue=2)
+    waiters = Waiters(harness)
+    harness.pick()
+    first = waiters.join("a")
+    assert first and waiters.join("b") and waiters.join("c") is None
+    first.cancel()
+    assert waiters.join("c")
+
+
+def test_a_storm_of_cancellations_keeps_the_queue_small() -> None:
+    harness = limited(1, max_queue=4)
+    waiters = Waiters(harness)
+    harness.pick()
+    for _ in range(1000):
+        ticket = waiters.join("x")
+        assert ticket is not None
+        ticket.cancel()
+    assert len(harness.pool._line._tickets) < 40
+
+
+def test_no_queue_at_all() -> None:
+    harness = limited(1, max_queue=0)
+    harness.pick()
+    assert harness.pool.enqueue(lambda: None) is None
+
+
+def test_a_slot_freed_by_another_worker_wakes_at_the_next_tick() -> None:
+    harness = limited(1, workers=2)
+    waiters = Waiters(harness, 0)
+    server = harness.pick(worker=1)
+    assert harness.unavailable() is Unavailable.FULL
+    waiters.join("a")
+    harness.advance(0.1)
+    assert waiters.served == []
+    end(harness, server, worker=1)
+    harness.advance(0.1)
+    assert waiters.served == ["a"] and waiters.results == [harness.server(1)]
+
+
+def test_who_was_woken_in_vain_goes_back_to_the_head() -> None:
+    harness = limited(1, workers=2)
+    pool = harness.pool
+    other = harness.pick(worker=1)
+    served: list[str] = []
+
+    def unlucky() -> None:
+        harness.pick(worker=1)  # the other worker is quicker
+        assert pool.pick(FACTS) is Unavailable.FULL
+        pool.enqueue(lambda: served.append("a"))
+
+    pool.enqueue(unlucky)
+    pool.enqueue(lambda: served.append("b"))
+    end(harness, other, 1)
+    harness.advance(0.1)
+    assert served == []
+    end(harness, other, 1)
+    harness.advance(0.1)
+    assert served[0] == "a"
+
+
+def test_waiters_hear_when_all_is_down() -> None:
+    harness = limited(1, outliers={"panic": 0})
+    waiters = Waiters(harness)
+    harness.pick()
+    waiters.join("a")
+    waiters.join("b")
+    harness.down(1)
+    harness.advance(0.1)
+    assert waiters.results == [Unavailable.DOWN] * 2
+
+
+def test_a_killed_worker_leaves_no_slots_taken() -> None:
+    harness = limited(2, workers=2)
+    for _ in range(2):
+        harness.pick(worker=1)
+    assert harness.unavailable() is Unavailable.FULL
+    successor = type(harness.pool)(harness.plan, harness.board, 1, harness.clock, harness.pool._balancer._rng)  # type: ignore[attr-defined]
+    assert harness.pick() is harness.server(1)
+    assert isinstance(successor.pick(FACTS), ServerState)
+
+
+@given(st.lists(st.sampled_from(["arrive", "end", "cancel"]), max_size=80))
+def test_first_come_first_served_whatever_happens(events: list[str]) -> None:
+    """A model: two slots and a list. The pool wakes exactly who the model says, in the same order."""
+    harness = limited(2, max_queue=5)
+    pool = harness.pool
+    woken: list[int] = []
+    model: deque[int] = deque()
+    expected: list[int] = []
+    tickets: dict[int, Ticket] = {}
+    busy = 0
+    for number, event in enumerate(events):
+        if event == "arrive":
+            found = pool.pick(FACTS)
+            if busy < 2:
+                assert isinstance(found, ServerState)
+                busy += 1
+                continue
+            assert found is Unavailable.FULL
+            ticket = pool.enqueue(lambda number=number: (woken.append(number), pool.pick(FACTS)))  # type: ignore[misc]
+            assert (ticket is not None) == (len(model) < 5)
+            if ticket:
+                tickets[number] = ticket
+                model.append(number)
+        elif event == "end" and busy:
+            pool.release(pool.servers[0], Outcome.OK, 0.01)
+            if model:
+                expected.append(model.popleft())
+            else:
+                busy -= 1
+        elif event == "cancel" and model:
+            number = model[len(model) // 2]
+            model.remove(number)
+            tickets[number].cancel()
+        assert woken == expected
+        assert pool.servers[0].active == busy
