@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -24,18 +24,23 @@ from bascule.telemetry.totals import Histogram, Totals
 _LE = (*(repr(bound) for bound in BOUNDS), "+Inf")
 
 
+Pools: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
+"""By pool its servers: ``server`` (its name), ``state`` (``up``, ``down``, ``ejected``, ``drain``), ``active``..."""
+
+
 @dataclass(slots=True)
 class Surroundings:
-    """What is not counted by workers. `pools` are as `PoolState.snapshot` tells them, by pool name."""
+    """What is not counted by workers."""
 
     version: str = ""
     generation: int = 0
     restarts: int = 0
     started: float = 0.0
     """Seconds since the epoch."""
-    reloads: Mapping[str, int] = field(default_factory=dict)
-    """By result: ``ok``, ``failed``."""
-    pools: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    reload_ok: bool = True
+    reload_time: float = 0.0
+    """Seconds since the epoch; 0 means that there was none."""
+    pools: Pools = field(default_factory=dict)
 
 
 def exposition(totals: Totals, around: Surroundings, accept: str = "") -> tuple[str, bytes]:
@@ -110,7 +115,7 @@ def _servers(totals: Totals) -> Iterator[Metric]:
     yield from (answers, errors, wait)
 
 
-def _pools(pools: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Metric]:
+def _pools(pools: Pools) -> Iterator[Metric]:
     active, healthy = _gauge(names.UPSTREAM_ACTIVE), _gauge(names.UPSTREAM_HEALTHY)
     ejected, draining = _gauge(names.UPSTREAM_EJECTED), _gauge(names.UPSTREAM_DRAINING)
     for pool, servers in pools.items():
@@ -129,13 +134,12 @@ def _program(totals: Totals, around: Surroundings) -> Iterator[Metric]:
     yield _gauge(names.GENERATION, around.generation)
     yield _gauge(names.WORKERS, len(totals.workers))
     yield _counter(names.WORKER_RESTARTS, around.restarts)
-    reloads = _counter(names.RELOADS)
-    for result in ("ok", "failed"):
-        reloads.add_metric([result], around.reloads.get(result, 0))
-    yield reloads
+    yield _gauge(names.LAST_RELOAD_OK, around.reload_ok)
+    if around.reload_time:
+        yield _gauge(names.LAST_RELOAD_TIME, around.reload_time)
     resident, cpu, fds = _gauge(names.WORKER_RSS), _counter(names.WORKER_CPU), _gauge(names.WORKER_FDS)
     for worker in totals.workers:
-        labels = [f"{worker.generation}.{worker.worker}"]
+        labels = [str(worker.slot)]  # unique, also while a worker that was killed counts as living
         resident.add_metric(labels, worker.resident)
         cpu.add_metric(labels, worker.cpu)
         fds.add_metric(labels, worker.fds)

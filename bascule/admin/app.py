@@ -1,0 +1,92 @@
+"""The admin interface as it runs in the keeper: Starlette on uvicorn, on the keeper's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from bascule.admin.api import Api, PoolControl
+from bascule.admin.guard import Guard, SecurityHeaders
+from bascule.admin.history import INTERVAL, History
+from bascule.server.context import KeeperContext
+
+MAX_CONNECTIONS: Final = 64
+"""Connections answered at a time per listener; more get 503."""
+_GRACE: Final = 2
+"""Seconds that answers in progress have at a stop."""
+
+
+class AdminApp:
+    """Serves the admin API on the keeper's admin sockets: the UNIX ones openly, the TCP ones guarded."""
+
+    def __init__(self, ctx: KeeperContext, pools: PoolControl) -> None:
+        self._history = History()
+        self._api = Api(ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history)
+        api = self._api.app()
+        unix = [sock for sock in ctx.admin_sockets if sock.family == socket.AF_UNIX]
+        tcp = [sock for sock in ctx.admin_sockets if sock.family != socket.AF_UNIX]
+        self._servers: list[tuple[_Server, list[socket.socket]]] = []
+        for sockets, app in ((unix, api), (tcp, Guard(api, ctx.plan.config.admin.token))):
+            if sockets:
+                self._servers.append((_Server(SecurityHeaders(app)), sockets))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to answer. Raises OSError or RuntimeError if that cannot be."""
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._sample()))
+        for server, sockets in self._servers:
+            task = loop.create_task(server.serve(sockets))
+            self._tasks.append(task)
+            while not server.started:
+                if task.done():
+                    raise RuntimeError("the admin listener did not start") from task.exception()
+                await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Finish the answers in progress, within two seconds or so."""
+        if not self._tasks:
+            return
+        self._tasks[0].cancel()
+        for server, _ in self._servers:
+            server.should_exit = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _sample(self) -> None:
+        while True:
+            self._history.add(self._api.totals())
+            await asyncio.sleep(INTERVAL)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves signals and logging to the process it runs in."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=MAX_CONNECTIONS,
+                timeout_keep_alive=5,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
