@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bascule.http.errors import HttpError
+from bascule.telemetry import causes
 
 _AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~\-]{1,255})(?::([0-9]{0,5}))?")
 _KEPT = 1024
@@ -23,7 +24,7 @@ def split_authority(authority: bytes) -> tuple[bytes, int]:
         return b"", 0
     match = _AUTHORITY.fullmatch(authority)
     if match is None or int(match.group(2) or 0) > 65535:
-        raise HttpError(400, "bad_host")
+        raise HttpError(400, causes.BAD_HOST)
     host = match.group(1).lower()
     parsed = (host[:-1] if host.endswith(b".") and len(host) > 1 else host, int(match.group(2) or 0))
     if len(_known) >= _KEPT:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from bascule.http.fields import Field
 
 NO_LENGTH = -1
+NO_OPTIONS: list[bytes] = []
+NO_FIELDS: list[Field] = []
 
 
 class RequestHead:
     """The head of a request.
 
-    `fields` are all fields in order; `specials` those whose kind is not PLAIN; `wires` the serialised PLAIN ones.
+    `fields` are all fields in order; `specials` those whose kind is not PLAIN.
     `length` is the Content-Length or NO_LENGTH; `chunked` says that the body is.
     """
 
@@ -26,10 +28,11 @@ class RequestHead:
         "method",
         "minor",
         "port",
+        "referer",
         "specials",
         "target",
         "upgrade",
-        "wires",
+        "user_agent",
     )
 
     def __init__(self, method: bytes, target: bytes, minor: int) -> None:
@@ -38,9 +41,8 @@ class RequestHead:
         """Origin-form (or ``*``): path and query as the client sent them."""
         self.minor = minor
         """0 or 1: HTTP/1.0 or HTTP/1.1."""
-        self.fields: list[Field] = []
-        self.specials: list[Field] = []
-        self.wires: list[bytes] = []
+        self.fields: list[Field] = NO_FIELDS
+        self.specials: list[Field] = NO_FIELDS
         self.authority = b""
         """The authority of the target URI as sent: Host, or that of an absolute-form target."""
         self.host = b""
@@ -49,10 +51,12 @@ class RequestHead:
         self.length = NO_LENGTH
         self.chunked = False
         self.keep_alive = minor == 1
-        self.connection: list[bytes] = []
+        self.connection: list[bytes] = NO_OPTIONS
         """Connection options other than keep-alive and close."""
         self.upgrade = b""
         self.expect = False
+        self.user_agent = b""
+        self.referer = b""
 
     @property
     def has_body(self) -> bool:
@@ -72,7 +76,7 @@ class RequestHead:
 
 
 class ResponseHead:
-    """The head of a response; see RequestHead for `fields`, `specials`, `wires`."""
+    """The head of a response; see RequestHead for `fields` and `specials`."""
 
     __slots__ = (
         "chunked",
@@ -84,16 +88,14 @@ class ResponseHead:
         "specials",
         "status",
         "upgrade",
-        "wires",
     )
 
     def __init__(self, status: int, reason: bytes, minor: int) -> None:
         self.status = status
         self.reason = reason
         self.minor = minor
-        self.fields: list[Field] = []
-        self.specials: list[Field] = []
-        self.wires: list[bytes] = []
+        self.fields: list[Field] = NO_FIELDS
+        self.specials: list[Field] = NO_FIELDS
         self.length = NO_LENGTH
         self.chunked = False
         self.keep_alive = minor == 1

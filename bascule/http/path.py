@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from bascule.config.policies import PathPolicy
 from bascule.http.errors import HttpError
+from bascule.telemetry import causes
 
-_PLAIN = bytes(c for c in range(0x21, 0x7F) if chr(c) not in '%;\\"<>^`{|}?#')
-"""Bytes that need no look; with no ``//`` and no ``/.`` the path is in normal form already."""
+_LOOK = bytes(0x20 if 0x20 < c < 0x7F and chr(c) not in '%;\\"<>^`{|}?#' else 0 for c in range(256))
+"""Turns bytes that need a look into NUL; with none, no ``//`` and no ``/.`` the path is in normal form already."""
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ESCAPE = re.compile(rb"%(..?)?", re.DOTALL)
 _HEX = re.compile(rb"[0-9A-Fa-f]{2}")
@@ -39,23 +40,23 @@ def normalise(path: bytes, policy: PathPolicy = DEFAULT_POLICY) -> Path:
     Raises HttpError(400): bad escape, encoded NUL or control character, a climb above the root, and what
     the policy refuses.
     """
-    if not path.translate(None, _PLAIN) and b"//" not in path and b"/." not in path:
+    if 0 not in path.translate(_LOOK) and b"//" not in path and b"/." not in path:
         return Path(path, path)
     if path == b"*":
         return Path(path, path)
     wire = _escapes(path, policy)
     if b"\\" in wire:
         if policy.backslash == "reject":
-            raise HttpError(400, "backslash_in_path")
+            raise HttpError(400, causes.BAD_PATH, "backslash")
         wire = wire.replace(b"\\", b"/" if policy.backslash == "slash" else b"%5C")
     if b"//" in wire:
         if policy.double_slash == "reject":
-            raise HttpError(400, "double_slash_in_path")
+            raise HttpError(400, causes.BAD_PATH, "double slash")
         if policy.double_slash == "merge":
             wire = re.sub(rb"/{2,}", b"/", wire)
     if b";" in wire:
         if policy.parameters == "reject":
-            raise HttpError(400, "path_parameter")
+            raise HttpError(400, causes.BAD_PATH, "parameter")
         if policy.parameters == "strip":
             wire = _PARAMETER.sub(b"", wire)
     wire = _dots(wire, policy)
@@ -70,15 +71,15 @@ def _escapes(path: bytes, policy: PathPolicy) -> bytes:
     def one(match: re.Match[bytes]) -> bytes:
         digits = match.group(1) or b""
         if not _HEX.fullmatch(digits):
-            raise HttpError(400, "bad_escape")
+            raise HttpError(400, causes.BAD_PATH, "percent escape")
         byte = int(digits, 16)
         if byte < 0x20 or byte == 0x7F:
-            raise HttpError(400, "encoded_control_character")
+            raise HttpError(400, causes.BAD_PATH, "encoded control character")
         if byte in _UNRESERVED:
             return bytes((byte,))
         if byte in b"/\\":
             if policy.encoded_slash == "reject":
-                raise HttpError(400, "encoded_slash")
+                raise HttpError(400, causes.BAD_PATH, "encoded slash")
             if policy.encoded_slash == "decode":
                 return bytes((byte,))
         return b"%" + digits.upper()
@@ -101,10 +102,10 @@ def _dots(path: bytes, policy: PathPolicy) -> bytes:
             kept.append(segment)
             continue
         if policy.dot_segments == "reject":
-            raise HttpError(400, "dot_segment")
+            raise HttpError(400, causes.BAD_PATH, "dot segment")
         if name == b"..":
             if len(kept) <= 1:
-                raise HttpError(400, "path_above_root")
+                raise HttpError(400, causes.BAD_PATH, "above the root")
             kept.pop()
         if index == last:
             kept.append(b"")

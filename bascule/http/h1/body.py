@@ -11,6 +11,7 @@ from typing import Protocol
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import Field, FieldParser
+from bascule.telemetry import causes
 
 MAX_CHUNK_LINE = 4096
 """Chunk extensions are ignored, but not for ever (CVE-2023-39326, CVE-2024-27316 kin)."""
@@ -113,7 +114,7 @@ class ChunkedBody:
                 continue
             match = _CHUNK_LINE.fullmatch(line)
             if match is None or len(line) > MAX_CHUNK_LINE:
-                raise HttpError(400, "bad_chunk_size")
+                raise HttpError(400, causes.BAD_CHUNK, "size line")
             size = int(match.group(1), 16)
             if size:
                 self._left = size + 2
@@ -129,7 +130,7 @@ class ChunkedBody:
                 if self._left == 1 and data[end - 1] == 0x0A:
                     self._left = 0
                     return end
-                raise HttpError(400, "bad_chunk_end")
+                raise HttpError(400, causes.BAD_CHUNK, "end")
             content.append(data[position : end - 2])
             self._left = 0
             return end
@@ -137,22 +138,22 @@ class ChunkedBody:
         if taken > position:
             content.append(data[position:taken])
         if available == end - 1 and data[available - 1] != 0x0D:
-            raise HttpError(400, "bad_chunk_end")
+            raise HttpError(400, causes.BAD_CHUNK, "end")
         self._left = end - available
         return available
 
     def _keep(self, rest: bytes) -> None:
         """Hold an incomplete line; a bare LF in it can never become valid."""
         if b"\n" in rest or b"\r" in rest[:-1]:
-            raise HttpError(400, "bare_line_ending_in_chunk")
+            raise HttpError(400, causes.BAD_CHUNK, "line ending")
         if len(rest) > MAX_CHUNK_LINE:
-            raise HttpError(400, "chunk_line_too_long")
+            raise HttpError(400, causes.BAD_CHUNK, "line too long")
         self._buffer = rest
 
     def _trailer(self, line: bytes) -> None:
         self._trailer_bytes += len(line)
         if self._trailer_bytes > MAX_TRAILERS or len(self.trailers) >= MAX_TRAILER_FIELDS:
-            raise HttpError(400, "too_many_trailers")
+            raise HttpError(400, causes.BAD_TRAILER, "too many")
         field = self._fields.get(line) or self._fields.parse(line)
         if field[0] not in _FORBIDDEN_TRAILERS:
             self.trailers.append(field)

@@ -1,0 +1,46 @@
+"""The `bascule` command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bascule import __version__
+from bascule.cli.check import check
+from bascule.cli.reverse import reverse
+from bascule.cli.run import run
+from bascule.cli.schema import schema
+
+app = typer.Typer(
+    name="bascule",
+    help="Bascule: reverse proxy, load balancer and web application firewall.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bascule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for command in (run, reverse, check, schema):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

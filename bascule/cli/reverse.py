@@ -1,0 +1,74 @@
+"""``bascule reverse``: a reverse proxy from the command line, without a file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bascule.cli.check import print_problems
+from bascule.config.compile import compile_config
+from bascule.config.errors import ConfigError
+from bascule.config.plan import Plan
+from bascule.config.quick import reverse_config
+
+
+class WafMode(StrEnum):
+    """What the firewall does."""
+
+    off = "off"
+    detect = "detect"
+    block = "block"
+
+
+class WafRules(StrEnum):
+    """Which rules the firewall decides by."""
+
+    logic = "logic"
+    crs = "crs"
+    both = "both"
+
+
+def reverse(
+    listen: Annotated[str, typer.Option(help="Where to listen: 127.0.0.1:8080, [::1]:8080 or unix:/path.")],
+    to: Annotated[list[str], typer.Option(help="A server: http://127.0.0.1:9001. Several are balanced.")],
+    waf: Annotated[WafMode, typer.Option(help="Web application firewall.")] = WafMode.off,
+    rules: Annotated[WafRules, typer.Option(help="Rules of the firewall.")] = WafRules.crs,
+    crs: Annotated[Path | None, typer.Option(help="Folder of the OWASP Core Rule Set.")] = None,
+    paranoia: Annotated[int, typer.Option(min=1, max=4, help="Paranoia level of the Core Rule Set.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 means one per core.")] = 0,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): speak TLS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    access_log: Annotated[str, typer.Option(help="Access log: off, - (stdout), a file, or syslog:.")] = "off",
+    log_format: Annotated[str, typer.Option(help="Format of the access log: json or combined.")] = "json",
+) -> None:
+    """Put Bascule before servers: any host, no limits, failover between the servers."""
+
+    def plan() -> Plan:
+        return compile_config(
+            reverse_config(
+                listen=listen,
+                to=to,
+                workers=workers,
+                waf=waf.value,
+                rules=rules.value,
+                crs=str(crs or ""),
+                paranoia=paranoia,
+                tls_cert=str(tls_cert or ""),
+                tls_key=str(tls_key or ""),
+                access_log=access_log,
+                log_format=log_format,
+            )
+        )
+
+    try:
+        checked = plan()
+    except ConfigError as error:
+        print_problems(error.problems, "error")
+        raise typer.Exit(1) from None
+    print_problems(checked.warnings, "warning")
+    from bascule.cli import app  # the data plane: loaded only by what runs it
+
+    raise typer.Exit(app.run(plan))

@@ -1,0 +1,113 @@
+"""What Bascule answers by itself: error pages, redirects, fixed texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bascule.http.errors import HttpError
+from bascule.proxy import wire
+from bascule.telemetry import causes
+from bascule.upstream.pool import Outcome
+
+if TYPE_CHECKING:
+    from bascule.proxy.exchange import Exchange
+
+
+DEFAULT_RETRY_AFTER = 300
+
+
+def error(exchange: Exchange, status: int, cause: str, fields: bytes = b"") -> None:
+    """Answer with an error page and end the exchange."""
+    if exchange.finished:
+        return
+    if exchange.origin is not None or exchange.connecting is not None:
+        exchange.detach(Outcome.CLIENT_ABORT)
+    if exchange.responding:
+        exchange.finish(None, cause, exchange.status, cut=True)
+        return
+    head = exchange.head
+    pages = exchange.route.answers if exchange.route is not None else exchange.app.answers
+    content_type, body = pages.render(status, exchange.reference(), head.value(b"accept"))
+    extra = b"x-bascule-ref: %b\r\ncache-control: no-store\r\n%b" % (exchange.ref.encode(), fields)
+    _send(exchange, status, content_type, body, extra, cause)
+
+
+def check_limits(exchange: Exchange) -> None:
+    """Hold a request to limits that its site or route sets lower than the listener's. Raises HttpError."""
+    limits = exchange.route.plan.limits
+    head = exchange.head
+    if len(head.fields) > limits.header_fields:
+        raise HttpError(431, causes.TOO_MANY_FIELDS)
+    if len(head.target) > limits.target_bytes:
+        raise HttpError(414, causes.TARGET_TOO_LONG)
+    if sum([len(field[3]) for field in head.fields]) > limits.header_bytes:
+        raise HttpError(431, causes.HEADER_TOO_LARGE)
+
+
+def maintenance(exchange: Exchange) -> bool:
+    """Answer 503 if maintenance mode is on and does not let this client in. Return whether it did."""
+    route = exchange.route
+    by_hand = exchange.app.maintenance.get(route.plan.site)
+    if not (route.in_maintenance if by_hand is None else by_hand):
+        return False
+    address = exchange.peer.address
+    if route.maintenance_allows is not None and address in route.maintenance_allows:
+        return False
+    seconds = route.maintenance.retry_after if route.maintenance is not None else DEFAULT_RETRY_AFTER
+    error(exchange, 503, causes.MAINTENANCE, b"retry-after: %d\r\n" % seconds)
+    return True
+
+
+def redirect(exchange: Exchange, to: bytes, status: int, cause: str) -> None:
+    """Answer with a redirect and end the exchange."""
+    place = to.translate(None, b"\r\n\0")
+    _send(exchange, status, b"text/plain; charset=utf-8", b"See %b\n" % place, b"location: %b\r\n" % place, cause)
+
+
+def fixed(exchange: Exchange) -> None:
+    """Answer as a route without servers says: a redirect or a fixed text."""
+    plan = exchange.route.plan
+    if plan.redirect is not None:
+        _, mark, query = exchange.head.target.partition(b"?")
+        to = plan.redirect.to.encode()
+        for name, value in (
+            (b"{host}", exchange.head.host),
+            (b"{path}", exchange.path),
+            (b"{query}", mark + query),
+            (b"{uri}", exchange.uri),
+        ):
+            to = to.replace(name, value)
+        redirect(exchange, to, plan.redirect.status, causes.REDIRECT)
+    elif plan.respond is not None:
+        answer = plan.respond
+        content_type = answer.content_type.encode()
+        _send(exchange, answer.status, content_type, answer.body.encode(), b"", causes.RESPOND)
+
+
+def _send(exchange: Exchange, status: int, content_type: bytes, body: bytes, fields: bytes, cause: str) -> None:
+    head = exchange.head
+    peer = exchange.peer
+    exchange.close = not head.keep_alive or not exchange.request_done or peer.must_close()
+    exchange.responding = True
+    empty = status in (204, 304)
+    exchange.bytes_out = 0 if empty or head.method == b"HEAD" else len(body)
+    tail = b""
+    if (route := exchange.route) is not None:
+        tail = route.response.static
+        if route.response.templates:
+            tail += route.response.dynamic(exchange.facts())
+    peer.write(
+        b"".join(
+            (
+                wire.status_line(status),
+                exchange.app.date_line,
+                b"" if empty else b"content-type: %b\r\ncontent-length: %d\r\n" % (content_type, len(body)),
+                fields,
+                tail,
+                wire.connection_line(head, exchange.close),
+                b"\r\n",
+                body if exchange.bytes_out else b"",
+            )
+        )
+    )
+    exchange.finish(None, cause, status)

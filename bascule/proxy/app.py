@@ -1,0 +1,269 @@
+"""What runs in a worker: the plan made ready, the listeners, the clients, and the one coarse tick."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import resource
+import socket
+import time
+from email.utils import formatdate
+from typing import Any
+
+from bascule.config.plan import Plan
+from bascule.config.schema import Listener
+from bascule.http.addresses import TrustedNetworks
+from bascule.http.answers import ErrorAnswers, Refs
+from bascule.http.fields import REQUEST_KINDS, FieldParser
+from bascule.http.h1.head import RequestParser, ResponseParser
+from bascule.proxy.client import ClientConnection
+from bascule.proxy.prelude import Prelude, TlsLink
+from bascule.proxy.route import RouteRuntime, Times, origin_authorities, watched_names
+from bascule.proxy.router import build_router
+from bascule.telemetry import causes
+from bascule.telemetry.recorder import MAX_RECORDS, Recorder
+from bascule.telemetry.sinks import complain
+from bascule.tls.server import ListenerContexts, ServerContexts
+from bascule.upstream.board import Board
+from bascule.upstream.connection import Connector
+from bascule.upstream.pool import PoolState, ServerState
+
+Connection = ClientConnection | Prelude | TlsLink
+
+TICK = 0.1
+"""Seconds between ticks: the resolution of every deadline."""
+SPARE_FILES = 64
+CERTIFICATE_CHECK = 5
+"""Seconds between looks at the certificate files."""
+QUIET = 1.0
+"""While draining, an idle client connection is closed after this long without a request."""
+
+
+class ProxyApp:
+    """The reverse proxy of one worker. See server/context.py: WorkerApp."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        board: Board,
+        recorder: Recorder,
+        contexts: ServerContexts,
+        sockets: list[tuple[Listener, socket.socket]],
+        worker: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.plan = plan
+        self.loop = loop
+        self.recorder = recorder
+        self.contexts = contexts
+        self._sockets = sockets
+        self._servers: list[asyncio.Server] = []
+        self.now = time.monotonic()
+        self.draining = False
+        self.maintenance: dict[str, bool] = {}
+        """Sites whose maintenance mode was switched by hand, whatever the configuration says."""
+        self.clients: set[Connection] = set()
+        self._per_address: dict[bytes, int] = {}
+        self.limits = plan.config.limits
+        self.times = Times.of(plan.config.timeouts)
+        self.tls_handshake = plan.config.timeouts.tls_handshake
+        self._max_clients = self.limits.connections or _default_cap()
+        self.trusted = TrustedNetworks(plan.config.trusted_proxies)
+        self.answers = ErrorAnswers(plan.config.errors)
+        self.new_ref = Refs(worker).new
+        self._build(plan, board, worker)
+        self._date_second = 0
+        self.date_line = b""
+        self._tick_handle: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Event = asyncio.Event()
+        self._tick()
+
+    def _build(self, plan: Plan, board: Board, worker: int) -> None:
+        """Make routes, pools and parsers from the plan."""
+        watched_request, watched_response = watched_names(plan)
+        every = [self.limits, *(route.limits for site in plan.sites for route in site.routes)]
+        self.max_head = max(limits.header_bytes for limits in every)
+        self.requests = RequestParser(
+            max(limits.header_fields for limits in every),
+            max(limits.target_bytes for limits in every),
+            watched_request,
+        )
+        self.trailers = FieldParser(REQUEST_KINDS)
+        responses = ResponseParser(watched=watched_response)
+        rng = random.Random()  # noqa: S311 - balancing, not secrets
+        self.pools = [PoolState(pool, board, worker, time.monotonic, rng) for pool in plan.pools]
+        self.connectors = [
+            Connector(pool.config, responses, self._connect_timeout(pool.index), self.loop) for pool in plan.pools
+        ]
+        for pool in self.pools:
+            pool.on_removed = _close_kept
+        origins = origin_authorities([s.address for pool in plan.pools for s in pool.config.servers])
+        self.routes = {
+            route.index: RouteRuntime(
+                route,
+                plan,
+                None if route.pool is None else self.pools[route.pool],
+                None if route.pool is None else self.connectors[route.pool],
+                ErrorAnswers(route.errors),
+                origins,
+            )
+            for site in plan.sites
+            for route in site.routes
+        }
+        self.router = build_router(plan, self.routes)
+
+    def _connect_timeout(self, pool: int) -> float:
+        """The longest connect deadline of the routes that use a pool."""
+        routes = [route for site in self.plan.sites for route in site.routes if route.pool == pool]
+        return max((route.timeouts.connect for route in routes), default=self.plan.config.timeouts.connect)
+
+    # WorkerApp -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to accept."""
+        for index, (listener, sock) in enumerate(self._sockets):
+            contexts = self.contexts.for_listener(index)
+            networks = TrustedNetworks(listener.proxy_protocol) if listener.proxy_protocol else None
+
+            def factory(
+                contexts: ListenerContexts | None = contexts, networks: TrustedNetworks | None = networks
+            ) -> asyncio.Protocol:
+                if contexts is None and networks is None:
+                    return ClientConnection(self)
+                return Prelude(self, contexts, networks)
+
+            server = await self.loop.create_server(factory, sock=sock, backlog=listener.backlog)
+            self._servers.append(server)
+
+    def stop_accepting(self) -> None:
+        """Accept no more; connections that are here go on."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def drain(self, deadline: float) -> None:
+        """Return when the last client has gone, or at `deadline` in loop time."""
+        self.draining = True
+        self._check_drained()
+        timeout = max(0.0, deadline - self.loop.time())
+        try:
+            await asyncio.wait_for(self._drained.wait(), timeout)
+        except TimeoutError:
+            return
+
+    def reopen_logs(self) -> None:
+        """The log files were rotated."""
+        self.recorder.reopen()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        if self._tick_handle is not None:
+            self._tick_handle.cancel()
+        self.stop_accepting()
+        for client in list(self.clients):
+            client.shut()
+        for pool in self.pools:
+            for server in pool.servers:
+                _close_kept(server)
+        self.recorder.close()
+
+    def set_maintenance(self, topic: str, payload: Any) -> None:
+        """Switch maintenance mode of sites by hand: ``{site: bool}`` from the keeper."""
+        self.maintenance = {str(site): bool(on) for site, on in dict(payload or {}).items()}
+
+    # Clients ---------------------------------------------------------------------------------------
+
+    def admit(self, client: Connection) -> bool:
+        """Count a new connection; False if it is over a limit and must go."""
+        most = self.limits.connections_per_address
+        if len(self.clients) >= self._max_clients:
+            self.recorder.connections_refused += 1
+            self._note(client, causes.OVER_LIMIT_CONNECTIONS)
+            return False
+        if most:
+            count = self._per_address.get(client.address, 0)
+            if count >= most:
+                self.recorder.connections_refused += 1
+                self._note(client, causes.OVER_LIMIT_ADDRESS)
+                return False
+            self._per_address[client.address] = count + 1
+        client.counted_as = client.address
+        self.clients.add(client)
+        self.recorder.connections_opened += 1
+        return True
+
+    def forget(self, client: Connection) -> None:
+        """A connection ended."""
+        if client not in self.clients:
+            return
+        self.clients.discard(client)
+        self.recorder.connections_closed += 1
+        if self._per_address:
+            left = self._per_address.get(client.counted_as, 0) - 1
+            if left > 0:
+                self._per_address[client.counted_as] = left
+            else:
+                self._per_address.pop(client.counted_as, None)
+        if self.draining:
+            self._check_drained()
+
+    def record(self, record: tuple[Any, ...]) -> None:
+        """Take the facts of an exchange."""
+        self.recorder.append(record)
+
+    def _note(self, client: Connection, cause: str) -> None:
+        """Log a connection that never became an exchange."""
+        self.note(client.address, client.port, cause, 0)
+
+    def note(self, address: bytes, port: int, cause: str, status: int) -> None:
+        """Log what ended before there was a request."""
+        facts = (time.time(), address, port, None, b"-", b"", b"", b"", status, 0, 0, 0.0, 0.0, "", 0, cause)
+        self.record((*facts, "", b"", b"", "", ""))
+
+    def _check_drained(self) -> None:
+        if not self.clients:
+            self._drained.set()
+
+    # Time ------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Every deadline, every tenth of a second."""
+        self._tick_handle = self.loop.call_later(TICK, self._tick)
+        now = self.now = time.monotonic()
+        second = int(time.time())
+        if second != self._date_second:
+            self._every_second(second, now)
+        for pool in self.pools:
+            pool.tick(now)
+        late = [client for client in self.clients if client.deadline < now]
+        for client in late:
+            client.on_deadline(now)
+        self.recorder.tick()
+
+    def _every_second(self, second: int, now: float) -> None:
+        self._date_second = second
+        if second % CERTIFICATE_CHECK == 0:
+            for problem in self.contexts.reload():
+                complain(problem)
+        if len(self.recorder.records) > MAX_RECORDS:
+            self.recorder.flush()
+        self.date_line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+        for connector, pool in zip(self.connectors, self.pools, strict=True):
+            connector.prune(pool.servers, now)
+        for client in list(self.clients):
+            client.check_rate(now)
+        if self.draining:
+            for client in list(self.clients):
+                if client.idle_since(now) > QUIET:
+                    client.shut()
+
+
+def _close_kept(server: ServerState) -> None:
+    for connection in list(server.idle):
+        connection.close()
+
+
+def _default_cap() -> int:
+    """Half of the files this process may open: each client may need a server connection."""
+    return max(64, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES) // 2)

@@ -1,0 +1,168 @@
+"""The tries of an exchange at servers: pick, connect, send, try another, give up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bascule.http.h1.body import chunk, last_chunk
+from bascule.proxy import wire
+from bascule.telemetry import causes
+from bascule.upstream.pool import Outcome, PoolState, Unavailable
+
+if TYPE_CHECKING:
+    from bascule.proxy.exchange import Exchange
+    from bascule.proxy.route import RouteRuntime
+    from bascule.upstream.connection import Connector, OriginConnection
+
+_RETRY_AFTER = b"retry-after: 5\r\n"
+
+
+def start(exchange: Exchange) -> None:
+    """Begin a try: pick a server and send the request to it, now or when a connection is open."""
+    pool, connector = _means(exchange.route)
+    server = pool.pick(exchange, exchange.tried)
+    if isinstance(server, Unavailable):
+        if server is Unavailable.FULL and not exchange.tries:
+            _wait(exchange, pool)
+        else:
+            give_up(exchange, None, 503, causes.NO_SERVER)
+        return
+    exchange.server = server
+    exchange.tries += 1
+    kept = connector.kept(server, exchange.app.now)
+    if kept is not None:
+        _send(exchange, kept)
+    else:
+        _connect(exchange, connector)
+
+
+def _means(route: RouteRuntime) -> tuple[PoolState, Connector]:
+    assert route.pool is not None and route.connector is not None  # noqa: PT018 - the admission saw to it
+    return route.pool, route.connector
+
+
+def _wait(exchange: Exchange, pool: PoolState) -> None:
+    """Every server is at its limit: wait in the pool's line for a slot."""
+
+    def wake() -> None:
+        exchange.ticket = None
+        start(exchange)
+
+    ticket = pool.enqueue(wake)
+    if ticket is None:
+        exchange.answer(503, causes.QUEUE_FULL, _RETRY_AFTER)
+        return
+    exchange.ticket = ticket
+    exchange.peer.deadline = exchange.app.now + exchange.route.queue_timeout
+
+
+def _connect(exchange: Exchange, connector: Connector) -> None:
+    server = exchange.server
+    tries = exchange.tries
+
+    def connected(connection: OriginConnection | None, cause: str) -> None:
+        if exchange.finished or exchange.tries != tries:
+            if connection is not None:
+                connection.keep = True
+                connection.release(exchange.app.now)
+            return
+        exchange.connecting = None
+        if connection is not None:
+            _send(exchange, connection)
+        elif not again(exchange, Outcome.CONNECT, "connect"):
+            status = 504 if cause == causes.CONNECT_TIMEOUT else 502
+            give_up(exchange, Outcome.CONNECT, status, cause)
+
+    exchange.peer.deadline = exchange.app.now + exchange.route.response_timeout
+    exchange.connecting = connector.connect(server, exchange.peer.proxy_preface(connector), connected)
+
+
+def _send(exchange: Exchange, connection: OriginConnection) -> None:
+    """Send the head and whatever of the body is here."""
+    exchange.origin = connection
+    connection.user = exchange
+    message = wire.request_head(exchange)
+    if exchange.parts:
+        body = b"".join(exchange.parts)
+        message += chunk(body) if exchange.request_chunked else body
+        exchange.forget_large_body()
+    if exchange.request_done and exchange.request_chunked:
+        message += last_chunk(exchange.request_trailers)
+    connection.write(message)
+    peer = exchange.peer
+    if exchange.request_done:
+        peer.deadline = response_deadline(exchange)
+    else:
+        peer.resume_reading()
+
+
+def response_deadline(exchange: Exchange) -> float:
+    """Return when the response head must have come."""
+    route = exchange.route
+    deadline = exchange.app.now + route.response_timeout
+    if route.total:
+        return min(deadline, exchange.app.now + route.total - exchange.age())
+    return deadline
+
+
+def again(exchange: Exchange, outcome: Outcome, condition: str) -> bool:
+    """Try another server if the request and the route allow it. Return whether that was begun.
+
+    A request that never reached a server may always go to another; one that may have been acted upon only if
+    its method is idempotent (RFC 9110 9.2.2). A kept connection that the server closed as the request left
+    says nothing about the server, and costs neither a try nor the budget.
+    """
+    route = exchange.route
+    pool = route.pool
+    if pool is None or exchange.responding or not exchange.replayable:
+        return False
+    if outcome is not Outcome.CONNECT and exchange.method not in route.retry_methods:
+        return False
+    origin = exchange.origin
+    stale = outcome is Outcome.RESET and origin is not None and not origin.fresh
+    if not stale:
+        if condition not in route.retry_on or exchange.tries > route.retry_attempts:
+            return False
+        if route.total and exchange.age() >= route.total:
+            return False
+        if not pool.may_retry():
+            return False
+        exchange.tried = (*exchange.tried, exchange.server)
+    exchange.detach(Outcome.CLIENT_ABORT if stale else outcome)
+    if stale:
+        exchange.tries -= 1
+    exchange.status = 0
+    start(exchange)
+    return True
+
+
+def timed_out(exchange: Exchange) -> None:
+    """The deadline of the present step passed."""
+    route = exchange.route
+    if exchange.status == 101:
+        exchange.finish(Outcome.OK, causes.IDLE_TIMEOUT, 101, cut=True)
+    elif exchange.responding:
+        exchange.finish(Outcome.TIMEOUT, causes.ORIGIN_IDLE, exchange.status, cut=True)
+    elif exchange.ticket is not None:
+        give_up(exchange, None, 503, causes.QUEUE_TIMEOUT)
+    elif route.total and exchange.age() >= route.total:
+        give_up(exchange, Outcome.TIMEOUT, 504, causes.TOTAL_TIMEOUT)
+    elif not again(exchange, Outcome.TIMEOUT, "timeout"):
+        give_up(exchange, Outcome.TIMEOUT, 504, causes.ORIGIN_TIMEOUT)
+
+
+def give_up(exchange: Exchange, outcome: Outcome | None, status: int, cause: str) -> None:
+    """No server will answer: Bascule does."""
+    exchange.detach(outcome)
+    exchange.answer(status, cause, _RETRY_AFTER if status == 503 else b"")
+
+
+def intercepted(exchange: Exchange, complete: bool) -> bool:
+    """Put Bascule's own page in the place of the server's error."""
+    status = exchange.status
+    origin = exchange.origin
+    if origin is not None and not complete:
+        origin.keep = False
+    exchange.detach(Outcome.ERROR_STATUS if 502 <= status <= 504 else Outcome.OK)
+    exchange.answer(status, causes.INTERCEPTED)
+    return True

@@ -1,0 +1,477 @@
+"""The way of one request: who asks, which route, may it pass, which server, back to the client, into the log.
+
+Start at `Exchange.begin`: the phases stand there in their order (docs/life-of-a-request.md draws them).
+The tries at servers are in attempts.py, the serialisation of heads in wire.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter, time
+from typing import TYPE_CHECKING, cast
+
+from bascule.http.errors import HttpError
+from bascule.http.fields import Kind
+from bascule.http.h1.body import chunk, last_chunk
+from bascule.http.message import RequestHead, ResponseHead
+from bascule.http.path import normalise
+from bascule.proxy import answers, attempts, wire
+from bascule.telemetry import causes
+from bascule.upstream.pool import Outcome, Ticket
+
+if TYPE_CHECKING:
+    from bascule.http.fields import Field
+    from bascule.proxy.app import ProxyApp
+    from bascule.proxy.client import ClientConnection
+    from bascule.proxy.route import RouteRuntime
+    from bascule.proxy.router import SiteRuntime
+    from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.server import ServerState
+
+PENDING_LIMIT = 65536
+"""Request body bytes held while no server takes them; then the client is asked to wait."""
+
+
+class Exchange:
+    """One request and its response."""
+
+    __slots__ = (
+        "app",
+        "bytes_in",
+        "bytes_out",
+        "cause",
+        "close",
+        "connecting",
+        "continued",
+        "extra",
+        "finished",
+        "framing",
+        "head",
+        "kept",
+        "origin",
+        "parts",
+        "path",
+        "peer",
+        "ref",
+        "replayable",
+        "request_chunked",
+        "request_done",
+        "request_trailers",
+        "responding",
+        "route",
+        "scheme",
+        "server",
+        "site",
+        "started",
+        "started_at",
+        "status",
+        "target",
+        "ticket",
+        "tried",
+        "tries",
+        "upgrading",
+        "wait",
+    )
+
+    def __init__(self, peer: ClientConnection, head: RequestHead) -> None:
+        self.app: ProxyApp = peer.app
+        self.peer = peer
+        self.head = head
+        self.started = perf_counter()
+        self.started_at = time()
+        self.scheme = peer.scheme
+        self.target = head.target
+        self.path = b""
+        self.request_chunked = head.chunked
+        self.request_done = not head.has_body
+        self.request_trailers: list[Field] = []
+        self.parts: list[bytes] = []
+        self.kept = 0
+        self.replayable = True
+        self.continued = False
+        self.upgrading = False
+        self.origin: OriginConnection | None = None
+        self.connecting: asyncio.Task[None] | None = None
+        self.ticket: Ticket | None = None
+        self.tried: tuple[ServerState, ...] = ()
+        self.tries = 0
+        self.responding = False
+        self.framing = wire.IDENTITY
+        self.close = False
+        self.route: RouteRuntime = cast("RouteRuntime", None)  # until found; then never None again
+        self.site: SiteRuntime = cast("SiteRuntime", None)
+        self.server: ServerState = cast("ServerState", None)
+        self.extra = b""
+        self.status = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.wait = 0.0
+        self.cause = ""
+        self.ref = ""
+        self.finished = False
+
+    # The phases ------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Decide what becomes of the request whose head is complete."""
+        try:
+            self._identify()
+            if self._find_route() and self._admit():
+                attempts.start(self)
+        except HttpError as error:
+            self.answer(error.status, error.cause)
+
+    def _identify(self) -> None:
+        """Who asks: the peer, or whom a trusted hop names."""
+        if self.peer.trusted:
+            self.scheme = self.peer.identify(self.head)
+
+    def _find_route(self) -> bool:
+        """Host and path in normal form decide the route; the same form goes to the server."""
+        head = self.head
+        site = self.app.router.site(head.host)
+        if site is None:
+            raise HttpError(421, causes.NO_SITE)
+        self.site = site
+        raw_path, mark, query = head.target.partition(b"?")
+        path = normalise(raw_path, site.plan.path)
+        self.path = path.wire
+        route = site.route(head, path)
+        if route is None:
+            raise HttpError(404, causes.NO_ROUTE)
+        self.route = route
+        self.peer.times = route.times
+        target = path.wire if route.rewrite is None else route.rewrite(path.wire)
+        self.target = target + mark + query if mark else target
+        return True
+
+    def _admit(self) -> bool:
+        """What Bascule answers itself, and what it refuses; True lets the request on to a server."""
+        head, route, site = self.head, self.route, self.site
+        if site.secure_redirect and self.scheme == b"http":
+            answers.redirect(self, b"https://%b%b" % (head.host, self.uri), 308, causes.HTTPS_REDIRECT)
+            return False
+        if (tls := site.plan.tls) is not None and tls.client_auth is not None:
+            self.peer.check_certificate(site, self)
+        if (route.maintenance is not None or self.app.maintenance) and answers.maintenance(self):
+            return False
+        if route.own_limits:
+            answers.check_limits(self)
+        if route.underscore == "reject" and any(field[2] == Kind.UNSAFE_NAME for field in head.specials):
+            raise HttpError(400, causes.UNDERSCORE_FIELD)
+        if head.method == b"CONNECT":
+            raise HttpError(405, causes.METHOD_NOT_ALLOWED)
+        if route.body_limit and head.length > route.body_limit:
+            raise HttpError(413, causes.BODY_TOO_LARGE)
+        if route.pool is None:
+            answers.fixed(self)
+            return False
+        if head.upgrade:
+            offered = head.upgrade.lower().partition(b"/")[0]
+            allowed = offered in route.upgrades or b"*" in route.upgrades
+            self.upgrading = allowed and b"upgrade" in head.connection and head.minor == 1
+        return True
+
+    # From the client -------------------------------------------------------------------------------
+
+    def on_request_content(self, content: bytes) -> None:
+        """More of the request body."""
+        self.bytes_in += len(content)
+        limit = self.route.body_limit
+        if limit and self.bytes_in > limit:
+            self.answer(413, causes.BODY_TOO_LARGE)
+            return
+        if self.origin is not None:
+            self.origin.write(chunk(content) if self.request_chunked else content)
+            if not self.replayable:
+                return
+        self.parts.append(content)
+        self.kept += len(content)
+        if self.origin is not None:
+            self.forget_large_body()
+        elif self.kept >= PENDING_LIMIT:
+            self.peer.pause_reading()
+
+    def on_request_end(self, trailers: list[Field]) -> None:
+        """The request body is complete."""
+        self.request_done = True
+        self.request_trailers = trailers
+        if self.origin is not None:
+            if self.request_chunked:
+                self.origin.write(last_chunk(trailers))
+            if not self.responding:
+                self.peer.deadline = attempts.response_deadline(self)
+
+    def forget_large_body(self) -> None:
+        """Keep no more of the body than may be tried again."""
+        if self.kept > self.route.retry_body:
+            self.replayable = False
+            self.parts.clear()
+
+    def on_client_gone(self) -> None:
+        """The client went away before its response was complete."""
+        if not self.finished:
+            self.finish(Outcome.CLIENT_ABORT, self.cause or causes.CLIENT_ABORT, self.status or 499)
+
+    def abandon(self, cause: str) -> None:
+        """Give up on a client that breaks the bounds; what it was sent stays incomplete."""
+        self.finish(Outcome.CLIENT_ABORT, cause, self.status or 499, cut=True)
+
+    def on_client_blocked(self, blocked: bool) -> None:
+        """Whether the client takes no more of the response for now (back-pressure)."""
+        origin = self.origin
+        if origin is not None and not origin.closed:
+            if blocked:
+                origin.transport.pause_reading()
+            else:
+                origin.transport.resume_reading()
+
+    def on_deadline(self) -> None:
+        """The time for the present step is over."""
+        attempts.timed_out(self)
+
+    # From the server: the OriginUser of upstream/connection.py -----------------------------------
+
+    @property
+    def method(self) -> bytes:
+        """See OriginUser."""
+        return self.head.method
+
+    def on_informational(self, head: ResponseHead) -> None:
+        """See OriginUser: 1xx responses are passed on, but not to HTTP/1.0 clients (RFC 9110 15.2)."""
+        if head.status == 100:
+            if self.continued:
+                return
+            self.continued = self.head.expect
+        if self.head.minor:
+            self.peer.write(wire.informational_head(head))
+
+    def on_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
+        """See OriginUser."""
+        self.wait = perf_counter() - self.started
+        self.status = status = head.status
+        route = self.route
+        if (status in route.retry_status and attempts.again(self, Outcome.ERROR_STATUS, str(status))) or (
+            status in route.intercept and attempts.intercepted(self, complete)
+        ):
+            return
+        self.responding = True
+        peer = self.peer
+        if not complete and head.length < 0:
+            self.framing = wire.CHUNKED if self.head.minor else wire.UNTIL_CLOSE
+        elif head.length < 0:
+            content, self.framing = self._whole(content)
+        self.close = (
+            not self.head.keep_alive or self.framing == wire.UNTIL_CLOSE or not self.request_done or peer.must_close()
+        )
+        if (pool := route.pool) is not None and (cookie := pool.sticky_cookie(self, self.server)) is not None:
+            self.extra += b"set-cookie: %b\r\n" % cookie
+        start = wire.response_head(self, head, self.framing, self.close)
+        self.bytes_out = len(content)
+        if complete:
+            peer.write(start + content + self._closing() if content or self.framing else start)
+            self._complete()
+        else:
+            if content:
+                start += chunk(content) if self.framing == wire.CHUNKED else content
+            peer.write(start)
+            peer.deadline = self.app.now + route.times.response_idle
+
+    def _whole(self, content: bytes) -> tuple[bytes, int]:
+        """Frame a chunked response that arrived at once."""
+        if not self.head.minor:
+            return content, wire.UNTIL_CLOSE
+        return chunk(content) if content else b"", wire.CHUNKED
+
+    def _closing(self) -> bytes:
+        if self.framing != wire.CHUNKED:
+            return b""
+        return last_chunk(self.origin.trailers if self.origin is not None else [])
+
+    def on_content(self, content: bytes, complete: bool) -> None:
+        """See OriginUser."""
+        peer = self.peer
+        self.bytes_out += len(content)
+        if self.framing == wire.CHUNKED:
+            if content:
+                content = chunk(content)
+            if complete:
+                content += self._closing()
+        if content:
+            peer.write(content)
+        if complete:
+            self._complete()
+        else:
+            peer.deadline = self.app.now + self.route.times.response_idle
+
+    def _complete(self) -> None:
+        outcome = Outcome.ERROR_STATUS if 502 <= self.status <= 504 else Outcome.OK
+        self.finish(outcome, "", self.status)
+
+    def on_switch(self, head: ResponseHead, rest: bytes) -> None:
+        """See OriginUser: 101 answers only a request that asked for it."""
+        if not self.upgrading:
+            self.on_origin_fault(causes.ORIGIN_PROTOCOL_ERROR)
+            return
+        self.wait = perf_counter() - self.started
+        self.status = 101
+        self.responding = True
+        self.close = True
+        peer = self.peer
+        peer.write(wire.switch_head(self, head) + rest)
+        peer.deadline = self.app.now + self.route.times.response_idle
+        peer.begin_tunnel()
+
+    def on_tunnel_data(self, data: bytes) -> None:
+        """See OriginUser."""
+        self.bytes_out += len(data)
+        self.peer.write(data)
+        self.peer.deadline = self.app.now + self.route.times.response_idle
+
+    def on_tunnel_eof(self) -> None:
+        """See OriginUser."""
+        if self.peer.end_writing():
+            self.finish(Outcome.OK, "", 101)
+
+    def on_origin_fault(self, cause: str) -> None:
+        """See OriginUser."""
+        self._origin_failed(Outcome.RESET, cause, "")
+
+    def on_origin_lost(self) -> None:
+        """See OriginUser."""
+        if self.status == 101:
+            self.finish(Outcome.OK, "", 101)
+            return
+        self._origin_failed(Outcome.RESET, causes.ORIGIN_RESET, "reset")
+
+    def _origin_failed(self, outcome: Outcome, cause: str, condition: str) -> None:
+        if self.responding:
+            self.finish(outcome, cause, self.status, cut=True)
+        elif not (condition and attempts.again(self, outcome, condition)):
+            attempts.give_up(self, outcome, 502, cause)
+
+    def on_origin_blocked(self, blocked: bool) -> None:
+        """See OriginUser."""
+        if blocked:
+            self.peer.pause_reading()
+        else:
+            self.peer.resume_reading()
+
+    # The end ---------------------------------------------------------------------------------------
+
+    def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
+        """Answer with an error page of Bascule's own."""
+        answers.error(self, status, cause, fields)
+
+    def finish(self, outcome: Outcome | None, cause: str, status: int, cut: bool = False) -> None:
+        """End the exchange: server and connection given back, a line for the log, the client's next turn.
+
+        `cut` ends the client's connection without a proper end of the response: what it got is not whole.
+        """
+        if self.finished:
+            return
+        self.finished = True
+        self.status = status
+        self.cause = cause
+        self.detach(outcome)
+        self.record()
+        self.peer.on_exchange_done(self, cut)
+
+    def detach(self, outcome: Outcome | None) -> None:
+        """Leave the present server, with what it did; the connection is kept if it may be."""
+        if self.connecting is not None:
+            self.connecting.cancel()
+            self.connecting = None
+        if self.ticket is not None:
+            self.ticket.cancel()
+            self.ticket = None
+        origin, self.origin = self.origin, None
+        if origin is not None:
+            if outcome is Outcome.OK or outcome is Outcome.ERROR_STATUS:
+                if not self.request_done:
+                    origin.keep = False
+                origin.release(self.app.now)
+            else:
+                origin.close()
+        if self.tries and outcome is not None and (pool := self.route.pool) is not None:
+            pool.release(self.server, outcome, self.wait)
+
+    def record(self) -> None:
+        """Hand the facts to the log and the metrics."""
+        head = self.head
+        peer = self.peer
+        duration = perf_counter() - self.started
+        self.app.record(
+            (
+                self.started_at,
+                peer.address,
+                peer.port,
+                self.route.plan if self.route is not None else None,
+                head.method,
+                head.authority,
+                head.target,
+                b"HTTP/1.1" if head.minor else b"HTTP/1.0",
+                self.status,
+                self.bytes_in,
+                self.bytes_out,
+                duration,
+                self.wait,
+                self.server.name if self.tries else "",
+                self.tries,
+                self.cause,
+                self.ref,
+                head.user_agent,
+                head.referer,
+                peer.tls_version,
+                "",
+            )
+        )
+
+    # RequestFacts of upstream/pool.py ----------------------------------------------------------------
+
+    @property
+    def client(self) -> bytes:
+        """The client's textual address."""
+        return self.peer.address
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of a field, or None."""
+        for field in self.head.fields:
+            if field[0] == name:
+                return field[1]
+        return None
+
+    def cookie(self, name: bytes) -> bytes | None:
+        """Return the value of a cookie, or None (RFC 6265 5.4, lenient on spaces)."""
+        for value in self.head.values(b"cookie"):
+            for pair in value.split(b";"):
+                key, separator, content = pair.strip().partition(b"=")
+                if separator and key == name:
+                    return content
+        return None
+
+    @property
+    def uri(self) -> bytes:
+        """Normal path and the query as sent, before any rewrite."""
+        _, mark, query = self.head.target.partition(b"?")
+        return self.path + mark + query
+
+    def facts(self) -> dict[bytes, bytes]:
+        """Return what header templates may name."""
+        return {
+            b"{client_address}": self.peer.address,
+            b"{host}": self.head.host,
+            b"{scheme}": self.scheme,
+            b"{request_id}": self.reference().encode(),
+            b"{path}": self.path,
+        }
+
+    def age(self) -> float:
+        """Return the seconds since the head was complete."""
+        return perf_counter() - self.started
+
+    def reference(self) -> str:
+        """Return the reference id of this exchange, made on first use."""
+        if not self.ref:
+            self.ref = self.app.new_ref()
+        return self.ref

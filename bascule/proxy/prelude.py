@@ -1,0 +1,284 @@
+"""What stands before HTTP on a connection: the PROXY protocol header, and TLS.
+
+`Prelude` reads the header of a connection that must begin with one and hands over to `TlsLink` or straight to
+the client connection. `TlsLink` is the transport of a client connection over TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from bascule.http.addresses import TrustedNetworks
+from bascule.http.proxy_protocol import ProxyProtocolError, parse
+from bascule.proxy.client import WRITE_HIGH, ClientConnection, peer_of
+from bascule.telemetry import causes
+from bascule.tls.filter import TlsError
+from bascule.tls.server import ListenerContexts
+
+if TYPE_CHECKING:
+    from bascule.proxy.app import ProxyApp
+
+Ends = tuple[tuple[str, int], tuple[str, int]]
+
+
+class Prelude(asyncio.Protocol):
+    """A connection before its first request: PROXY header, then perhaps TLS."""
+
+    __slots__ = (
+        "_buffer",
+        "_contexts",
+        "_ends",
+        "_networks",
+        "address",
+        "app",
+        "counted_as",
+        "deadline",
+        "port",
+        "transport",
+    )
+
+    def __init__(self, app: ProxyApp, contexts: ListenerContexts | None, networks: TrustedNetworks | None) -> None:
+        self.app = app
+        self._contexts = contexts
+        self._networks = networks
+        self._buffer = b""
+        self._ends: Ends = (("", 0), ("", 0))
+        self.address = b""
+        self.counted_as = b""
+        self.port = 0
+        self.deadline = 0.0
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._ends = peer_of(transport)
+        self.address = self._ends[0][0].encode()
+        self.port = self._ends[0][1]
+        self.deadline = self.app.now + self.app.tls_handshake
+        if self._networks is None:
+            self._hand_over(b"")
+        elif self.address not in self._networks or not self.app.admit(self):
+            self.app.note(self.address, self.port, causes.BAD_PROXY_HEADER, 0)
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        data = self._buffer + data
+        try:
+            parsed = parse(data)
+        except ProxyProtocolError:
+            self.app.note(self.address, self.port, causes.BAD_PROXY_HEADER, 0)
+            self.transport.abort()
+            return
+        if parsed is None:
+            self._buffer = data
+            return
+        header, size = parsed
+        if header.source is not None and header.destination is not None:
+            source, destination = header.source, header.destination
+            if not source.address.startswith(b"unix:"):
+                self._ends = (
+                    (source.address.decode("latin-1"), source.port),
+                    (destination.address.decode("latin-1"), destination.port),
+                )
+        self._hand_over(data[size:])
+
+    def _hand_over(self, rest: bytes) -> None:
+        """Let the next layer have the connection, and what of its bytes is here."""
+        self.app.forget(self)
+        follower: TlsLink | ClientConnection
+        if self._contexts is not None:
+            link = follower = TlsLink(self.app, self._contexts, self._ends)
+            link.connection_made(self.transport)
+        else:
+            client = follower = ClientConnection(self.app)
+            client.begin(self.transport, *self._ends)
+            self.transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self.transport.set_protocol(follower)
+        if rest:
+            follower.data_received(rest)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self.app.forget(self)
+
+    def on_deadline(self, now: float) -> None:
+        """No header came."""
+        self.app.note(self.address, self.port, causes.HEADER_TIMEOUT, 0)
+        self.shut()
+
+    def check_rate(self, now: float) -> None:
+        """Nothing to judge yet."""
+
+    def idle_since(self, now: float) -> float:
+        """Never idle: it has a deadline of its own."""
+        return 0.0
+
+    def shut(self) -> None:
+        """Close at once."""
+        self.transport.abort()
+
+
+class TlsLink(asyncio.Protocol):
+    """TLS between a socket and a client connection, whose transport it is (ClientTransport)."""
+
+    __slots__ = (
+        "_client",
+        "_closing",
+        "_ends",
+        "_filter",
+        "address",
+        "app",
+        "counted_as",
+        "deadline",
+        "port",
+        "transport",
+    )
+
+    def __init__(self, app: ProxyApp, contexts: ListenerContexts, ends: Ends) -> None:
+        self.app = app
+        self._filter = contexts.filter()
+        self._ends = ends
+        self._client: ClientConnection | None = None
+        self._closing = False
+        self.address = ends[0][0].encode()
+        self.counted_as = b""
+        self.port = ends[0][1]
+        self.deadline = app.now + app.tls_handshake
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+
+    # Socket side -----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH)
+        if not self.app.admit(self):
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        filter_ = self._filter
+        try:
+            plain = filter_.feed(data)
+        except TlsError:
+            self._failed()
+            return
+        if out := filter_.take():
+            self.transport.write(out)
+        client = self._client
+        if client is None:
+            if not filter_.done:
+                return
+            client = self._established()
+        if plain:
+            client.data_received(plain)
+        if filter_.eof and not self._closing:
+            client.eof_received()
+            self.close()
+
+    def _established(self) -> ClientConnection:
+        client = self._client = ClientConnection(self.app, self._filter)
+        client.tls_version = self._filter.version
+        self.app.recorder.connections_tls += 1
+        self.app.forget(self)
+        client.begin(self, *self._ends)
+        return client
+
+    def _failed(self) -> None:
+        """A failed handshake or a broken record: tell the peer, then go."""
+        if out := self._filter.take():
+            self.transport.write(out)
+        if self._client is None:
+            self.app.recorder.tls_failed += 1
+            self.app.note(self.address, self.port, causes.TLS_HANDSHAKE, 0)
+        self.transport.close()
+
+    def eof_received(self) -> bool:
+        """See asyncio.Protocol."""
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.connection_lost(error)
+        self.app.forget(self)
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        if self._client is not None:
+            self._client.pause_writing()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        if self._client is not None:
+            self._client.resume_writing()
+
+    # Client side: ClientTransport ------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Encrypt and send."""
+        if not self._closing:
+            try:
+                self._filter.write(data)
+            except TlsError:
+                self.abort()
+                return
+            self.transport.write(self._filter.take())
+
+    def write_eof(self) -> None:
+        """Say close_notify; TLS has no half-close that clients rely on."""
+        self.close()
+
+    def close(self) -> None:
+        """Send close_notify and close."""
+        if self._closing:
+            return
+        self._closing = True
+        self._filter.shutdown()
+        if out := self._filter.take():
+            self.transport.write(out)
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._closing = True
+        self.transport.abort()
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes not yet taken by the kernel."""
+        return self.transport.get_write_buffer_size()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """See asyncio.BaseTransport."""
+        return self.transport.get_extra_info(name, default)
+
+    # Before the handshake is done: what the app asks of every connection --------------------------
+
+    def on_deadline(self, now: float) -> None:
+        """The handshake took too long."""
+        self.app.note(self.address, self.port, causes.TLS_TIMEOUT, 0)
+        self.shut()
+
+    def check_rate(self, now: float) -> None:
+        """Nothing to judge yet."""
+
+    def idle_since(self, now: float) -> float:
+        """Never idle: the handshake has a deadline."""
+        return 0.0
+
+    def shut(self) -> None:
+        """Close at once."""
+        self.abort()

@@ -1,0 +1,125 @@
+"""What changes on the way: the path towards the server, and on the way back whatever would name an origin.
+
+Origin hiding is the first promise of a reverse proxy: redirects and cookies speak of the public site only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import re2
+
+from bascule.config.policies import CookieMap, Rewrite
+
+_ABSOLUTE = re.compile(rb"(https?:)?//([^/?#\s\"';,]*)([^\s\"';]*)", re.IGNORECASE)
+_REFRESH = re.compile(rb"(\s*[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?[\"']?)(.*)", re.IGNORECASE | re.DOTALL)
+
+PathRewrite = Callable[[bytes], bytes]
+
+
+def compile_rewrite(rewrite: Rewrite) -> PathRewrite | None:
+    """Return the function from normal path to the server's path, or None if it is the same."""
+    if rewrite == Rewrite():
+        return None
+    strip = rewrite.strip_prefix.rstrip("/").encode()
+    add = rewrite.add_prefix.rstrip("/").encode()
+    pattern = re2.compile(rewrite.pattern.encode()) if rewrite.pattern else None
+    replacement = rewrite.replacement.encode()
+
+    def apply(path: bytes) -> bytes:
+        if strip and path.startswith(strip) and path[len(strip) : len(strip) + 1] in (b"/", b""):
+            path = path[len(strip) :]
+        if pattern is not None:
+            path = pattern.sub(replacement, path, 1)
+        path = add + path
+        return path if path[:1] == b"/" else b"/" + path
+
+    return apply
+
+
+class PlaceMap:
+    """Rewrites the places that a server names: `Location`, `Content-Location`, `Refresh`."""
+
+    __slots__ = ("_add", "_origins", "_strip")
+
+    def __init__(self, rewrite: Rewrite, origins: frozenset[bytes]) -> None:
+        self._origins = origins
+        """Lower-case authorities of all servers behind the bridge, with and without a default port."""
+        self._strip = rewrite.strip_prefix.rstrip("/").encode()
+        self._add = rewrite.add_prefix.rstrip("/").encode()
+
+    def add_origin(self, authority: bytes) -> None:
+        """Know one more server (discovery)."""
+        self._origins = self._origins | {authority.lower()}
+
+    def place(self, value: bytes, scheme: bytes, authority: bytes) -> bytes:
+        """Return a URI reference as the client may see it; `authority` is the public one."""
+        match = _ABSOLUTE.match(value)
+        if match is None:
+            return self._path(value) if value[:1] == b"/" else value
+        named = match.group(2).rpartition(b"@")[2].lower()
+        if named not in self._origins:
+            if named == authority.lower():
+                return value[: match.start(3)] + self._path(match.group(3)) + value[match.end() :]
+            return value
+        return scheme + b"://" + authority + self._path(match.group(3)) + value[match.end() :]
+
+    def refresh(self, value: bytes, scheme: bytes, authority: bytes) -> bytes:
+        """Return a `Refresh` value (``5; url=...``) as the client may see it."""
+        match = _REFRESH.match(value)
+        if match is None:
+            return value
+        return match.group(1) + self.place(match.group(2), scheme, authority)
+
+    def _path(self, path: bytes) -> bytes:
+        """Undo the route's path rewrite."""
+        if self._add and path.startswith(self._add) and path[len(self._add) : len(self._add) + 1] in (b"/", b"", b"?"):
+            path = path[len(self._add) :] or b"/"
+        if self._strip:
+            path = self._strip + path
+        return path
+
+
+def compile_cookies(cookies: CookieMap) -> Callable[[bytes], bytes] | None:
+    """Return the function that maps a `Set-Cookie` value, or None if nothing is mapped."""
+    if cookies == CookieMap():
+        return None
+    domains = {name.lower().lstrip(".").encode(): public.encode() for name, public in cookies.domain.items()}
+    paths = [(prefix.encode(), public.encode()) for prefix, public in cookies.path.items()]
+    paths.sort(key=lambda pair: -len(pair[0]))
+    same_site = cookies.same_site.encode()
+
+    def apply(value: bytes) -> bytes:
+        pair, *attributes = value.split(b";")
+        kept = [pair]
+        seen = set()
+        for attribute in attributes:
+            name, _, setting = attribute.strip().partition(b"=")
+            lower = name.lower()
+            seen.add(lower)
+            if lower == b"domain" and (bare := setting.strip().lower().lstrip(b".")) in domains:
+                if domains[bare]:
+                    kept.append(b" Domain=" + domains[bare])
+            elif lower == b"path":
+                kept.append(b" Path=" + _map_path(setting.strip(), paths))
+            elif lower == b"samesite" and same_site:
+                continue
+            else:
+                kept.append(attribute)
+        if cookies.secure and b"secure" not in seen:
+            kept.append(b" Secure")
+        if cookies.http_only and b"httponly" not in seen:
+            kept.append(b" HttpOnly")
+        if same_site:
+            kept.append(b" SameSite=" + same_site)
+        return b";".join(kept)
+
+    return apply
+
+
+def _map_path(path: bytes, paths: list[tuple[bytes, bytes]]) -> bytes:
+    for prefix, public in paths:
+        if path.startswith(prefix):
+            return public + path[len(prefix) :]
+    return path

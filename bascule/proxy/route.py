@@ -1,0 +1,197 @@
+"""A route made ready to run: everything about it that can be decided at load is decided here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from bascule.config.plan import Plan, RoutePlan
+from bascule.config.policies import HeaderOps, Timeouts
+from bascule.config.types import Origin, parse_network
+from bascule.http.addresses import TrustedNetworks
+from bascule.http.answers import ErrorAnswers
+from bascule.proxy.rewrite import PlaceMap, compile_cookies, compile_rewrite
+from bascule.proxy.router import compile_condition
+from bascule.upstream.connection import Connector
+from bascule.upstream.pool import PoolState
+
+VIA = b"via: 1.1 bascule\r\n"
+_PLACEHOLDERS = ("{client_address}", "{host}", "{scheme}", "{request_id}", "{path}")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Deadlines as plain numbers, read on the hot path. See config.policies.Timeouts."""
+
+    header: float
+    body_idle: float
+    keep_alive: float
+    send_idle: float
+    response_idle: float
+
+    @classmethod
+    def of(cls, timeouts: Timeouts) -> Times:
+        """Return the times of a configuration."""
+        return cls(timeouts.header, timeouts.body_idle, timeouts.keep_alive, timeouts.send_idle, timeouts.response_idle)
+
+
+class HeaderPlan:
+    """One direction's header changes: names to drop, constant lines, and lines that depend on the request."""
+
+    __slots__ = ("drop", "static", "templates")
+
+    def __init__(self, ops: HeaderOps, hide: tuple[str, ...] = ()) -> None:
+        self.drop = frozenset(name.lower().encode() for name in (*ops.remove, *ops.set, *hide))
+        lines = [(name.lower(), value) for name, value in (*ops.set.items(), *ops.add.items())]
+        constant = [f"{name}: {value}\r\n" for name, value in lines if not _has_placeholder(value)]
+        self.static = "".join(constant).encode("latin-1", "replace")
+        self.templates = tuple((n.encode(), v.encode()) for n, v in lines if _has_placeholder(v))
+
+    def dynamic(self, facts: dict[bytes, bytes]) -> bytes:
+        """Return the lines that depend on the request; values are made safe for a field."""
+        lines = []
+        for name, value in self.templates:
+            for key, fact in facts.items():
+                value = value.replace(key, fact)
+            lines.append(name + b": " + value.translate(None, b"\r\n\0") + b"\r\n")
+        return b"".join(lines)
+
+
+class RouteRuntime:
+    """What the exchange asks of a route."""
+
+    __slots__ = (
+        "answers",
+        "body_grace",
+        "body_limit",
+        "body_min_rate",
+        "condition",
+        "connector",
+        "cookies",
+        "forwarded",
+        "host",
+        "intercept",
+        "maintenance",
+        "maintenance_allows",
+        "own_limits",
+        "place",
+        "plan",
+        "pool",
+        "queue_timeout",
+        "request",
+        "request_tail",
+        "response",
+        "response_tail",
+        "response_timeout",
+        "retry_attempts",
+        "retry_body",
+        "retry_methods",
+        "retry_on",
+        "retry_status",
+        "rewrite",
+        "times",
+        "total",
+        "underscore",
+        "upgrades",
+        "waf",
+    )
+
+    def __init__(
+        self,
+        plan: RoutePlan,
+        whole: Plan,
+        pool: PoolState | None,
+        connector: Connector | None,
+        answers: ErrorAnswers,
+        origins: frozenset[bytes],
+    ) -> None:
+        self.plan = plan
+        self.pool = pool
+        self.connector = connector
+        self.answers = answers
+        self.condition = compile_condition(plan.match)
+        self.rewrite = compile_rewrite(plan.rewrite)
+        self.cookies = compile_cookies(plan.cookies)
+        self.place = PlaceMap(plan.rewrite, origins)
+        self.intercept = frozenset(plan.errors.intercept)
+        self.maintenance = plan.maintenance
+        allow = plan.maintenance.allow if plan.maintenance else ()
+        self.maintenance_allows = TrustedNetworks([parse_network(text) for text in allow]) if allow else None
+        self.waf: object | None = None
+        self._headers(plan)
+        self._policies(plan, whole)
+
+    def _headers(self, plan: RoutePlan) -> None:
+        headers = plan.headers
+        self.request = HeaderPlan(headers.request)
+        self.response = HeaderPlan(headers.response, headers.hide)
+        via = VIA if headers.via else b""
+        server = f"server: {headers.server}\r\n".encode() if headers.server else b""
+        self.request_tail = via + self.request.static
+        self.response_tail = via + server + self.response.static
+        self.forwarded = headers.forwarded
+        self.host = b"" if headers.host in ("preserve", "origin") else headers.host.encode()
+
+    def _policies(self, plan: RoutePlan, whole: Plan) -> None:
+        timeouts, limits = plan.timeouts, plan.limits
+        self.times = Times.of(timeouts)
+        self.own_limits = limits != whole.config.limits
+        self.body_grace = limits.body_grace
+        self.body_min_rate = limits.body_min_rate
+        self.body_limit = limits.body_bytes
+        self.response_timeout = timeouts.response
+        self.queue_timeout = timeouts.queue
+        self.total = timeouts.total
+        self.upgrades = frozenset(name.lower().encode() for name in plan.upgrades)
+        retries = whole.pools[plan.pool].config.retries if plan.pool is not None else None
+        self.retry_attempts = retries.attempts if retries else 0
+        self.retry_methods = (
+            frozenset(method.upper().encode() for method in retries.methods) if retries else frozenset()
+        )
+        self.retry_on = frozenset(retries.on) if retries else frozenset()
+        self.retry_status = frozenset(int(what) for what in self.retry_on if what.isdigit())
+        self.retry_body = retries.body_buffer if retries else 0
+        site = next(site for site in whole.sites if any(route is plan for route in site.routes))
+        self.underscore = site.path.underscore_headers
+
+    @property
+    def in_maintenance(self) -> bool:
+        """Whether maintenance mode is on now (its file, if any, is looked for)."""
+        mode = self.maintenance
+        if mode is None:
+            return False
+        return os.path.exists(mode.file) if mode.file else mode.enabled
+
+
+def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """Return the request and response field names that some route acts on."""
+    request: set[str] = set()
+    response: set[str] = set()
+    for site in plan.sites:
+        for route in site.routes:
+            headers = route.headers
+            request.update(headers.request.remove, headers.request.set)
+            response.update(headers.response.remove, headers.response.set, headers.hide)
+    if any(site.tls and site.tls.client_auth for site in plan.sites):
+        request.add("x-client-cert-subject")
+    return (
+        frozenset(name.lower().encode() for name in request),
+        frozenset(name.lower().encode() for name in response),
+    )
+
+
+def origin_authorities(origins: list[Origin]) -> frozenset[bytes]:
+    """Return every way in which a URL could name these servers."""
+    names = set()
+    for origin in origins:
+        if origin.address.path:
+            continue
+        names.add(str(origin.address).lower().encode())
+        if origin.address.port in (80, 443):
+            host = f"[{origin.address.host}]" if ":" in origin.address.host else origin.address.host
+            names.add(host.lower().encode())
+    return frozenset(names)
+
+
+def _has_placeholder(value: str) -> bool:
+    return any(name in value for name in _PLACEHOLDERS)

@@ -1,0 +1,160 @@
+"""Which route answers a request: host, then path, then the further conditions of the route.
+
+Hosts: the exact name, then the longest ``*.suffix``, then ``*``. Paths (in normal form, without parameters):
+exact, then patterns in their order, then the longest prefix; a prefix matches whole segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+import re2
+
+from bascule.config.plan import Plan, SitePlan
+from bascule.config.schema import Match
+from bascule.http.message import RequestHead
+from bascule.http.path import Path
+
+if TYPE_CHECKING:
+    from bascule.proxy.route import RouteRuntime
+
+_HOSTS_KEPT = 1024
+
+Condition = Callable[[RequestHead], bool]
+
+
+class SiteRuntime:
+    """A site with its routes sorted for matching."""
+
+    __slots__ = ("_exact", "_only", "_patterns", "_prefixes", "plan", "secure_redirect")
+
+    def __init__(self, plan: SitePlan, routes: dict[int, RouteRuntime], has_tls_listener: bool) -> None:
+        self.plan = plan
+        self.secure_redirect = has_tls_listener and plan.tls is not None and plan.tls.redirect
+        self._exact: dict[bytes, list[RouteRuntime]] = {}
+        self._patterns: list[tuple[re2._Regexp[bytes], RouteRuntime]] = []
+        prefixes: dict[bytes, list[RouteRuntime]] = {}
+        for route_plan in plan.routes:
+            route = routes[route_plan.index]
+            path = route_plan.path.encode()
+            if route_plan.kind == "exact":
+                self._exact.setdefault(path, []).append(route)
+            elif route_plan.kind == "pattern":
+                self._patterns.append((re2.compile(path), route))
+            else:
+                prefixes.setdefault(path.rstrip(b"/"), []).append(route)
+        self._prefixes = sorted(prefixes.items(), key=lambda item: -len(item[0]))
+        only = next(iter(routes[p.index] for p in plan.routes))
+        whole = len(plan.routes) == 1 and b"" in prefixes and only.condition is None
+        self._only: RouteRuntime | None = only if whole else None
+
+    def route(self, head: RequestHead, path: Path) -> RouteRuntime | None:
+        """Return the route of a request, or None if the site has none for it."""
+        if self._only is not None:
+            return self._only
+        where = path.route
+        if (exact := self._exact.get(where)) and (found := _first(exact, head)):
+            return found
+        for pattern, route in self._patterns:
+            if pattern.search(where) and (route.condition is None or route.condition(head)):
+                return route
+        for prefix, routes in self._prefixes:
+            size = len(prefix)
+            inside = where.startswith(prefix) and (len(where) == size or where[size] == 0x2F)
+            if (inside or not prefix) and (found := _first(routes, head)):
+                return found
+        return None
+
+
+class Router:
+    """The sites of a plan by host name."""
+
+    __slots__ = ("_default", "_exact", "_known", "_suffixes")
+
+    def __init__(self, sites: list[SiteRuntime]) -> None:
+        self._exact: dict[bytes, SiteRuntime] = {}
+        self._suffixes: dict[bytes, SiteRuntime] = {}
+        self._default: SiteRuntime | None = None
+        self._known: dict[bytes, SiteRuntime | None] = {}
+        for site in sites:
+            for name in site.plan.hosts:
+                host = name.encode("idna") if not name.isascii() else name.encode()
+                if host == b"*":
+                    self._default = site
+                elif host.startswith(b"*."):
+                    self._suffixes[host[1:]] = site
+                else:
+                    self._exact[host] = site
+
+    def site(self, host: bytes) -> SiteRuntime | None:
+        """Return the site of a lower-case host name, or None."""
+        try:
+            return self._known[host]
+        except KeyError:
+            pass
+        site = self._exact.get(host) or self._wildcard(host) or self._default
+        if len(self._known) >= _HOSTS_KEPT:
+            self._known.clear()
+        self._known[host] = site
+        return site
+
+    def _wildcard(self, host: bytes) -> SiteRuntime | None:
+        position = host.find(b".")
+        while position >= 0:
+            if site := self._suffixes.get(host[position:]):
+                return site
+            position = host.find(b".", position + 1)
+        return None
+
+
+def build_router(plan: Plan, routes: dict[int, RouteRuntime]) -> Router:
+    """Return the router of a plan."""
+    has_tls = any(listener.tls is not None for listener in plan.listeners)
+    return Router([SiteRuntime(site, routes, has_tls) for site in plan.sites])
+
+
+def compile_condition(match: Match) -> Condition | None:
+    """Return the test for a route's further conditions, or None if it has none."""
+    tests: list[Condition] = []
+    if match.methods:
+        methods = frozenset(method.upper().encode() for method in match.methods)
+        tests.append(lambda head: head.method in methods)
+    for name, wanted in match.headers.items():
+        tests.append(_field_test(name.lower().encode(), _value_test(wanted)))
+    for name, wanted in match.query.items():
+        tests.append(_query_test(name, _value_test(wanted)))
+    if not tests:
+        return None
+    return lambda head: all(test(head) for test in tests)
+
+
+def _value_test(wanted: str) -> Callable[[bytes], bool]:
+    if wanted == "*":
+        return lambda value: True
+    if wanted.startswith("~"):
+        pattern = re2.compile(wanted[1:].encode())
+        return lambda value: pattern.search(value) is not None
+    expected = wanted.encode()
+    return lambda value: value == expected
+
+
+def _field_test(name: bytes, test: Callable[[bytes], bool]) -> Condition:
+    return lambda head: any(field[0] == name and test(field[1]) for field in head.fields)
+
+
+def _query_test(name: str, test: Callable[[bytes], bool]) -> Condition:
+    def holds(head: RequestHead) -> bool:
+        query = head.target.partition(b"?")[2].decode("latin-1")
+        pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
+        return any(key == name and test(value.encode("latin-1")) for key, value in pairs[:1000])
+
+    return holds
+
+
+def _first(routes: list[RouteRuntime], head: RequestHead) -> RouteRuntime | None:
+    for route in routes:
+        if route.condition is None or route.condition(head):
+            return route
+    return None
