@@ -11,10 +11,10 @@ from bascule.config.types import Cidr, Count, Duration, FileField, PositiveDurat
 
 
 class Timeouts(Model):
-    """Deadlines and idle limits (DESIGN 7). A site or route overrides only the keys it states."""
+    """Deadlines and idle limits. A site or route overrides only the keys it states."""
 
     header: PositiveDuration = 10.0
-    """From the first byte of a request to the end of its head; hard, whatever trickles in."""
+    """From the first byte of a request to the end of its head; hard, whatever trickles in. Top level only."""
     body_idle: PositiveDuration = 30.0
     """Longest silence while a request body is awaited."""
     keep_alive: Duration = 60.0
@@ -22,7 +22,7 @@ class Timeouts(Model):
     send_idle: PositiveDuration = 30.0
     """Longest time a client may take nothing of a response that is ready for it (slow read)."""
     tls_handshake: PositiveDuration = 5.0
-    """From accept to the end of the TLS handshake."""
+    """From accept to the end of the TLS handshake. Top level only."""
     connect: PositiveDuration = 3.0
     """To open a connection to a server, its TLS handshake included."""
     response: PositiveDuration = 60.0
@@ -38,14 +38,14 @@ class Timeouts(Model):
 
 
 class Limits(Model):
-    """Sizes and counts that bound what a client may ask (DESIGN 7)."""
+    """Sizes and counts that bound what a client may ask."""
 
     header_fields: Annotated[int, Field(ge=8, le=1024)] = 128
-    """Header fields of a request."""
+    """Header fields of a request. Top level only."""
     header_bytes: Annotated[Size, Field(ge=1024, le=1 << 20)] = 65536
-    """Bytes of the whole head of a request."""
+    """Bytes of the whole head of a request. Top level only."""
     target_bytes: Annotated[Size, Field(ge=256, le=1 << 18)] = 16384
-    """Bytes of the request target (path and query)."""
+    """Bytes of the request target (path and query). Top level only."""
     body_bytes: Size = 0
     """Largest request body; 0 means unlimited (it streams and is never held whole)."""
     body_min_rate: Size = 256
@@ -55,11 +55,11 @@ class Limits(Model):
     requests_per_connection: Count = 0
     """Requests after which a client connection is closed; 0 means unlimited."""
     pipelined: Annotated[int, Field(ge=1, le=1000)] = 64
-    """Pipelined requests read ahead of the one being answered."""
+    """Pipelined requests read ahead of the one being answered. Top level only."""
     connections: Count = 0
-    """Client connections a worker keeps at most; 0 derives it from the limit of open files."""
+    """Client connections a worker keeps at most; 0 derives it from the limit of open files. Top level only."""
     connections_per_address: Count = 0
-    """Client connections per address and worker; 0 means unlimited."""
+    """Client connections per address and worker; 0 means unlimited. Top level only."""
 
 
 class PathPolicy(Model):
