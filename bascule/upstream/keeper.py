@@ -69,6 +69,10 @@ class UpstreamKeeper:
         keeper = self.pools.get(pool)
         return keeper is not None and keeper.override(server, drain, weight)
 
+    def snapshot(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the state of every server by pool, for operators."""
+        return {name: keeper.snapshot() for name, keeper in self.pools.items()}
+
 
 class PoolKeeper:
     """Checks and discovery of one pool."""
@@ -130,6 +134,27 @@ class PoolKeeper:
             weight=board.weight(slot) if weight is None else weight,
         )
         return True
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """See UpstreamKeeper.snapshot."""
+        now = self._clock()
+        return [self._describe(name, member, now) for name, member in self._members.items()]
+
+    def _describe(self, name: str, member: Member, now: float) -> dict[str, Any]:
+        board, slot, server = self._board, member.slot, member.server
+        override = board.weight(slot)
+        weight = server.weight if override is None else override
+        ejected = max(0.0, board.ejected_until(slot) - now)
+        drained = server.drain or board.is_drained(slot) or not weight
+        state = "down" if board.is_down(slot) else "ejected" if ejected else "drain" if drained else "up"
+        return {
+            "server": name,
+            "state": state,
+            "weight": weight,
+            "backup": server.backup,
+            "active": board.active(slot),
+            "ejected_for": round(ejected, 3),
+        }
 
     # -- members
 
