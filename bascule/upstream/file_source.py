@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from bascule.config.pools import Discovery, Server
+from bascule.config.types import Origin
 from bascule.upstream.discovery import DiscoveryError, Found, FoundServer
 
 POLL = 1.0
@@ -64,11 +65,11 @@ class FileSource:
 
     def _server(self, item: Any, index: int) -> FoundServer:
         data = dict(item) if isinstance(item, dict) else {"address": item}
-        address = data.get("address")
-        if isinstance(address, str) and "://" not in address and not address.startswith("unix:"):
-            data["address"] = f"{self._scheme}://{address}"
         try:
-            return FoundServer(Server.model_validate(data))
+            server = Server.model_validate(data)
+            if "://" not in str(data["address"]) and not server.address.address.path:
+                server = server.model_copy(update={"address": Origin(self._scheme, server.address.address)})
+            return FoundServer(server)
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(str(part) for part in problem["loc"])

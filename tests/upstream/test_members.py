@@ -45,8 +45,10 @@ def test_who_stays_keeps_its_state_and_who_goes_is_told() -> None:
     one, two = harness.pool.servers
     one.idle.append("connection")
     harness.pool.update_members(payload(1, 3))
-    assert gone == [two] and two.removed
-    assert harness.pool.servers[0] is one and one.idle == ["connection"]
+    assert gone == [two]
+    assert two.removed
+    assert harness.pool.servers[0] is one
+    assert one.idle == ["connection"]
     assert names(harness) == {"1:443", "3:443"}
 
 

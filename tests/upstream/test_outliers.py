@@ -57,7 +57,8 @@ def test_ejections_grow_up_to_the_cap_and_shrink_with_good_standing() -> None:
     assert lengths == [10, 20, 35, 35]
     harness.advance(20)
     harness.fail(server, 5)
-    assert server.ejected_until - harness.clock.now == 35 and server.ejections == 3
+    assert server.ejected_until - harness.clock.now == 35
+    assert server.ejections == 3
     harness.advance(1000)
     harness.fail(server, 5)
     assert server.ejected_until - harness.clock.now == 10

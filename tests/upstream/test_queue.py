@@ -93,7 +93,9 @@ def test_the_queue_is_bounded_and_cancelling_makes_room() -> None:
     waiters = Waiters(harness)
     harness.pick()
     first = waiters.join("a")
-    assert first and waiters.join("b") and waiters.join("c") is None
+    assert first
+    assert waiters.join("b")
+    assert waiters.join("c") is None
     first.cancel()
     assert waiters.join("c")
 
@@ -125,7 +127,8 @@ def test_a_slot_freed_by_another_worker_wakes_at_the_next_tick() -> None:
     assert waiters.served == []
     end(harness, server, worker=1)
     harness.advance(0.1)
-    assert waiters.served == ["a"] and waiters.results == [harness.server(1)]
+    assert waiters.served == ["a"]
+    assert waiters.results == [harness.server(1)]
 
 
 def test_who_was_woken_in_vain_goes_back_to_the_head() -> None:
