@@ -1,0 +1,104 @@
+"""``bascule top``: a live view of a running instance, read from its admin socket."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import time
+from collections import deque
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from bascule.cli.top_view import Reading, render
+from bascule.server import rundir
+
+TIMEOUT = 5.0
+MAX_ANSWER = 32 << 20
+HISTORY = 120
+"""Readings of the request rate kept for the curve."""
+
+
+class UnreachableError(Exception):
+    """The instance did not answer; the text says why."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a UNIX socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.sock.close()
+            raise
+
+
+def read_status(admin: Path) -> dict[str, Any]:
+    """Return the document of /status from the admin socket `admin`. Raises UnreachableError."""
+    connection = _UnixConnection(admin)
+    try:
+        connection.request("GET", "/status", headers={"connection": "close"})
+        response = connection.getresponse()
+        body = response.read(MAX_ANSWER)
+        if response.status != 200:
+            raise UnreachableError(f"{admin}: answered {response.status} {response.reason}")
+        document: dict[str, Any] = json.loads(body)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise UnreachableError(f"{admin}: {getattr(error, 'strerror', None) or error}") from error
+    finally:
+        connection.close()
+    return document
+
+
+def top(
+    run_dir: Annotated[str, typer.Option(help="Folder of the instance; needed only where it has its own.")] = "",
+    pid: Annotated[int, typer.Option(help="Which instance, by the pid of its supervisor, where several run.")] = 0,
+    interval: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between readings.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Print one reading and end.")] = False,
+) -> None:
+    """Show live traffic, latencies, workers, routes and servers of a running Bascule."""
+    console = Console(highlight=False)
+    try:
+        admin = rundir.find(run_dir, pid).path / rundir.ADMIN_SOCKET
+        before = _read(admin)
+        if once or not console.is_terminal:
+            time.sleep(interval)
+            console.print(render(before, _read(admin), [], console.width))
+            return
+    except (rundir.RunDirError, UnreachableError) as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"bascule top: {error}", "red"))
+        raise typer.Exit(1) from None
+    with contextlib.suppress(KeyboardInterrupt):
+        _watch(console, admin, before, interval)
+
+
+def _watch(console: Console, admin: Path, before: Reading, interval: float) -> None:
+    """Show reading after reading until interrupted; an instance that is away is waited for."""
+    rates: deque[float] = deque(maxlen=HISTORY)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            time.sleep(interval)
+            try:
+                now = _read(admin)
+            except UnreachableError as error:
+                live.update(Text(f"{error}; waiting for it (Ctrl-C ends)", "red"), refresh=True)
+                continue
+            live.update(render(before, now, rates, console.width, console.height), refresh=True)
+            before = now
+
+
+def _read(admin: Path) -> Reading:
+    return Reading(time.monotonic(), read_status(admin))
