@@ -27,6 +27,9 @@ from bascule.state.arena import Arena
 
 START_WITHIN = 30.0
 """Seconds a new generation has until all its workers accept."""
+KEEPER_PATIENCE = 2.0
+"""Seconds that workers which are ready wait for the keeper. It may be slow (a name server is), but if it fails at once
+then the start fails."""
 KILL_GRACE = 2.0
 """Seconds after its deadline before a process that was asked to end is killed."""
 HUNG_BEATS = 60
@@ -278,8 +281,8 @@ class Generation:
             self._fail(reason)
         elif self.state == "current":
             self._restart_later(member, child.age, reason)
-        elif was == "ready" and code not in (0, -signal.SIGKILL):
-            log.say(f"{reason} when it was asked to end")
+        elif was in ("ending", "draining") and code not in (0, -signal.SIGKILL):
+            log.say(f"{reason} on its way out")
         self._look_around()
 
     def _restart_later(self, member: Member, age: float, reason: str) -> None:
@@ -304,7 +307,15 @@ class Generation:
     # --- changes of state
 
     def _check_ready(self) -> None:
-        if self.state == "starting" and all(member.state == "ready" for member in self.workers):
+        if self.state != "starting" or any(member.state != "ready" for member in self.workers):
+            return
+        if self.keeper.state == "ready":
+            self._be_current()
+        else:
+            self._house.poller.later(KEEPER_PATIENCE, self._be_current)
+
+    def _be_current(self) -> None:
+        if self.state == "starting":
             self._leave("current")
             self._on_ready()
 
@@ -337,6 +348,8 @@ class Generation:
 
     def _ask_to_end(self, member: Member, within: float) -> None:
         if member.child is not None:
+            if member.state == "ready":
+                member.state = "ending"
             member.child.send({"do": "stop", "within": within})
             member.child.kill_after(within + KILL_GRACE, self._house.poller)
 

@@ -88,9 +88,9 @@ class Poller:
             wait = min(wait, max(0.0, self._timers[0][0] - time.monotonic()))
         for key, events in self._selector.select(wait):
             on_read, on_write = key.data
-            if events & selectors.EVENT_WRITE and on_write is not None:
+            if events & selectors.EVENT_WRITE and on_write is not None and self._still_watched(key):
                 on_write()
-            if events & selectors.EVENT_READ and self._still_watched(key.fileobj):
+            if events & selectors.EVENT_READ and self._still_watched(key):
                 on_read()
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
@@ -111,8 +111,10 @@ class Poller:
         self._signal_writer.close()
         self._selector.close()
 
-    def _still_watched(self, file: object) -> bool:
-        return file in self._selector.get_map()
+    def _still_watched(self, key: selectors.SelectorKey) -> bool:
+        """A call made just before may have closed the file, and its number may already be another's."""
+        now = self._selector.get_map().get(key.fd)
+        return now is not None and now.fileobj is key.fileobj
 
     def _read_signals(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -237,6 +237,7 @@ class Supervisor:
 
     def _gone(self, generation: Generation) -> None:
         self._generations.remove(generation)
+        generation.resources.board.close()
         self._release_unused()
         self._reloader.begin()
 
@@ -293,6 +294,8 @@ class Supervisor:
         def ready(pid: int) -> None:
             self._successor = pid
             self._sockets.disown(left)
+            if self._control is not None:
+                self._control.close()
             self._notify.main_pid(pid)
             log.say(f"upgraded: process {pid} serves; this one ends when its requests have")
             answer({"ok": True, "error": None, "pid": pid})
@@ -327,8 +330,6 @@ class Supervisor:
         if self._stopping:
             within = min(within, HURRY)
         self._stopping = True
-        if self._control is not None:
-            self._control.close()
         self._reloader.abort()
         if self._successor == 0:
             self._notify.stopping()
@@ -345,13 +346,14 @@ class Supervisor:
             generation.kill()
 
     def _leave_house(self) -> None:
-        left_behind = self._successor != 0 or (self._will is not None and self._control is None)
-        if self._pid_file is not None and not left_behind:
+        handed_over = self._successor != 0 or (self._will is not None and self._control is None)
+        if self._pid_file is not None and not handed_over:
             self._sockets.release(set())
             with contextlib.suppress(OSError):
                 os.unlink(self._path / rundir.PID_FILE)
-        with contextlib.suppress(OSError):  # not empty: somebody still uses it
-            os.rmdir(self._path)
+        if self._pid_file is not None:
+            with contextlib.suppress(OSError):  # not empty: another program still uses it
+                os.rmdir(self._path)
         for answer in self._stop_answers:
             answer({"ok": True, "error": None, "pid": os.getpid()})
 

@@ -34,9 +34,8 @@ class Arena:
         if size < MIN_SIZE:
             raise ValueError(f"an arena has at least {MIN_SIZE} bytes, not {size}")
         self.size = size
-        self._lock_fd = os.memfd_create("bascule-arena", os.MFD_CLOEXEC)
-        os.ftruncate(self._lock_fd, size)
-        self._memory = mmap.mmap(self._lock_fd, size, mmap.MAP_SHARED)
+        self._lock_fd = os.memfd_create("bascule-arena-lock", os.MFD_CLOEXEC)
+        self._memory = mmap.mmap(-1, size, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
         self._view = memoryview(self._memory)
         self._segments_start = _aligned(size // _DIRECTORY_SHARE)
         self._known: dict[str, memoryview] = {}
@@ -63,6 +62,13 @@ class Arena:
     def free(self) -> int:
         """Return the bytes left for segments."""
         return self.size - int(self._ends[1])
+
+    def close(self) -> None:
+        """Let go in this process; others keep it. Segments still held keep the memory, but no new ones can be had."""
+        os.close(self._lock_fd)
+        for view in (self._ends, *self._known.values(), self._view):
+            view.release()
+        self._memory.close()
 
     def _segment(self, name: str, kind: str, count: int) -> memoryview:
         if count < 1:

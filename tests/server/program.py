@@ -34,6 +34,13 @@ def load(path: Path) -> Plan:
     return Plan(config, config.listen, (), (), json.dumps(test), (str(path),))
 
 
+def privileges() -> str:
+    """Uids, gids and NoNewPrivs of this process, as the kernel tells them."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    kept = [part for part in status if part.startswith(("Uid", "Gid", "NoNewPrivs"))]
+    return " ".join(" ".join(kept).split())
+
+
 class EchoWorker:
     def __init__(self, context: WorkerContext) -> None:
         self.context = context
@@ -46,6 +53,8 @@ class EchoWorker:
     async def start(self) -> None:
         if self.test.get("start") == "fail":
             raise RuntimeError("the worker does not want to start")
+        if self.test.get("start") == "slow":
+            await asyncio.sleep(15)
         if self.test.get("start") == "die" and self.context.index == self.context.workers - 1:
             os._exit(3)
         for _listener, sock in self.context.sockets:
@@ -90,9 +99,7 @@ class EchoWorker:
         if command == "send":
             return str(context.bus.send("from-worker", argument))
         if command == "ids":
-            status = Path("/proc/self/status").read_text().splitlines()
-            kept = [part for part in status if part.startswith(("Uid", "Gid", "NoNewPrivs"))]
-            return " ".join(" ".join(kept).split())
+            return privileges()
         if command == "files":
             return str(len(os.listdir("/proc/self/fd")))
         if command == "lines":
