@@ -28,11 +28,16 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup
-	$(BIN)/python -m benchmarks
+$(VENV)/.bench-ready: pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[bench]'
+	touch $@
 
-bench-quick: setup
-	$(BIN)/python -m benchmarks --quick
+# make bench CRS=DIR adds the WAF workloads; BENCH takes further options
+bench: setup $(VENV)/.bench-ready
+	$(BIN)/python -m benchmarks $(if $(CRS),--crs $(CRS)) $(BENCH)
+
+bench-quick: setup $(VENV)/.bench-ready
+	$(BIN)/python -m benchmarks --quick $(if $(CRS),--crs $(CRS)) $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench .demo
