@@ -182,6 +182,9 @@ class PoolKeeper:
         """Give every member found a slot, tell the workers, then check the new ones."""
         members: list[Member] = []
         wanted = {server_key(item.server.address) for item in servers}
+        for member in self._members.values():
+            if server_key(member.server.address) not in wanted:
+                self._freed[member.slot] = self._clock()
         for item in servers:
             slot = self._slot(server_key(item.server.address), wanted)
             if slot is None:
@@ -210,8 +213,6 @@ class PoolKeeper:
         for name, member in self._members.items():
             if current.get(name) != member:
                 self._stop_check(name)
-            if name not in current:
-                self._freed[member.slot] = self._clock()
         self._members = current
         if self._plan.config.health:
             loop = asyncio.get_running_loop()

@@ -266,7 +266,14 @@ class PoolState:
 
     def update_members(self, payload: Any) -> None:
         """Take the members that discovery found (payload of the topic ``pool/<name>/members``)."""
-        self._replace(parse_members(payload, self._board.slots), warm=not self.servers)
+        if self.config.discover is None:
+            return  # a value retained from before a reload that made the pool's members static
+        try:
+            members = parse_members(payload, self._board.slots)
+        except ValueError as error:
+            _log.warning("pool %s: keeping the members as they are: %s", self.plan.name, error)
+            return
+        self._replace(members, warm=not self.servers)
 
     def _replace(self, members: list[Member], warm: bool) -> None:
         """Make these the members. Who stays keeps its state; who is new starts slowly unless all are."""

@@ -105,12 +105,18 @@ def test_sticky_and_hash_know_the_new_members() -> None:
         {"members": [{"slot": 0, "host": "", "server": {"address": f"10.0.0.{n}:80"}} for n in (1, 2)]},
     ],
 )
-def test_a_bad_payload_changes_nothing(bad: Any) -> None:
+def test_a_bad_payload_changes_nothing_and_is_reported(bad: Any, caplog: pytest.LogCaptureFixture) -> None:
     harness = discovered()
     harness.pool.update_members(payload(1))
-    with pytest.raises(ValueError):
-        harness.pool.update_members(bad)
+    harness.pool.update_members(bad)
+    assert "keeping the members" in caplog.text
     assert names(harness) == {"1:443"}
+
+
+def test_listed_members_are_not_replaced_by_what_was_found_before_a_reload() -> None:
+    harness = Harness(2)
+    harness.pool.update_members(payload(3))
+    assert names(harness) == {"1:80", "2:80"}
 
 
 def test_payloads_round_trip() -> None:
