@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bascule.config.check_policies import check_name, check_value
 from bascule.config.check_pools import check_pool
 from bascule.config.check_tls import check_authority, check_pair
@@ -21,6 +23,8 @@ from bascule.config.policies import Redirect, Rewrite
 from bascule.config.pools import Pool
 from bascule.config.schema import Config, Match, Route, Site
 
+_REPLACEMENT = re.compile(r"(?:[^\\\x00-\x20\x7f]|\\[1-9\\])*")
+_GROUP = re.compile(r"\\(?:([1-9])|\\)")
 _ANSWERS = ("servers", "discover", "pool", "redirect", "respond")
 
 
@@ -139,22 +143,17 @@ def _check_rewrite(findings: Findings, path: KeyPath, rewrite: Rewrite) -> None:
     except ValueError as error:
         findings.error((*path, "pattern"), str(error))
         return
-    try:
-        pattern.sub(rewrite.replacement.encode(), b"", 1)
-        groups = _groups(rewrite.replacement)
-    except Exception as error:
-        findings.error((*path, "replacement"), f"{rewrite.replacement!r} is not a replacement: {error}")
-        return
-    if groups > pattern.groups:
+    if not _REPLACEMENT.fullmatch(rewrite.replacement):
         findings.error(
-            (*path, "replacement"), f"the replacement names group {groups}, and the pattern has {pattern.groups}"
+            (*path, "replacement"),
+            f"{rewrite.replacement!r} is not a replacement: a backslash stands before a digit from 1 to 9, or doubled",
         )
-
-
-def _groups(replacement: str) -> int:
-    """Return the highest group a replacement names."""
-    digits = [after[0] for after in replacement.split("\\")[1:] if after[:1].isdigit()]
-    return max((int(digit) for digit in digits), default=0)
+        return
+    highest = max((int(digit) for digit in _GROUP.findall(rewrite.replacement) if digit), default=0)
+    if highest > pattern.groups:
+        findings.error(
+            (*path, "replacement"), f"the replacement names group {highest}, and the pattern has {pattern.groups}"
+        )
 
 
 def _check_redirect(findings: Findings, path: KeyPath, redirect: Redirect) -> None:

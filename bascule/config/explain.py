@@ -71,6 +71,8 @@ def _problem(detail: Mapping[str, Any], root: Node, sources: Sources, model: typ
     if kind == "missing":
         return sources.problem(node.key, f"the key `{location[-1]}` is missing", path, _missing_hint(location))
     message, hint = in_words(detail)
+    if kind == "model_type" and getattr(type_at(model, location), "short_forms", ()):
+        message = message.replace("expected a mapping of keys", "expected a mapping of keys or its short form")
     if node.outside:
         message = _masked(message, str(node.value))
     return sources.problem(node.place, message, path, hint)

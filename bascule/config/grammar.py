@@ -92,9 +92,7 @@ def compile_pattern(pattern: str) -> Any:
     try:
         return re2.compile(pattern.encode("latin-1"), options)
     except UnicodeEncodeError:
-        raise ValueError(
-            f"{pattern!r}: a pattern matches bytes; write other than Latin-1 characters as \\x.."
-        ) from None
+        raise ValueError(f"{pattern!r}: a pattern matches bytes; write others than Latin-1 as \\x..") from None
     except re2.error as error:
         detail = error.args[0] if error.args else ""
         reason = detail.decode("latin-1") if isinstance(detail, bytes) else str(detail)

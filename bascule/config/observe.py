@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bascule.config.base import Model
-from bascule.config.types import AddressField
+from bascule.config.types import AddressField, LogTarget, Share
 
 LOG_FIELDS = (
     "time", "client", "port", "site", "route", "method", "host", "target", "version", "status", "bytes_in",
@@ -18,13 +18,13 @@ LOG_FIELDS = (
 class AccessLog(Model):
     """The access log. Lines are batched; the file is reopened on SIGUSR1."""
 
-    path: str = "-"
+    path: LogTarget = "-"
     """``-`` for stdout, ``off``, a file, ``syslog:`` (local) or ``syslog:host:port`` (UDP)."""
     format: Literal["json", "combined"] = "json"
     """One JSON object a line, or Apache's combined format."""
     fields: tuple[str, ...] = LOG_FIELDS
     """Fields of the JSON format, in this order."""
-    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    sample: Share = 1.0
     """Share of answers below 400 that are logged; errors always are."""
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from bascule.config.base import Model
 from bascule.config.types import (
     Count,
+    Digits,
     Duration,
     FileField,
     Origin,
@@ -19,6 +20,16 @@ from bascule.config.types import (
 )
 
 Balance = Literal["round-robin", "least-connections", "least-time", "random-two", "hash"]
+
+
+StatusRange = Annotated[
+    str, Digits, WithJsonSchema({"title": "status", "type": ["integer", "string"], "examples": [204, "200-399"]})
+]
+RetryCause = Annotated[
+    Literal["connect", "reset", "timeout", "502", "503", "504"],
+    Digits,
+    WithJsonSchema({"enum": ["connect", "reset", "timeout", "502", "503", "504", 502, 503, 504]}),
+]
 
 
 class Server(Model):
@@ -60,7 +71,7 @@ class HealthCheck(Model):
     """`Host` of the request; by default the server's address."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Further header fields of the request."""
-    status: tuple[str, ...] = ("200-399",)
+    status: tuple[StatusRange, ...] = ("200-399",)
     """Statuses that count as healthy: numbers or ranges."""
     body: str = ""
     """Text or RE2 pattern that must occur in the first 64 KiB of the answer."""
@@ -124,7 +135,7 @@ class Retries(Model):
     """Retries may be at most this share of requests (plus `budget_floor` a second)."""
     budget_floor: Count = 10
     """Retries a second that are always allowed."""
-    on: tuple[Literal["connect", "reset", "timeout", "502", "503", "504"], ...] = ("connect", "reset")
+    on: tuple[RetryCause, ...] = ("connect", "reset")
     """What is tried again: no connection, a connection lost before the response, silence, or a status."""
     methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")
     """Methods that may be tried again: the idempotent ones (RFC 9110, 9.2.2)."""

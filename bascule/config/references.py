@@ -15,11 +15,13 @@ MAX_REFERENCED_BYTES = 1 << 20
 """Size of a file a ``${file:}`` may name: keys and tokens are small; a device or a log is a mistake."""
 
 MASK = "***"
+_WORD = 12
+"""Secrets below this length may be part of ordinary words, which are not masked for it."""
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_SECRET_NAME = re.compile(r"secret|token|passw|pwd|credential|authori[sz]ation|api-?_?key", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"secret|token|pass?w|pwd|credential|authori[sz]ation|api-?_?key", re.IGNORECASE)
 _SECRET_LINE = re.compile(
-    r"([\w-]*(?:secret|token|passw|pwd|credential|authori[sz]ation|api-?_?key)[\w-]*[\"']?\s*:\s*)"
+    r"([\w-]*(?:secret|token|pass?w|pwd|credential|authori[sz]ation|api-?_?key)[\w-]*[\"']?\s*:\s*)"
     r"(?!\s)(\"[^\"]*\"?|'[^']*'?|[^,}\]#]+)",
     re.IGNORECASE,
 )
@@ -50,13 +52,15 @@ class Secrets:
         self._values.update(part for part in (value, value.strip(), *value.splitlines()) if len(part) > 3)
 
     def clean(self, text: str) -> str:
-        """Return the text without any of the values."""
+        """Return the text without any of the values. A short one counts only where it stands as a word by itself."""
         for value in sorted(self._values, key=len, reverse=True):
-            if value in text:
-                text = text.replace(value, MASK)
-            escaped = repr(value)[1:-1]
-            if escaped in text:
-                text = text.replace(escaped, MASK)
+            for shown in {value, repr(value)[1:-1]}:
+                if shown not in text:
+                    continue
+                if len(value) < _WORD:
+                    text = re.sub(rf"(?<![0-9A-Za-z]){re.escape(shown)}(?![0-9A-Za-z])", MASK, text)
+                else:
+                    text = text.replace(shown, MASK)
         return text
 
     def clean_tree(self, value: Any) -> Any:

@@ -216,6 +216,11 @@ def parse_log_target(value: Any) -> str:
     return parse_file(value)
 
 
+def number_as_text(value: Any) -> Any:
+    """Return a whole number as text; anything else as it is."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _schema(title: str, *types: str, **more: Any) -> WithJsonSchema:
     """The JSON Schema of a scalar; its title is what the reference calls the type."""
     return WithJsonSchema({"title": title, "type": list(types) if len(types) > 1 else types[0], **more})
@@ -233,6 +238,8 @@ Size = Annotated[
 Share = Annotated[float, BeforeValidator(parse_share), _schema("share", "string", "number", examples=["20%", 0.2])]
 Cidr = Annotated[Network, BeforeValidator(parse_network), _schema("network", "string", examples=["10.0.0.0/8"])]
 FileField = Annotated[str, BeforeValidator(parse_file), _schema("file", "string")]
+Digits = BeforeValidator(number_as_text)
+"""For texts that are often all digits, which YAML reads as numbers."""
 LogTarget = Annotated[str, BeforeValidator(parse_log_target)]
 TlsVersion = Annotated[
     Literal["1.2", "1.3"],

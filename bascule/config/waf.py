@@ -5,19 +5,14 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from bascule.config.base import Model
-from bascule.config.types import FileField, PositiveDuration, Size
-
-
-def _rule_name(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
+from bascule.config.types import Digits, FileField, PositiveDuration, Size
 
 RuleName = Annotated[
     str,
-    BeforeValidator(_rule_name),
+    Digits,
     WithJsonSchema({"title": "rule", "type": ["integer", "string"], "examples": [942100, "942100-942199", "tag:x"]}),
 ]
 

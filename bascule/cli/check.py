@@ -1,0 +1,150 @@
+"""``bascule check FILE``: say what would run, or what is wrong and where."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from bascule.config.errors import MAX_SHOWN, ConfigError, Problem
+from bascule.config.loader import load
+from bascule.config.view import problem_data, view
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="The configuration file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check a configuration and print what would run. Exit status 0 if it is good, 1 if not."""
+    try:
+        plan = load(file)
+    except ConfigError as error:
+        if as_json:
+            _print_json({"ok": False, "errors": [problem_data(problem) for problem in error.problems]})
+        else:
+            print_problems(error.problems, "error")
+        raise typer.Exit(1) from None
+    shown = view(plan)
+    if as_json:
+        _print_json({"ok": True, **shown})
+        return
+    # Without a terminal there is no width to keep to, and a cut line would lose what it says.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
+    for tree in trees(shown):
+        console.print(tree)
+    print_problems(plan.warnings, "warning")
+    console.print(Text(f"{file}: good, {_count(len(plan.warnings), 'warning')}", "green"))
+
+
+def print_problems(problems: Iterable[Problem], kind: str) -> None:
+    """Print problems on stderr as a compiler does; `kind` is ``error`` or ``warning``."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    problems = list(problems)
+    color = "red" if kind == "error" else "yellow"
+    for problem in problems[:MAX_SHOWN]:
+        line = Text(f"{problem.where}: " if problem.where else "", "bold")
+        line.append(f"{kind}: ", f"bold {color}")
+        line.append(f"{problem.key}: " if problem.path else "", "cyan")
+        line.append(problem.message)
+        console.print(line)
+        for excerpt in problem.excerpt.splitlines():
+            console.print(Text(f"    {excerpt}", "green" if excerpt.strip() == "^" else "dim"))
+        if problem.hint:
+            console.print(Text(f"    hint: {problem.hint}", "cyan"))
+    if len(problems) > MAX_SHOWN:
+        console.print(Text(f"... and {len(problems) - MAX_SHOWN} more", color))
+
+
+def trees(shown: Mapping[str, Any]) -> list[Tree]:
+    """Return the parts of a view (`config.view`) as trees for a terminal."""
+    return [_listeners(shown), *(_site(site, shown) for site in shown["sites"]), _pools(shown)]
+
+
+def _listeners(shown: Mapping[str, Any]) -> Tree:
+    tree = Tree(Text(f"listeners ({shown['workers']} worker{'s' if shown['workers'] != 1 else ''})", "bold"))
+    for listener in shown["listeners"]:
+        tls = "TLS" if listener.get("tls") is not None else "plain"
+        branch = tree.add(Text(f"{listener['address']}  {tls}"))
+        _details(branch, {key: value for key, value in listener.items() if key != "address" and value})
+    if shown["settings"]:
+        _details(tree.add(Text("settings that differ from the defaults")), shown["settings"])
+    return tree
+
+
+def _site(site: Mapping[str, Any], shown: Mapping[str, Any]) -> Tree:
+    tree = Tree(Text(", ".join(site["hosts"]), "bold"))
+    if site["tls"]:
+        _details(tree.add(Text("TLS")), site["tls"])
+    _details(tree, {f"path.{key}": value for key, value in site["path"].items()})
+    pools = {pool["name"]: pool for pool in shown["pools"]}
+    for route in site["routes"]:
+        branch = tree.add(_route_line(route, pools))
+        if route["waf"]["mode"] != "off":
+            _details(branch, {f"waf.{key}": value for key, value in route["waf"].items() if value})
+        if route["maintenance"]:
+            _details(branch, {f"maintenance.{key}": value for key, value in route["maintenance"].items() if value})
+        _details(branch, route["differs"])
+    return tree
+
+
+def _route_line(route: Mapping[str, Any], pools: Mapping[str, Any]) -> Text:
+    sign = {"prefix": "", "exact": "=", "pattern": "~"}[route["kind"]]
+    line = Text(f"{sign}{route['path']}", "cyan")
+    answer = route["answer"]
+    if "pool" in answer:
+        pool = pools[answer["pool"]]
+        members = ", ".join(str(server["address"]) for server in pool["servers"]) or "discovered servers"
+        line.append(f"  to {members}  ({pool['balance']}, pool {pool['name']})", "default")
+    elif "redirect" in answer:
+        line.append(f"  redirect {answer['redirect']['status']} {answer['redirect']['to']}", "default")
+    else:
+        line.append(f"  answer {answer['respond']['status']}", "default")
+    line.append(f"  waf {route['waf']['mode']}", "magenta" if route["waf"]["mode"] != "off" else "dim")
+    return line
+
+
+def _pools(shown: Mapping[str, Any]) -> Tree:
+    tree = Tree(Text("pools", "bold"))
+    for pool in shown["pools"]:
+        branch = tree.add(Text(f"{pool['name']}  {pool['balance']}"))
+        for server in pool["servers"]:
+            extra = ", ".join(f"{key} {_value(value)}" for key, value in server.items() if key != "address")
+            branch.add(Text(f"{server['address']}{'  ' + extra if extra else ''}"))
+        if pool["discover"]:
+            _details(branch.add(Text("discovery")), pool["discover"])
+        branch.add(Text(_health_line(pool["health"])))
+        _details(branch, pool["differs"])
+    return tree
+
+
+def _health_line(health: Mapping[str, Any] | None) -> str:
+    if not health:
+        return "no active check"
+    what = f"{health['method']} {health['path']}" if health["kind"] == "http" else "TCP connect"
+    return (
+        f"check: {what} every {health['interval']:g} s, up after {health['rise']} good, down after {health['fall']} bad"
+    )
+
+
+def _details(tree: Tree, values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        tree.add(Text(f"{key}: {_value(value)}", "dim"))
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")

@@ -1,0 +1,101 @@
+"""`bascule check` and `bascule schema` as commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from bascule.cli.check import check
+from bascule.cli.schema import schema
+
+GOOD = """
+listen: 127.0.0.1:8080
+workers: 2
+admin: {token: hunter2-and-hunter3}
+timeouts: {header: 5s}
+sites:
+  a.example:
+    aliases: ["www.a.example"]
+    routes:
+      /:
+        servers: [{address: "10.0.0.1:8000", weight: 3}, "10.0.0.2:8000"]
+        balance: least-time
+        health: /healthz
+      /api/: {discover: {dns: "api.internal:80"}, tls: {verify: false}}
+      =/old: {redirect: /new}
+      ~[xy]: {respond: {status: 404}}
+"""
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    app.command()(check)
+    app.command()(schema)
+    return app
+
+
+def run(app: typer.Typer, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_prints_what_would_run(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(GOOD)
+    result = run(app, "check", tmp_path / "c.yaml")
+    assert result.exit_code == 0
+    for text in (
+        "listeners (2 workers)",
+        "127.0.0.1:8080  plain",
+        "timeouts.header: 5.0",
+        "a.example, www.a.example",
+        "/  to http://10.0.0.1:8000, http://10.0.0.2:8000  (least-time, pool a.example /)  waf off",
+        "/api/  to discovered servers",
+        "=/old  redirect 308 /new",
+        "~[xy]  answer 404",
+        "http://10.0.0.1:8000  weight 3",
+        "check: GET /healthz every 5 s, up after 2 good, down after 3 bad",
+        "dns: api.internal:80",
+        "c.yaml: good, 2 warnings",
+    ):
+        assert text in result.stdout
+    assert "c.yaml:14:65: warning: " in result.stderr
+    assert "hunter2" not in result.output
+
+
+def test_prints_json(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(GOOD)
+    shown = json.loads(run(app, "check", tmp_path / "c.yaml", "--json").stdout)
+    assert shown["ok"] is True
+    assert shown["pools"][0]["servers"][0] == {"address": "http://10.0.0.1:8000", "weight": 3}
+    assert shown["sites"][0]["routes"][0]["answer"] == {"pool": "a.example /"}
+    assert shown["settings"] == {"workers": 2, "timeouts.header": 5.0, "admin.token": "***"}
+    assert [warning["line"] for warning in shown["warnings"]] == [14, 14]
+
+
+def test_prints_mistakes(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(GOOD.replace("least-time", "'[bold]fastest[/bold]'"))
+    result = run(app, "check", tmp_path / "c.yaml")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    first, excerpt, caret, *_ = result.stderr.splitlines()
+    assert "c.yaml:12:18: error: sites" in first
+    assert "'[bold]fastest[/bold]' is not one of: round-robin" in first
+    assert excerpt.strip() == "balance: '[bold]fastest[/bold]'"
+    assert caret.index("^") == excerpt.index("'[bold]")
+    errors = json.loads(run(app, "check", tmp_path / "c.yaml", "--json").stdout)
+    assert errors["ok"] is False
+    assert errors["errors"][0]["line"] == 12
+
+
+def test_schema(app: typer.Typer, tmp_path: Path) -> None:
+    printed = json.loads(run(app, "schema").stdout)
+    assert printed["title"] == "Bascule"
+    assert run(app, "schema", "-o", tmp_path / "s.json").exit_code == 0
+    assert json.loads((tmp_path / "s.json").read_text()) == printed
+    result = run(app, "schema", "-o", tmp_path / "no" / "s.json")
+    assert result.exit_code == 1
+    assert "cannot be written: No such file or directory" in result.stderr
