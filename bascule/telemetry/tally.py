@@ -94,7 +94,7 @@ class Tally:
 def _add_histogram(words: Words, at: int, seconds: Sequence[float]) -> None:
     for bucket, count in Counter(map(bisect_left, repeat(BOUNDS), seconds)).items():
         words[at + bucket] += count
-    words[at + len(BOUNDS) + 1] += int(sum(seconds) * 1e6)
+    words[at + len(BOUNDS) + 1] += round(sum(seconds) * 1e6)
 
 
 def _status_class(status: int) -> int:
