@@ -80,13 +80,15 @@ class Sources:
         self.secrets = Secrets()
         self.references = References(os.environ if environment is None else environment, self.secrets)
         self.lines: dict[str, list[str]] = {}
+        self.folders: list[str] = []
+        """Folders whose files an include pattern takes: a new file there changes the configuration."""
         self.nodes = 0
         self.characters = 0
 
     @property
     def files(self) -> list[str]:
-        """All files read so far."""
-        return [*self.lines, *self.references.files]
+        """All files read so far, and the folders of include patterns: whatever is worth watching."""
+        return [*self.lines, *self.folders, *self.references.files]
 
     def problem(self, place: Place, message: str, path: KeyPath = (), hint: str = "") -> Problem:
         """Return a problem with the excerpt of its place, free of secrets."""

@@ -86,6 +86,8 @@ class _Includes:
             if not os.path.isfile(name):
                 raise self._sources.fail(pattern.place, f"there is no file {name}", ("include",))
             return [name]
+        if os.path.isdir(os.path.dirname(name)):
+            self._sources.folders.append(os.path.dirname(name))
         return sorted(match for match in glob.iglob(name) if os.path.isfile(match))
 
     def _merge(self, root: Node, included: Node) -> None:

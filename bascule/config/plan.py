@@ -76,7 +76,8 @@ class SitePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What runs. `digest` identifies the content; `files` are those it was read from (to be watched)."""
+    """What runs. `digest` identifies the content; `files` are those it was read from, and the folders of
+    include patterns (to be watched)."""
 
     config: Config
     listeners: tuple[Listener, ...]

@@ -69,7 +69,7 @@ def parse_duration(value: Any) -> float:
     if isinstance(value, bool):
         raise ValueError("a duration is a number of seconds or a text such as 250ms, 10s, 5m, 1h30m")
     if isinstance(value, int | float):
-        seconds = float(value)
+        seconds = float(min(value, 2 * MAX_DURATION))  # a huge int does not fit a float
     else:
         text = str(value).strip().lower()
         parts = _DURATION.findall(text)

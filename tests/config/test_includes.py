@@ -27,7 +27,7 @@ def test_sites_and_pools_are_put_together(load_text: Load, tmp_path: Path) -> No
     assert plan.pools[0].name == "shared"
     assert plan.config.workers == 2
     names = [str(Path(file).relative_to(tmp_path)) for file in plan.files]
-    assert names == ["c.yaml", "sites/b.yaml", "sites/c.yaml", "pools.yaml", "common.yaml"]
+    assert names == ["c.yaml", "sites/b.yaml", "sites/c.yaml", "pools.yaml", "common.yaml", "sites"]
 
 
 def test_files_are_relative_to_the_file_that_names_them(load_text: Load, tmp_path: Path) -> None:
