@@ -137,7 +137,7 @@ class ErrorAnswers:
         if content_type == TEXT:
             contact = f"Contact: {' '.join(self._contact.split())}\n" if self._contact else ""
             return [f"{status} {phrase}\n{advice}\nReference: ".encode(), f"\n{contact}".encode()]
-        own = self._own.get(str(status)) or self._own.get(f"{status // 100}xx")
+        own = self._own.get(str(status), self._own.get(f"{status // 100}xx"))
         page = own if own is not None else _PAGE.replace("{advice}", html.escape(advice)).encode()
         contact = self._contact_line() if own is None else html.escape(self._contact)
         # The reference's places are found first: a contact that says "{ref}" is only text.

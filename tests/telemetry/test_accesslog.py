@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections import Counter
 from pathlib import Path
 
@@ -43,9 +44,14 @@ def test_reopen(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == 2
 
 
-def test_open_early_refuses_with_place_and_remedy(tmp_path: Path) -> None:
+def test_open_early_refuses_with_place_and_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LogOpenError, match=r"access_log\.path: cannot open '.*/no/a\.log': No such file.*create"):
         open_early(AccessLog(path=str(tmp_path / "no" / "a.log")))
+
+    def unknown(*_args: object, **_options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(LogOpenError, match=r"access_log\.path: cannot open 'syslog:no\.such\.invalid:514'"):
         open_early(AccessLog(path="syslog:no.such.invalid:514"))
 
