@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bascule.server import control, rundir
 
@@ -79,7 +80,7 @@ def _show(found: dict[str, Any]) -> None:
     console.print(f"listening on {', '.join(found['listeners'])}; run dir {found['run_dir']}", highlight=False)
     last = found["last_reload"]
     if last and not last["ok"]:
-        console.print(f"[red]last reload failed:[/red] {last['error']}", highlight=False)
+        console.print(f"last reload failed: {last['error']}", style="red", markup=False, highlight=False)
     table = Table("process", "generation", "pid", "state", "up", "error", box=None, pad_edge=False)
     for process in found["processes"]:
         up = "" if process["uptime"] is None else _span(process["uptime"])
@@ -89,7 +90,7 @@ def _show(found: dict[str, Any]) -> None:
             str(process["pid"] or ""),
             process["state"],
             up,
-            process["error"] or "",
+            Text(process["error"] or ""),
         )
     console.print(table)
 

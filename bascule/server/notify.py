@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import MutableMapping
 
+_PATIENCE = 1.0  # seconds for a busy systemd to make room; lost words (READY, MAINPID) would cost the service
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
@@ -58,7 +59,7 @@ class Notifier:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
+            sock.settimeout(_PATIENCE)
             try:
                 sock.sendto(state.encode(), address)
             except OSError:  # systemd being away or busy must not stop the service

@@ -39,7 +39,7 @@ class Resources:
     def entrust_logs(self) -> None:
         """Make sure the workers' account can write the log files. Raises PrivilegeError."""
         path = self.plan.config.access_log.path
-        if path.startswith("/"):
+        if path not in ("-", "off") and not path.startswith("syslog:"):
             entrust(path, self.account)
 
 

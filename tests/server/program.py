@@ -150,6 +150,8 @@ class EchoKeeper:
             elif command == "flood":
                 for number in range(int(argument)):
                     self.context.bus.publish("flood", [number, "x" * 65536])
+                answer = "ok"
+            elif command == "subscribers":
                 answer = self.context.bus.subscribers
             else:
                 answer = await getattr(self.context.supervisor, command)()

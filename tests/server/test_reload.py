@@ -16,7 +16,7 @@ from bascule.server.reload import Watcher
 from tests.server.harness import Load, Program, ask, running, wait_for
 
 
-@pytest.fixture()
+@pytest.fixture
 def program() -> Iterator[Program]:
     with running() as found:
         yield found

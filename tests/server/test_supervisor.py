@@ -13,7 +13,7 @@ import pytest
 from tests.server.harness import Load, Program, alive, ask, running, wait_for
 
 
-@pytest.fixture()
+@pytest.fixture
 def program() -> Iterator[Program]:
     with running() as found:
         yield found
@@ -27,7 +27,7 @@ def started(config: dict[str, object]) -> Iterator[Program]:
         found.end()
 
 
-@pytest.fixture()
+@pytest.fixture
 def wont_start(request: pytest.FixtureRequest) -> Iterator[Program]:
     yield from started(request.param)
 

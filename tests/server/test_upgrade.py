@@ -12,7 +12,7 @@ import pytest
 from tests.server.harness import Load, Program, ask, running, wait_for
 
 
-@pytest.fixture()
+@pytest.fixture
 def program() -> Iterator[Program]:
     with running() as found:
         yield found
