@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from bascule.config.pools import Server
+from bascule.upstream.report import report
 
 JITTER = 0.1
 """Share by which a wait is shortened at random, so that many proxies do not ask at the same moment."""
 RETRY_FIRST = 1.0
 RETRY_MOST = 30.0
-
-_log = logging.getLogger("bascule.upstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +81,12 @@ class Discovery:
         except DiscoveryError as error:
             return self._failed(str(error))
         if self._failures:
-            _log.info("pool %s: discovery works again", self._name)
+            report(self._name, "discovery works again")
         self._failures = 0
         self._complaint = ""
         servers = tuple(sorted(set(found.servers), key=lambda item: str(item.server.address)))
         if servers != self._servers:
-            _log.info(
-                "pool %s: members are now %s", self._name, ", ".join(str(item.server.address) for item in servers)
-            )
+            report(self._name, f"the members are now {', '.join(str(item.server.address) for item in servers)}")
             self._servers = servers
             self._on_change(servers)
         return max(self._min_wait, self._shorten(found.good_for))
@@ -99,7 +95,7 @@ class Discovery:
         """Report a new trouble once, keep what was known, try again soon and then less often."""
         if text != self._complaint:
             kept = "keeping the last answer" if self._servers else "the pool has no members yet"
-            _log.warning("pool %s: discovery failed, %s: %s", self._name, kept, text)
+            report(self._name, f"discovery failed, {kept}: {text}")
             self._complaint = text
         wait = min(RETRY_MOST, RETRY_FIRST * 2.0 ** min(self._failures, 16))
         self._failures += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,12 +16,11 @@ from bascule.upstream.dns_source import DnsSource
 from bascule.upstream.file_source import FileSource
 from bascule.upstream.health import Health
 from bascule.upstream.members import Member, encode_members, parse_members, static_members
+from bascule.upstream.report import report
 from bascule.upstream.server import server_key
 
 PARALLEL_CHECKS = 64
 """Checks of all pools under way at a time."""
-
-_log = logging.getLogger("bascule.upstream")
 
 Publish = Callable[[str, Any], None]
 
@@ -172,7 +170,7 @@ class PoolKeeper:
         try:
             members = parse_members(retained, self._board.slots)
         except ValueError as error:
-            _log.warning("pool %s: the members of the last keeper are of no use: %s", self._plan.name, error)
+            report(self._plan.name, f"the members of the last keeper are of no use: {error}")
             return
         for member in members:
             self._board.keys[member.slot] = server_key(member.server.address)
@@ -188,7 +186,7 @@ class PoolKeeper:
         for item in servers:
             slot = self._slot(server_key(item.server.address), wanted)
             if slot is None:
-                _log.warning("pool %s: more members than %d, the rest is not used", self._plan.name, self._board.slots)
+                report(self._plan.name, f"more members than {self._board.slots}, the rest is not used")
                 break
             members.append(Member(item.server, slot, item.host))
         self._set_members(members)
@@ -252,10 +250,7 @@ class PoolKeeper:
 
     def _report(self, member: Member, up: bool, reason: str | None) -> None:
         name = member.server.address
-        if up:
-            _log.info("pool %s: %s is up", self._plan.name, name)
-        else:
-            _log.warning("pool %s: %s is down: %s", self._plan.name, name, reason)
+        report(self._plan.name, f"{name} is up" if up else f"{name} is down: {reason}")
         board, slot = self._board, member.slot
         board.set_flags(slot, down=not up, drain=board.is_drained(slot), weight=board.weight(slot))
 

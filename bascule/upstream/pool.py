@@ -6,7 +6,6 @@ outcome changed something and when a deadline passes; time is looked at only the
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ from bascule.upstream.balance.least_time import FAILURE, observe
 from bascule.upstream.board import Board
 from bascule.upstream.breaker import Circuit
 from bascule.upstream.members import Member, parse_members, static_members
+from bascule.upstream.report import report
 from bascule.upstream.retries import RetryBudget
 from bascule.upstream.server import ServerState, make_server
 from bascule.upstream.sticky import StickySessions
@@ -28,8 +28,6 @@ __all__ = ["Outcome", "PoolState", "RequestFacts", "ServerState", "Ticket", "Una
 
 WARM_STEP = 0.1
 """Seconds between two steps of slow start."""
-
-_log = logging.getLogger("bascule.upstream")
 
 
 class PoolState:
@@ -170,7 +168,10 @@ class PoolState:
         if self.config.balance == "least-time":
             self._observe(server, outcome, latency)
         if changed:
+            ejected = server.ejected
             self._refresh(self._clock())
+            if server.ejected and not ejected:
+                report(self.plan.name, f"{server.name} is ejected: it fails request after request")
         if server.limit and not server.removed:
             self._board.set_active(server.slot, self._worker, server.active)
         if self._line:
@@ -182,13 +183,12 @@ class PoolState:
         server.failures += 1
         changed = server.breaker.failure(server.answered, now)
         if changed:
-            _log.warning("pool %s: circuit of %s opens", self.plan.name, server.name)
+            report(self.plan.name, f"the circuit of {server.name} opens")
         config = self.config.outliers
         failing = config.consecutive and server.failures >= config.consecutive
         if not failing or server.removed or now < server.ejected_until:
             return changed
         length = outliers.ejection_time(config, server, now)
-        _log.warning("pool %s: %s ejected for %.0f s", self.plan.name, server.name, length)
         self._board.eject(server.slot, self._worker, now + length)
         return True
 
@@ -271,7 +271,7 @@ class PoolState:
         try:
             members = parse_members(payload, self._board.slots)
         except ValueError as error:
-            _log.warning("pool %s: keeping the members as they are: %s", self.plan.name, error)
+            report(self.plan.name, f"keeping the members as they are: {error}")
             return
         self._replace(members, warm=not self.servers)
 
@@ -313,7 +313,7 @@ class PoolState:
         self._next_change = standing.judge(self.servers, self._board, self._worker, self.config.outliers, now)
         selection = tiers.select(self.servers, self.config, now)
         if selection.panic and not self._panic:
-            _log.warning("pool %s: too few healthy servers, balancing over all", self.plan.name)
+            report(self.plan.name, "too few healthy servers, balancing over all")
         self._panic = selection.panic
         self._usable = selection.servers
         self._reserve = selection.reserve

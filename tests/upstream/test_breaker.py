@@ -47,6 +47,7 @@ class Driver:
         ("o o x x", Circuit.OPEN),  # 2 of 4
         ("o o o o o o o o o x x x", Circuit.CLOSED),
         ("x x x 5 5 x", Circuit.CLOSED),  # the window has moved on
+        ("x x x 5 o o o 5 x", Circuit.CLOSED),  # failures grow old like answers
         ("x x 5 x x", Circuit.OPEN),  # both halves count
         ("o o o o o o 5 5 x x x x", Circuit.OPEN),  # old good answers do not hide new failures
         ("x x x x 4.9", Circuit.OPEN),

@@ -78,6 +78,15 @@ def test_all_workers_honour_an_ejection() -> None:
     assert len({harness.pick(worker=1).name for _ in range(6)}) == 2
 
 
+def test_the_operator_is_told_of_ejections_and_only_of_real_ones(capfd: pytest.CaptureFixture[str]) -> None:
+    alone = harness_of(1)
+    alone.fail(alone.server(1), 5)
+    assert capfd.readouterr().err == ""
+    harness = harness_of(2)
+    harness.fail(harness.server(2), 5)
+    assert "pool pool: http://10.0.0.2:80 is ejected" in capfd.readouterr().err
+
+
 def test_zero_turns_it_off() -> None:
     harness = harness_of(2, consecutive=0)
     harness.fail(harness.server(1), 100)
