@@ -17,6 +17,8 @@ class Model(BaseModel):
 
     short_forms: ClassVar[tuple[dict[str, Any], ...]] = ()
     """JSON Schemas of what may be written in place of the whole mapping."""
+    short_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys of a part that may stand directly here."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -204,10 +204,9 @@ def check_waf(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
 
 def crs_fault(folder: str) -> str:
     """Return why a folder is not one of the Core Rule Set, or nothing."""
-    root = Path(folder)
-    if not root.is_dir():
+    if not os.path.isdir(folder):
         return f"there is no folder {folder}"
-    if not any((root / "rules").glob("*.conf")):
+    if not any(Path(folder, "rules").glob("*.conf")):
         return f"{folder} is not a folder of the Core Rule Set: it has no rules/*.conf"
     return ""
 

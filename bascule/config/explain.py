@@ -75,7 +75,8 @@ def _problem(detail: Mapping[str, Any], root: Node, sources: Sources, model: typ
         message = message.replace("expected a mapping of keys", "expected a mapping of keys or its short form")
     if node.outside:
         message = _masked(message, str(node.value))
-    return sources.problem(node.place, message, path, hint)
+    # The empty value of a key has no place of its own: YAML finds it where the next thing stands.
+    return sources.problem(node.key if node.value is None else node.place, message, path, hint)
 
 
 def in_words(detail: Mapping[str, Any]) -> tuple[str, str]:
@@ -112,7 +113,7 @@ def written_path(root: Node, location: KeyPath) -> KeyPath:
 
 
 def _unknown_key(key: str, model: Any) -> tuple[str, str]:
-    names = list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []
+    names = [*model.model_fields, *model.short_keys] if isinstance(model, type) and issubclass(model, Model) else []
     return f"unknown key `{key[:_ECHO]}`", "; ".join(
         part for part in (suggest(key, names), f"keys allowed here: {', '.join(sorted(names))}") if part
     )

@@ -53,6 +53,8 @@ class ClientAuth(Model):
 class SiteTls(Model):
     """TLS of a site. `cert` and `key` may stand here directly in place of `certificates`."""
 
+    short_keys: ClassVar = ("cert", "key")
+
     certificates: Annotated[tuple[Certificate, ...], Field(min_length=1)]
     """Certificates of the site, for instance an ECDSA and an RSA one."""
     client_auth: ClientAuth | None = None
