@@ -149,9 +149,11 @@ class FieldParser:
             self._names[raw] = known
         return known
 
-    def parse_all(self, lines: Iterable[bytes]) -> list[Field]:
-        """Return the fields of lines without CRLF (trailers, tests)."""
-        return [self.get(line) or self.parse(line) for line in lines]
+    def lines(self, lines: list[bytes]) -> list[Field]:
+        """Return the fields of lines without CRLF. Raises as `parse` does."""
+        get = self.get
+        parse = self.parse
+        return [get(line) or parse(line) for line in lines]
 
 
 def _fault_of_name(line: bytes, raw: bytes, colon: bytes) -> HttpError:

@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 from bascule.http.fields import Field
+from bascule.http.h1.block import NO_LENGTH, Block
 
-NO_LENGTH = -1
-NO_OPTIONS: list[bytes] = []
-NO_FIELDS: list[Field] = []
+__all__ = ["NO_LENGTH", "RequestHead", "ResponseHead"]
 
 
-class RequestHead:
-    """The head of a request.
+class _Head:
+    """What both kinds of head share: the block of their fields, and the fields that were cut out of it."""
 
-    `fields` are all fields in order; `specials` those whose kind is not PLAIN.
-    `length` is the Content-Length or NO_LENGTH; `chunked` says that the body is.
-    """
+    __slots__ = ("block", "chunked", "keep_alive", "length", "minor", "varying")
 
-    __slots__ = (
-        "authority",
-        "chunked",
-        "connection",
-        "expect",
-        "fields",
-        "host",
-        "keep_alive",
-        "length",
-        "method",
-        "minor",
-        "port",
-        "referer",
-        "specials",
-        "target",
-        "upgrade",
-        "user_agent",
-    )
-
-    def __init__(self, method: bytes, target: bytes, minor: int) -> None:
-        self.method = method
-        self.target = target
-        """Origin-form (or ``*``): path and query as the client sent them."""
-        self.minor = minor
-        """0 or 1: HTTP/1.0 or HTTP/1.1."""
-        self.fields: list[Field] = NO_FIELDS
-        self.specials: list[Field] = NO_FIELDS
-        self.authority = b""
-        """The authority of the target URI as sent: Host, or that of an absolute-form target."""
-        self.host = b""
-        """Its host name: lower case, no port, no trailing dot."""
-        self.port = 0
-        self.length = NO_LENGTH
-        self.chunked = False
-        self.keep_alive = minor == 1
-        self.connection: list[bytes] = NO_OPTIONS
-        """Connection options other than keep-alive and close."""
-        self.upgrade = b""
-        self.expect = False
-        self.user_agent = b""
-        self.referer = b""
+    block: Block
+    varying: list[Field]
 
     @property
-    def has_body(self) -> bool:
-        """Whether body bytes follow the head."""
-        return self.chunked or self.length > 0
+    def fields(self) -> list[Field]:
+        """All fields; those that vary come last."""
+        return self.block.fields + self.varying
 
     def value(self, name: bytes) -> bytes:
         """Return the first value of a field, or empty."""
@@ -75,35 +33,53 @@ class RequestHead:
         return [field[1] for field in self.fields if field[0] == name]
 
 
-class ResponseHead:
-    """The head of a response; see RequestHead for `fields` and `specials`."""
+class RequestHead(_Head):
+    """The head of a request. `length` is the Content-Length or NO_LENGTH; `chunked` says that the body is."""
 
-    __slots__ = (
-        "chunked",
-        "fields",
-        "keep_alive",
-        "length",
-        "minor",
-        "reason",
-        "specials",
-        "status",
-        "upgrade",
-    )
+    __slots__ = ("authority", "host", "method", "port", "referer", "target")
 
-    def __init__(self, status: int, reason: bytes, minor: int) -> None:
+    def __init__(self, method: bytes, target: bytes, minor: int, block: Block, varying: list[Field]) -> None:
+        self.method = method
+        self.target = target
+        """Origin-form (or ``*``): path and query as the client sent them."""
+        self.minor = minor
+        """0 or 1: HTTP/1.0 or HTTP/1.1."""
+        self.block = block
+        self.varying = varying
+        self.authority = block.authority
+        """The authority of the target URI as sent: Host, or that of an absolute-form target."""
+        self.host = b""
+        """Its host name: lower case, no port, no trailing dot."""
+        self.port = 0
+        self.length = block.length
+        self.chunked = block.chunked
+        self.keep_alive = not block.closes and (minor == 1 or block.keeps)
+        self.referer = block.referer
+
+    @property
+    def has_body(self) -> bool:
+        """Whether body bytes follow the head."""
+        return self.chunked or self.length > 0
+
+    @property
+    def expect(self) -> bool:
+        """Whether the client awaits 100 before it sends the body (HTTP/1.0 clients cannot: RFC 9110 10.1.1)."""
+        return self.block.expect and self.minor == 1
+
+
+class ResponseHead(_Head):
+    """The head of a response. `length` is 0 where no body can follow, NO_LENGTH where its end is not announced."""
+
+    __slots__ = ("announced", "reason", "status")
+
+    def __init__(self, status: int, reason: bytes, minor: int, block: Block, varying: list[Field]) -> None:
         self.status = status
         self.reason = reason
         self.minor = minor
-        self.fields: list[Field] = NO_FIELDS
-        self.specials: list[Field] = NO_FIELDS
-        self.length = NO_LENGTH
-        self.chunked = False
-        self.keep_alive = minor == 1
-        self.upgrade = b""
-
-    def value(self, name: bytes) -> bytes:
-        """Return the first value of a field, or empty."""
-        for field in self.fields:
-            if field[0] == name:
-                return field[1]
-        return b""
+        self.block = block
+        self.varying = varying
+        self.length = block.length
+        self.announced = block.length
+        """The Content-Length as sent, also where no body follows (HEAD, 304)."""
+        self.chunked = block.chunked
+        self.keep_alive = not block.closes and (minor == 1 or block.keeps)

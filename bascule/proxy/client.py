@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bascule.http.errors import HttpError
 from bascule.http.forwarded import ClientInfo, client_address
+from bascule.http.h1.block import Block
 from bascule.http.h1.body import Body, ChunkedBody, LengthBody
 from bascule.http.h1.head import HEAD_END
 from bascule.http.message import RequestHead
@@ -192,7 +193,7 @@ class ClientConnection(asyncio.Protocol):
             self._partial_head(data)
             return
         try:
-            head = self.app.requests.parse(data[:end])
+            head = self.app.requests.parse(data[: end + 2])
         except HttpError as error:
             self.refuse(error.status, error.cause)
             return
@@ -313,7 +314,7 @@ class ClientConnection(asyncio.Protocol):
 
     def refuse(self, status: int, cause: str) -> None:
         """Answer what is no acceptable request, and close."""
-        head = RequestHead(b"-", b"-", 1)
+        head = RequestHead(b"-", b"-", 1, Block([]), [])
         head.keep_alive = False
         exchange = self.exchange = Exchange(self, head)
         exchange.request_done = False
@@ -439,7 +440,7 @@ class ClientConnection(asyncio.Protocol):
     def identify(self, head: RequestHead) -> bytes:
         """Learn from a trusted hop who the client is; return the scheme it used."""
         self.info = info = client_address(
-            self.peer_address, head.specials, self.app.trusted, self.app.plan.config.trusted_field
+            self.peer_address, head.block.fields, self.app.trusted, self.app.plan.config.trusted_field
         )
         self.address = info.address
         return info.proto or self.scheme

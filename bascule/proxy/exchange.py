@@ -157,7 +157,7 @@ class Exchange:
             return False
         if route.own_limits:
             answers.check_limits(self)
-        if route.underscore == "reject" and any(field[2] == Kind.UNSAFE_NAME for field in head.specials):
+        if route.underscore == "reject" and any(field[2] == Kind.UNSAFE_NAME for field in head.block.asks):
             raise HttpError(400, causes.UNDERSCORE_FIELD)
         if head.method == b"CONNECT":
             raise HttpError(405, causes.METHOD_NOT_ALLOWED)
@@ -166,10 +166,11 @@ class Exchange:
         if route.pool is None:
             answers.fixed(self)
             return False
-        if head.upgrade:
-            offered = head.upgrade.lower().partition(b"/")[0]
+        block = head.block
+        if block.upgrade:
+            offered = block.upgrade.lower().partition(b"/")[0]
             allowed = offered in route.upgrades or b"*" in route.upgrades
-            self.upgrading = allowed and b"upgrade" in head.connection and head.minor == 1
+            self.upgrading = allowed and b"upgrade" in block.options and head.minor == 1
         return True
 
     # From the client -------------------------------------------------------------------------------
@@ -420,7 +421,7 @@ class Exchange:
                 self.tries,
                 self.cause,
                 self.ref,
-                head.user_agent,
+                head.block.user_agent,
                 head.referer,
                 peer.tls_version,
                 "",

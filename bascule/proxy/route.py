@@ -70,6 +70,7 @@ class RouteRuntime:
         "cookies",
         "forwarded",
         "host",
+        "host_of_origin",
         "intercept",
         "maintenance",
         "maintenance_allows",
@@ -130,6 +131,7 @@ class RouteRuntime:
         self.request_tail = via + self.request.static
         self.response_tail = via + server + self.response.static
         self.forwarded = headers.forwarded
+        self.host_of_origin = headers.host == "origin"
         self.host = b"" if headers.host in ("preserve", "origin") else headers.host.encode()
 
     def _policies(self, plan: RoutePlan, whole: Plan) -> None:

@@ -9,20 +9,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from bascule.http.fields import Field, Kind, list_tokens
-from bascule.http.message import NO_LENGTH, RequestHead, ResponseHead
+from bascule.http.h1.block import PASSED
+from bascule.http.message import RequestHead, ResponseHead
 
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
 
 _WATCHED = int(Kind.WATCHED)
-_USER_AGENT = int(Kind.USER_AGENT)
-_REFERER = int(Kind.REFERER)
 _VIA = int(Kind.VIA)
 _UNSAFE_NAME = int(Kind.UNSAFE_NAME)
 _TE = int(Kind.TE)
-_CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _LOCATION = int(Kind.LOCATION)
 _SET_COOKIE = int(Kind.SET_COOKIE)
+_CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _DATE = int(Kind.DATE)
 _TRAILER = int(Kind.TRAILER)
 
@@ -47,13 +46,14 @@ def request_head(exchange: Exchange) -> bytes:
     """Return the request head for the server that `exchange` picked."""
     head = exchange.head
     route = exchange.route
-    peer = exchange.peer
-    lines = [field[3] for field in head.fields if not field[2]]
-    if head.specials:
-        lines += _request_specials(exchange, head)
-    if head.connection:
-        lines = _without_options(lines, head.connection)
-    host = route.host or (exchange.server.host_header if route.plan.headers.host == "origin" else head.authority)
+    block = head.block
+    lines = _without_options(head) if block.options else block.plain
+    for field in head.varying:
+        if field[2] != _CONTENT_LENGTH:
+            lines += field[3]
+    if block.asks or head.length >= 0 or exchange.request_chunked:
+        lines += _request_asks(exchange, head)
+    host = route.host or (exchange.server.host_header if route.host_of_origin else head.authority)
     return b"".join(
         (
             head.method,
@@ -62,8 +62,8 @@ def request_head(exchange: Exchange) -> bytes:
             b" HTTP/1.1\r\nhost: ",
             host,
             b"\r\n",
-            b"".join(lines),
-            peer.forwarded_lines(exchange),
+            lines,
+            exchange.peer.forwarded_lines(exchange),
             route.request_tail,
             route.request.dynamic(exchange.facts()) if route.request.templates else b"",
             b"\r\n",
@@ -71,13 +71,15 @@ def request_head(exchange: Exchange) -> bytes:
     )
 
 
-def _request_specials(exchange: Exchange, head: RequestHead) -> list[bytes]:
+def _request_asks(exchange: Exchange, head: RequestHead) -> bytes:
+    """Return the lines that need a decision: what the route lets through, and the framing."""
     lines = []
     route = exchange.route
     drop = route.request.drop
-    for field in head.specials:
+    block = head.block
+    for field in block.asks:
         kind = field[2]
-        if kind in (_USER_AGENT, _REFERER, _WATCHED):
+        if kind == _WATCHED:
             if field[0] not in drop:
                 lines.append(field[3])
         elif kind == _UNSAFE_NAME:
@@ -92,84 +94,87 @@ def _request_specials(exchange: Exchange, head: RequestHead) -> list[bytes]:
             lines.append(field[3])
     if exchange.request_chunked:
         lines.append(b"transfer-encoding: chunked\r\n")
-    elif head.length != NO_LENGTH:
+    elif head.length >= 0:
         lines.append(b"content-length: %d\r\n" % head.length)
-    if head.expect and not exchange.continued:
+    if block.expect and head.expect and not exchange.continued:
         lines.append(b"expect: 100-continue\r\n")
     if exchange.upgrading:
-        lines.append(b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade)
-    return lines
+        lines.append(b"connection: upgrade\r\nupgrade: %b\r\n" % block.upgrade)
+    return b"".join(lines)
 
 
-def _without_options(lines: list[bytes], options: list[bytes]) -> list[bytes]:
-    """Remove the fields that the Connection field names as hop-by-hop."""
-    named = tuple(option + b":" for option in options if option not in _KEPT_OPTIONS)
-    return [line for line in lines if not line.startswith(named)] if named else lines
+def _without_options(head: RequestHead) -> bytes:
+    """Return the plain lines without the fields that Connection names as hop-by-hop."""
+    named = frozenset(head.block.options) - _KEPT_OPTIONS
+    return b"".join([field[3] for field in head.block.fields if field[2] in PASSED and field[0] not in named])
 
 
 def response_head(exchange: Exchange, head: ResponseHead, framing: int, close: bool) -> bytes:
     """Return the response head for the client."""
     route = exchange.route
-    lines = [field[3] for field in head.fields if not field[2]]
-    has_date = False
-    if head.specials:
-        drop = route.response.drop
-        for field in head.specials:
-            kind = field[2]
-            if kind == _WATCHED:
-                if field[0] not in drop:
-                    lines.append(field[3])
-            elif kind == _DATE:
-                has_date = True
+    block = head.block
+    lines = block.by_route.get(route.plan.index)
+    if lines is None:
+        lines = _response_lines(exchange, head)
+    has_date = block.has_date
+    for field in head.varying:
+        kind = field[2]
+        if kind == _DATE:
+            has_date = True
+        elif kind == _CONTENT_LENGTH:
+            continue
+        lines += field[3]
+    if framing == CHUNKED:
+        lines += b"transfer-encoding: chunked\r\n"
+    elif framing == IDENTITY and (length := head.announced) >= 0 and head.status != 204:
+        lines += b"content-length: %d\r\n" % length
+    if close:
+        lines += b"connection: close\r\n"
+    elif not exchange.head.minor:
+        lines += b"connection: keep-alive\r\n"
+    if not has_date:
+        lines += exchange.app.date_line
+    if route.response.templates:
+        lines += route.response.dynamic(exchange.facts())
+    return b"".join((status_line(head.status, head.reason), lines, exchange.extra, route.response_tail, b"\r\n"))
+
+
+def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
+    """Return the lines of the block that the route lets through, remembered where the request has no say in them."""
+    block = head.block
+    route = exchange.route
+    drop = route.response.drop
+    lines = [block.plain]
+    constant = True
+    for field in block.asks:
+        kind = field[2]
+        if kind == _WATCHED:
+            if field[0] not in drop:
                 lines.append(field[3])
-            elif kind == _CONTENT_LENGTH:
-                if framing == IDENTITY and head.status != 204 and head.status >= 200:
-                    lines.append(field[3])
-            elif kind == _SET_COOKIE:
-                lines.append(_cookie(exchange, field))
-            elif kind == _LOCATION:
-                lines.append(_place(exchange, field))
-            elif kind == _UNSAFE_NAME or (kind == _TRAILER and framing == CHUNKED):
-                lines.append(field[3])
-    return b"".join(
-        (
-            status_line(head.status, head.reason),
-            b"".join(lines),
-            b"" if has_date else exchange.app.date_line,
-            b"transfer-encoding: chunked\r\n" if framing == CHUNKED else b"",
-            exchange.extra,
-            route.response_tail,
-            route.response.dynamic(exchange.facts()) if route.response.templates else b"",
-            connection_line(exchange.head, close),
-            b"\r\n",
-        )
-    )
+        elif kind == _SET_COOKIE:
+            lines.append(_cookie(exchange, field))
+        elif kind == _LOCATION:
+            lines.append(_place(exchange, field))
+            constant = False
+        elif kind == _UNSAFE_NAME or (kind == _TRAILER and head.chunked):
+            lines.append(field[3])
+    joined = b"".join(lines)
+    if constant:
+        block.by_route[route.plan.index] = joined
+    return joined
 
 
 def informational_head(head: ResponseHead) -> bytes:
     """Return a 1xx head: its end-to-end fields only."""
-    return b"".join((status_line(head.status, head.reason), *_plain(head), b"\r\n"))
+    return b"".join((status_line(head.status, head.reason), head.block.plain, b"\r\n"))
 
 
 def switch_head(exchange: Exchange, head: ResponseHead) -> bytes:
     """Return a 101 head."""
-    upgrade = head.upgrade or exchange.head.upgrade
-    drop = exchange.route.response.drop
-    kept = [field[3] for field in head.specials if field[2] == _WATCHED and field[0] not in drop]
-    kept += [_cookie(exchange, field) for field in head.specials if field[2] == _SET_COOKIE]
-    return b"".join(
-        (
-            status_line(101),
-            *_plain(head),
-            *kept,
-            exchange.extra,
-            b"connection: upgrade\r\nupgrade: %b\r\n\r\n" % upgrade,
-        )
-    )
-
-
-def _plain(head: ResponseHead) -> list[bytes]:
-    return [field[3] for field in head.fields if not field[2]]
+    upgrade = head.block.upgrade or exchange.head.block.upgrade
+    lines = _response_lines(exchange, head) + b"".join([f[3] for f in head.varying if f[2] != _CONTENT_LENGTH])
+    ending = b"connection: upgrade\r\nupgrade: %b\r\n\r\n" % upgrade
+    return b"".join((status_line(101), lines, exchange.extra, ending))
 
 
 def connection_line(request: RequestHead, close: bool) -> bytes:

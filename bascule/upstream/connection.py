@@ -130,7 +130,7 @@ class OriginConnection(asyncio.Protocol):
                     self._buffer = data
                 return
             try:
-                head = self._connector.responses.parse(data[:end], user.method)
+                head = self._connector.responses.parse(data[: end + 2], user.method)
             except HttpError as error:
                 self._fault(user, error.cause)
                 return
