@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from bascule.config.plan import Plan, PoolPlan
@@ -109,7 +109,17 @@ class PoolKeeper:
         if retained is not None:
             self._restore(retained)
         discovery = Discovery(self._plan.name, self._source, self._found, self._rng, config.min_ttl)
-        self._discovery = asyncio.get_running_loop().create_task(discovery.run())
+        self._discovery = self._begin(discovery.run())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that is not cancelled never ends; if one does, nobody else would notice."""
+        if not task.cancelled():
+            report(self._plan.name, f"checks or discovery stopped, please tell the authors: {task.exception()!r}")
 
     async def stop(self) -> None:
         """End."""
@@ -213,10 +223,9 @@ class PoolKeeper:
                 self._stop_check(name)
         self._members = current
         if self._plan.config.health:
-            loop = asyncio.get_running_loop()
             for name, member in current.items():
                 if name not in self._tasks:
-                    self._tasks[name] = loop.create_task(self._watch(member))
+                    self._tasks[name] = self._begin(self._watch(member))
 
     def _stop_check(self, name: str) -> None:
         task = self._tasks.pop(name, None)

@@ -282,6 +282,29 @@ def test_operators_drain_and_weigh() -> None:
     asyncio.run(run())
 
 
+def test_a_task_that_breaks_does_not_do_so_in_silence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def broken(topic: str, payload: Any) -> None:
+        raise RuntimeError("the bus is gone")
+
+    async def run() -> None:
+        path = tmp_path / "servers"
+        replace(path, "10.0.0.1:80")
+        plan = file_plan(path)
+        keeper = UpstreamKeeper(plan_with(plan), Board(PlainArena(), [plan], 1), broken, time.monotonic)
+        await keeper.start()
+        told = ""
+
+        def heard() -> bool:
+            nonlocal told
+            told += capfd.readouterr().err
+            return "the bus is gone" in told
+
+        await until(heard)
+        await keeper.stop()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
