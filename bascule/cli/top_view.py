@@ -239,10 +239,8 @@ def _servers(status: dict[str, Any]) -> Iterator[tuple[tuple[str, str], dict[str
 def _servers_table(
     before: dict[str, Any], now: dict[str, Any], seconds: float, wide: bool, room: int
 ) -> RenderableType:
-    earlier = {
-        (pool["name"], server["server"]): server for pool in before.get("pools", ()) for server in pool["servers"]
-    }
-    servers = [(pool["name"], server) for pool in now.get("pools", ()) for server in pool["servers"]]
+    earlier = dict(_servers(before))
+    servers = list(_servers(now))
     columns = [("state", False), ("active", True), ("req/s", True), ("errors/s", True), ("p95", True)]
     if wide:
         columns = [("pool", False), *columns, ("weight", True), ("p50", True), ("total", True)]
