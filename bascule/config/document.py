@@ -7,12 +7,14 @@ references are resolved under our own limits (CVE-2003-1564, "billion laughs": s
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from bascule.config.errors import ConfigError, KeyPath, Problem
@@ -115,9 +117,14 @@ def read(file: str, sources: Sources) -> Node:
     """Read one YAML file whose root must be a mapping. Raises ConfigError."""
     text = _text(file, sources)
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)
+            root = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:
         raise _syntax_error(error, file, sources) from None
+    except ReusedAnchorWarning as warning:
+        line, column = ([int(number) for number in re.findall(r"(?:line|column) (\d+)", str(warning))][2:4]) or (1, 1)
+        raise sources.fail(Place(file, line, column), "an anchor of this name was given before") from None
     except RecursionError:
         raise sources.fail(Place(file, 1, 1), f"the file is nested deeper than {MAX_DEPTH} levels") from None
     except (ValueError, TypeError, AttributeError, LookupError) as error:  # ruamel on some malformed directives

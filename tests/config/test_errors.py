@@ -28,6 +28,7 @@ SYNTAX = [
     ("? [a]\n: b", 1, 3, "", "a key is a plain word, not a list or a mapping", ""),
     ("listen: !!python/object:os.system 80", 1, 9, "listen", "the YAML tag !!python/object:os.system has no meaning here", "remove it"),
     ("listen: &a [*a]", 1, 9, "listen[0]", "an anchor holds an alias of itself", ""),
+    ("x-a: &a 1\nx-b: &a 2", 2, 6, "", "an anchor of this name was given before", ""),
     ("x-a: {<<: 3}", 1, 11, "x-a", "a merge key `<<:` takes an alias of a mapping, or a list of such", ""),
     ('user: "\\ud800"', 1, 7, "user", "half of a surrogate pair is not a character", ""),
 ]  # fmt: skip
