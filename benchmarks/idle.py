@@ -35,7 +35,12 @@ def with_idle_connections(port: int, count: int, requests: list[list[bytes]], re
 
         async def one(index: int) -> None:
             async with gate, asyncio.timeout(_TIMEOUT_SECONDS):
-                clients.append(await _ask(port, index, fill(requests[index % len(requests)], index)))
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", port, local_addr=(source_address(index), 0), limit=4096
+                )
+                clients.append((reader, writer))
+                writer.write(fill(requests[index % len(requests)], index))
+                await _read_answer(reader, index)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -46,6 +51,7 @@ def with_idle_connections(port: int, count: int, requests: list[list[bytes]], re
         finally:
             for _, writer in clients:
                 writer.transport.abort()
+            await asyncio.gather(*(writer.wait_closed() for _, writer in clients), return_exceptions=True)
         if closed:
             raise BenchError(f"{closed} of {count} idle connections were closed while they were held")
         return reading
@@ -57,13 +63,9 @@ def with_idle_connections(port: int, count: int, requests: list[list[bytes]], re
         raise first if isinstance(first, BenchError) else BenchError(f"idle connections failed: {first!r}") from None
 
 
-async def _ask(port: int, index: int, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source_address(index), 0), limit=4096)
-    writer.write(request)
+async def _read_answer(reader: asyncio.StreamReader, index: int) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0].strip()
     if not head.startswith(b"http/1.1 200 ") or not length.isdigit():
-        writer.transport.abort()
         raise BenchError(f"client {index} was answered {head.splitlines()[0].decode(errors='replace')}")
     await reader.readexactly(int(length))
-    return reader, writer

@@ -96,7 +96,7 @@ class Service:
 
     def last_words(self) -> str:
         """Return the end of what the program wrote to stderr."""
-        return self.errors.read_text(encoding="utf-8", errors="replace")[-600:].strip() or "(it printed nothing)"
+        return self.errors.read_text(encoding="utf-8", errors="replace")[-300:].strip() or "(it printed nothing)"
 
     def pids(self) -> set[int]:
         """Return the process and all that it started and that still runs."""

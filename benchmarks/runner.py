@@ -91,7 +91,7 @@ def _run_round(
         try:
             sample = workload.measure(ready, contender, number, budget)
         except BenchError as error:
-            outcome.notes[name] = f"failed: {error}"
+            outcome.notes[name] = f"failed: {error}; the end of its stderr: {contender.service.last_words()}"
         else:
             if number != _WARM_UP:
                 outcome.samples.append(sample)
