@@ -8,6 +8,7 @@ import typer
 
 from bascule import __version__
 from bascule.cli.check import check
+from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.reverse import reverse
 from bascule.cli.run import run
 from bascule.cli.schema import schema
@@ -37,7 +38,7 @@ def _options(
     pass
 
 
-for command in (run, reverse, check, schema):
+for command in (run, reverse, check, reload, status, stop, upgrade, schema):
     app.command()(command)
 
 
