@@ -43,6 +43,7 @@ class PoolState:
         self.servers: list[ServerState] = []
         self._board = board.pools[plan.index]
         self._worker = worker
+        self._alone = self._board.workers == 1
         self._clock = clock
         self._version = self._board.version
         self._seen = -1
@@ -109,11 +110,12 @@ class PoolState:
                 return server
             rejected = (server,)
         for candidates in self._choices(rejected, bool(tried)):
-            while candidates:
-                server = self._balancer.among(candidates, facts)
+            free = [server for server in candidates if self._is_free(server, now)]
+            while free:
+                server = self._balancer.among(free, facts)
                 if self._accept(server, now):
                     return server
-                candidates.remove(server)
+                free.remove(server)  # another worker was quicker
         return Unavailable.FULL
 
     def _choices(self, rejected: tuple[ServerState, ...], retry: bool) -> list[list[ServerState]]:
@@ -128,6 +130,13 @@ class PoolState:
             [server for server in rest if not server.alive],
             [server for server in rejected if retry and server in self._usable],
         ]
+
+    def _is_free(self, server: ServerState, now: float) -> bool:
+        """Does it look as if `_accept` would say yes?"""
+        if server.breaker.state is Circuit.HALF_OPEN and not server.breaker.may_try(now):
+            return False
+        busy = server.active if self._alone else self._board.active(server.slot)
+        return not server.limit or busy < server.limit
 
     def _accept(self, server: ServerState, now: float) -> bool:
         """May the server take one more request now? If so it is counted on the board, and as a trial if it is one."""
@@ -144,6 +153,8 @@ class PoolState:
         """Take a connection slot of the server, if one is free over all workers."""
         if server.active >= server.limit:
             return False
+        if self._alone:
+            return True
         # Count first, look then: two workers may both step back, but they cannot both go ahead.
         self._board.set_active(server.slot, self._worker, server.active + 1)
         if self._board.active(server.slot) <= server.limit:
@@ -172,7 +183,7 @@ class PoolState:
             self._refresh(self._clock())
             if server.ejected and not ejected:
                 report(self.plan.name, f"{server.name} is ejected: it fails request after request")
-        if server.limit and not server.removed:
+        if server.limit and not self._alone and not server.removed:
             self._board.set_active(server.slot, self._worker, server.active)
         if self._line:
             self._line.serve(self._has_room)
@@ -224,12 +235,8 @@ class PoolState:
     def _has_room(self) -> bool:
         """Would the next waiter get an answer? Also when it is that all servers are down."""
         now = self._clock()
-        for server in self._usable + [server for server in self._reserve if not server.backup]:
-            if server.breaker.state is Circuit.HALF_OPEN and not server.breaker.may_try(now):
-                continue
-            if not server.limit or self._board.active(server.slot) < server.limit:
-                return True
-        return not self._usable
+        overflow = [server for server in self._reserve if not server.backup]
+        return not self._usable or any(self._is_free(server, now) for server in self._usable + overflow)
 
     def sticky_cookie(self, facts: RequestFacts, server: ServerState) -> bytes | None:
         """Return the `Set-Cookie` value to add, or None where the client needs none.

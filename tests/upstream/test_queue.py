@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import pytest
@@ -45,6 +46,18 @@ def test_the_limit_holds_over_all_workers(balance: str, workers: int) -> None:
     assert sum(isinstance(server, ServerState) for server in got) == 12
     for number in (1, 2, 3):
         assert sum(harness.server(number, worker).active for worker in range(workers)) == 4
+
+
+@pytest.mark.parametrize("balance", ["round-robin", "hash"])
+def test_a_large_pool_at_its_limit_says_so_quickly(balance: str) -> None:
+    """No work that grows with the square of the servers: an overload would feed on it."""
+    harness = limited(1, servers=250, balance=balance)
+    for server in harness.pool.servers:
+        server.active = 1
+    start = time.process_time()
+    for _ in range(20):
+        assert harness.unavailable() is Unavailable.FULL
+    assert time.process_time() - start < 0.2
 
 
 def test_who_waits_is_served_in_order() -> None:
