@@ -1,0 +1,138 @@
+"""The whole program under load while things die, reload and are replaced: what clients lose.
+
+Promised: nothing at a reload, an upgrade, the death of the keeper; nothing for idempotent requests at the death of an
+origin; only what was in its hands at the death of a worker; and never a POST that is carried out twice.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.origin import PIECE, PIECES
+from tests.faults.world import Bascule, Clients
+from tests.server.harness import alive, wait_for
+
+
+@pytest.fixture
+def bascule(tmp_path: Path) -> Iterator[Bascule]:
+    found = Bascule(tmp_path)
+    try:
+        yield found.start().ready()  # type: ignore[misc]
+    finally:
+        found.end()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_fifty_reloads_lose_nothing(bascule: Bascule, method: str) -> None:
+    with Clients(bascule, method) as clients:
+        for number in range(2, 52 if method == "GET" else 12):
+            assert bascule.call("reload") == {"ok": True, "error": None, "generation": number}
+        clients.more()
+    assert clients.losses == []
+
+
+def test_failed_reloads_lose_nothing(bascule: Bascule) -> None:
+    with Clients(bascule) as clients:
+        bascule.write(listen=["127.0.0.1:0", "192.0.2.1:80"])
+        for _ in range(3):
+            assert not bascule.call("reload")["ok"]
+        clients.more()
+    assert clients.losses == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_upgrade_loses_nothing(bascule: Bascule, method: str) -> None:
+    with Clients(bascule, method) as clients:
+        for _ in range(2):
+            assert bascule.call("upgrade")["ok"]
+        clients.more()
+    assert clients.losses == []
+    assert bascule.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("change", ["reload", "upgrade"])
+def test_stream_in_progress_arrives_whole(bascule: Bascule, change: str) -> None:
+    bodies: list[str] = []
+    stream = threading.Thread(target=lambda: bodies.append(bascule.ask("/stream")))
+    slow = threading.Thread(target=lambda: bodies.append(bascule.ask("/slow")))
+    for thread in (stream, slow):
+        thread.start()
+    assert bascule.call(change)["ok"]
+    for thread in (stream, slow):
+        thread.join(20)
+    assert sorted(bodies) == ["/slow", PIECE.decode() * PIECES]
+
+
+def test_killed_origin_costs_idempotent_clients_nothing(bascule: Bascule) -> None:
+    with Clients(bascule) as clients:
+        for origin in bascule.origins * 2:
+            origin.kill()
+            clients.more()
+            origin.start()
+            clients.more()
+    assert clients.losses == []
+
+
+def test_killed_origin_never_gets_a_post_carried_out_twice(bascule: Bascule) -> None:
+    with Clients(bascule, "POST") as clients:
+        for origin in bascule.origins:
+            origin.kill()
+            clients.more()
+            origin.start()
+            clients.more()
+    posted = bascule.posted()
+    assert len(posted) == len(set(posted))
+    assert set(posted) <= set(clients.sent)
+    assert len(clients.losses) <= 2 * 6, "at most what each client had under way at each kill"
+
+
+def test_killed_worker_loses_only_what_it_had_in_hand(bascule: Bascule) -> None:
+    with Clients(bascule) as clients:
+        victim = bascule.pid_of("worker 1")
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: len(bascule.processes()) == 2 and bascule.pid_of("worker 1") != victim, "a new worker")
+        clients.more()
+        lost = len(clients.losses)
+        clients.more(200)
+    assert lost <= 6, "at most one request of each client"
+    assert len(clients.losses) == lost, "and nothing after that"
+
+
+def test_killed_keeper_costs_nothing(bascule: Bascule) -> None:
+    with Clients(bascule) as clients:
+        victim = bascule.pid_of("keeper")
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: bascule.processes("keeper") and bascule.pid_of("keeper") != victim, "a new keeper")
+        clients.more()
+    assert clients.losses == []
+
+
+def test_killed_supervisor_takes_its_children_along_and_they_finish_what_they_have(bascule: Bascule) -> None:
+    children = [process["pid"] for process in bascule.call("status")["processes"]]
+    bodies: list[str] = []
+    slow = threading.Thread(target=lambda: bodies.append(bascule.ask("/slow")))
+    slow.start()
+    wait_for(lambda: any("/slow" in line for line in bodies) or slow.is_alive(), "the request")
+    bascule.process.kill()
+    slow.join(20)
+    wait_for(lambda: not any(map(alive, children)), "the children to go")
+
+
+def test_graceful_stop_answers_what_it_has_taken(bascule: Bascule) -> None:
+    bodies: list[str] = []
+    slow = [threading.Thread(target=lambda: bodies.append(bascule.ask("/stream"))) for _ in range(4)]
+    for thread in slow:
+        thread.start()
+    with Clients(bascule) as clients:
+        clients.more(20)
+        assert bascule.call("stop")["ok"]
+    for thread in slow:
+        thread.join(20)
+    assert bodies == [PIECE.decode() * PIECES] * 4
+    assert not [loss for loss in clients.losses if "ConnectionRefused" not in loss], clients.losses[:5]
