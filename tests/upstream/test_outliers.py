@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.upstream.pool import Outcome
@@ -102,6 +102,7 @@ def test_a_server_that_the_checks_find_up_again_is_no_longer_ejected() -> None:
     assert set(harness.numbers(4)) == {1, 2}
 
 
+@settings(deadline=None)
 @given(
     servers=st.integers(1, 8),
     share=st.floats(0, 1),

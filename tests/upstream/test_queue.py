@@ -6,7 +6,7 @@ import time
 from collections import deque
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.upstream.pool import Outcome, ServerState, Ticket, Unavailable
@@ -186,6 +186,7 @@ def test_a_killed_worker_leaves_no_slots_taken() -> None:
     assert isinstance(successor.pick(FACTS), ServerState)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["arrive", "end", "cancel"]), max_size=80))
 def test_first_come_first_served_whatever_happens(events: list[str]) -> None:
     """A model: two slots and a list. The pool wakes exactly who the model says, in the same order."""

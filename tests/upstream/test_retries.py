@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.config.pools import Retries
@@ -43,6 +43,7 @@ def test_requests_of_long_ago_count_no_more() -> None:
     assert taken(budget, 4600, 5000) <= 5, "an hour of one request a second saves up no more than ten seconds of it"
 
 
+@settings(deadline=None)
 @given(
     st.floats(0, 1),
     st.integers(0, 20),

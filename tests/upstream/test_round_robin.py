@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.upstream.balance.round_robin import one_round, whole_weights
@@ -23,6 +23,7 @@ def test_the_order_is_that_of_smooth_round_robin() -> None:
     assert list(one_round("abc", [5, 1, 1])) == list("aabacaa")  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
 def test_every_round_gives_each_server_exactly_its_weight(weights: list[int]) -> None:
     harness = Harness(weighted(*weights))
@@ -31,6 +32,7 @@ def test_every_round_gives_each_server_exactly_its_weight(weights: list[int]) ->
     assert [counts[number] for number in range(1, len(weights) + 1)] == [3 * weight for weight in whole]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=5))
 def test_no_server_ever_runs_far_ahead_of_its_share(weights: list[int]) -> None:
     """At any moment a server is within one turn per other server of what is due to it."""

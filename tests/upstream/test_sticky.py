@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.upstream.pool import Outcome
@@ -71,6 +71,7 @@ def test_without_a_secret_the_workers_of_a_process_agree() -> None:
     assert again.serve(facts) is again.server(number)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 39), st.integers(1, 255))
 def test_no_changed_cookie_is_believed(place: int, flip: int) -> None:
     harness = sticky()
@@ -81,6 +82,7 @@ def test_no_changed_cookie_is_believed(place: int, flip: int) -> None:
     assert harness.pool._sticky.find(Facts(cookies={b"bascule_route": bytes(value)})) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_garbage_is_believed_or_trips(value: bytes) -> None:
     harness = sticky()
