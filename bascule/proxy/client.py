@@ -342,6 +342,8 @@ class ClientConnection(asyncio.Protocol):
         if self._held:
             data, self._held = self._held, b""
             self.data_received(data)
+        if self._eof:
+            self.eof_received()
 
     def end_writing(self) -> bool:
         """The server ended its direction of a tunnel. Return whether the whole tunnel is over."""

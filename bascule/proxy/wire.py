@@ -156,8 +156,12 @@ def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
         elif kind == _LOCATION:
             lines.append(_place(exchange, field))
             constant = False
-        elif kind == _UNSAFE_NAME or (kind == _TRAILER and head.chunked):
+        elif kind == _UNSAFE_NAME:
             lines.append(field[3])
+        elif kind == _TRAILER:
+            constant = False
+            if head.chunked and exchange.head.minor:
+                lines.append(field[3])
     joined = b"".join(lines)
     if constant:
         block.by_route[route.plan.index] = joined
