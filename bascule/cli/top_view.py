@@ -204,10 +204,8 @@ def _cut(table: Table, rows: Sequence[Any], room: int, add: Callable[[Any], None
 
 
 def _routes_table(routes: list[_RouteRow], wide: bool, room: int) -> RenderableType:
-    columns = [("req/s", True), ("4xx/s", True), ("5xx/s", True), ("p50", True), ("p99", True), ("out/s", True)]
-    if wide:
-        columns += [("p95", True), ("in/s", True), ("total", True)]
-    table = _table("ROUTE", columns)
+    names = ("req/s", "4xx/s", "5xx/s", "p50", *(("p95",) if wide else ()), "p99", "out/s")
+    table = _table("ROUTE", [(name, True) for name in (*names, *(("in/s", "total") if wide else ()))])
 
     def add(row: _RouteRow) -> None:
         def at(percent: int) -> str:
@@ -218,12 +216,11 @@ def _routes_table(routes: list[_RouteRow], wide: bool, room: int) -> RenderableT
             Text(number(row.rate), "bold" if row.rate else "dim"),
             _rate(row.statuses.get("4xx", 0.0), "yellow"),
             _rate(row.statuses.get("5xx", 0.0), "bold red"),
-            Text(at(50)),
-            Text(at(99)),
+            *(Text(at(percent)) for percent in ((50, 95, 99) if wide else (50, 99))),
             Text(size(row.bytes_out)),
         ]
         if wide:
-            cells += [Text(at(95)), Text(size(row.bytes_in)), Text(number(row.total))]
+            cells += [Text(size(row.bytes_in)), Text(number(row.total))]
         table.add_row(*cells)
 
     return _cut(table, routes, room, add)

@@ -12,10 +12,11 @@ import select
 import socket
 import stat
 import time
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 PIPE_BUF: Final = select.PIPE_BUF
 """Largest write to a pipe that is never torn nor mixed with another's (POSIX write(2))."""
+DEV_LOG = "/dev/log"
 DATAGRAM: Final = 8192
 """Longest syslog message: what rsyslog takes by default."""
 BUFFER: Final = 1 << 20
@@ -37,11 +38,39 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-class FileSink:
-    """A regular file: one write per batch, so that lines of several workers never mix (POSIX O_APPEND)."""
+class _DescriptorSink:
+    """Owns a file descriptor, and lets go of it at the latest when it is forgotten: a reload forgets whole plans."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _SocketSink:
+    """The same for a socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class FileSink(_DescriptorSink):
+    """A regular file: one write per batch, so that lines of several workers never mix (POSIX O_APPEND)."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
         self._torn = False
 
     def emit(self, blob: bytes) -> int:
@@ -55,15 +84,12 @@ class FileSink:
         self._torn = whole < written
         return whole
 
-    def close(self) -> None:
-        os.close(self._fd)
 
-
-class PipeSink:
+class PipeSink(_DescriptorSink):
     """A pipe or terminal: whole lines in pieces of up to `PIPE_BUF`, each of which goes at once or not at all."""
 
     def __init__(self, fd: int, blocking: bool = False) -> None:
-        self._fd = fd
+        super().__init__(fd)
         self._blocking = blocking
 
     def emit(self, blob: bytes) -> int:
@@ -83,15 +109,9 @@ class PipeSink:
             sent = end
         return sent
 
-    def close(self) -> None:
-        os.close(self._fd)
 
-
-class StreamSink:
+class StreamSink(_SocketSink):
     """A stream socket, such as the one systemd gives a service for its stdout."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
 
     def emit(self, blob: bytes) -> int:
         sent = 0
@@ -107,31 +127,20 @@ class StreamSink:
                 raise
         return sent
 
-    def close(self) -> None:
-        self._socket.close()
-
 
 def _piece(blob: bytes, start: int) -> int:
     """Return where the lines from `start` on that fit into an atomic write end."""
     return blob.rfind(b"\n", start, start + PIPE_BUF) + 1 or blob.find(b"\n", start) + 1 or len(blob)
 
 
-class SyslogSink:
+class SyslogSink(_SocketSink):
     """Syslog: ``/dev/log`` in the form of syslog(3), or UDP in that of RFC 5424 / RFC 5426, facility local7."""
 
     _PRIORITY = 23 * 8 + 6  # local7.info (RFC 5424, 6.2.1)
 
-    def __init__(self, host: str = "", port: int = 514, path: str = "/dev/log") -> None:
-        self._remote = bool(host)
-        if host:
-            family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-            self._socket = socket.socket(family, kind)
-            self._socket.setblocking(False)
-            self._socket.connect(address)
-        else:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.setblocking(False)
-            self._socket.connect(path)
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._remote = sock.family != socket.AF_UNIX
         self._host = socket.gethostname().encode("ascii", "replace") or b"-"
         self._second, self._head = -1, b""
 
@@ -144,9 +153,11 @@ class SyslogSink:
                 self._socket.send(head + blob[sent:end])
             except (BlockingIOError, InterruptedError):
                 break
-            except ConnectionRefusedError:
+            except OSError as error:
                 # The network's answer to an earlier datagram: nobody listens there now. UDP promises nothing.
-                if not self._remote:
+                if not self._remote or not isinstance(error, ConnectionRefusedError):
+                    if sent:
+                        break
                     raise
             sent = end + 1
         return sent
@@ -163,17 +174,13 @@ class SyslogSink:
                 self._head = b"<%d>%b bascule[%d]: " % (self._PRIORITY, stamp, pid)
         return self._head
 
-    def close(self) -> None:
-        self._socket.close()
-
 
 def open_sink(where: str, owner: tuple[int, int] | None = None) -> Sink:
     """Open ``-``, a path, ``syslog:`` or ``syslog:host:port``; a new file is given to `owner`. Raises OSError."""
     if where == "-":
         return open_stdout()
     if where.startswith("syslog:"):
-        host, _, port = where[7:].rpartition(":") if ":" in where[7:] else (where[7:], "", "514")
-        return SyslogSink(host.strip("[]"), int(port)) if host else SyslogSink()
+        return SyslogSink(_syslog_socket(where[7:]))
     return _open_file(where, owner)
 
 
@@ -186,6 +193,23 @@ def _open_file(path: str, owner: tuple[int, int] | None) -> Sink:
     if owner and status.st_uid != owner[0] and os.geteuid() == 0:
         os.fchown(fd, *owner)  # so that the workers can open it again after a rotation
     return FileSink(fd)
+
+
+def _syslog_socket(target: str) -> socket.socket:
+    family: int = socket.AF_UNIX
+    address: Any = DEV_LOG
+    if target:
+        host, _, port = target.rpartition(":") if ":" in target else (target, "", "514")
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+        family, address = found[0], found[4]
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def open_stdout(fd: int = 1) -> Sink:

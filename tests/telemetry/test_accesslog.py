@@ -60,6 +60,15 @@ def test_open_early_of_a_log_that_is_off() -> None:
     assert open_early(AccessLog(path="off")) is None
 
 
+@pytest.mark.parametrize("where", ["-", "file", "syslog:127.0.0.1:514"])
+def test_a_forgotten_sink_leaves_nothing_open(where: str, tmp_path: Path) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    sink = open_early(AccessLog(path=str(tmp_path / "a.log") if where == "file" else where))
+    assert set(os.listdir("/proc/self/fd")) - before
+    del sink
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_open_early_gives_a_new_file_to_the_account_that_will_write_it(tmp_path: Path) -> None:
     path = tmp_path / "a.log"

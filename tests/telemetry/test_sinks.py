@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bascule.telemetry import sinks
-from bascule.telemetry.sinks import BUFFER, PIPE_BUF, LineWriter, SyslogSink, line_limit, open_sink, open_stdout
+from bascule.telemetry.sinks import BUFFER, PIPE_BUF, LineWriter, line_limit, open_sink, open_stdout
 
 
 def lines(count: int, width: int = 100, tag: str = "x") -> bytes:
@@ -281,7 +281,7 @@ def test_syslog_over_udp_does_not_mind_that_nobody_listens() -> None:
 def test_local_syslog_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sinks, "_RETRY", 0.0)
     path = str(tmp_path / "log")
-    monkeypatch.setattr(SyslogSink.__init__, "__defaults__", ("", 514, path))
+    monkeypatch.setattr(sinks, "DEV_LOG", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
         daemon.bind(path)
         writer = LineWriter("syslog:")
@@ -301,7 +301,7 @@ def test_local_syslog_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_local_syslog_that_is_full_makes_nobody_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "log")
-    monkeypatch.setattr(SyslogSink.__init__, "__defaults__", ("", 514, path))
+    monkeypatch.setattr(sinks, "DEV_LOG", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
         daemon.bind(path)
         writer = LineWriter("syslog:")
