@@ -99,7 +99,7 @@ class JsonLines:
             raise ValueError(f"access log field {unknown[:1] or fields!r}: choose from {', '.join(LOG_FIELDS)}")
         self._fields = tuple(fields)
         self._getters = [_COLUMNS[field] for field in fields]
-        self._line = msgspec.defstruct("Line", [(field, object) for field in fields])
+        self._line = msgspec.defstruct("Line", [(field, object) for field in fields], gc=False)
         self._encode = msgspec.json.Encoder().encode_lines
 
     def __call__(self, batch: Batch) -> bytes:
