@@ -5,35 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-_BYTE_OF = {
-    high + low: bytes.fromhex((high + low).decode("ascii"))
-    for high in (bytes([c]) for c in b"0123456789ABCDEFabcdef")
-    for low in (bytes([c]) for c in b"0123456789ABCDEFabcdef")
-}
+from bascule.waf.bodies.percent import BYTE_OF, url_decode
+
 _HEX4 = re.compile(rb"[uU]([0-9A-Fa-f]{4})")
 _UNSAFE = re.compile(rb"[^*0-9A-Za-z]")
 _ENCODED = {bytes([c]): b"+" if c == 0x20 else b"%%%02x" % c for c in range(256)}
 _UTF8 = re.compile(
     rb"[\xC0-\xDF][\x80-\xBF]|[\xE0-\xEF][\x80-\xBF]{2}|[\xF0-\xF7][\x80-\xBF]{3}|[\xC0-\xF7]|\0(?=[\x00-\xFF])"
 )
-
-
-def url_decode(value: bytes) -> bytes:
-    """Decode `%HH` and `+`; leave what is not a valid escape as it stands."""
-    if b"+" in value:
-        value = value.replace(b"+", b" ")
-    if b"%" not in value:
-        return value
-    head, *parts = value.split(b"%")
-    out = [head]
-    for part in parts:
-        byte = _BYTE_OF.get(part[:2])
-        if byte is None:
-            out += (b"%", part)
-        else:
-            out += (byte, part[2:])
-    decoded = b"".join(out)
-    return value if len(decoded) == len(value) else decoded
 
 
 def make_url_decode_uni(unicode_map: Mapping[int, int] | None = None) -> Callable[[bytes], bytes]:
@@ -59,7 +38,7 @@ def make_url_decode_uni(unicode_map: Mapping[int, int] | None = None) -> Callabl
         head, *parts = value.split(b"%")
         out = [head]
         for part in parts:
-            byte = _BYTE_OF.get(part[:2])
+            byte = BYTE_OF.get(part[:2])
             if byte is not None:
                 out += (byte, part[2:])
             elif (wide := _HEX4.match(part)) is not None:
@@ -71,6 +50,8 @@ def make_url_decode_uni(unicode_map: Mapping[int, int] | None = None) -> Callabl
 
     return url_decode_uni
 
+
+__all__ = ["make_url_decode_uni", "url_decode", "url_decode_uni", "url_encode", "utf8_to_unicode"]
 
 url_decode_uni = make_url_decode_uni()
 

@@ -1,0 +1,28 @@
+"""Request bodies: bytes in, named values and flags out, as ModSecurity v3 sees them.
+
+Sans-I/O and bounded by `Limits`. Each parser returns a small result with `error` set, never raises on input.
+Start reading at `limits.py`, then the format that matters.
+May be imported by: all of waf. Imports: nothing of the house.
+"""
+
+from .cookies import parse_cookies
+from .json import JsonBody, parse_json
+from .limits import Limits
+from .multipart import MultipartBody, MultipartParser, Part, parse_multipart
+from .urlencoded import UrlencodedBody, parse_urlencoded
+from .xml import XmlBody, parse_xml
+
+__all__ = [
+    "JsonBody",
+    "Limits",
+    "MultipartBody",
+    "MultipartParser",
+    "Part",
+    "UrlencodedBody",
+    "XmlBody",
+    "parse_cookies",
+    "parse_json",
+    "parse_multipart",
+    "parse_urlencoded",
+    "parse_xml",
+]

@@ -1,0 +1,43 @@
+"""application/x-www-form-urlencoded bodies and query strings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .limits import DEFAULT_LIMITS, Limits, Pairs
+from .percent import url_decode
+
+_INVALID = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(slots=True)
+class UrlencodedBody:
+    """`invalid_encoding` is URLENCODED_ERROR: a `%` without two hexadecimal digits."""
+
+    pairs: Pairs = field(default_factory=list)
+    invalid_encoding: bool = False
+    error: str = ""
+
+
+def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFAULT_LIMITS) -> UrlencodedBody:
+    """Split at the separator (SecArgumentSeparator), then at the first `=`; decode both sides.
+
+    As ModSecurity: an empty field counts as one with an empty name, except behind the last separator.
+    """
+    result = UrlencodedBody()
+    if not body:
+        return result
+    fields = body.split(separator, limits.fields + 1)
+    if not fields[-1]:
+        fields.pop()
+    if len(fields) > limits.fields:
+        del fields[limits.fields :]
+        result.error = f"more than {limits.fields} fields"
+    if b"%" in body:
+        result.invalid_encoding = _INVALID.search(body) is not None
+    pairs = result.pairs
+    for text in fields:
+        name, _, value = text.partition(b"=")
+        pairs.append((url_decode(name), url_decode(value)))
+    return result

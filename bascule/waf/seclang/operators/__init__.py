@@ -1,0 +1,35 @@
+"""SecLang operators: a factory per name, from the macro-free argument to something that evaluates values.
+
+Start reading at `OPERATORS`; each module groups one concept, `base.py` has the contracts.
+May be imported by: the SecLang engine. Imports: `waf.libinjection`, `waf.bodies`.
+"""
+
+from __future__ import annotations
+
+from .base import LoadContext, Match, Operator, OperatorError, OperatorFactory, Scope
+from .detect import DETECT_OPERATORS
+from .identity import IDENTITY_OPERATORS
+from .ip import IP_OPERATORS
+from .lookup import LOOKUP_OPERATORS
+from .numeric import NUMERIC_OPERATORS
+from .pm import PM_OPERATORS
+from .rx import RX_OPERATORS
+from .text import TEXT_OPERATORS
+from .validate import VALIDATE_OPERATORS
+from .xml import XML_OPERATORS
+
+OPERATORS: dict[str, OperatorFactory] = {
+    **TEXT_OPERATORS,
+    **NUMERIC_OPERATORS,
+    **IP_OPERATORS,
+    **PM_OPERATORS,
+    **RX_OPERATORS,
+    **VALIDATE_OPERATORS,
+    **IDENTITY_OPERATORS,
+    **DETECT_OPERATORS,
+    **LOOKUP_OPERATORS,
+    **XML_OPERATORS,
+}
+"""Every operator by its lower-case name, without the `@`. Factories raise OperatorError."""
+
+__all__ = ["OPERATORS", "LoadContext", "Match", "Operator", "OperatorError", "OperatorFactory", "Scope"]

@@ -1,0 +1,79 @@
+"""What every operator offers, and what it may use while rules are loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+
+class OperatorError(ValueError):
+    """An operator cannot be made; the message says what is wrong and the remedy."""
+
+
+class Match(NamedTuple):
+    """What an operator found.
+
+    `text` is the part of the value that matched (for logs). `groups` is what the action `capture` stores in
+    TX.0 to TX.9: the whole match first; empty for operators that ModSecurity lets capture nothing. A group
+    that took no part in the match is b"".
+    """
+
+    text: bytes
+    groups: tuple[bytes, ...] = ()
+
+
+class Scope(Protocol):
+    """Given by the engine at evaluation time."""
+
+    def expand(self, macro: object) -> bytes:
+        """Return a macro's text within the running transaction."""
+        ...
+
+
+class Operator(Protocol):
+    """A condition on one value. Pure, total, and bounded in time by the value's length."""
+
+    def evaluate(self, value: bytes) -> Match | None:
+        """Return what matched, or None."""
+        ...
+
+
+def _read(name: str) -> bytes:
+    raise OperatorError(f"cannot read {name!r}: no file reader was given; load the rules from a folder")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadContext:
+    """What operators may use while they are made.
+
+    `read_file` returns a data file named relative to `base_dir` and raises OSError. `resolver` answers an
+    IPv4 query by name (the address, or None where there is none); it must not block: one that has no answer
+    at hand returns None and may have one later. `inspect_file` runs a script on a file name and tells
+    whether it matched; it is used only where `allow_inspect_file` is set. `http_bl_key` is SecHttpBlKey.
+    """
+
+    base_dir: Path = Path()
+    read_file: Callable[[str], bytes] = _read
+    unicode_map: Mapping[int, int] | None = None
+    geo_path: Path | None = None
+    resolver: Callable[[str], str | None] | None = None
+    allow_inspect_file: bool = False
+    inspect_file: Callable[[Path, bytes], bool] | None = None
+    http_bl_key: str = ""
+    clock: Callable[[], float] = time.monotonic
+
+    def file(self, name: str, operator: str) -> bytes:
+        """Read a data file. Raises OperatorError."""
+        try:
+            return self.read_file(name)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OperatorError(
+                f"@{operator} cannot read {name!r} ({reason}); put the file into {self.base_dir}"
+            ) from error
+
+
+OperatorFactory = Callable[[bytes, LoadContext], Operator]
