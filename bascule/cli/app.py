@@ -10,8 +10,10 @@ import pwd
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from bascule.admin.app import AdminApp
 from bascule.config.plan import Plan
 from bascule.proxy.app import ProxyApp
 from bascule.server.context import KeeperContext, WorkerContext
@@ -90,13 +92,20 @@ class Keeper:
     def __init__(self, context: KeeperContext) -> None:
         board = Board(context.board, context.plan.pools, context.workers)
         self._upstream = UpstreamKeeper(
-            context.plan, board, context.bus.publish, time.monotonic, retained=context.bus.retained
+            context.plan,
+            board,
+            partial(context.bus.publish, durable=True),
+            time.monotonic,
+            retained=context.bus.retained,
         )
+        self._admin = AdminApp(context, self._upstream)
 
     async def start(self) -> None:
         """Begin."""
         await self._upstream.start()
+        await self._admin.start()
 
     async def stop(self) -> None:
         """End."""
+        await self._admin.stop()
         await self._upstream.stop()

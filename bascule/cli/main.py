@@ -8,10 +8,12 @@ import typer
 
 from bascule import __version__
 from bascule.cli.check import check
+from bascule.cli.demo import demo
 from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.reverse import reverse
 from bascule.cli.run import run
 from bascule.cli.schema import schema
+from bascule.cli.top import top
 
 app = typer.Typer(
     name="bascule",
@@ -38,7 +40,7 @@ def _options(
     pass
 
 
-for command in (run, reverse, check, reload, status, stop, upgrade, schema):
+for command in (run, reverse, demo, check, top, status, reload, upgrade, stop, schema):
     app.command()(command)
 
 

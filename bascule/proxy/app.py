@@ -18,7 +18,8 @@ from bascule.http.fields import REQUEST_KINDS, FieldParser
 from bascule.http.h1.head import RequestParser, ResponseParser
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.prelude import Prelude, TlsLink
-from bascule.proxy.route import RouteRuntime, Times, origin_authorities, watched_names
+from bascule.proxy.rewrite import Origins
+from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import build_router
 from bascule.telemetry import causes
 from bascule.telemetry.recorder import MAX_RECORDS, Recorder
@@ -97,7 +98,7 @@ class ProxyApp:
         ]
         for pool in self.pools:
             pool.on_removed = _close_kept
-        origins = origin_authorities([s.address for pool in plan.pools for s in pool.config.servers])
+        origins = Origins(self.pools)
         self.routes = {
             route.index: RouteRuntime(
                 route,

@@ -22,7 +22,7 @@ def start(exchange: Exchange) -> None:
     pool, connector = _means(exchange.route)
     server = pool.pick(exchange, exchange.tried)
     if isinstance(server, Unavailable):
-        if server is Unavailable.FULL and not exchange.tries:
+        if server is Unavailable.FULL:
             _wait(exchange, pool)
         else:
             give_up(exchange, None, 503, causes.NO_SERVER)

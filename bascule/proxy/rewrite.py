@@ -6,11 +6,11 @@ Origin hiding is the first promise of a reverse proxy: redirects and cookies spe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import re2
-
+from bascule.config.grammar import compile_pattern
 from bascule.config.policies import CookieMap, Rewrite
+from bascule.upstream.pool import PoolState
 
 _ABSOLUTE = re.compile(rb"(https?:)?//([^/?#\s\"';,]*)([^\s\"';]*)", re.IGNORECASE)
 _REFRESH = re.compile(rb"(\s*[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?[\"']?)(.*)", re.IGNORECASE | re.DOTALL)
@@ -24,7 +24,7 @@ def compile_rewrite(rewrite: Rewrite) -> PathRewrite | None:
         return None
     strip = rewrite.strip_prefix.rstrip("/").encode()
     add = rewrite.add_prefix.rstrip("/").encode()
-    pattern = re2.compile(rewrite.pattern.encode()) if rewrite.pattern else None
+    pattern = compile_pattern(rewrite.pattern) if rewrite.pattern else None
     replacement = rewrite.replacement.encode()
 
     def apply(path: bytes) -> bytes:
@@ -38,20 +38,38 @@ def compile_rewrite(rewrite: Rewrite) -> PathRewrite | None:
     return apply
 
 
+class Origins:
+    """Every way in which a URL could name a server behind the bridge; discovered servers are asked for as they are."""
+
+    __slots__ = ("_pools",)
+
+    def __init__(self, pools: Sequence[PoolState]) -> None:
+        self._pools = pools
+
+    def __contains__(self, authority: bytes) -> bool:
+        """Whether a lower-case authority names a server, with or without a default port."""
+        for pool in self._pools:
+            for server in pool.servers:
+                address = server.origin.address
+                if address.path:
+                    continue
+                if authority in (str(address).lower().encode(), server.host_header.lower()):
+                    return True
+                host = f"[{address.host}]" if ":" in address.host else address.host
+                if address.port in (80, 443) and authority == host.lower().encode():
+                    return True
+        return False
+
+
 class PlaceMap:
     """Rewrites the places that a server names: `Location`, `Content-Location`, `Refresh`."""
 
     __slots__ = ("_add", "_origins", "_strip")
 
-    def __init__(self, rewrite: Rewrite, origins: frozenset[bytes]) -> None:
+    def __init__(self, rewrite: Rewrite, origins: Origins) -> None:
         self._origins = origins
-        """Lower-case authorities of all servers behind the bridge, with and without a default port."""
         self._strip = rewrite.strip_prefix.rstrip("/").encode()
         self._add = rewrite.add_prefix.rstrip("/").encode()
-
-    def add_origin(self, authority: bytes) -> None:
-        """Know one more server (discovery)."""
-        self._origins = self._origins | {authority.lower()}
 
     def place(self, value: bytes, scheme: bytes, authority: bytes) -> bytes:
         """Return a URI reference as the client may see it; `authority` is the public one."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from bascule.config.plan import Plan, RoutePlan
 from bascule.config.policies import HeaderOps, Timeouts
-from bascule.config.types import Origin, parse_network
+from bascule.config.types import parse_network
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
-from bascule.proxy.rewrite import PlaceMap, compile_cookies, compile_rewrite
+from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies, compile_rewrite
 from bascule.proxy.router import compile_condition
 from bascule.upstream.connection import Connector
 from bascule.upstream.pool import PoolState
@@ -104,7 +104,7 @@ class RouteRuntime:
         pool: PoolState | None,
         connector: Connector | None,
         answers: ErrorAnswers,
-        origins: frozenset[bytes],
+        origins: Origins,
     ) -> None:
         self.plan = plan
         self.pool = pool
@@ -180,19 +180,6 @@ def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:
         frozenset(name.lower().encode() for name in request),
         frozenset(name.lower().encode() for name in response),
     )
-
-
-def origin_authorities(origins: list[Origin]) -> frozenset[bytes]:
-    """Return every way in which a URL could name these servers."""
-    names = set()
-    for origin in origins:
-        if origin.address.path:
-            continue
-        names.add(str(origin.address).lower().encode())
-        if origin.address.port in (80, 443):
-            host = f"[{origin.address.host}]" if ":" in origin.address.host else origin.address.host
-            names.add(host.lower().encode())
-    return frozenset(names)
 
 
 def _has_placeholder(value: str) -> bool:

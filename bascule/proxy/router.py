@@ -7,11 +7,10 @@ exact, then patterns in their order, then the longest prefix; a prefix matches w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-import re2
-
+from bascule.config.grammar import compile_pattern
 from bascule.config.plan import Plan, SitePlan
 from bascule.config.schema import Match
 from bascule.http.message import RequestHead
@@ -34,7 +33,7 @@ class SiteRuntime:
         self.plan = plan
         self.secure_redirect = has_tls_listener and plan.tls is not None and plan.tls.redirect
         self._exact: dict[bytes, list[RouteRuntime]] = {}
-        self._patterns: list[tuple[re2._Regexp[bytes], RouteRuntime]] = []
+        self._patterns: list[tuple[Any, RouteRuntime]] = []
         prefixes: dict[bytes, list[RouteRuntime]] = {}
         for route_plan in plan.routes:
             route = routes[route_plan.index]
@@ -42,7 +41,7 @@ class SiteRuntime:
             if route_plan.kind == "exact":
                 self._exact.setdefault(path, []).append(route)
             elif route_plan.kind == "pattern":
-                self._patterns.append((re2.compile(path), route))
+                self._patterns.append((compile_pattern(route_plan.path), route))
             else:
                 prefixes.setdefault(path.rstrip(b"/"), []).append(route)
         self._prefixes = sorted(prefixes.items(), key=lambda item: -len(item[0]))
@@ -134,7 +133,7 @@ def _value_test(wanted: str) -> Callable[[bytes], bool]:
     if wanted == "*":
         return lambda value: True
     if wanted.startswith("~"):
-        pattern = re2.compile(wanted[1:].encode())
+        pattern = compile_pattern(wanted[1:])
         return lambda value: pattern.search(value) is not None
     expected = wanted.encode()
     return lambda value: value == expected

@@ -352,8 +352,7 @@ class Connector:
         tls: dict[str, Any] = {}
         if secure:
             self._context = self._context or origin_context(self._config.tls)
-            name = self._config.tls.server_name or address.host or "localhost"
-            tls = {"ssl": self._context, "server_hostname": name}
+            tls = {"ssl": self._context, "server_hostname": server.server_name or "localhost"}
 
         def factory() -> OriginConnection:
             return OriginConnection(self, server)
