@@ -20,6 +20,8 @@ WINDOW: Final = 30.0
 _KEPT: Final = 5000
 _RECENT: Final = 30
 _READ: Final = 1 << 20
+_HIGH: Final = 32
+"""Lines of a terminal from which on there is room for captions."""
 _STATE_STYLE: Final = {"up": "green", "gone": "bold red", "down": "bold red"}
 
 
@@ -140,11 +142,12 @@ class Tally:
 
 
 def render(tally: Tally, height: int) -> RenderableType:
-    """Return the picture of a terminal with `height` lines."""
-    replicas = _replicas(tally)
-    tries = _tries(tally.tries)
-    room = max(3, height - 3 - 3 - len(tally.replicas) - 2 - 2 * len(tally.tries) - 3)
-    return Group(_summary(tally), Text(), replicas, Text(), _recent(tally, room), tries)
+    """Return the picture for a terminal with `height` lines; a low one gets the commands without their captions."""
+    captions = height >= _HIGH
+    around = 10 + len(tally.replicas) + len(tally.tries) * (2 if captions else 1)
+    room = max(0, height - around)
+    recent = (_recent(tally, room),) if room else ()
+    return Group(_summary(tally), Text(), _replicas(tally), Text(), *recent, _tries(tally.tries, captions))
 
 
 def _summary(tally: Tally) -> Text:
@@ -200,11 +203,13 @@ def _recent(tally: Tally, room: int) -> Table:
     return table
 
 
-def _tries(tries: list[Try]) -> Panel:
+def _tries(tries: list[Try], captions: bool) -> Panel:
     text = Text()
     for place, (what, command) in enumerate(tries):
-        text.append(("\n" if place else "") + what + "\n", "dim")
-        text.append(f"  {command}", "bold")
+        text.append("\n" if place else "")
+        if captions:
+            text.append(what + "\n  ", "dim")
+        text.append(command, "bold")
     return Panel(text, title="Try next, in another terminal (Ctrl-C here ends everything)", title_align="left")
 
 
