@@ -1,1 +1,4 @@
-"""Operators' HTTP interface: metrics, health, status, reload. Runs in the keeper. May import every room but cli."""
+"""Operators' HTTP interface: metrics, health, status, changes. Runs in the keeper. May import every room but cli.
+
+Start at api.py.
+"""

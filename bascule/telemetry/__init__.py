@@ -1,1 +1,1 @@
-"""What happened: access log, metrics. Start at metrics.py."""
+"""What happened: access log and metrics. May import config/ only. Start at recorder.py; the readers at totals.py."""
