@@ -1,0 +1,193 @@
+"""Bodies: what arrives is kept up to a bound, parsed once, and offered to the rules."""
+
+from __future__ import annotations
+
+from bascule.waf import processors
+from bascule.waf.bodies import XmlBody
+from bascule.waf.multipart_view import MultipartView
+from bascule.waf.request import Pairs, RequestView
+
+
+class BodyView(RequestView):
+    """The bodies of a transaction: the request's with its processors, and a window of the response's."""
+
+    __slots__ = (
+        "_buffer",
+        "_response_buffer",
+        "_response_size",
+        "args_post",
+        "body_error",
+        "body_error_message",
+        "body_length",
+        "body_limit",
+        "body_processor",
+        "body_seen",
+        "chosen_processor",
+        "force_body_variable",
+        "inbound_data_error",
+        "multipart",
+        "outbound_data_error",
+        "request_body_access",
+        "request_body_variable",
+        "response_body_access",
+        "response_body_limit",
+        "response_headers",
+        "status",
+        "xml",
+        "xml_into_args",
+    )  # fmt: skip
+
+    def reset_body(self) -> None:
+        config = self.config
+        self._buffer = bytearray()
+        self.body_length = 0
+        self.body_seen = False
+        self.body_error, self.body_error_message = 0, b""
+        self.body_processor: bytes | None = None
+        self.chosen_processor: str | None = None
+        self.body_limit = config.request_body_limit
+        self.request_body_access = config.request_body_access
+        self.request_body_variable = b""
+        self.force_body_variable = False
+        self.inbound_data_error = self.outbound_data_error = 0
+        self.args_post: Pairs = []
+        self.multipart: MultipartView | None = None
+        self.xml: XmlBody | None = None
+        self.xml_into_args = config.parse_xml_into_args
+        self.status = 0
+        self.response_headers: Pairs = []
+        self.response_body_access = config.response_body_access
+        self.response_body_limit = config.response_body_limit
+        self._response_buffer = bytearray()
+        self._response_size = 0
+
+    # -- the request's body ----------------------------------------------------------------------
+
+    @property
+    def args(self) -> Pairs:
+        return self.args_get + self.args_post if self.args_post else self.args_get
+
+    def choose_processor(self) -> None:
+        """Set REQBODY_PROCESSOR from the Content-Type, as far as it is known before any rule runs."""
+        content_type = self.header(b"content-type")
+        if content_type is not None:
+            self.body_processor = processors.by_content_type(content_type, self.config.sniff_bodies)
+
+    def request_body(self, data: bytes) -> None:
+        """Take a piece of the request body. What is beyond the limit is counted, not kept."""
+        self.body_length += len(data)
+        self.body_seen = self.body_seen or bool(data)
+        if not self.request_body_access:
+            return
+        room = self.body_limit - len(self._buffer)
+        if room >= len(data):
+            self._buffer += data
+        else:
+            self._buffer += data[: max(room, 0)]
+            self.inbound_data_error = 1
+
+    def process_body(self) -> None:
+        """Parse the body that has been collected, with the processor chosen by Content-Type, rule or look."""
+        if not self.request_body_access:
+            self.body_seen = False
+            return
+        body = bytes(self._buffer)
+        self.request_body_variable = body
+        name = self.chosen_processor or (self.body_processor or b"").decode("ascii")
+        if self.chosen_processor:
+            self.body_processor = self.chosen_processor.encode("ascii")
+        if self.config.sniff_bodies:
+            sniffed: tuple[str, ...] = processors.sniff(body, name)
+        else:
+            sniffed = (name,) if name else ()
+        content_type = self.header(b"content-type") or b""
+        for position, processor in enumerate(sniffed):
+            result = processors.process(processor, body, content_type, self.config)
+            self._take(result, declared=position == 0 and processor == name)
+
+    def _take(self, result: processors.Result, declared: bool) -> None:
+        """Add what one processor found; only the declared one's failure is the client's error."""
+        if result.error and not declared:
+            return
+        self.args_post = self.args_post + result.pairs
+        self.multipart = result.multipart or self.multipart
+        self.xml = result.xml or self.xml
+        self.urlencoded_error |= result.invalid_encoding
+        if result.error:
+            self._body_failed(result.error)
+
+    def _body_failed(self, reason: bytes) -> None:
+        self.body_error = 1
+        self.body_error_message = self.body_error_message or reason
+
+    @property
+    def multipart_seen(self) -> bool:
+        return self.multipart is not None
+
+    def multipart_pairs(self, kind: str) -> Pairs:
+        """The pairs of FILES, FILES_NAMES, MULTIPART_PART_HEADERS and their kind."""
+        return [] if self.multipart is None else self.multipart.pairs(kind)
+
+    def multipart_flag(self, name: str) -> bytes | None:
+        """A MULTIPART_* flag as b"0" or b"1"; None if the body is not multipart."""
+        return None if self.multipart is None else b"%d" % self.multipart.flag(name)
+
+    @property
+    def files_combined_size(self) -> int:
+        return 0 if self.multipart is None else sum(int(size) for _, size in self.multipart.pairs("files_sizes"))
+
+    @property
+    def xml_seen(self) -> bool:
+        return self.xml is not None
+
+    def xml_values(self, path: str) -> list[bytes]:
+        """The values an XPath selects of the XML body."""
+        if self.xml is None:
+            return []
+        rule = self.current_rule
+        namespaces = {} if rule is None else {k: u for link in rule.links for k, u in link.actions.xmlns.items()}
+        return self.xml.values(path, namespaces)
+
+    @property
+    def full_request(self) -> bytes:
+        """Request line, headers and body as HTTP/1.1 would write them."""
+        head = b"".join(b"%b: %b\r\n" % header for header in self.headers)
+        return b"%b\r\n%b\r\n%b" % (self.request_line, head, self.request_body_variable)
+
+    # -- the response ----------------------------------------------------------------------------
+
+    def set_response(self, status: int, headers: Pairs) -> None:
+        self.status, self.response_headers = status, headers
+
+    @property
+    def response_content_type(self) -> bytes | None:
+        """The response's media type without parameters, in lower case."""
+        for name, value in self.response_headers:
+            if name == b"content-type":
+                return value.partition(b";")[0].strip().lower()
+        return None
+
+    @property
+    def wants_response_body(self) -> bool:
+        """Whether `response_body` should be given the body: access is on and the media type is to be inspected."""
+        return self.response_body_access and self.response_content_type in self.config.response_mime_types
+
+    def response_body(self, data: bytes) -> None:
+        """Take a piece of the response body. What is beyond the window is counted, not kept."""
+        self._response_size += len(data)
+        if not self.wants_response_body:
+            return
+        room = self.response_body_limit - len(self._response_buffer)
+        if room >= len(data):
+            self._response_buffer += data
+        else:
+            self._response_buffer += data[: max(room, 0)]
+            self.outbound_data_error = 1
+
+    @property
+    def response_body_variable(self) -> bytes:
+        return bytes(self._response_buffer)
+
+    @property
+    def response_body_length(self) -> int:
+        return self._response_size

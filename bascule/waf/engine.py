@@ -1,0 +1,134 @@
+"""The firewall: rules loaded and compiled once, shared by all transactions. Start reading here.
+
+`Waf.load` reads the rules (`seclang/`), folds what never changes (`seclang/folding.py`), chooses gates and
+compiles the scanners (`matcher/`). `Waf.begin` gives the `Transaction` that the proxy drives.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bascule.waf.matcher.database import load_patterns, store_patterns
+from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
+from bascule.waf.matcher.patterns import Patterns
+from bascule.waf.matcher.plan import Plan, build_plan
+from bascule.waf.policy import WafSettings, base_directives, exclusion_directives, paranoia_directives
+from bascule.waf.request import ConnectionFacts
+from bascule.waf.seclang.collections import CollectionStore, LocalStore
+from bascule.waf.seclang.effects import NOTHING
+from bascule.waf.seclang.folding import Folded, FoldedPhase, fold
+from bascule.waf.seclang.loader import Loader
+from bascule.waf.seclang.model import RuleSet
+from bascule.waf.seclang.phases import Program
+from bascule.waf.seclang.syntax import WafLoadError
+from bascule.waf.transaction import Transaction
+from bascule.waf.verdict import Verdict
+
+__all__ = ["ConnectionFacts", "Transaction", "Verdict", "Waf", "WafLoadError", "WafSettings"]
+
+_NOBODY = ConnectionFacts(b"", 0, b"", 0)
+
+
+class Waf:
+    """A rule set ready to run. Immutable once built; build it before forking."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        settings: WafSettings,
+        cache_dir: Path | None = None,
+        *,
+        store: CollectionStore | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.rules, self.settings = rules, settings
+        self.store = store if store is not None else LocalStore()
+        self.clock, self.wall_clock = clock, wall_clock
+        self.time_budget = settings.time_budget
+        self.nominator: Nominator = EveryRule()
+        self.program = Program(
+            Folded({n: FoldedPhase([], changes=[(-1, {})]) for n in range(1, 6)}, {}, {}, {}, NOTHING), {}
+        )
+        self.folded = fold(rules, self.scratch())
+        patterns = Patterns(load_patterns(cache_dir))
+        known = len(patterns.known)
+        self.plan: Plan = build_plan(self.folded, self.scratch(), patterns)
+        if len(patterns.known) != known:
+            store_patterns(cache_dir, patterns.known)
+        self.program = Program(self.folded, self.plan.needs)
+        if settings.prefilter:
+            self.nominator = GateKeeper(self.plan, self.scratch, cache_dir)
+
+    @classmethod
+    def load(cls, settings: WafSettings, cache_dir: Path | None = None, **services: Any) -> Waf:
+        """Load and compile rules. `services` are `store`, `clock` and `wall_clock` (see `__init__`).
+
+        Raises:
+            WafLoadError: with file, line and reason, for anything that cannot be honoured.
+        """
+        return cls(load_rules(settings), settings, cache_dir, **services)
+
+    def begin(self, connection: ConnectionFacts) -> Transaction:
+        """Begin a transaction on a client's connection."""
+        return Transaction(self, connection)
+
+    def scratch(self) -> Transaction:
+        """Return a transaction on which rules can be tried out."""
+        transaction = Transaction(self, _NOBODY)
+        transaction.set_head(b"", b"", b"", [])
+        transaction.rule_engine = "DetectionOnly"
+        transaction.pristine = False
+        return transaction
+
+
+def load_rules(settings: WafSettings) -> RuleSet:
+    """Read the rules `settings` name, in their order: base, exclusions, set-up, paranoia, CRS, own files.
+
+    Raises:
+        WafLoadError: as `Waf.load`.
+    """
+    loader = Loader()
+    here = Path()
+    try:
+        loader.load_text(base_directives(settings), "<settings>", here)
+        loader.load_text(exclusion_directives(settings), "<exclusions>", here)
+        loader.load_text(settings.directives, "<directives>", here)
+        if settings.crs_dir is not None:
+            setup, files = crs_files(settings.crs_dir)
+            loader.load_file(setup)
+            loader.load_text(paranoia_directives(settings), "<paranoia>", here)
+            for file in files:
+                loader.load_file(file)
+        for file in settings.rules:
+            loader.load_file(file)
+        loader.load_text(settings.directives_after, "<directives>", here)
+    except ValueError as error:
+        if isinstance(error, WafLoadError):
+            raise
+        raise WafLoadError("<settings>", 1, str(error)) from None
+    loader.config.sniff_bodies = settings.body_policy == "sniff" and not settings.bare
+    return loader.finish()
+
+
+def crs_files(folder: Path) -> tuple[Path, list[Path]]:
+    """Return the set-up file and the rule files of a CRS folder, in the order in which they are read.
+
+    Understands the release's layout and Debian's (set-up in /etc/modsecurity/crs).
+
+    Raises:
+        WafLoadError: there is no set-up file or no rules.
+    """
+    places = [folder / "crs-setup.conf", folder / "crs-setup.conf.example", Path("/etc/modsecurity/crs/crs-setup.conf")]
+    setup = next((place for place in places if place.is_file()), None)
+    if setup is None:
+        raise WafLoadError(
+            str(folder), 1, "there is no crs-setup.conf[.example]; name the folder that CRS was unpacked to"
+        )
+    files = sorted((folder / "rules").glob("*.conf"))
+    if not files:
+        raise WafLoadError(str(folder), 1, "there are no rules/*.conf; name the folder that CRS was unpacked to")
+    return setup, files

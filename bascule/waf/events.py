@@ -1,0 +1,168 @@
+"""Audit events: what fired, on which value, and what came of it. One JSON line each, secrets masked."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bascule.waf.seclang.model import SEVERITIES, Link, Rule
+from bascule.waf.verdict import Verdict
+
+MAX_VALUE = 512
+"""Longest value, in bytes, an event shows."""
+
+MASK = "***"
+_SECRET_NAME = re.compile(
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|auth|credential|session|sessid|sid\b|csrf|xsrf|jwt|pin\b|cvv|cvc",
+    re.IGNORECASE,
+)
+_SECRET_COLLECTIONS = ("REQUEST_COOKIES:", "REQUEST_HEADERS:cookie", "REQUEST_HEADERS:authorization",
+                       "REQUEST_HEADERS:proxy-authorization", "RESPONSE_HEADERS:set-cookie")  # fmt: skip
+_CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
+_PARAMETER = re.compile(r"([?&;]|^)([^=&;?]+)=([^&;]*)")
+
+
+class Evidence(NamedTuple):
+    """One value that matched a link: its name, its raw form, the form matched, and the setvars it caused."""
+
+    name: bytes
+    raw: bytes
+    form: bytes
+    link: Link
+    changes: tuple[tuple[bytes, bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FiredRule:
+    """A rule whose whole chain matched."""
+
+    rule: Rule
+    message: bytes
+    logdata: bytes
+    tags: tuple[bytes, ...]
+    evidence: tuple[Evidence, ...]
+    phase: int
+
+
+@dataclass(slots=True)
+class Event:
+    """Everything `bascule explain` needs of one transaction."""
+
+    reference: str
+    time: float
+    client: bytes
+    method: bytes
+    target: bytes
+    host: bytes
+    mode: str
+    verdict: Verdict | None
+    enforced: bool
+    fired: list[FiredRule]
+    scores: dict[str, str]
+    engine_us: int
+    notes: list[str] = field(default_factory=list)
+    status: int = 0
+    sanitised: frozenset[str] = frozenset()
+    audit: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the event as plain data with secrets masked."""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.time)) + f".{int(self.time * 1000) % 1000:03d}Z"
+        return {
+            "reference": self.reference,
+            "time": stamp,
+            "client": _text(self.client),
+            "method": _text(self.method),
+            "target": mask_target(_text(self.target)),
+            "host": _text(self.host),
+            "status": self.status,
+            "mode": self.mode,
+            "verdict": self._verdict(),
+            "rules": [self._rule(fired) for fired in self.fired],
+            "scores": self.scores,
+            "notes": self.notes,
+            "engine_us": self.engine_us,
+        }
+
+    def to_json(self) -> bytes:
+        """Return the event as one line of JSON, without the line end."""
+        return msgspec.json.encode(self.as_dict())
+
+    def _verdict(self) -> dict[str, Any] | None:
+        if self.verdict is None:
+            return None
+        return {
+            "action": self.verdict.action,
+            "status": self.verdict.status,
+            "rule": self.verdict.rule_id,
+            "message": _text(self.verdict.message),
+            "phase": self.verdict.phase,
+            "enforced": self.enforced,
+        }
+
+    def _rule(self, fired: FiredRule) -> dict[str, Any]:
+        severity = next((l.actions.severity for l in fired.rule.links if l.actions.severity is not None), None)
+        secret = any(self._is_secret(_text(found.name)) for found in fired.evidence)
+        return {
+            "id": fired.rule.rule_id,
+            "phase": fired.phase,
+            "message": _text(fired.message),
+            "data": MASK if secret else mask_cards(_text(fired.logdata)),
+            "severity": SEVERITIES[severity] if severity is not None else None,
+            "tags": [_text(tag) for tag in fired.tags],
+            "file": fired.rule.file,
+            "line": fired.rule.line,
+            "matched": [self._evidence(found) for found in fired.evidence if found.name],
+            "changes": [
+                {"name": _text(name), "by": _text(by), "to": _text(to)}
+                for found in fired.evidence
+                for name, by, to in found.changes
+            ],
+        }
+
+    def _evidence(self, found: Evidence) -> dict[str, Any]:
+        name = _text(found.name)
+        value = MASK if self._is_secret(name) else mask_cards(_text(found.form))
+        operator = ("!" if found.link.negated else "") + "@" + found.link.operator_name
+        return {
+            "variable": name,
+            "value": value,
+            "after": list(found.link.actions.transformations),
+            "operator": f"{operator} {found.link.argument.source[:MAX_VALUE]}".rstrip(),
+        }
+
+    def _is_secret(self, name: str) -> bool:
+        if name.startswith(_SECRET_COLLECTIONS) or name.lower() in self.sanitised:
+            return True
+        collection, _, key = name.partition(":")
+        return collection.startswith(("ARGS", "TX", "MATCHED")) and bool(_SECRET_NAME.search(key))
+
+
+def _text(value: bytes) -> str:
+    cut = value[:MAX_VALUE].decode("utf-8", "backslashreplace")
+    return cut if len(value) <= MAX_VALUE else cut + f"... ({len(value)} bytes)"
+
+
+def mask_cards(text: str) -> str:
+    """Replace what looks like a payment card number (13 to 19 digits that pass the Luhn check)."""
+
+    def replace(match: re.Match[str]) -> str:
+        digits = [int(c) for c in match[0] if c.isdigit()]
+        doubled = [d if i % 2 == 0 else (d * 2 - 9 if d > 4 else d * 2) for i, d in enumerate(reversed(digits))]
+        return MASK if sum(doubled) % 10 == 0 else match[0]
+
+    return _CARD.sub(replace, text)
+
+
+def mask_target(target: str) -> str:
+    """Mask the values of secret-looking parameters in a request target, and card numbers anywhere."""
+
+    def replace(match: re.Match[str]) -> str:
+        return match[0] if not _SECRET_NAME.search(match[2]) else f"{match[1]}{match[2]}={MASK}"
+
+    path, question, query = target.partition("?")
+    return mask_cards(path + question + (_PARAMETER.sub(replace, query) if question else ""))

@@ -1,0 +1,23 @@
+"""The prefilter: one scan of a request nominates the few rules that could match it.
+
+**Why a nomination never misses a match.** A rule is skipped only if one of its *gates* stays shut, and every
+gate is a necessary condition of the rule:
+
+1. A chain matches only if each link matches, so a gate on any link suffices (`plan.py`). If a link that does
+   not come last writes TX names some other rule reads, only the first link may be a gate.
+2. A link matches only if one of its values, transformed, satisfies its operator. `patterns.py` gives for an
+   operator regular expressions of which one matches every text the operator accepts; an operator for which
+   there are none has no pattern gate.
+3. The texts of a request are joined with line feeds and scanned in one go by Hyperscan with MULTILINE and
+   DOTALL. If an expression matches a text, it matches the joined text at the same place: `^` and `$` hold
+   beside a line feed, `\\b` and `\\B` see a non-word character there as they see the edge of a text, and nothing
+   else in an expression looks beyond the edges. Matches across the seam only nominate too much.
+4. Of every text, all forms it takes under the transformations of the rules are scanned (`automaton.py`). A step
+   is left out only if the text has none of the bytes without which that transformation changes
+   nothing (`triggers.py`, checked by a property test against the transformations themselves). Lower-casing is
+   left out where the expression, compiled caseless, matches whatever it matched in lower case.
+5. Conditions on headers, method and protocol are evaluated by the rules themselves on first sight of a value and
+   remembered in bounded tables; the operators are pure functions of it.
+
+`tests/waf/test_prefilter.py` compares rule ids and TX with the engine that nominates every rule.
+"""

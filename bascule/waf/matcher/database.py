@@ -1,0 +1,110 @@
+"""Hyperscan databases: compiled once, kept on disk by content."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import hyperscan
+import msgspec
+
+from bascule.waf.matcher.patterns import Expression
+
+_FORMAT = b"bascule-hs-1\n"
+
+Answer = list[tuple[str, int, bool]] | None
+"""A pattern's expressions (text, flags, seam), or None if it cannot be scanned for."""
+
+
+def open_database(expressions: Sequence[Expression], cache_dir: Path | None) -> hyperscan.Database | None:
+    """Return a block-mode database of `expressions` (ids are their positions); None if there are none.
+
+    A cache file that is missing, damaged or of another Hyperscan version is replaced.
+    """
+    if not expressions:
+        return None
+    path = cache_dir / f"{_key(expressions)}.hsdb" if cache_dir is not None else None
+    if path is not None:
+        cached = _load(path)
+        if cached is not None:
+            return cached
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[expression.text for expression in expressions],
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=[expression.flags for expression in expressions],
+    )
+    if path is not None:
+        _store(path, hyperscan.dumpb(database))
+    return database
+
+
+def load_patterns(cache_dir: Path | None) -> dict[str, Answer]:
+    """Return what Hyperscan said of single patterns, as kept by `store_patterns`; empty if there is nothing."""
+    if cache_dir is None:
+        return {}
+    try:
+        content = (cache_dir / _patterns_name()).read_bytes()
+    except OSError:
+        return {}
+    try:
+        return msgspec.json.decode(content, type=dict[str, Answer])
+    except msgspec.DecodeError:
+        return {}
+
+
+def store_patterns(cache_dir: Path | None, answers: dict[str, Answer]) -> None:
+    """Keep what Hyperscan said of single patterns, for the next start."""
+    if cache_dir is not None:
+        _write(cache_dir / _patterns_name(), msgspec.json.encode(answers))
+
+
+def _patterns_name() -> str:
+    return f"patterns-{hashlib.sha256(_FORMAT + hyperscan.__version__.encode()).hexdigest()[:16]}.json"
+
+
+def _key(expressions: Sequence[Expression]) -> str:
+    digest = hashlib.sha256(_FORMAT + hyperscan.__version__.encode())
+    for text, flags, _ in expressions:
+        digest.update(b"%d:%d:" % (flags, len(text)))
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def _load(path: Path) -> hyperscan.Database | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    check, body = content[:32], content[32:]
+    if hashlib.sha256(_FORMAT + body).digest() != check:
+        return None
+    try:
+        database = hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
+        database.scratch = hyperscan.Scratch(database)
+    except hyperscan.error:
+        return None
+    return database
+
+
+def _store(path: Path, body: bytes) -> None:
+    _write(path, hashlib.sha256(_FORMAT + body).digest() + body)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write through a temporary name: many processes may start at once. A cache that cannot be written is no error."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(name, path)
+        except OSError:
+            os.unlink(name)
+            raise

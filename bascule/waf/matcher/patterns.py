@@ -1,0 +1,168 @@
+"""For an operator, the regular expressions one of which matches every text the operator accepts."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import hyperscan
+
+from bascule.waf.matcher.split import split_until
+from bascule.waf.seclang.model import Link
+from bascule.waf.seclang.operators.pm import Phrases
+
+BASE = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
+CASELESS = hyperscan.HS_FLAG_CASELESS
+PREFILTER = hyperscan.HS_FLAG_PREFILTER
+
+MAX_LITERAL = 64
+"""Bytes of a literal that are scanned for; a longer one is known by its beginning."""
+
+SEAM, OTHER_SEAM = b"\n", b"\x01"
+"""What joins texts: the other one for expressions that a line feed alone would satisfy."""
+
+
+class Expression(NamedTuple):
+    """A Hyperscan expression with its flags; `seam`: a line feed alone satisfies it."""
+
+    text: bytes
+    flags: int
+    seam: bool = False
+
+
+def literal(text: bytes) -> bytes:
+    """Return an expression that matches exactly `text` (or its beginning)."""
+    return b"".join(b"\\x%02x" % byte for byte in text[:MAX_LITERAL])
+
+
+class Patterns:
+    """Finds necessary expressions. Keeps what Hyperscan said of each pattern, so that it need not be asked again."""
+
+    def __init__(self, known: dict[str, list[tuple[str, int, bool]] | None] | None = None) -> None:
+        self.known = known if known is not None else {}
+        self.asked: dict[str, list[tuple[str, int, bool]] | None] = {}
+
+    def necessary(self, link: Link, argument: bytes | None) -> list[Expression] | None:
+        """Return the expressions for a link's operator, or None if nothing can be said.
+
+        `argument` is the operator's argument with macros resolved, None if it varies.
+        """
+        name = link.operator_name
+        if link.negated or argument is None:
+            return None
+        if name in ("rx", "rxglobal"):
+            return self.regex(argument)
+        if isinstance(link.operator, Phrases):
+            return [Expression(literal(phrase), BASE | CASELESS) for phrase in dict.fromkeys(link.operator.phrases)]
+        if name in ("contains", "strmatch", "containsword"):
+            return _literal(b"", argument, b"")
+        if name == "streq":
+            return _literal(b"^", argument, b"$" if len(argument) <= MAX_LITERAL else b"")
+        if name == "beginswith":
+            return _literal(b"^", argument, b"")
+        if name == "endswith":
+            return _literal(b"", argument[-MAX_LITERAL:], b"$")
+        if name == "validatebyterange":
+            return _outside(link)
+        simple = _NEEDS.get(name)
+        return None if simple is None else [Expression(text, BASE) for text in simple]
+
+    def regex(self, pattern: bytes, flags: int = BASE) -> list[Expression] | None:
+        """Return the pattern as Hyperscan can take it: as it is, in pieces, or as something that matches more."""
+        key = f"{flags}:{pattern.decode('latin-1')}"
+        if key not in self.known:
+            found = _ask(pattern, flags)
+            self.known[key] = found and [(e.text.decode("latin-1"), e.flags, e.seam) for e in found]
+        self.asked[key] = known = self.known[key]
+        return known and [Expression(text.encode("latin-1"), flags, seam) for text, flags, seam in known]
+
+
+_NEEDS: dict[str, tuple[bytes, ...]] = {
+    "validateutf8encoding": (rb"[\x80-\xff]",),
+    "validateurlencoding": (rb"%",),
+    "detectxss": (rb"[<=]",),
+    "nomatch": (),
+}
+
+
+def _literal(before: bytes, text: bytes, after: bytes) -> list[Expression] | None:
+    return [Expression(before + literal(text) + after, BASE)] if text and SEAM not in text else None
+
+
+def _outside(link: Link) -> list[Expression] | None:
+    """Bytes a @validateByteRange does not allow. Line feeds join texts, so a range must allow them to be scanned."""
+    outside = [byte for byte in range(256) if link.operator.evaluate(bytes([byte])) is not None]
+    if 10 in outside:
+        return None
+    return [Expression(b"[" + b"".join(b"\\x%02x" % byte for byte in outside) + b"]", BASE)] if outside else []
+
+
+def _ask(pattern: bytes, flags: int) -> list[Expression] | None:
+    whole = _accepted(pattern, flags)
+    if whole is not None:
+        return _usable([whole])
+    if _compile(pattern, flags | hyperscan.HS_FLAG_ALLOWEMPTY) is not None:
+        return None  # it matches the empty text, and so says nothing
+    pieces = split_until(pattern, lambda piece: _compile(piece, flags) is not None)
+    if pieces is not None:
+        return _usable([found for piece in pieces if (found := _accepted(piece, flags)) is not None])
+    wider = _accepted(pattern, flags | PREFILTER)
+    return None if wider is None else _usable([wider])
+
+
+def _usable(expressions: list[Expression]) -> list[Expression] | None:
+    """An expression that both seams satisfy, or that a line feed does and that has anchors, cannot be scanned for."""
+    for expression in expressions:
+        if expression.seam and (_ANCHOR.search(expression.text) or _satisfies(expression, OTHER_SEAM)):
+            return None
+    return expressions
+
+
+_ANCHOR = re.compile(rb"(?<![\\\[])[\^$]|\\[AzZG]")
+
+
+def _accepted(pattern: bytes, flags: int) -> Expression | None:
+    database = _compile(pattern, flags)
+    if database is None:
+        return None
+    return Expression(pattern, flags, _matches(database, SEAM))
+
+
+def _satisfies(expression: Expression, text: bytes) -> bool:
+    database = _compile(expression.text, expression.flags)
+    return database is not None and _matches(database, text)
+
+
+def _matches(database: hyperscan.Database, text: bytes) -> bool:
+    found: list[int] = []
+    database.scan(text, match_event_handler=lambda i, start, end, flags, hits: hits.append(i), context=found)
+    return bool(found)
+
+
+def _compile(pattern: bytes, flags: int) -> hyperscan.Database | None:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    try:
+        database.compile(expressions=[pattern], ids=[0], elements=1, flags=[flags])
+    except hyperscan.error:
+        return None
+    return database
+
+
+_CLASS = re.compile(rb"\[\^(?:\\.|\[:\w+:\]|[^\]\\])(?:\\.|\[:\w+:\]|[^\]\\])*\]", re.DOTALL)
+
+
+def safe_caseless(pattern: bytes) -> bool:
+    """Whether what a pattern matches in lower-cased text, it matches caselessly in the text itself.
+
+    Only a negated class that shuts out an upper-case letter but not its lower-case form can fail this.
+    """
+    for match in _CLASS.finditer(pattern):
+        if b"[:" in match[0]:
+            return False
+        try:
+            members = re.compile(match[0])
+        except re.error:
+            return False
+        if any(members.match(bytes([c + 32])) and not members.match(bytes([c])) for c in range(65, 91)):
+            return False
+    return True

@@ -1,0 +1,322 @@
+"""Choose for every request-dependent rule the gates that must open before it is evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, literal
+from bascule.waf.matcher.scanner import ScannerBuilder, Steps
+from bascule.waf.seclang import variables as v
+from bascule.waf.seclang.effects import CAPTURES, NOTHING, Names, link_reads, link_writes
+from bascule.waf.seclang.evaluate import BoundLink, BoundRule, matches
+from bascule.waf.seclang.folding import Folded, constant_argument
+from bascule.waf.seclang.model import Actions, Link, Rule, Target
+
+if TYPE_CHECKING:
+    from bascule.waf.transaction import Transaction
+
+FACTS = frozenset({"REQUEST_METHOD", "REQUEST_PROTOCOL", "REQBODY_PROCESSOR", "REMOTE_ADDR", "REMOTE_HOST",
+                   "SERVER_ADDR", "SERVER_PORT"})  # fmt: skip
+"""Scalars with few different values: their links are evaluated once for each combination."""
+
+WITHOUT_BODY: dict[str, bytes] = {
+    "REQUEST_BODY_LENGTH": b"0", "REQBODY_ERROR": b"0", "REQBODY_PROCESSOR_ERROR": b"0", "FILES_COMBINED_SIZE": b"0",
+    "INBOUND_DATA_ERROR": b"0", **dict.fromkeys(v.MULTIPART_FLAGS, b""),
+}  # fmt: skip
+"""What these variables say of a request that has no body (b"": nothing at all)."""
+
+XPATHS = frozenset({"/*", "//@*", "//*"})
+"""The XPath targets whose values are scanned; any other target on XML opens its gate for every XML body."""
+
+
+PATH = frozenset({"REQUEST_FILENAME", "REQUEST_BASENAME", "PATH_INFO"})
+"""Scanned with the parsed values, for most rules that look at them look at those too."""
+
+
+def chain_of(link: Link) -> Steps:
+    """The link's transformations as named steps."""
+    return tuple(zip(link.actions.transformations, link.functions, strict=True))
+
+
+def selector_text(target: Target) -> bytes:
+    """The regular expression of a target's selector."""
+    return target.source.partition(":")[2].strip("'")[1:-1].encode("latin-1")
+
+
+@dataclass(slots=True)
+class ExactGate:
+    """A link (or a whole rule) that is evaluated when the value it looks at is first seen."""
+
+    rule: Rule
+    link: BoundLink | None
+    whole: BoundRule | None
+    bit: int
+    targets: list[Target]
+    scanned: bool = False
+
+    def covers(self, name: bytes) -> bool:
+        """Whether it looks at the header called `name`."""
+        return any(target.selects(name) for target in self.targets)
+
+
+@dataclass(slots=True)
+class Plan:
+    """The gates of a rule set, by what opens them."""
+
+    needs: dict[int, int] = field(default_factory=dict)
+    values: ScannerBuilder = field(default_factory=ScannerBuilder)
+    raw: ScannerBuilder = field(default_factory=ScannerBuilder)
+    response: ScannerBuilder = field(default_factory=ScannerBuilder)
+    headers: list[ExactGate] = field(default_factory=list)
+    paths: list[ExactGate] = field(default_factory=list)
+    header_names: list[ExactGate] = field(default_factory=list)
+    facts: list[ExactGate] = field(default_factory=list)
+    uri: list[tuple[str, ExactGate]] = field(default_factory=list)
+    response_headers: list[ExactGate] = field(default_factory=list)
+    uri_bits: dict[str, int] = field(default_factory=dict)
+    body_bits: int = 0
+    value_bits: int = 0
+    response_bits: int = 0
+    part: int = 0
+    body: int = 0
+    xml: int = 0
+    gates: dict[int, list[str]] = field(default_factory=dict)
+    states: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+
+
+class Planner:
+    """Builds a Plan. `scratch` evaluates single links on assumed values."""
+
+    def __init__(self, folded: Folded, scratch: Transaction, patterns: Patterns) -> None:
+        self.folded, self.scratch, self.patterns = folded, scratch, patterns
+        self.plan = Plan()
+        self._next = 1
+        rules = [(phase.entries[i], self._state(phase, i)) for _, phase in folded.phases.items() for i in phase.dynamic]
+        self.rules = [(rule, state) for rule, state in rules if isinstance(rule, Rule)]
+        self._others = [
+            entry for phase in folded.phases.values() for i in (*phase.dynamic, *phase.fixed)
+            if isinstance(entry := phase.entries[i], Rule)
+        ]  # fmt: skip
+
+    @staticmethod
+    def _state(phase: object, index: int) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        for place, state in phase.changes:  # type: ignore[attr-defined]
+            if place < index:
+                found = state
+        return found
+
+    def build(self) -> Plan:
+        for phase in self.folded.phases.values():
+            for index in (*phase.dynamic, *phase.fixed):
+                self._bind(phase.entries[index], self._state(phase, index))
+        for rule, state in self.rules:
+            if rule.phase == 5:
+                continue
+            self.plan.states[id(rule)] = state
+            self.plan.needs[id(rule)] = self._needs(rule, state)
+        return self.plan
+
+    def _bind(self, rule: object, state: dict[bytes, bytes]) -> None:
+        """Compile operators whose macros can only ever expand to one text."""
+        assert isinstance(rule, Rule)
+        for link in rule.links:
+            if link.operator is None and link.bind is not None:
+                argument = constant_argument(link.argument, self.folded, state)
+                if argument is not None:
+                    link.operator = link.bind(argument)
+
+    def _bit(self) -> int:
+        bit = self._next
+        self._next <<= 1
+        return bit
+
+    def _needs(self, rule: Rule, state: dict[bytes, bytes]) -> int:
+        kind = self._local(rule)
+        if kind is not None:
+            bit = self._bit()
+            first = rule.links[0]
+            expressions = self.patterns.necessary(first, self._argument(first, state))
+            gate = ExactGate(rule, None, BoundRule(rule), bit, [t for t in first.targets if not t.exclude])
+            if kind == "headers":
+                self._header_gate(gate, first, expressions)
+            else:
+                gate.scanned = expressions is not None
+                self.plan.values.add(expressions or [], chain_of(first), bit)
+                self.plan.paths.append(gate)
+            self.plan.gates[rule.rule_id] = [f"{kind}, the whole rule"]
+            return bit
+        links = rule.links if not self._partly_visible(rule) else rule.links[:1]
+        need = 0
+        for link in links:
+            need |= self._gate(rule, link, state)
+        return need
+
+    def _argument(self, link: Link, state: dict[bytes, bytes]) -> bytes | None:
+        literal = link.argument.literal
+        return literal if literal is not None else constant_argument(link.argument, self.folded, state)
+
+    # -- one link --------------------------------------------------------------------------------
+
+    def _gate(self, rule: Rule, link: Link, state: dict[bytes, bytes]) -> int:
+        """Register a gate for one link. Returns its bit, or 0 if the link cannot be judged beforehand."""
+        targets = [target for target in link.targets if not target.exclude]
+        argument = self._argument(link, state)
+        if not targets or argument is None or link.operator is None:
+            return 0
+        expressions = self.patterns.necessary(link, argument)
+        kinds = [self._kind(link, target, expressions) for target in targets]
+        if any(kind is None for kind in kinds):
+            return 0
+        bit = self._bit()
+        plan = self.plan
+        exact = ExactGate(rule, BoundLink(link), None, bit, [])
+        for target, kind in zip(targets, kinds, strict=True):
+            self._register(exact, link, target, kind or "", expressions)
+        if exact.targets:
+            self._header_gate(exact, link, expressions)
+        plan.gates.setdefault(rule.rule_id, []).append(" | ".join(sorted({kind or "" for kind in kinds})))
+        return bit | self._named(rule, targets)
+
+    def _named(self, rule: Rule, targets: list[Target]) -> int:
+        """A further gate for links that look at arguments or cookies of certain names: such a name must occur."""
+        expressions: list[Expression] = []
+        for target in targets:
+            if target.variable.source != v.VALUE or target.count or target.xpath is not None:
+                return 0
+            if target.name:
+                expressions.append(Expression(b"^" + literal(target.name), BASE | CASELESS))
+                continue
+            found = self.patterns.regex(selector_text(target), BASE | CASELESS) if target.pattern is not None else None
+            if found is None:
+                return 0
+            expressions.extend(found)
+        bit = self._bit()
+        self.plan.values.add(expressions, (), bit)
+        self.plan.gates[rule.rule_id].append("names")
+        return bit
+
+    def _kind(self, link: Link, target: Target, expressions: list[Expression] | None) -> str | None:
+        """How a target's gate is opened, or None if it has none."""
+        variable, source = target.variable, target.variable.source
+        if target.count:
+            if source in (v.HEADER, v.HEADER_NAME):
+                return "header names"
+            return "multipart" if source == v.PART and not matches(BoundLink(link), b"0") else None
+        if variable.name in FACTS:
+            return "facts"
+        if variable.name in WITHOUT_BODY:
+            default = WITHOUT_BODY[variable.name]
+            return "body" if not default or not matches(BoundLink(link), default) else None
+        if source in (v.HEADER, v.HEADER_NAME):
+            return "headers"
+        if source == v.URI:
+            if expressions is None:
+                return "uri exactly"
+            return "values" if variable.name in PATH else "uri"
+        if source == v.PART:
+            return "multipart"
+        if source == v.VALUE and target.xpath is not None and target.xpath not in XPATHS:
+            return "xml"
+        scanned = {v.VALUE: "values", v.BODY: "request body", v.RESPONSE_BODY: "response body"}.get(source)
+        if scanned is not None:
+            return scanned if expressions is not None else None
+        return "response headers" if variable.name == "RESPONSE_HEADERS" else None
+
+    def _register(
+        self, exact: ExactGate, link: Link, target: Target, kind: str, expressions: list[Expression] | None
+    ) -> None:
+        plan, bit = self.plan, exact.bit
+        chain = chain_of(link)
+        match kind:
+            case "header names":
+                plan.header_names.append(exact)
+            case "facts":
+                plan.facts.append(exact)
+            case "body":
+                plan.body |= bit
+            case "multipart":
+                plan.part |= bit
+            case "xml":
+                plan.xml |= bit
+            case "headers":
+                exact.targets.append(target)
+            case "uri exactly":
+                plan.uri.append((target.variable.name, exact))
+            case "response headers":
+                exact.scanned = False
+                plan.response_headers.append(ExactGate(exact.rule, exact.link, None, bit, [target]))
+            case _:
+                assert expressions is not None
+                builder = {"values": plan.values, "response body": plan.response}.get(kind, plan.raw)
+                builder.add(expressions, chain, bit)
+                if kind == "uri":
+                    plan.uri_bits[target.variable.name] = plan.uri_bits.get(target.variable.name, 0) | bit
+                elif kind == "request body":
+                    plan.body_bits |= bit
+
+    def _header_gate(self, gate: ExactGate, link: Link, expressions: list[Expression] | None) -> None:
+        """Headers: scanned where the operator has expressions, evaluated otherwise."""
+        if expressions is not None:
+            gate.scanned = True
+            self.plan.raw.add(expressions, chain_of(link), gate.bit)
+        self.plan.headers.append(gate)
+
+    # -- what a chain's links do to TX on the way ------------------------------------------------
+
+    def _partly_visible(self, rule: Rule) -> bool:
+        """Whether a link before the last writes TX names that another rule reads."""
+        writes = NOTHING
+        for link in rule.links[:-1]:
+            writes = writes.union(link_writes(link))
+        if writes.empty:
+            return False
+        return any(self._reads_from_others(other).meets(writes) for other in self._others if other is not rule)
+
+    def _reads_from_others(self, rule: Rule) -> Names:
+        """TX names a rule reads that it has not captured itself in an earlier link."""
+        names, captured = NOTHING, False
+        for link in rule.links:
+            read, _ = link_reads(link)
+            captured = captured or link.actions.capture
+            names = names.union(Names(read.exact - CAPTURES, read.prefixes, read.everything) if captured else read)
+        return names
+
+    def _local(self, rule: Rule) -> str | None:
+        """Whether the rule is a function of one header, or of the file name, and of TX that never changes.
+
+        Returns "headers", "path" or None. With two links, the second reads only what the first wrote. Two
+        headers of one name cannot make up a match together then: each TX name the second link sees
+        comes from one of them.
+        """
+        first = rule.links[0]
+        targets = [target for target in first.targets if not target.exclude]
+        if targets and all(t.variable.source in (v.HEADER, v.HEADER_NAME) and not t.count for t in targets):
+            kind = "headers"
+        elif targets and all(t.variable.name in PATH for t in targets):
+            kind = "path"
+        else:
+            return None
+        return kind if self._is_local(rule, first) else None
+
+    def _is_local(self, rule: Rule, first: Link) -> bool:
+        if rule.phase > 2 or first.operator is None:
+            return False
+        if len(rule.links) == 1:
+            return True
+        reads, foreign = link_reads(Link([], "", first.argument, False, first.actions, "", 0))
+        own = link_writes(first)
+        if len(rule.links) > 2 or foreign or any(setvar.how != "=" for setvar in first.actions.setvars):
+            return False
+        second = rule.links[1]
+        if any(t.variable.source not in (v.TX, v.MATCHED) or t.count for t in second.targets):
+            return False
+        condition, other = link_reads(Link(second.targets, "", second.argument, False, Actions(), "", 0))
+        left = condition.union(reads).without(own)
+        return not other and not left.meets(self.folded.touched) and not self._partly_visible(rule)
+
+
+def build_plan(folded: Folded, scratch: Transaction, patterns: Patterns) -> Plan:
+    """Return the gates for every dynamic rule of `folded`."""
+    return Planner(folded, scratch, patterns).build()

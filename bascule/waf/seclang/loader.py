@@ -1,0 +1,327 @@
+"""Carry out directives: files in, a `RuleSet` out. Whatever cannot be honoured raises `WafLoadError`."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bascule.waf.seclang.actions import macro, merge_defaults, parse_actions, updated
+from bascule.waf.seclang.macros import Macro
+from bascule.waf.seclang.model import Actions, Config, Link, Marker, Rule, RuleSet, Target
+from bascule.waf.seclang.operators import OPERATORS, LoadContext
+from bascule.waf.seclang.settings import SETTINGS
+from bascule.waf.seclang.syntax import Directive, WafLoadError, directives
+from bascule.waf.seclang.targets import parse_targets
+from bascule.waf.seclang.transformations import TRANSFORMATIONS, make_url_decode_uni
+
+MAX_INCLUDE_DEPTH = 16
+MAX_RULES = 100_000
+BOUND_OPERATORS = 256
+"""How many expansions of one macro argument keep their compiled operator."""
+
+
+@dataclass(slots=True)
+class Loader:
+    """Collects rules and settings over any number of texts and files, then `finish`es the rule set."""
+
+    config: Config = field(default_factory=Config)
+    resolver: Any = None
+    allow_inspect_file: bool = False
+    _entries: list[Rule | Marker] = field(default_factory=list)
+    _rules: dict[int, Rule] = field(default_factory=dict)
+    _files: list[str] = field(default_factory=list)
+    _chain: Rule | None = None
+    _edits: list[Callable[[], None]] = field(default_factory=list)
+    _removed: set[int] = field(default_factory=set)
+
+    def load_file(self, path: Path, depth: int = 0) -> None:
+        """Read one rule file.
+
+        Raises:
+            WafLoadError: the file cannot be read, or holds something that cannot be honoured.
+        """
+        if depth > MAX_INCLUDE_DEPTH:
+            raise WafLoadError(str(path), 1, f"files include one another more than {MAX_INCLUDE_DEPTH} deep")
+        try:
+            text = path.read_bytes().decode("latin-1")
+        except OSError as error:
+            raise WafLoadError(str(path), 1, f"cannot be read: {error.strerror}") from None
+        self._files.append(str(path))
+        self.load_text(text, str(path), path.parent, depth)
+
+    def load_text(self, text: str, file: str, base_dir: Path, depth: int = 0) -> None:
+        """Carry out the directives of `text`; relative file names are looked up in `base_dir`."""
+        for directive in directives(text, file, base_dir):
+            try:
+                self._carry_out(directive, depth)
+            except WafLoadError:
+                raise
+            except (ValueError, OSError) as error:
+                raise directive.error(f"{directive.name}: {error}") from None
+        if self._chain is not None and depth == 0:
+            raise WafLoadError(file, self._chain.line, "the chain that starts here has no last rule")
+
+    def finish(self) -> RuleSet:
+        """Apply defaults, removals and updates, compile operators, and order the rules by phase."""
+        for edit in self._edits:
+            edit()
+        phases: dict[int, list[Rule | Marker]] = {phase: [] for phase in range(1, 6)}
+        for entry in self._entries:
+            if isinstance(entry, Marker):
+                for entries in phases.values():
+                    entries.append(entry)
+            elif id(entry) not in self._removed:
+                self._complete(entry)
+                phases[entry.phase].append(entry)
+        for entries in phases.values():
+            for index, entry in enumerate(entries):
+                if isinstance(entry, Rule):
+                    entry.index = index
+        rules = {r.rule_id: r for entries in phases.values() for r in entries if isinstance(r, Rule) and r.rule_id}
+        return RuleSet(phases, self.config, rules, tuple(self._files))
+
+    def _carry_out(self, directive: Directive, depth: int) -> None:
+        name = directive.name.lower()
+        handler = _HANDLERS.get(name)
+        if handler is not None:
+            handler(self, directive, depth)
+            return
+        if self._chain is not None:
+            raise ValueError(f"a chain (line {self._chain.line}) must be followed by its next SecRule")
+        setting = SETTINGS.get(name)
+        if setting is None:
+            raise ValueError("there is no such directive; check the spelling, or remove it")
+        setting(self.config, directive)
+        self.config.accepted.append(directive.name)
+
+    # -- rules -----------------------------------------------------------------------------------
+
+    def _sec_rule(self, directive: Directive, depth: int) -> None:
+        arguments = directive.arguments
+        if len(arguments) not in (2, 3):
+            raise ValueError(f"takes variables, an operator and actions; found {len(arguments)} arguments")
+        negated, name, argument = split_operator(arguments[1])
+        actions = parse_actions(arguments[2] if len(arguments) == 3 else "")
+        link = Link(
+            parse_targets(arguments[0]), name, _argument(name, argument), negated, actions, directive.file,
+            directive.line, source=" ".join(repr(a)[1:-1] for a in arguments[:2]),
+        )  # fmt: skip
+        self._operator(link, directive)
+        self._add(link, directive)
+
+    def _sec_action(self, directive: Directive, depth: int) -> None:
+        if len(directive.arguments) != 1:
+            raise ValueError("takes one list of actions")
+        actions = parse_actions(directive.arguments[0])
+        link = Link([], "unconditionalmatch", macro(""), False, actions, directive.file, directive.line)
+        link.unconditional = True
+        self._add(link, directive)
+
+    def _operator(self, link: Link, directive: Directive) -> None:
+        """Compile the operator now, or arrange that it is compiled when its macros are known."""
+        make = OPERATORS.get(link.operator_name)
+        if make is None:
+            raise ValueError(f"there is no operator @{link.operator_name}; check the spelling")
+        if link.operator_name == "unconditionalmatch":
+            link.unconditional = not link.negated
+        context = LoadContext(
+            base_dir=directive.base_dir, read_file=lambda name: (directive.base_dir / name).read_bytes(),
+            unicode_map=self.config.unicode_map, geo_path=self.config.geo_path, resolver=self.resolver,
+            allow_inspect_file=self.allow_inspect_file,
+        )  # fmt: skip
+        literal = link.argument.literal
+        if literal is not None:
+            link.operator = make(literal, context)
+        else:
+            link.bind = lru_cache(BOUND_OPERATORS)(lambda text: make(text, context))
+
+    def _add(self, link: Link, directive: Directive) -> None:
+        actions = link.actions
+        if self._chain is not None:
+            if actions.rule_id or actions.phase:
+                raise ValueError("a rule inside a chain cannot have its own id or phase")
+            self._chain.links.append(link)
+            if not actions.chain:
+                self._chain = None
+            return
+        if not actions.rule_id:
+            raise ValueError("every rule needs an id, as in id:1001")
+        if actions.rule_id in self._rules:
+            raise ValueError(f"Rule id: {actions.rule_id} is duplicated; first at {self._rules[actions.rule_id].file}")
+        if len(self._rules) >= MAX_RULES:
+            raise ValueError(f"more than {MAX_RULES} rules")
+        actions.phase = actions.phase or 2
+        rule = Rule([link], directive.file, directive.line)
+        self._rules[actions.rule_id] = rule
+        self._entries.append(rule)
+        if actions.chain:
+            self._chain = rule
+
+    def _complete(self, rule: Rule) -> None:
+        """Merge SecDefaultAction, resolve transformations, and settle what is logged."""
+        default = self.config.default_actions.get(rule.phase)
+        for link in rule.links:
+            names = merge_defaults(link.actions, default)
+            link.actions.transformations = names
+            link.functions = tuple(self._transformation(name, link) for name in names)
+        head = rule.head.actions
+        rule.log = next((log for log in (head.log, default.log if default else None) if log is not None), True)
+        audit = next(
+            (log for log in (head.audit_log, default.audit_log if default else None) if log is not None), rule.log
+        )
+        rule.audit_log = audit and not (head.log is False and head.audit_log is None)
+        rule.tag_texts = tuple(tag.source for link in rule.links for tag in link.actions.tags)
+        rule.tags = frozenset(tag.encode("latin-1") for tag in rule.tag_texts)
+
+    def _transformation(self, name: str, link: Link) -> Callable[[bytes], bytes]:
+        if name == "urldecodeuni" and self.config.unicode_map is not None:
+            function: Callable[[bytes], bytes] = make_url_decode_uni(self.config.unicode_map)
+            return function
+        try:
+            found: Callable[[bytes], bytes] = TRANSFORMATIONS[name]
+        except KeyError:
+            raise WafLoadError(
+                link.file, link.line, f"there is no transformation t:{name}; check the spelling"
+            ) from None
+        return found
+
+    # -- structure and edits ---------------------------------------------------------------------
+
+    def _marker(self, directive: Directive, depth: int) -> None:
+        if len(directive.arguments) != 1:
+            raise ValueError("takes one name")
+        self._entries.append(Marker(directive.arguments[0]))
+
+    def _include(self, directive: Directive, depth: int) -> None:
+        if len(directive.arguments) != 1:
+            raise ValueError("takes one file name or pattern")
+        pattern = str(directive.base_dir / directive.arguments[0])
+        paths = sorted(glob.glob(pattern))
+        if not paths and directive.name.lower() == "include":
+            raise ValueError(f"Looking at: '{pattern}': no such file; IncludeOptional tolerates that")
+        for path in paths:
+            self.load_file(Path(path), depth + 1)
+
+    def _default_action(self, directive: Directive, depth: int) -> None:
+        if len(directive.arguments) != 1:
+            raise ValueError("takes one list of actions")
+        actions = parse_actions(directive.arguments[0], default=True)
+        if actions.disruptive is None or not actions.phase:
+            raise ValueError("SecDefaultAction must specify a phase and a disruptive action.")
+        if actions.phase in self.config.default_actions:
+            raise ValueError(
+                "SecDefaultActions can only be placed once per phase and configuration context. "
+                f"Phase {actions.phase} was informed already."
+            )
+        self.config.default_actions[actions.phase] = actions
+
+    def _select(self, how: str, text: str) -> Callable[[Rule], bool]:
+        from bascule.waf.seclang.controls import parse_id_ranges
+
+        if how == "id":
+            ranges = parse_id_ranges(text)
+            return lambda rule: any(low <= rule.rule_id <= high for low, high in ranges)
+        wanted = text.strip("'\"").encode("latin-1")
+        return lambda rule: rule_has(rule, how, wanted)
+
+    def _remove(self, directive: Directive, depth: int) -> None:
+        how = directive.name.lower().removeprefix("secruleremoveby")
+        tests = [self._select(how, text) for text in directive.arguments]
+        if not tests:
+            raise ValueError("takes at least one argument")
+
+        def edit() -> None:
+            for rule in self._rules.values():
+                if any(test(rule) for test in tests):
+                    self._removed.add(id(rule))
+
+        self._edits.append(edit)
+
+    def _update_target(self, directive: Directive, depth: int) -> None:
+        if len(directive.arguments) not in (2, 3):
+            raise ValueError("takes a selection and a list of variables")
+        test = self._select(directive.name.lower().removeprefix("secruleupdatetargetby"), directive.arguments[0])
+        targets = parse_targets(directive.arguments[1])
+        replaced = parse_targets(directive.arguments[2]) if len(directive.arguments) == 3 else []
+
+        def edit() -> None:
+            for rule in self._rules.values():
+                if test(rule):
+                    update_targets(rule, targets, replaced)
+
+        self._edits.append(edit)
+
+    def _update_action(self, directive: Directive, depth: int) -> None:
+        if len(directive.arguments) != 2:
+            raise ValueError("takes a rule id (id:offset for a link of a chain) and a list of actions")
+        identifier, _, offset = directive.arguments[0].partition(":")
+        test = self._select("id", identifier)
+        link_number = int(offset) if offset.isdecimal() else 0
+
+        def edit() -> None:
+            for rule in self._rules.values():
+                if test(rule) and link_number < len(rule.links):
+                    link = rule.links[link_number]
+                    link.actions = updated(link.actions, directive.arguments[1])
+
+        updated(Actions(), directive.arguments[1])
+        self._edits.append(edit)
+
+
+def rule_has(rule: Rule, how: str, wanted: bytes) -> bool:
+    """Whether a rule carries the tag, or its message is the text, that `how` ("tag" or "msg") asks for."""
+    if how == "tag":
+        return any(wanted.decode("latin-1") in tag for tag in rule.tag_texts)
+    messages = [link.actions.message.source for link in rule.links if link.actions.message]
+    return wanted.decode("latin-1") in messages
+
+
+def update_targets(rule: Rule, targets: list[Target], replaced: list[Target]) -> None:
+    """Add targets and exclusions to the first link, dropping those named as replaced."""
+    names = {target.source.upper() for target in replaced}
+    kept = [target for target in rule.head.targets if target.source.upper() not in names]
+    rule.head.targets = [*kept, *targets]
+
+
+def split_operator(text: str) -> tuple[bool, str, str]:
+    """Split `!@rx foo` into (negated, lower-case name, argument); no `@` means `@rx`."""
+    body = text.strip() if text.lstrip()[:1] in ("!", "@") else text
+    negated = body.startswith("!")
+    if negated:
+        body = body[1:].lstrip() if body[1:].lstrip().startswith("@") else body[1:]
+    if not body.startswith("@"):
+        return negated, "rx", body
+    name, _, argument = body[1:].partition(" ")
+    return negated, name.lower(), argument.strip() if name.lower() != "rx" else argument.lstrip(" ")
+
+
+def _argument(name: str, text: str) -> Macro:
+    """Parse an operator's argument; in a regular expression `%{...}` that names no variable is literal."""
+    try:
+        return macro(text)
+    except ValueError:
+        if name not in ("rx", "rxglobal"):
+            raise
+        literal = text.encode("latin-1")
+        return Macro(text, (literal,), (literal,))
+
+
+_HANDLERS: dict[str, Callable[[Loader, Directive, int], None]] = {
+    "secrule": Loader._sec_rule,
+    "secaction": Loader._sec_action,
+    "secmarker": Loader._marker,
+    "include": Loader._include,
+    "includeoptional": Loader._include,
+    "secdefaultaction": Loader._default_action,
+    "secruleremovebyid": Loader._remove,
+    "secruleremovebytag": Loader._remove,
+    "secruleremovebymsg": Loader._remove,
+    "secruleupdatetargetbyid": Loader._update_target,
+    "secruleupdatetargetbytag": Loader._update_target,
+    "secruleupdatetargetbymsg": Loader._update_target,
+    "secruleupdateactionbyid": Loader._update_action,
+}

@@ -1,0 +1,185 @@
+"""Running a phase: which rules, in what order, on which TX.
+
+Only *candidates* (rules the matcher nominated, and those it cannot judge) are evaluated while the transaction
+is pristine (see `folding.py`); the first write to TX, skip or removal ends that, and from there on the fixed
+rules run in their places between the candidates, exactly as a plain walk over all rules would.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from bascule.waf.seclang.evaluate import BoundRule, evaluate
+from bascule.waf.seclang.folding import MISSING, Folded, FoldedPhase
+from bascule.waf.seclang.model import Rule
+from bascule.waf.seclang.removals import Removals
+from bascule.waf.seclang.variables import TX
+
+if TYPE_CHECKING:
+    from bascule.waf.transaction import Transaction
+
+MAX_REMEMBERED = 4_096
+"""How many different nominations keep their list of candidates."""
+
+_REMOVALS = {"ruleremovebyid": "id", "ruleremovebytag": "tag", "ruleremovebymsg": "msg"}
+
+
+class PhaseProgram:
+    """One phase made ready to run."""
+
+    def __init__(self, folded: FoldedPhase, needs: dict[int, int], fixed: list[Rule]) -> None:
+        self.folded = folded
+        self.rules: dict[int, BoundRule] = {
+            index: BoundRule(rule) for index in (*folded.dynamic, *folded.fixed)
+            if isinstance(rule := folded.entries[index], Rule)
+        }  # fmt: skip
+        self.needs = [(index, needs.get(id(self.rules[index].rule), 0)) for index in folded.dynamic]
+        self.relevant = 0
+        for _, need in self.needs:
+            self.relevant |= need
+        self.places = [place for place, _ in folded.changes]
+        self.states = [state for _, state in folded.changes]
+        self.final = self.states[-1]
+        self.always = sorted({*folded.fixed, *folded.assigned})
+        self.dead = folded.dead
+        self.disturbing = {index for index in folded.dynamic if _disturbs(self.rules[index].rule, fixed)}
+        self._candidates: dict[int, tuple[int, ...]] = {}
+        self._merged: dict[tuple[int, ...], list[int]] = {}
+
+    def candidates(self, mask: int) -> tuple[int, ...]:
+        """The dynamic rules whose every gate is open in `mask`, in order."""
+        key = mask & self.relevant
+        found = self._candidates.get(key)
+        if found is None:
+            found = tuple(index for index, need in self.needs if need & key == need)
+            if len(self._candidates) >= MAX_REMEMBERED:
+                self._candidates.clear()
+            self._candidates[key] = found
+        return found
+
+    def merged(self, candidates: tuple[int, ...]) -> list[int]:
+        """Candidates and fixed rules together, in order."""
+        found = self._merged.get(candidates)
+        if found is None:
+            found = sorted({*self.always, *candidates})
+            if len(self._merged) >= MAX_REMEMBERED:
+                self._merged.clear()
+            self._merged[candidates] = found
+        return found
+
+    def state_before(self, index: int) -> dict[bytes, bytes]:
+        """The pristine TX just before the rule at `index`."""
+        return self.states[bisect_left(self.places, index) - 1]
+
+    def is_dead(self, index: int) -> bool:
+        return any(start <= index < end for start, end in self.dead)
+
+
+def _disturbs(rule: Rule, fixed: list[Rule]) -> bool:
+    """Whether a match may take away a fixed rule, or jump: then the pristine walk no longer holds."""
+    removals = Removals()
+    for link in rule.links:
+        if link.actions.skip or link.actions.skip_after:
+            return True
+        for action in link.actions.runtime:
+            how = _REMOVALS.get(action.argument.name) if action.name == "ctl" else None
+            if how is not None:
+                removals.add(how, action.argument.value)
+            elif action.name == "ctl" and action.argument.name.startswith("ruleremovetarget"):
+                if any(target.variable.source == TX for target in action.argument.value[1]):
+                    return True
+    return any(removals.covers(other) for other in fixed)
+
+
+class Program:
+    """All phases of a rule set, shared by every transaction."""
+
+    def __init__(self, folded: Folded, needs: dict[int, int]) -> None:
+        self.template = folded.template
+        self.folded = folded
+        fixed = [
+            rule for phase in folded.phases.values() for index in phase.fixed
+            if isinstance(rule := phase.entries[index], Rule)
+        ]  # fmt: skip
+        self.phases = {number: PhaseProgram(phase, needs, fixed) for number, phase in folded.phases.items()}
+
+    def run(self, t: Transaction, phase: int) -> None:
+        """Run one phase of a transaction to its end, to a verdict, or to an `allow`."""
+        if t.allow_scope is not None and self._allowed(t, phase):
+            return
+        program = self.phases[phase]
+        candidates = program.candidates(t.mask)
+        if not t.pristine:
+            self._walk(t, program, program.merged(candidates), 0)
+        elif not program.folded.pristine:
+            t.pristine = False
+            self._walk(t, program, program.merged(candidates), 0)
+        else:
+            if candidates:
+                self._pristine(t, program, candidates)
+            if t.pristine:
+                t.tx, t.tx_shared = program.final, True
+
+    @staticmethod
+    def _allowed(t: Transaction, phase: int) -> bool:
+        """Whether an earlier `allow` still holds in `phase`."""
+        if t.allow_scope == "phase" or (t.allow_scope == "request" and phase > 2):
+            t.allow_scope = None
+        return t.allow_scope is not None and phase != 5
+
+    def _pristine(self, t: Transaction, program: PhaseProgram, candidates: tuple[int, ...]) -> None:
+        """Evaluate candidates on the TX of their places; leave for `_walk` as soon as one changes it."""
+        for index in candidates:
+            if program.dead and program.is_dead(index):
+                continue
+            if t.over_budget():
+                return
+            t.tx, t.tx_shared = program.state_before(index), True
+            matched = evaluate(t, program.rules[index])
+            if matched and (t.allow_scope is not None or (t.verdict is not None and t.phase != 5)):
+                t.pristine = False
+                return
+            if not t.tx_shared or (matched and index in program.disturbing):
+                t.pristine = False
+                merged = program.merged(candidates)
+                resume = _resume(t, program, index) if matched else index + 1
+                self._walk(t, program, merged, resume)
+                return
+
+    def _walk(self, t: Transaction, program: PhaseProgram, order: list[int], resume: int) -> None:
+        rules, assigned = program.rules, program.folded.assigned
+        for index in order[bisect_left(order, resume) :]:
+            if index < resume:
+                continue
+            changes = assigned.get(index)
+            if changes is not None:
+                for name, value in changes.items():
+                    if value is None:
+                        t.remove_member("TX", name)
+                    else:
+                        t.set_member("TX", name, value)
+                continue
+            if t.over_budget():
+                return
+            if evaluate(t, rules[index]):
+                if t.allow_scope is not None or (t.verdict is not None and t.phase != 5):
+                    return
+                if t.skip or t.skip_after is not None:
+                    resume = _resume(t, program, index)
+
+
+def _resume(t: Transaction, program: PhaseProgram, index: int) -> int:
+    """Where to go on after a match at `index` that may have skipped; clears the request to skip."""
+    resume = index + 1
+    if t.skip_after is not None:
+        resume = program.folded.marker_after(t.skip_after, index)
+        t.skip_after = None
+    elif t.skip:
+        left = t.skip
+        entries = program.folded.entries
+        while left and resume < len(entries):
+            left -= isinstance(entries[resume], Rule)
+            resume += 1
+        t.skip = 0
+    return min(resume, MISSING)

@@ -1,0 +1,98 @@
+"""SecLang text to directives: continuation lines, comments, quoting. No meaning yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_DIRECTIVE = 1 << 20
+"""Longest logical line in characters; a longer one is a damaged file, not a rule."""
+
+
+class WafLoadError(ValueError):
+    """A rule file that cannot be honoured: says where, why, and what to do about it."""
+
+    def __init__(self, file: str, line: int, reason: str) -> None:
+        super().__init__(f"{file}:{line}: {reason}")
+        self.file, self.line, self.reason = file, line, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One directive with its arguments unquoted, and the place it was read from."""
+
+    name: str
+    arguments: tuple[str, ...]
+    file: str
+    line: int
+    base_dir: Path
+
+    def error(self, reason: str) -> WafLoadError:
+        return WafLoadError(self.file, self.line, reason)
+
+
+def directives(text: str, file: str, base_dir: Path) -> Iterator[Directive]:
+    """Yield the directives of `text` in order.
+
+    Raises:
+        WafLoadError: an unfinished quote or an over-long logical line.
+    """
+    for number, line in _logical_lines(text, file):
+        words = _words(line, file, number)
+        yield Directive(words[0], tuple(words[1:]), file, number, base_dir)
+
+
+def _logical_lines(text: str, file: str) -> Iterator[tuple[int, str]]:
+    """Join lines ended by a backslash; drop blank lines and comments."""
+    pending: list[str] = []
+    start = 0
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.rstrip("\r")
+        if not pending:
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            start = number
+        if line.endswith("\\") and not line.endswith("\\\\"):
+            pending.append(line[:-1])
+            continue
+        logical = "".join([*pending, line]).strip()
+        pending.clear()
+        if len(logical) > MAX_DIRECTIVE:
+            raise WafLoadError(file, start, f"the directive is longer than {MAX_DIRECTIVE} characters")
+        if logical:
+            yield start, logical
+    if pending:
+        raise WafLoadError(file, start, "the file ends inside a continued line; remove the last backslash")
+
+
+def _words(line: str, file: str, number: int) -> list[str]:
+    """Split at white space outside quotes; in quotes a backslash escapes that quote only."""
+    words: list[str] = []
+    at, end = 0, len(line)
+    while at < end:
+        if line[at].isspace():
+            at += 1
+            continue
+        quote = line[at]
+        if quote not in "\"'":
+            stop = at
+            while stop < end and not line[stop].isspace():
+                stop += 1
+            words.append(line[at:stop])
+            at = stop
+            continue
+        word: list[str] = []
+        at += 1
+        while at < end and line[at] != quote:
+            if line[at] == "\\" and at + 1 < end:
+                word.append(quote if line[at + 1] == quote else line[at : at + 2])
+                at += 2
+                continue
+            word.append(line[at])
+            at += 1
+        if at >= end:
+            raise WafLoadError(file, number, f"a {quote} is never closed")
+        words.append("".join(word))
+        at += 1
+    return words

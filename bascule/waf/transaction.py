@@ -1,0 +1,189 @@
+"""One request and its response under inspection: what the proxy drives, and what rules read and write.
+
+The proxy calls, in this order: `request_head`, `request_body` (any number of times), `request_end`,
+`response_head`, `response_body`, `response_end`, `finish`. A Verdict ends the exchange.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bascule.waf.body import BodyView
+from bascule.waf.events import Event, FiredRule
+from bascule.waf.request import ConnectionFacts, Pairs
+from bascule.waf.seclang.collections import to_int
+from bascule.waf.verdict import Verdict
+
+if TYPE_CHECKING:
+    from bascule.waf.engine import Waf
+
+SCORES = (
+    b"blocking_inbound_anomaly_score", b"detection_inbound_anomaly_score", b"inbound_anomaly_score_threshold",
+    b"blocking_outbound_anomaly_score", b"detection_outbound_anomaly_score", b"outbound_anomaly_score_threshold",
+    *(b"%s_anomaly_score_pl%d" % (way, n) for way in (b"inbound", b"outbound") for n in (1, 2, 3, 4)),
+)  # fmt: skip
+"""The TX variables whose values an event carries."""
+
+UNIQUE_BYTES = 12
+
+
+class Transaction(BodyView):
+    """See the module. Not thread-safe; made by `Waf.begin`."""
+
+    __slots__ = (
+        "_unique_id", "allow_scope", "audit_engine", "clock", "deadline", "exhausted", "fired",
+        "mask", "matched_rules", "notes", "phase", "pristine", "rule_engine", "skip", "skip_after", "spent", "started",
+        "verdict", "waf", "would",
+    )  # fmt: skip
+
+    def __init__(self, waf: Waf, connection: ConnectionFacts) -> None:
+        self.waf = waf
+        self.config = config = waf.rules.config
+        self.connection = connection
+        self.clock: Callable[[], float] = waf.clock
+        self.started = self.clock()
+        self.deadline = 0.0
+        self.spent = 0.0
+        self.phase = 0
+        self.rule_engine = config.rule_engine
+        self.audit_engine = config.audit_engine
+        self.verdict: Verdict | None = None
+        self.would: Verdict | None = None
+        self.fired: list[FiredRule] = []
+        self.matched_rules: list[int] = []
+        self.notes: list[str] = []
+        self.skip = 0
+        self.skip_after: str | None = None
+        self.allow_scope: str | None = None
+        self.pristine = True
+        self.exhausted = False
+        self.mask = 0
+        self._unique_id: bytes | None = None
+        self.reset_state(waf.store, waf.wall_clock(), waf.program.template)
+        self.reset_body()
+
+    # -- what the proxy calls --------------------------------------------------------------------
+
+    def request_head(self, method: bytes, target: bytes, version: bytes, headers: Pairs) -> Verdict | None:
+        """Phase 1. Header names are lower case; `version` is b"1.1", b"2" or with `HTTP/` before it."""
+        began = self.clock()
+        self.set_head(method, target, version, headers)
+        self.choose_processor()
+        if self.rule_engine == "Off":
+            return None
+        self.mask = self.waf.nominator.head(self)
+        return self._run(1, began)
+
+    @property
+    def wants_request_body(self) -> bool:
+        """Whether `request_body` should be given the body."""
+        return self.request_body_access and self.rule_engine != "Off"
+
+    def request_end(self) -> Verdict | None:
+        """Phase 2: call it once the body is complete, or at once if there is none."""
+        if self.rule_engine == "Off":
+            return None
+        began = self.clock()
+        if self.body_seen:
+            self.process_body()
+            self.mask |= self.waf.nominator.body(self)
+        return self._run(2, began)
+
+    def response_head(self, status: int, headers: Pairs) -> Verdict | None:
+        """Phase 3. Header names are lower case."""
+        self.set_response(status, headers)
+        if self.rule_engine == "Off":
+            return None
+        began = self.clock()
+        self.mask |= self.waf.nominator.response_head(self)
+        return self._run(3, began)
+
+    def response_end(self) -> Verdict | None:
+        """Phase 4: call it when the response body is complete, or its window is full."""
+        if self.rule_engine == "Off":
+            return None
+        began = self.clock()
+        self.mask |= self.waf.nominator.response_body(self)
+        return self._run(4, began)
+
+    def finish(self) -> Event | None:
+        """Phase 5. Returns the audit event if anything is worth one."""
+        if self.rule_engine == "Off" and not self.fired:
+            return None
+        self._run(5, self.clock())
+        if not (self.fired or self.would or self.notes) or self.audit_engine == "Off":
+            return None
+        return self._event()
+
+    def enter(self, tx: dict[bytes, bytes]) -> None:
+        """Start afresh on `tx`: for transactions that only try out rules at load or on first sight."""
+        self.tx, self.tx_shared = tx, True
+        self.fired.clear()
+        self.matched_rules.clear()
+        self.would = self.verdict = self.skip_after = self.allow_scope = self.removals = None
+        self.skip = 0
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def _run(self, phase: int, began: float) -> Verdict | None:
+        if phase != 5 and self.verdict is not None:
+            return self.verdict
+        self.phase = phase
+        self.deadline = began + self.waf.time_budget - self.spent
+        self.waf.program.run(self, phase)
+        self.spent += self.clock() - began
+        return self.verdict
+
+    def over_budget(self) -> bool:
+        """Whether the time for this transaction is used up; notes it, and blocks if the policy is closed."""
+        if self.exhausted:
+            return True
+        if self.phase == 5 or self.clock() < self.deadline:
+            return False
+        self.exhausted = True
+        policy = self.waf.settings.on_budget
+        self.notes.append(f"time budget of {self.waf.time_budget:g} s used up in phase {self.phase}: fail {policy}")
+        if policy == "closed":
+            self.intervene("deny", 403, b"", 0, b"the inspection's time budget is used up")
+        return True
+
+    def allow(self, scope: str) -> None:
+        """`allow`: skip the other rules of the phase ("phase"), up to the response ("request"), or all."""
+        if self.rule_engine == "On":
+            self.allow_scope = scope or "all"
+
+    def intervene(self, kind: str, status: int | None, location: bytes, rule_id: int, message: bytes) -> None:
+        """Record a disruptive action; it takes effect only where the rule engine is On."""
+        action = {"deny": "block", "redirect": "redirect", "drop": "drop"}[kind]
+        if action == "redirect":
+            status = status if status in (301, 302, 303, 307) else 302
+        verdict = Verdict(action, status or 403, rule_id, message, location, self.phase)
+        if self.would is None:
+            self.would = verdict
+        if self.rule_engine == "On" and self.verdict is None and self.phase != 5:
+            self.verdict = verdict
+
+    def note(self, text: str) -> None:
+        """Add a remark of the engine itself to the event (bounded)."""
+        if len(self.notes) < 32:
+            self.notes.append(text)
+
+    @property
+    def unique_id(self) -> bytes:
+        """UNIQUE_ID, and the reference by which a refusal can be found."""
+        if self._unique_id is None:
+            self._unique_id = secrets.token_hex(UNIQUE_BYTES).encode("ascii")
+        return self._unique_id
+
+    def _event(self) -> Event:
+        tx = self.tx
+        scores = {name.decode(): tx[name].decode("latin-1") for name in SCORES if to_int(tx.get(name, b"0"))}
+        return Event(
+            reference=self.unique_id.decode(), time=self.time, client=self.connection.client_address,
+            method=self.method, target=self.target, host=self.header(b"host") or b"", mode=self.rule_engine,
+            verdict=self.verdict or self.would, enforced=self.verdict is not None, fired=self.fired, scores=scores,
+            engine_us=round(self.spent * 1e6), notes=self.notes, status=self.status,
+            sanitised=frozenset(self.sanitised), audit=any(fired.rule.audit_log for fired in self.fired),
+        )  # fmt: skip

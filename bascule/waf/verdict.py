@@ -1,0 +1,20 @@
+"""What the firewall decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision that ends the exchange. `message` is for events, never for the client.
+
+    `action` is "block", "redirect" (with `location`), "drop" (close without an answer) or "allow".
+    """
+
+    action: str
+    status: int
+    rule_id: int
+    message: bytes = b""
+    location: bytes = b""
+    phase: int = 0
