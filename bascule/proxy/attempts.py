@@ -29,6 +29,7 @@ def start(exchange: Exchange) -> None:
         return
     exchange.server = server
     exchange.tries += 1
+    exchange.charged = True
     kept = connector.kept(server, exchange.app.now)
     if kept is not None:
         _send(exchange, kept)

@@ -39,6 +39,7 @@ class Exchange:
         "app",
         "bytes_in",
         "bytes_out",
+        "charged",
         "cause",
         "close",
         "connecting",
@@ -95,6 +96,8 @@ class Exchange:
         self.ticket: Ticket | None = None
         self.tried: tuple[ServerState, ...] = ()
         self.tries = 0
+        self.charged = False
+        """Whether the pool counts this request as in progress at `server`."""
         self.responding = False
         self.framing = wire.IDENTITY
         self.close = False
@@ -394,8 +397,9 @@ class Exchange:
                 origin.release(self.app.now)
             else:
                 origin.close()
-        if self.tries and outcome is not None and (pool := self.route.pool) is not None:
-            pool.release(self.server, outcome, self.wait)
+        if self.charged and (pool := self.route.pool) is not None:
+            self.charged = False
+            pool.release(self.server, Outcome.CLIENT_ABORT if outcome is None else outcome, self.wait)
 
     def record(self) -> None:
         """Hand the facts to the log and the metrics."""
