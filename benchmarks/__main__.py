@@ -55,14 +55,14 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(stderr=options.markdown)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        outcomes, budget = _measure(options, console)
+        outcomes, budget, machine = _measure(options, console)
     except BenchError as error:
         console.print(f"[red]bench:[/] {error}", highlight=False)
         return 1
     except KeyboardInterrupt:
         console.print("[yellow]interrupted; everything that was started is ended[/]")
         return 130
-    machine, versions = describe(), _versions(outcomes)
+    versions = _versions(outcomes)
     path = _RESULTS / f"results-{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}.json"
     path.parent.mkdir(exist_ok=True)
     document = report.document(outcomes, machine, versions, asdict(budget))
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _measure(options: argparse.Namespace, console: Console) -> tuple[list[Outcome], Budget]:
+def _measure(options: argparse.Namespace, console: Console) -> tuple[list[Outcome], Budget, dict[str, str]]:
     check_peers(options.peers)
     workloads = choose(options.only, options.crs)
     for tool, package in (("nginx", "nginx-light"), ("wrk", "wrk"), ("taskset", "util-linux")):
@@ -82,6 +82,7 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[list[Outcom
             raise BenchError(f"{tool} is not installed (the origin, the load, the pinning): apt-get install {package}")
     cores = pick_cores()
     raise_descriptor_limit()
+    machine = describe()
     os.sched_setaffinity(0, {cores.load})
     budget = Budget(options.quick, options.seconds)
     crs = options.crs.resolve() if options.crs else None
@@ -96,7 +97,7 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[list[Outcom
             report.show(console, outcome)
             outcomes.append(outcome)
     console.print(f"took {time.monotonic() - begun:.0f} s", highlight=False)
-    return outcomes, budget
+    return outcomes, budget, machine
 
 
 def _versions(outcomes: Sequence[Outcome]) -> dict[str, str]:

@@ -41,11 +41,15 @@ def pick_cores() -> Cores:
     return Cores(peer=allowed[0], load=allowed[1])
 
 
-def raise_descriptor_limit() -> int:
-    """Lift the soft limit on open files to the hard one, for this process and its children; return it."""
+def descriptor_limit() -> int:
+    """Return how many files this process and its children may open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def raise_descriptor_limit() -> None:
+    """Lift the soft limit on open files to the hard one, for this process and its children."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 def free_port() -> int:

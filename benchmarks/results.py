@@ -28,6 +28,7 @@ THROUGHPUT = Metric("mib_per_s", "throughput", "MiB/s", 0, fewer_is_better=False
 CPU_PER_GIB = Metric("cpu_ms_per_gib", "CPU per GiB", "ms", 0)
 GROWTH = Metric("growth_mib", "peak growth", "MiB", 1)
 IDLE = Metric("kib_each", "memory each", "KiB", 1)
+HELD = Metric("held", "connections", "")
 CAPACITY = Metric("capacity", "rate of a core", "per s", 0, fewer_is_better=False)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.attacks import check_refuses_attacks
 from benchmarks.lab import Lab, lab
 from benchmarks.machine import BenchError, Cores
 from benchmarks.peers import PEERS
@@ -72,9 +73,20 @@ def run_workload(
     with lab(scratch / workload.name, cores, workload.needs(budget), workload.entries(installed), crs) as ready:
         outcome.notes.update(ready.failures)
         workload.write_pool(ready)
+        _check_firewalls(ready, outcome)
         for number in range(_WARM_UP if workload.warms_up(budget) else 0, workload.rounds(budget)):
             _run_round(workload, ready, number, budget, outcome, progress)
     return outcome
+
+
+def _check_firewalls(ready: Lab, outcome: Outcome) -> None:
+    """Leave out a WAF that lets attacks through: its speed would say nothing."""
+    for contender in ready.contenders:
+        if contender.entry.peer.inspects:
+            try:
+                check_refuses_attacks(contender.port)
+            except BenchError as error:
+                outcome.notes[contender.entry.name] = f"failed: {error}"
 
 
 def _run_round(

@@ -12,7 +12,7 @@ from benchmarks import results, traffic
 from benchmarks.idle import with_idle_connections
 from benchmarks.lab import Contender, Entry, Lab, Needs
 from benchmarks.load import LoadResult, run_handshakes, run_wrk
-from benchmarks.machine import BenchError
+from benchmarks.machine import BenchError, descriptor_limit
 from benchmarks.peers import Peer
 from benchmarks.processes import cpu_spent, wait_until
 from benchmarks.results import Metric, Sample, Target
@@ -207,7 +207,7 @@ class Transfer(Workload):
 class Idle(Workload):
     """Ten thousand clients that asked once and stay connected."""
 
-    metrics = (results.IDLE, results.MEMORY)
+    metrics = (results.IDLE, results.MEMORY, results.HELD)
 
     def __init__(self, name: str, title: str, targets: Sequence[Target]) -> None:
         super().__init__(name, title, PROXIES, targets)
@@ -216,13 +216,22 @@ class Idle(Workload):
         return 1
 
     def measure(self, lab: Lab, contender: Contender, number: int, budget: Budget) -> Sample:
-        count = 200 if number < 0 else budget.idle_connections
+        count = 200 if number < 0 else min(budget.idle_connections, most_clients(descriptor_limit()))
         requests = traffic.read_pool(lab.folder / "pool")
         contender.settle()
         resting = contender.service.memory_bytes()
         held = with_idle_connections(contender.port, count, requests, lambda: _steady_memory(contender))
-        values = {results.IDLE.key: (held - resting) / 1024 / count, results.MEMORY.key: held / 2**20}
+        values = {
+            results.IDLE.key: (held - resting) / 1024 / count,
+            results.MEMORY.key: held / 2**20,
+            results.HELD.key: count,
+        }
         return Sample(contender.entry.name, number, values)
+
+
+def most_clients(descriptors: int) -> int:
+    """Return how many clients a proxy can hold: a careful one keeps a descriptor for the origin's side of each."""
+    return (descriptors - 500) // 2
 
 
 def _steady_memory(contender: Contender) -> int:

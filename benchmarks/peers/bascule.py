@@ -35,6 +35,7 @@ class BasculeCRS(Bascule):
     """Bascule that blocks by the OWASP CRS at paranoia level 1."""
 
     name = "bascule-crs"
+    inspects = True
 
     def arguments(self, site: Site) -> Sequence[str]:
         return [*super().arguments(site), "--waf", "block", "--rules", "crs", "--crs", str(site.crs)]

@@ -44,6 +44,8 @@ class Peer(ABC):
     name: ClassVar[str]
     install: ClassVar[str]
     """What to type where it is absent."""
+    inspects: ClassVar[bool] = False
+    """Whether it has a WAF that blocks, and so must refuse an attack before its speed is worth a number."""
     version_pattern: ClassVar[str] = r"(\d+(?:\.\d+)+\w*)"
 
     @abstractmethod

@@ -38,6 +38,7 @@ class NginxModSecurity(Nginx):
     """Paranoia level 1, blocking, the same rules as every other peer with a WAF."""
 
     name = "nginx-modsec"
+    inspects = True
     install = "apt-get install nginx-light libnginx-mod-http-modsecurity"
 
     def program(self) -> Path | None:

@@ -16,7 +16,7 @@ from benchmarks.machine import BenchError
 from benchmarks.peers.base import find_program
 from benchmarks.processes import process_table, tree_of, wait_until
 from benchmarks.runner import check_peers, choose
-from benchmarks.workloads import FIREWALL_WORKLOADS, WORKLOADS, Budget
+from benchmarks.workloads import FIREWALL_WORKLOADS, WORKLOADS, Budget, most_clients
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,6 +67,11 @@ def test_a_run_fits_its_time() -> None:
             if workload.name not in ("download", "upload", "idle")
         )
         assert rounds <= limit
+
+
+@pytest.mark.parametrize(("descriptors", "clients"), [(20_000, 9_750), (1_048_576, 524_038)])
+def test_idle_clients_leave_descriptors_for_the_origin(descriptors: int, clients: int) -> None:
+    assert most_clients(descriptors) == clients
 
 
 needs_tools = pytest.mark.skipif(

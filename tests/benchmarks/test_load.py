@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import pytest
 
+from benchmarks.attacks import check_refuses_attacks
 from benchmarks.idle import source_address, with_idle_connections
 from benchmarks.load import LoadResult, parse_wrk, percentile
 from benchmarks.machine import BenchError
@@ -101,6 +103,55 @@ def test_download_counts_the_bytes() -> None:
             download(port, "/no", 1000)
         with pytest.raises(BenchError, match="download"):
             download(port, "/short", 9999)
+
+
+class Firewall(Answers):
+    """Refuses script tags and UNION in targets, and in bodies unless the body is JSON."""
+
+    def do_GET(self) -> None:
+        self.path = "/no" if self.attacked(self.path) else "/"
+        super().do_GET()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.path = "/no" if self.attacked(body) else "/"
+        super().do_GET()
+
+    def attacked(self, text: str) -> bool:
+        plain = unquote_plus(text)
+        return "<script>" in plain or "UNION SELECT" in plain
+
+
+class BlindToJson(Firewall):
+    """Looks away where many do."""
+
+    def attacked(self, text: str) -> bool:
+        return not text.startswith("{") and super().attacked(text)
+
+
+class RefusesAll(Firewall):
+    """Refuses everything."""
+
+    def attacked(self, text: str) -> bool:
+        return True
+
+
+def test_firewall_that_refuses_attacks_is_measured() -> None:
+    with serving(Firewall) as port:
+        check_refuses_attacks(port)
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (BlindToJson, "in a JSON body is answered 200, not 403"),
+        (RefusesAll, "harmless GET is answered 403"),
+        (Sink, "harmless GET is answered 501"),
+    ],
+)
+def test_firewall_that_does_not_work_is_not(handler: type[BaseHTTPRequestHandler], message: str) -> None:
+    with serving(handler) as port, pytest.raises(BenchError, match=message):
+        check_refuses_attacks(port)
 
 
 def test_idle_clients_share_addresses_by_the_hundred() -> None:

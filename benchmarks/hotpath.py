@@ -1,0 +1,170 @@
+"""`python -m benchmarks.hotpath [--profile]`: what a request costs in Python alone, step by step, in microseconds.
+
+The data plane of a worker runs on transports that swallow what is written, so neither the kernel nor the event loop
+takes part. Requests are the browser-like ones of the bench, no two alike. Run it by hand before and after a change of
+the hot path; live, with cold caches, the same code takes about half as long again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import pstats
+import random
+import sys
+from collections.abc import Callable, Sequence
+from time import perf_counter_ns
+from typing import Any
+
+from benchmarks import traffic
+from bascule.config.compile import compile_config
+from bascule.config.quick import reverse_config
+from bascule.proxy import wire
+from bascule.proxy.app import ProxyApp
+from bascule.proxy.client import ClientConnection
+from bascule.proxy.exchange import Exchange
+from bascule.server.worker import settle_gc
+from bascule.state.arena import Arena
+from bascule.telemetry.recorder import Recorder
+from bascule.tls.server import ServerContexts
+from bascule.upstream.board import Board
+from bascule.upstream.connection import OriginConnection
+from bascule.upstream.pool import Outcome, Unavailable
+
+_REQUESTS = 4096
+_ROUNDS = 9
+_ARENA = 1 << 24
+_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 23 Nov 2026 22:26:05 GMT\r\nContent-Type: text/html\r\n"
+    b"Content-Length: 59\r\nConnection: keep-alive\r\n\r\n" + b"x" * 59
+)
+_ANSWER_HEAD = _ANSWER.partition(b"\r\n\r\n")[0] + b"\r\n"
+
+
+class Swallow(asyncio.Transport):
+    """A transport to nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 54321), "sockname": ("127.0.0.1", 80)})
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+    abort = pause_reading = resume_reading = close
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+
+class Bench:
+    """A worker's proxy with one client and one kept connection to the one server."""
+
+    def __init__(self) -> None:
+        plan = compile_config(reverse_config(listen="127.0.0.1:0", to=["http://127.0.0.1:9"], workers=1))
+        self.recorder = Recorder(plan, Arena(_ARENA), 0)
+        board = Board(Arena(_ARENA), plan.pools, 1)
+        loop = asyncio.get_running_loop()
+        self.app = ProxyApp(plan, board, self.recorder, ServerContexts.build(plan), [], 0, loop)
+        self.pool = self.app.pools[0]
+        self.client = ClientConnection(self.app)
+        self.client.connection_made(Swallow())
+        self.origin = OriginConnection(self.app.connectors[0], self.pool.servers[0])
+        self.origin.connection_made(Swallow())
+        self.origin.keep = True
+        self.origin.release(self.app.now)
+        rng = random.Random(1)
+        texts = [traffic.page(rng) for _ in range(_REQUESTS)]
+        self.requests = [t.replace(traffic.SLOT, f"{n:010}").encode() for n, t in enumerate(texts)]
+
+    def whole(self, request: bytes) -> None:
+        """One request, from the client's bytes to the client's bytes, with its record for the log."""
+        self.client.data_received(request)
+        self.origin.data_received(_ANSWER)
+
+    def measure(self, step: Callable[[bytes], object]) -> float:
+        """Return the microseconds of one `step`, the best of several rounds over all requests."""
+        best = 1 << 62
+        for _ in range(_ROUNDS):
+            start = perf_counter_ns()
+            for request in self.requests:
+                step(request)
+            best = min(best, perf_counter_ns() - start)
+            self.recorder.records.clear()
+        return best / len(self.requests) / 1e3
+
+    def steps(self) -> dict[str, Callable[[bytes], object]]:
+        """Return the parts that stand on their own; what `whole` costs beyond them is the way between them."""
+        app, client, pool = self.app, self.client, self.pool
+        heads = {request: app.requests.parse(request[:-2]) for request in self.requests}
+        exchange = Exchange(client, heads[self.requests[0]])
+        exchange.begin()
+        self.origin.release(app.now)
+        responses = app.connectors[0].responses
+        answer = responses.parse(_ANSWER_HEAD, b"GET")
+
+        def pick_and_release(request: bytes) -> None:
+            server = pool.pick(exchange)
+            if not isinstance(server, Unavailable):
+                pool.release(server, Outcome.OK, 0.001)
+
+        return {
+            "(empty loop)": lambda request: None,
+            "parse request head": lambda request: app.requests.parse(request[:-2]),
+            "make exchange": lambda request: Exchange(client, heads[request]),
+            "pick and release": pick_and_release,
+            "write request head": lambda request: wire.request_head(exchange),
+            "parse response head": lambda request: responses.parse(_ANSWER_HEAD, b"GET"),
+            "write response head": lambda request: wire.response_head(exchange, answer, wire.IDENTITY, False),
+            "record": lambda request: exchange.record(),
+        }
+
+    def log_cost(self) -> float:
+        """Return the microseconds that a record costs at the tick."""
+        for request in self.requests:
+            self.whole(request)
+        start = perf_counter_ns()
+        self.recorder.flush()
+        return (perf_counter_ns() - start) / len(self.requests) / 1e3
+
+
+async def run(profile: bool) -> None:
+    """Print the table, or the profile of whole requests."""
+    bench = Bench()
+    for request in bench.requests:
+        bench.whole(request)
+    bench.recorder.flush()
+    settle_gc()
+    if profile:
+        profiler = cProfile.Profile()
+        profiler.enable()
+        bench.measure(bench.whole)
+        profiler.disable()
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(40)
+        return
+    whole = bench.measure(bench.whole)
+    log = bench.log_cost()
+    empty = 0.0
+    for name, step in bench.steps().items():
+        cost = bench.measure(step)
+        empty = empty or cost
+        print(f"{name:20} {cost - empty if name[0] != '(' else cost:6.2f}")
+    print(f"{'whole request':20} {whole:6.2f}\n{'log and metrics':20} {log:6.2f}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run by hand."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hotpath", description="Python's share of a request.")
+    parser.add_argument("--profile", action="store_true", help="print where the time goes, by function")
+    asyncio.run(run(parser.parse_args(arguments).profile))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
