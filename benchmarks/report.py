@@ -50,7 +50,7 @@ def number(value: float | None, digits: int) -> str:
 def columns(outcome: Outcome) -> list[str]:
     """Return the heads of a table."""
     base = "x1" if outcome.workload.base_of("nginx") != "nginx" else "nginx"
-    return ["proxy", *map(heading, outcome.workload.metrics), f"ratio to {base}", "errors"]
+    return ["proxy", *map(heading, outcome.workload.metrics), f"to {base}", "errors"]
 
 
 def judgement(verdict: Verdict) -> str:
@@ -69,7 +69,7 @@ def show(console: Console, outcome: Outcome) -> None:
     """Print a workload's table, notes and verdicts."""
     head, *rest = columns(outcome)
     table = Table(title=outcome.workload.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.pad_edge, table.padding = False, (0, 1, 0, 0)
+    table.show_edge, table.padding = False, (0, 1, 0, 0)
     table.add_column(head, no_wrap=True)
     for title in rest:
         table.add_column(title, justify="right")

@@ -19,7 +19,7 @@ class Metric:
 
 
 CPU = Metric("cpu_us", "CPU per request", "µs", 1)
-RATE = Metric("rate", "rate", "per s", 0, fewer_is_better=False)
+RATE = Metric("rate", "rate", "/s", 0, fewer_is_better=False)
 P50 = Metric("p50_ms", "p50", "ms", 2)
 P99 = Metric("p99_ms", "p99", "ms", 2)
 BUSY = Metric("busy", "core used", "%")
@@ -29,7 +29,7 @@ CPU_PER_GIB = Metric("cpu_ms_per_gib", "CPU per GiB", "ms", 0)
 GROWTH = Metric("growth_mib", "peak growth", "MiB", 1)
 IDLE = Metric("kib_each", "memory each", "KiB", 1)
 HELD = Metric("held", "connections", "")
-CAPACITY = Metric("capacity", "rate of a core", "per s", 0, fewer_is_better=False)
+CAPACITY = Metric("capacity", "core rate", "/s", 0, fewer_is_better=False)
 
 
 @dataclass(frozen=True, slots=True)
