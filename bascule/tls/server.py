@@ -92,6 +92,7 @@ class ServerContexts:
         self._seen: dict[tuple[str, ...], Signature] = {}
         self._made: dict[_Recipe, ssl.SSLContext] = {}
         self._sites: list[SiteTlsContext] = []
+        self._told: set[str] = set()
         self._previous = previous
         self._listeners = [
             self._listener(listener.tls, plan.sites) if listener.tls else None for listener in plan.listeners
@@ -110,8 +111,8 @@ class ServerContexts:
     def reload(self) -> list[str]:
         """Read changed files again; connections made from now on get the new certificates.
 
-        Returns what is wrong with files that cannot be used: the old certificates then stay in use, and the files are
-        looked at again at the next reload.
+        Returns what is wrong with files that cannot be used, once: the old certificates then stay in use, and the files
+        are looked at again at the next reload.
         """
         problems: list[str] = []
         for files in list(self._pairs):
@@ -125,7 +126,8 @@ class ServerContexts:
             else:
                 self._seen[(files.cert, files.key)] = before
         problems += self._reload_authorities()
-        return problems
+        told, self._told = self._told, set(problems)
+        return [problem for problem in problems if problem not in told]
 
     # Making ----------------------------------------------------------------------------------------
 
