@@ -69,7 +69,7 @@ def show(console: Console, outcome: Outcome) -> None:
     """Print a workload's table, notes and verdicts."""
     head, *rest = columns(outcome)
     table = Table(title=outcome.workload.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.show_edge, table.padding = False, (0, 1, 0, 0)
+    table.show_edge, table.padding = False, (0, 0)
     table.add_column(head, no_wrap=True)
     for title in rest:
         table.add_column(title, justify="right")
