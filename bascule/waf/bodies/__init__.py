@@ -10,7 +10,7 @@ from .json import JsonBody, parse_json
 from .limits import Limits
 from .multipart import MultipartBody, MultipartParser, Part, parse_multipart
 from .urlencoded import UrlencodedBody, parse_urlencoded
-from .xml import XmlBody, parse_xml
+from .xml import XmlBody, check_xpath, parse_xml
 
 __all__ = [
     "JsonBody",
@@ -20,6 +20,7 @@ __all__ = [
     "Part",
     "UrlencodedBody",
     "XmlBody",
+    "check_xpath",
     "parse_cookies",
     "parse_json",
     "parse_multipart",

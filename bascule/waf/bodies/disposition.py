@@ -102,8 +102,11 @@ def _read_value(value: bytes, at: int, name: bytes, result: Disposition) -> tupl
                 start = at + 1
                 at += 1
         at += 1
+    if not char:  # never closed
+        result.invalid_quoting = True
+        return b"", -9, quote
     out.append(value[start:at])
-    return b"".join(out), min(at + 1, len(value)), quote
+    return b"".join(out), at + 1, quote
 
 
 def _store(result: Disposition, name: bytes, text: bytes, quote: bytes) -> int:

@@ -156,12 +156,12 @@ class MultipartParser:
                 self._finish_part()
                 self._complete = True
             else:
-                body.flags.error = 1
                 self._fail("Final boundary missing." if self._boundaries else "No boundaries found in payload.")
         return body
 
     def _fail(self, error: str) -> None:
-        self.body.error = "Multipart: " + error
+        """Keep the first error: it is the cause of those that follow."""
+        self.body.error = self.body.error or "Multipart: " + error
 
     def _stop(self, error: str) -> None:
         self._fail(error)
@@ -299,6 +299,8 @@ class MultipartParser:
             self._fail(f"Invalid part header (colon missing): {line.decode('latin-1')}")
         elif not name:
             self._fail("Invalid part header (header name missing).")
+        elif not all(32 < char < 127 for char in name):
+            self._fail("Invalid part header (contains invalid character).")
         elif name.lower() in part.headers:
             self._fail(f"Duplicate part header: {name.decode('latin-1')}.")
         elif len(part.headers) >= self._limits.part_headers:

@@ -24,11 +24,14 @@ class XmlBody:
         """Return the text of each node that an XPath 1.0 target selects (`/*`, `//@*`, `/x:a/text()`).
 
         An expression that yields no nodes, as count() does, has no values; ModSecurity agrees.
-        Raises ValueError for an expression that is no XPath or uses an undeclared prefix.
+        One that is wrong (see `check_xpath`) has none either.
         """
         if self.root is None:
             return []
-        found = _compile(expression, tuple(sorted((namespaces or {}).items())))(self.root.getroottree())
+        try:
+            found = _compile(expression, tuple(sorted((namespaces or {}).items())))(self.root.getroottree())
+        except etree.XPathError:
+            return []
         if not isinstance(found, list):
             return []
         return [_content(node) for node in found[:MAX_NODES]]
@@ -36,10 +39,17 @@ class XmlBody:
 
 @lru_cache(maxsize=256)
 def _compile(expression: str, namespaces: tuple[tuple[str, str], ...]) -> etree.XPath:
+    return etree.XPath(expression, namespaces=dict(namespaces) or None, smart_strings=False)
+
+
+def check_xpath(expression: str, namespaces: Mapping[str, str] | None = None) -> None:
+    """Raise ValueError for a target that is no XPath 1.0 or uses a prefix that no action `xmlns` declares."""
     try:
-        return etree.XPath(expression, namespaces=dict(namespaces) or None, smart_strings=False)
-    except etree.XPathSyntaxError as error:
-        raise ValueError(f"XML:{expression} is no XPath 1.0 expression: {error}") from error
+        _compile(expression, tuple(sorted((namespaces or {}).items())))(etree.Element("x").getroottree())
+    except etree.XPathError as error:
+        raise ValueError(
+            f"XML:{expression}: {error}; write an XPath 1.0 expression and declare its prefixes with xmlns"
+        ) from error
 
 
 def _content(node: object) -> bytes:

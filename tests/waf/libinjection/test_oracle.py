@@ -21,8 +21,7 @@ SecRule ARGS:a "@detectSQLi" "id:1,phase:2,pass,log,capture,t:none,logdata:'%{TX
 SecRule ARGS:a "@detectXSS" "id:2,phase:2,pass,log,t:none"
 """
 SQL_PIECES = (
-    b"' \" ` -- # /* */ ( ) , 1 or union select \0 < > = on / &# \xa0 $ @ \\ { } ; . :: if in( like e' q'( 0x"
-    b" ! 1.e"
+    b"' \" ` -- # /* */ ( ) , 1 or union select \0 < > = on / &# \xa0 $ @ \\ { } ; . :: if in( like e' q'( 0x ! 1.e"
 ).split(b" ")
 HTML_PIECES = (
     b"' \" < > = / \0 a on onclick href java script !-- -- -!> ? % %> ` &#x6a; &#106 style svg xmlns ![CDATA["

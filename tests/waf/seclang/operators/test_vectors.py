@@ -16,6 +16,8 @@ DISAGREEMENTS = {
     ("coraza", "ipmatch", "0:0::/80", "0000:0000:0000:0000:0000:ffff:ffff:ffff"): (
         "Go reads ::ffff:ffff:ffff as IPv4; ModSecurity and RFC 4291 have it within ::/80"
     ),
+    ("secrules", "validatebyterange", "xxx", "TestCase"): "an invalid range is refused at load, not ignored",
+    ("coraza", "validatebyterange", "xxx", "TestCase"): "an invalid range is refused at load, not ignored",
 }
 # Operators whose vectors cannot be run, and why.
 NOT_RUN = {

@@ -1,0 +1,105 @@
+"""JSON bodies: names, order, errors, limits."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.waf.bodies import Limits, parse_json
+
+
+@pytest.mark.parametrize(
+    ("body", "pairs"),
+    [
+        (b'{"foo":"bar","mod":"sec"}', [(b"json.foo", b"bar"), (b"json.mod", b"sec")]),
+        (b'{"a":[{"b":1},[2],{}]}', [(b"json.a.array_0.b", b"1"), (b"json.a.array_1.array_0", b"2")]),
+        (b'[1,[2],{"a":3}]', [(b"json.array_0", b"1"), (b"json.array_1.array_0", b"2"), (b"json.array_2.a", b"3")]),
+        (b'"x"', [(b"json", b"x")]),
+        (b" 12 ", [(b"json", b"12")]),
+        (b'{"a":1.50e3,"b":true,"c":null}', [(b"json.a", b"1.50e3"), (b"json.b", b"true"), (b"json.c", b"")]),
+        (b'{"a":1,"a":2}', [(b"json.a", b"1"), (b"json.a", b"2")]),
+        (b'{"":{"x":1},"y":{"":2}}', [(b"json.empty-key.x", b"1"), (b"json.y.empty-key", b"2")]),
+        (b'{"a":"\\u0000b\\n"}', [(b"json.a", b"\0b\n")]),
+        (b'{"a":"\\ud800x\\ud83d\\ude00"}', [(b"json.a", "?x\U0001f600".encode())]),
+        (b'{"a":[],"b":{}}', []),
+        (b'{"a":"[[[[{{{{"}', [(b"json.a", b"[[[[{{{{")]),
+    ],
+)  # fmt: skip
+def test_flattened_as_modsecurity_does(body: bytes, pairs: list[tuple[bytes, bytes]]) -> None:
+    result = parse_json(body)
+    assert (result.pairs, result.error) == (pairs, "")
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", "parse error: premature EOF"),
+        (b'{"a":1', "parse error: premature EOF"),
+        (b'{"a":"x', "parse error: premature EOF"),
+        (b'{"a":"\xff"}', "lexical error: invalid bytes in UTF8 string."),
+        (b'{"a":NaN}', "lexical error: invalid char in json text."),
+        (b'{"a":"\x01"}', "lexical error: invalid character inside string."),
+        (b'{"a":1} x', "parse error: trailing garbage"),
+        (b'{"a":01}', "parse error:"),
+        (b'{"a":1,}', "parse error:"),
+        (b"\xef\xbb\xbf{}", "parse error:"),
+        (b"{'a':1}", "parse error:"),
+        (b"a=b", "parse error:"),
+    ],
+)
+def test_errors_are_worded_as_yajl_words_them(body: bytes, error: str) -> None:
+    assert parse_json(body).error.startswith(error)
+
+
+def test_depth_is_limited() -> None:
+    nested = b"[" * 64 + b"1" + b"]" * 64
+    assert parse_json(nested).error == ""
+    for body in (b"[" + nested + b"]", b"[" * 100_000, b'{"a":' * 100_000, b'["\\"",' + b"[" * 70):
+        assert "depth limit exceeded" in parse_json(body).error
+    assert parse_json(b"[[]]", Limits(depth=1)).error != ""
+    assert parse_json(b'{"a":[' + b"{}," * 500 + b"{}]}").error == ""
+
+
+def test_fields_are_limited() -> None:
+    result = parse_json(b"[" + b"1," * 5000 + b"1]", Limits(fields=100))
+    assert len(result.pairs) == 100
+    assert "client cancelled parse" in result.error
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_leaves_all_arrive(value: object) -> None:
+    def leaves(item: object) -> int:
+        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else None
+        return 1 if children is None else sum(map(leaves, children))
+
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):
+        result = parse_json(text.encode("utf-8", "surrogatepass"))
+        if not result.error:
+            assert len(result.pairs) == leaves(value)
+        else:
+            assert "UTF8" in result.error
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='[]{}",:\\u0123abtruefalsn.-+eE ', max_size=60).map(str.encode))
+def test_total(body: bytes) -> None:
+    parse_json(body)
+
+
+@pytest.mark.parametrize(
+    "piece", [b"[", b"{", b'"', b"\\", b'"\\', b"1", b"[1,", b'{"a":', b" ", b"]", b"1,", b"-", b"e"]
+)
+def test_linear(piece: bytes) -> None:
+    start = time.perf_counter()
+    for head in (b"", b'"', b"[", b'{"a":"'):
+        parse_json(head + piece * 30_000)
+    assert time.perf_counter() - start < 3
