@@ -132,15 +132,14 @@ class Generation:
     def wind_down(self, within: float, on_quiet: Callable[[], None], *, keeper_last: bool) -> None:
         """Ask all to end: the workers to accept no more and to finish, `on_quiet()` when all have ceased to accept.
 
-        With `keeper_last` the keeper stays until the workers are gone. May be called again with less time.
+        With `keeper_last` the keeper stays until the workers are gone, else until they are quiet: it may have asked for
+        this, and then has an answer to pass on. May be called again with less time.
         """
         self._leave("draining")
         self._on_quiet = on_quiet
         self._keeper_last = keeper_last
         for member in self.workers:
             self._ask_to_end(member, within)
-        if not keeper_last:
-            self._ask_to_end(self.keeper, STOP_WITHIN)
         self._look_around()
 
     def kill(self) -> None:
@@ -176,6 +175,20 @@ class Generation:
                 log.say(f"{member.name} (pid {member.child.pid}) gave no sign of life for {seconds:.0f} s; killing it")
                 member.child.kill()
                 member.missed_beats = 0
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Return what the status says of each member."""
+        return [
+            {
+                "name": member.name,
+                "generation": self.resources.number,
+                "pid": member.child.pid if member.child else None,
+                "state": member.state,
+                "uptime": round(member.child.age, 3) if member.child else None,
+                "error": member.error or None,
+            }
+            for member in self.members
+        ]
 
     # --- forking
 
@@ -324,13 +337,10 @@ class Generation:
         self._fail(f"not ready within {START_WITHIN:.0f} s: {waiting}")
 
     def _fail(self, reason: str) -> None:
-        """Give up the start. Workers that accept already may have clients, whom they serve to the end."""
+        """Give up the start. Workers may accept already, said so or not; whom they have they serve to the end."""
         self._leave("draining")
         for member in self.members:
-            if member.state == "ready":
-                self._ask_to_end(member, self.drain_time())
-            elif member.child is not None:
-                member.child.kill()
+            self._ask_to_end(member, self.drain_time())
         self._on_failed(reason)
         self._look_around()
 
@@ -360,6 +370,8 @@ class Generation:
         if self._on_quiet and all(member.child is None or member.state == "draining" for member in self.workers):
             on_quiet, self._on_quiet = self._on_quiet, None
             on_quiet()
+            if not self._keeper_last:
+                self._ask_to_end(self.keeper, STOP_WITHIN)
         if any(member.child is not None for member in self.workers):
             return
         if self._keeper_last:

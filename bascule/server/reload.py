@@ -34,6 +34,7 @@ class Reloader:
         fleet: Fleet,
         rehearse: Callable[[], None],
         build: Build,
+        adopt: Callable[[Generation, Callable[[], None]], None],
         may_begin: Callable[[], bool],
         on_begin: Callable[[], None],
         on_end: Callable[[Generation | None, str], None],
@@ -42,6 +43,7 @@ class Reloader:
         self._fleet = fleet
         self._rehearse = rehearse
         self._build = build
+        self._adopt = adopt
         self._may_begin = may_begin
         self._on_begin = on_begin
         self._on_end = on_end
@@ -75,14 +77,13 @@ class Reloader:
             self._rehearsal.kill_after(REHEARSE_WITHIN, self._poller)
 
     def abort(self) -> None:
-        """The program stops: give up."""
+        """The program stops, and with it the new generation if there is one: give up."""
         if self._rehearsal is not None:
             self._rehearsal.kill()
-        if self._new is not None:
-            self._new.kill()
-        self._waiting, waiting = [], self._waiting
-        for answer in waiting:
-            answer({"ok": False, "error": "the program is stopping", "generation": None})
+        self._served += self._waiting
+        self._waiting = []
+        if self._new is not None or self._served:
+            self._end(None, "the program is stopping")
 
     def _rehearsal_main(self, line: socket.socket) -> int:
         error = ""
@@ -98,6 +99,8 @@ class Reloader:
 
     def _rehearsal_ended(self, _child: Child, code: int) -> None:
         self._rehearsal = None
+        if not self.busy:
+            return  # aborted
         if code != 0:
             self._error = f"{self._error}: it {describe_exit(code)}"
         if self._error:
@@ -109,7 +112,9 @@ class Reloader:
             self._end(None, describe(error))
 
     def _ready(self, generation: Generation) -> None:
-        self._end(generation, "")
+        # The answer waits until nobody accepts for the old configuration any more.
+        self._new = None
+        self._adopt(generation, lambda: self._end(generation, ""))
 
     def _failed(self, reason: str) -> None:
         self._end(None, reason)

@@ -12,7 +12,7 @@ from bascule.config.schema import Listener
 from bascule.config.types import Address
 from bascule.server import rundir
 from bascule.server.privileges import Account, account_for, entrust
-from bascule.server.sockets import Bound, Sockets, keyed
+from bascule.server.sockets import Bound, Sockets, address_text, keyed
 from bascule.state.arena import Arena
 
 ARENA_SIZE = 64 << 20
@@ -35,6 +35,15 @@ class Resources:
     keys: set[str]
     """Of its sockets in `Sockets`."""
     board: Arena
+
+    def places(self) -> list[str]:
+        """Return where it listens, for people."""
+        found = []
+        for listener, sock in self.service:
+            text = address_text(sock)
+            scheme = "" if text.startswith("unix:") else "https://" if listener.tls else "http://"
+            found.append(scheme + text)
+        return found
 
     def entrust_logs(self) -> None:
         """Make sure the workers' account can write the log files. Raises PrivilegeError."""

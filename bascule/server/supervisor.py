@@ -22,12 +22,12 @@ from bascule.server.context import AppFactory, KeeperFactory
 from bascule.server.control import ControlServer
 from bascule.server.crashes import CrashLoop
 from bascule.server.fleet import Fleet
-from bascule.server.generation import Answer, Generation, House, Member
+from bascule.server.generation import Answer, Generation, House
 from bascule.server.poller import Poller
 from bascule.server.privileges import raise_open_files
 from bascule.server.reload import MAX_DRAINING, Reloader, Watcher
 from bascule.server.resources import ARENA_SIZE, gather, unix_listener
-from bascule.server.sockets import Sockets, address_text
+from bascule.server.sockets import Sockets
 from bascule.server.worker import describe, heartbeats
 from bascule.state.arena import Arena
 
@@ -78,6 +78,7 @@ class Supervisor:
             fleet=self._fleet,
             rehearse=self._rehearse,
             build=self._build,
+            adopt=self._adopt,
             may_begin=self._may_reload,
             on_begin=self._notify.reloading,
             on_end=self._reloaded,
@@ -129,7 +130,7 @@ class Supervisor:
     def _started(self, generation: Generation) -> None:
         if self._stopping:
             return
-        self._adopt(generation)
+        self._watcher.follow(generation.resources.plan.files)
         listener = unix_listener(str(self._path), rundir.CONTROL_SOCKET)
         ((_listener, control),) = self._sockets.claim([(self._control_key, listener, None)])
         self._control = ControlServer(control, self._poller, self._command_calls)
@@ -165,7 +166,7 @@ class Supervisor:
         resources = generation.resources
         took = (time.monotonic() - self._begun) * 1000
         return (
-            f"ready on {', '.join(_places(generation))} "
+            f"ready on {', '.join(resources.places())} "
             f"({resources.workers} workers, pid {os.getpid()}, started in {took:.0f} ms)"
         )
 
@@ -223,17 +224,20 @@ class Supervisor:
         generation.launch()
         return generation
 
-    def _adopt(self, generation: Generation) -> None:
-        """The new generation serves; the one before is to finish what it has."""
+    def _adopt(self, generation: Generation, on_quiet: Callable[[], None]) -> None:
+        """The new generation serves; the one before is to finish what it has. `on_quiet()` when it accepts no more."""
         self._watcher.follow(generation.resources.plan.files)
         for old in self._generations:
             if old is not generation and old.state == "current":
-                old.wind_down(old.drain_time(), functools.partial(self._quiet, old), keeper_last=False)
+                quiet = functools.partial(self._quiet, old, on_quiet)
+                old.wind_down(old.drain_time(), quiet, keeper_last=False)
+                return
 
-    def _quiet(self, generation: Generation) -> None:
+    def _quiet(self, generation: Generation, then: Callable[[], None] = lambda: None) -> None:
         """None of its workers accepts any more."""
         generation.resources.keys.clear()
         self._release_unused()
+        then()
 
     def _gone(self, generation: Generation) -> None:
         self._generations.remove(generation)
@@ -266,7 +270,6 @@ class Supervisor:
     def _reloaded(self, generation: Generation | None, error: str) -> None:
         self._last_reload = {"ok": not error, "error": error or None, "time": time.time()}
         if generation is not None:
-            self._adopt(generation)
             log.say(f"reloaded: generation {generation.resources.number} serves")
         else:
             self._release_unused()
@@ -396,35 +399,13 @@ class Supervisor:
             "state": "stopping" if self._stopping else "crash-loop" if self._house.crash_loop.active else "running",
             "generation": current.resources.number if current else None,
             "digest": current.resources.plan.digest if current else None,
-            "listeners": _places(current) if current else [],
+            "listeners": current.resources.places() if current else [],
             "restarts": self._house.restarts,
             "last_reload": self._last_reload,
-            "processes": [
-                _process(generation, member) for generation in self._generations for member in generation.members
-            ],
+            "durable": sorted(self._house.durable),
+            "processes": [process for generation in self._generations for process in generation.processes()],
         }
 
 
 def _unheard(_answer: dict[str, Any]) -> None:
     """Nobody waits for the answer to a signal; the log has it."""
-
-
-def _places(generation: Generation) -> list[str]:
-    places = []
-    for listener, sock in generation.resources.service:
-        text = address_text(sock)
-        scheme = "" if text.startswith("unix:") else "https://" if listener.tls else "http://"
-        places.append(scheme + text)
-    return places
-
-
-def _process(generation: Generation, member: Member) -> dict[str, Any]:
-    child = member.child
-    return {
-        "name": member.name,
-        "generation": generation.resources.number,
-        "pid": child.pid if child else None,
-        "state": member.state,
-        "uptime": round(child.age, 3) if child else None,
-        "error": member.error or None,
-    }

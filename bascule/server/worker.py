@@ -68,6 +68,8 @@ class _Worker:
         for _listener, sock in self._context.sockets:
             sock.close()
         lifeline.send({"event": "draining"})
+        # What the loop has accepted in this very turn reaches the application only in the next one.
+        await asyncio.sleep(0)
         try:
             async with asyncio.timeout_at(self._deadline) as self._drain:
                 await app.drain(self._deadline)

@@ -1,7 +1,7 @@
 """An origin that can be killed. Run as ``python -m tests.faults.origin PORT LOG``; not a test itself.
 
-Every request is answered with its own target, so that a client can tell its answer from another's; ``/slow`` takes its
-time, ``/stream`` sends a body piece by piece. The target of each POST is written to LOG before the answer is begun.
+Every request is answered with its own target, so that a client can tell its answer from another's; ``/slow`` takes
+its time, ``/stream`` sends a body piece by piece. LOG gets method and target of each request before its answer begins.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             method, target, _rest = head.split(b" ", 2)
+            os.write(log, method + b" " + target + b"\n")
             if method == b"POST":
-                os.write(log, target + b"\n")
                 await reader.readexactly(4)
             await answer(writer, target)
     except (asyncio.IncompleteReadError, ConnectionError):

@@ -86,7 +86,7 @@ def test_killed_origin_never_gets_a_post_carried_out_twice(bascule: Bascule) -> 
             clients.more()
             origin.start()
             clients.more()
-    posted = bascule.posted()
+    posted = bascule.arrived("POST")
     assert len(posted) == len(set(posted))
     assert set(posted) <= set(clients.sent)
     assert len(clients.losses) <= 2 * 6, "at most what each client had under way at each kill"
@@ -118,9 +118,10 @@ def test_killed_supervisor_takes_its_children_along_and_they_finish_what_they_ha
     bodies: list[str] = []
     slow = threading.Thread(target=lambda: bodies.append(bascule.ask("/slow")))
     slow.start()
-    wait_for(lambda: any("/slow" in line for line in bodies) or slow.is_alive(), "the request")
+    wait_for(lambda: bascule.arrived("GET"), "the request")
     bascule.process.kill()
     slow.join(20)
+    assert bodies == ["/slow"]
     wait_for(lambda: not any(map(alive, children)), "the children to go")
 
 
@@ -130,9 +131,10 @@ def test_graceful_stop_answers_what_it_has_taken(bascule: Bascule) -> None:
     for thread in slow:
         thread.start()
     with Clients(bascule) as clients:
-        clients.more(20)
+        wait_for(lambda: bascule.arrived("GET").count("/stream") == len(slow), "the streams")
         assert bascule.call("stop")["ok"]
     for thread in slow:
         thread.join(20)
     assert bodies == [PIECE.decode() * PIECES] * 4
-    assert not [loss for loss in clients.losses if "ConnectionRefused" not in loss], clients.losses[:5]
+    # A new connection is refused, or reset if it was queued at the very end; one that was accepted is served.
+    assert all("fresh connection: Connection" in loss for loss in clients.losses), clients.losses

@@ -61,9 +61,10 @@ class Bascule(Program):
         for origin in self.origins:
             origin.kill()
 
-    def posted(self) -> list[str]:
-        """Return the targets of all POSTs that reached an origin."""
-        return [line for origin in self.origins for line in origin.log.read_text().split()]
+    def arrived(self, method: str) -> list[str]:
+        """Return the targets of all requests with this method that reached an origin."""
+        lines = [line.split() for origin in self.origins for line in origin.log.read_text().splitlines()]
+        return [target for found, target in lines if found == method]
 
 
 class Clients:
@@ -109,10 +110,11 @@ class Clients:
                 self._over.wait(0.01)
             if name % 3 == 2 or closed(connection):
                 connection.close()
+            kind = "fresh" if connection.sock is None else "kept"
             try:
                 self._exchange(connection, target)
             except (OSError, http.client.HTTPException) as error:
-                self.losses.append(f"{target}: {error!r}")
+                self.losses.append(f"{target} on a {kind} connection: {error!r}")
                 connection.close()
         connection.close()
 

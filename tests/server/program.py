@@ -16,6 +16,7 @@ from typing import Any
 
 from bascule.config.plan import Plan
 from bascule.config.schema import Config
+from bascule.server import generation
 from bascule.server.context import KeeperContext, WorkerContext
 from bascule.server.supervisor import Supervisor
 
@@ -166,4 +167,5 @@ class EchoKeeper:
 
 if __name__ == "__main__":
     file = Path(sys.argv[1])
+    generation.HUNG_BEATS = json.loads(file.read_text()).get("test", {}).get("hung_beats", generation.HUNG_BEATS)
     sys.exit(Supervisor(lambda: load(file), lambda plan: {"prepared": True}, EchoWorker, EchoKeeper).run())

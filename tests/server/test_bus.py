@@ -182,6 +182,7 @@ def test_worker_reconnects_when_the_keeper_was_killed(program: Program) -> None:
 
 def test_durable_values_survive_keepers_and_generations(program: Program) -> None:
     assert program.admin("durable value") == "ok"
+    wait_for(lambda: program.call("status")["durable"] == ["durable"], "the supervisor to have it")
     os.kill(program.pid_of("keeper"), signal.SIGKILL)
     wait_for(lambda: program.call("status")["restarts"] == 1, "the restart")
     assert program.call("reload")["ok"]

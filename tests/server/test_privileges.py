@@ -29,7 +29,7 @@ def test_workers_and_keeper_run_as_the_account_and_the_supervisor_does_not() -> 
         assert ids[-1] == "1", "NoNewPrivs"
         assert os.stat(f"/proc/{program.pid_of('keeper')}").st_uid == NOBODY.pw_uid
         assert os.stat(f"/proc/{program.process.pid}").st_uid == 0
-        assert program.ask("connected") == "True", "the bus can be reached from the account"
+        wait_for(lambda: program.ask("connected") == "True", "the bus, which the account must be able to reach")
         assert program.call("reload")["ok"]
 
 

@@ -137,6 +137,14 @@ def test_worker_that_hangs_is_killed_at_the_deadline() -> None:
         assert not program.family()
 
 
+def test_worker_that_hangs_for_long_is_replaced() -> None:
+    with running({"workers": 1, "test": {"hung_beats": 2}}) as program, program.connect() as sock:
+        victim = program.pid_of("worker 0")
+        sock.sendall(b"hang\n")
+        program.wait_said(f"worker 0 (pid {victim}) gave no sign of life for 2 s; killing it")
+        assert program.ask("hello") == "hello"
+
+
 def test_killed_worker_is_replaced_and_the_rest_goes_on(program: Program) -> None:
     victim = program.pid_of("worker 0")
     with Load(program) as load:

@@ -77,6 +77,7 @@ def test_unix_sockets_and_durable_values_are_inherited(program: Program) -> None
     program.write(listen=["127.0.0.1:0", f"unix:{path}"])
     assert program.call("reload")["ok"]
     assert program.admin("durable value") == "ok"
+    wait_for(lambda: program.call("status")["durable"] == ["durable"], "the supervisor to have it")
     assert program.call("upgrade")["ok"]
     assert program.process.wait(10) == 0
     with socket.socket(socket.AF_UNIX) as sock:
