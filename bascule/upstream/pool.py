@@ -121,13 +121,15 @@ class PoolState:
     def _choices(self, rejected: tuple[ServerState, ...], retry: bool) -> list[list[ServerState]]:
         """Return the servers to ask next, in order of preference; in a panic the healthy ones come first.
 
-        A retry may go to a backup; a request that found its server full may only go to another zone.
+        A retry may go to a backup; a request that found its server full may only go to another zone. Before a retry
+        asks once more whom it has asked, it asks the ejected: they may have recovered (a rolling restart, say).
         """
         rest = [server for server in self._usable if server not in rejected]
         return [
             [server for server in rest if server.alive],
             [server for server in self._reserve if server not in rejected and (retry or not server.backup)],
             [server for server in rest if not server.alive],
+            [server for server in self.servers if retry and server not in rejected and _is_only_ejected(server)],
             [server for server in rejected if retry and server in self._usable],
         ]
 
@@ -353,6 +355,12 @@ class PoolState:
             }
             for server in self.servers
         ]
+
+
+def _is_only_ejected(server: ServerState) -> bool:
+    """Is the ejection all that speaks against the server?"""
+    usable = server.up and server.current_weight > 0 and not server.draining
+    return usable and server.ejected and server.breaker.state is not Circuit.OPEN
 
 
 def _adopt(server: ServerState, fresh: ServerState) -> None:

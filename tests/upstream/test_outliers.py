@@ -135,3 +135,13 @@ def test_killed_server_costs_nothing_to_whoever_tries_again() -> None:
         harness.pool.release(server, Outcome.OK, 0.01)
         harness.advance(0.05)
     assert dead.picks < 20
+
+
+def test_a_retry_asks_the_ejected_before_it_asks_the_same_server_again() -> None:
+    harness = harness_of(2)
+    harness.fail(harness.server(1), 5)
+    assert set(harness.numbers(4)) == {2}
+    assert harness.pick(tried=(harness.server(2),)) is harness.server(1), "it may have recovered"
+    harness.down(1)
+    harness.advance(0.1)
+    assert harness.pick(tried=(harness.server(2),)) is harness.server(2), "but not where the checks say it has not"
