@@ -6,21 +6,25 @@ The server room knows processes, the proxy room knows HTTP; here they meet.
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bascule.admin.app import AdminApp
 from bascule.config.plan import Plan
 from bascule.proxy.app import ProxyApp
+from bascule.proxy.firewall import Firewalls
 from bascule.server.context import KeeperContext, WorkerContext
 from bascule.server.supervisor import Supervisor
 from bascule.telemetry.accesslog import open_early
 from bascule.telemetry.recorder import Recorder
-from bascule.telemetry.sinks import Sink
+from bascule.telemetry.sinks import Sink, complain
+from bascule.tls.client import origin_context
 from bascule.tls.server import ServerContexts
 from bascule.upstream.board import Board
 from bascule.upstream.keeper import UpstreamKeeper
@@ -32,14 +36,16 @@ class Prepared:
     """What is built once per generation, in the supervisor, and inherited by its workers."""
 
     contexts: ServerContexts
+    firewalls: Firewalls
     sink: Sink | None
+    events: Sink | None
 
 
 @dataclass
 class _Memory:
-    """The last generation's contexts: TLS sessions survive a reload through them."""
+    """What the last generation was prepared with: TLS sessions and compiled rules survive a reload through it."""
 
-    contexts: ServerContexts | None = field(default=None)
+    prepared: Prepared | None = field(default=None)
 
 
 def run(load: Callable[[], Plan]) -> int:
@@ -47,8 +53,20 @@ def run(load: Callable[[], Plan]) -> int:
     memory = _Memory()
 
     def prepare(plan: Plan) -> Prepared:
-        memory.contexts = ServerContexts.build(plan, memory.contexts)
-        return Prepared(memory.contexts, open_early(plan.config.access_log, _owner(plan)))
+        last = memory.prepared
+        owner = _owner(plan)
+        contexts = ServerContexts.build(plan, last.contexts if last else None)
+        for warning in contexts.warnings:
+            complain(warning)
+        for pool in plan.pools:
+            origin_context(pool.config.tls)  # a file that cannot be read fails the start, not a request
+        memory.prepared = Prepared(
+            contexts=contexts,
+            firewalls=Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None),
+            sink=open_early(plan.config.access_log, owner),
+            events=None,
+        )
+        return memory.prepared
 
     return Supervisor(load, prepare, worker, Keeper).run()
 
@@ -75,11 +93,44 @@ def worker(context: WorkerContext) -> ProxyApp:
         generation=context.generation,
     )
     board = Board(context.board, plan.pools, context.workers)
-    app = ProxyApp(plan, board, recorder, prepared.contexts, context.sockets, context.index, context.loop)
+    events = None
+    app = ProxyApp(
+        plan,
+        board,
+        recorder,
+        prepared.contexts,
+        prepared.firewalls,
+        events,
+        context.sockets,
+        context.index,
+        context.loop,
+    )
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
     context.bus.subscribe("maintenance", app.set_maintenance)
     return app
+
+
+def _has_firewall(plan: Plan) -> bool:
+    return any(route.waf.mode != "off" for site in plan.sites for route in site.routes)
+
+
+def cache_dir(configured: str) -> Path | None:
+    """Return the folder for compiled rules; None where none can be written."""
+    if configured:
+        folder = Path(configured)
+    elif os.geteuid() == 0:
+        folder = Path("/var/cache/bascule")
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bascule"
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        if configured:
+            raise
+        complain(f"compiled rules are not cached: {folder}: {error.strerror}; set cache_dir")
+        return None
+    return folder
 
 
 def _members_of(pool: PoolState) -> Callable[[str, Any], None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bascule.http.errors import HttpError
 from bascule.proxy import wire
 from bascule.telemetry import causes
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 
 
 DEFAULT_RETRY_AFTER = 300
+
+PROTOCOL = frozenset(list(causes.MEANINGS)[: list(causes.MEANINGS).index(causes.TARGET_TOO_LONG) + 1]) - {
+    causes.TLS_HANDSHAKE
+}
+"""Causes that are the protocol detector's findings: the request is malformed, ambiguous or oversized."""
 
 
 def error(exchange: Exchange, status: int, cause: str, fields: bytes = b"") -> None:
@@ -28,8 +35,27 @@ def error(exchange: Exchange, status: int, cause: str, fields: bytes = b"") -> N
     head = exchange.head
     pages = exchange.route.answers if exchange.route is not None else exchange.app.answers
     content_type, body = pages.render(status, exchange.reference(), head.value(b"accept"))
+    if cause in PROTOCOL and exchange.app.events is not None:
+        exchange.app.events.write(_protocol_event(exchange, status, cause))
     extra = b"x-bascule-ref: %b\r\ncache-control: no-store\r\n%b" % (exchange.ref.encode(), fields)
     _send(exchange, status, content_type, body, extra, cause)
+
+
+def _protocol_event(exchange: Exchange, status: int, cause: str) -> bytes:
+    """Say in the event log why a request was refused before any rule could see it."""
+    head = exchange.head
+    return msgspec.json.encode(
+        {
+            "reference": exchange.ref,
+            "time": exchange.started_at,
+            "client": exchange.peer.address.decode("latin-1"),
+            "method": head.method.decode("latin-1"),
+            "target": head.target.partition(b"?")[0].decode("latin-1")[:512],
+            "host": head.authority.decode("latin-1"),
+            "status": status,
+            "cause": cause,
+        }
+    )
 
 
 def check_limits(exchange: Exchange) -> None:

@@ -8,7 +8,7 @@ import resource
 import socket
 import time
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bascule.config.plan import Plan
 from bascule.config.schema import Listener
@@ -17,6 +17,7 @@ from bascule.http.answers import ErrorAnswers, Refs
 from bascule.http.fields import REQUEST_KINDS, FieldParser
 from bascule.http.h1.head import RequestParser, ResponseParser
 from bascule.proxy.client import ClientConnection
+from bascule.proxy.firewall import Firewalls
 from bascule.proxy.prelude import Prelude, TlsLink
 from bascule.proxy.rewrite import Origins
 from bascule.proxy.route import RouteRuntime, Times, watched_names
@@ -28,6 +29,9 @@ from bascule.tls.server import ListenerContexts, ServerContexts
 from bascule.upstream.board import Board
 from bascule.upstream.connection import Connector
 from bascule.upstream.pool import PoolState, ServerState
+
+if TYPE_CHECKING:
+    from bascule.telemetry.eventlog import EventLog
 
 Connection = ClientConnection | Prelude | TlsLink
 
@@ -49,6 +53,8 @@ class ProxyApp:
         board: Board,
         recorder: Recorder,
         contexts: ServerContexts,
+        firewalls: Firewalls,
+        events: EventLog | None,
         sockets: list[tuple[Listener, socket.socket]],
         worker: int,
         loop: asyncio.AbstractEventLoop,
@@ -57,6 +63,8 @@ class ProxyApp:
         self.loop = loop
         self.recorder = recorder
         self.contexts = contexts
+        self.firewalls = firewalls
+        self.events = events
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self.now = time.monotonic()
@@ -107,6 +115,7 @@ class ProxyApp:
                 None if route.pool is None else self.connectors[route.pool],
                 ErrorAnswers(route.errors),
                 origins,
+                self.firewalls.of(route.waf),
             )
             for site in plan.sites
             for route in site.routes
@@ -156,6 +165,8 @@ class ProxyApp:
     def reopen_logs(self) -> None:
         """The log files were rotated."""
         self.recorder.reopen()
+        if self.events is not None:
+            self.events.reopen()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -168,6 +179,8 @@ class ProxyApp:
             for server in pool.servers:
                 _close_kept(server)
         self.recorder.close()
+        if self.events is not None:
+            self.events.close()
 
     def set_maintenance(self, topic: str, payload: Any) -> None:
         """Switch maintenance mode of sites by hand: ``{site: bool}`` from the keeper."""
@@ -241,6 +254,8 @@ class ProxyApp:
         for client in late:
             client.on_deadline(now)
         self.recorder.tick()
+        if self.events is not None:
+            self.events.tick()
 
     def _every_second(self, second: int, now: float) -> None:
         self._date_second = second
@@ -266,5 +281,5 @@ def _close_kept(server: ServerState) -> None:
 
 
 def _default_cap() -> int:
-    """Half of the files this process may open: each client may need a server connection."""
-    return max(64, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES) // 2)
+    """Three quarters of the files this process may open: a busy client needs a server connection, an idle one none."""
+    return max(64, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES) * 3 // 4)

@@ -129,12 +129,28 @@ def again(exchange: Exchange, outcome: Outcome, condition: str) -> bool:
         if not pool.may_retry():
             return False
         exchange.tried = (*exchange.tried, exchange.server)
+        _count_failure(exchange, outcome)
     exchange.detach(Outcome.CLIENT_ABORT if stale else outcome)
     if stale:
         exchange.tries -= 1
     exchange.status = 0
     start(exchange)
     return True
+
+
+_REASONS = {
+    Outcome.CONNECT: "connect",
+    Outcome.RESET: "reset",
+    Outcome.TIMEOUT: "timeout",
+    Outcome.ERROR_STATUS: "status",
+}
+
+
+def _count_failure(exchange: Exchange, outcome: Outcome) -> None:
+    """Tell the metrics of a try that failed at its server."""
+    pool = exchange.route.pool
+    if pool is not None and (reason := _REASONS.get(outcome)):
+        exchange.app.recorder.try_failed(pool.plan.name, exchange.server.name, reason)
 
 
 def timed_out(exchange: Exchange) -> None:
@@ -154,6 +170,8 @@ def timed_out(exchange: Exchange) -> None:
 
 def give_up(exchange: Exchange, outcome: Outcome | None, status: int, cause: str) -> None:
     """No server will answer: Bascule does."""
+    if outcome is not None:
+        _count_failure(exchange, outcome)
     exchange.detach(outcome)
     exchange.answer(status, cause, _RETRY_AFTER if status == 503 else b"")
 

@@ -314,7 +314,7 @@ class ClientConnection(asyncio.Protocol):
 
     def refuse(self, status: int, cause: str) -> None:
         """Answer what is no acceptable request, and close."""
-        head = RequestHead(b"-", b"-", 1, Block([]), [])
+        head = RequestHead(b"-", b"-", Block([]), [])
         head.keep_alive = False
         exchange = self.exchange = Exchange(self, head)
         exchange.request_done = False

@@ -16,6 +16,7 @@ from bascule.http.h1.body import chunk, last_chunk
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.http.path import normalise
 from bascule.proxy import answers, attempts, wire
+from bascule.proxy.inspection import Inspection
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome, Ticket
 
@@ -39,8 +40,8 @@ class Exchange:
         "app",
         "bytes_in",
         "bytes_out",
-        "charged",
         "cause",
+        "charged",
         "close",
         "connecting",
         "continued",
@@ -48,6 +49,7 @@ class Exchange:
         "finished",
         "framing",
         "head",
+        "inspection",
         "kept",
         "origin",
         "parts",
@@ -111,6 +113,7 @@ class Exchange:
         self.wait = 0.0
         self.cause = ""
         self.ref = ""
+        self.inspection: Inspection | None = None
         self.finished = False
 
     # The phases ------------------------------------------------------------------------------------
@@ -119,7 +122,7 @@ class Exchange:
         """Decide what becomes of the request whose head is complete."""
         try:
             self._identify()
-            if self._find_route() and self._admit():
+            if self._find_route() and self._admit() and self._inspect():
                 attempts.start(self)
         except HttpError as error:
             self.answer(error.status, error.cause)
@@ -176,6 +179,14 @@ class Exchange:
             self.upgrading = allowed and b"upgrade" in block.options and head.minor == 1
         return True
 
+    def _inspect(self) -> bool:
+        """The firewall, where the route has one. False: it refused, or awaits the body."""
+        waf = self.route.waf
+        if waf is None:
+            return True
+        self.inspection = Inspection(self, waf)
+        return self.inspection.judge_head()
+
     # From the client -------------------------------------------------------------------------------
 
     def on_request_content(self, content: bytes) -> None:
@@ -184,6 +195,12 @@ class Exchange:
         limit = self.route.body_limit
         if limit and self.bytes_in > limit:
             self.answer(413, causes.BODY_TOO_LARGE)
+            return
+        inspection = self.inspection
+        if inspection is not None and inspection.holding:
+            self.parts.append(content)
+            self.kept += len(content)
+            inspection.on_content(content)
             return
         if self.origin is not None:
             self.origin.write(chunk(content) if self.request_chunked else content)
@@ -200,6 +217,9 @@ class Exchange:
         """The request body is complete."""
         self.request_done = True
         self.request_trailers = trailers
+        if self.inspection is not None and self.inspection.holding:
+            self.inspection.judge_body()
+            return
         if self.origin is not None:
             if self.request_chunked:
                 self.origin.write(last_chunk(trailers))
@@ -259,6 +279,13 @@ class Exchange:
             status in route.intercept and attempts.intercepted(self, complete)
         ):
             return
+        inspection = self.inspection
+        if inspection is None or inspection.judge_response(head, content, complete):
+            self.respond(head, content, complete)
+
+    def respond(self, head: ResponseHead, content: bytes, complete: bool) -> None:
+        """Send the response's head and what there is of its content."""
+        route = self.route
         self.responding = True
         peer = self.peer
         if not complete and head.length < 0:
@@ -294,6 +321,9 @@ class Exchange:
 
     def on_content(self, content: bytes, complete: bool) -> None:
         """See OriginUser."""
+        if self.inspection is not None and self.inspection.holds_response:
+            self.inspection.on_response_content(content, complete)
+            return
         peer = self.peer
         self.bytes_out += len(content)
         if self.framing == wire.CHUNKED:
@@ -351,8 +381,12 @@ class Exchange:
     def _origin_failed(self, outcome: Outcome, cause: str, condition: str) -> None:
         if self.responding:
             self.finish(outcome, cause, self.status, cut=True)
-        elif not (condition and attempts.again(self, outcome, condition)):
+        elif self._is_held() or not (condition and attempts.again(self, outcome, condition)):
             attempts.give_up(self, outcome, 502, cause)
+
+    def _is_held(self) -> bool:
+        """Whether a response has begun to arrive, but not to leave."""
+        return self.inspection is not None and self.inspection.holds_response
 
     def on_origin_blocked(self, blocked: bool) -> None:
         """See OriginUser."""
@@ -378,6 +412,8 @@ class Exchange:
         self.status = status
         self.cause = cause
         self.detach(outcome)
+        if self.inspection is not None:
+            self.inspection.finish()
         self.record()
         self.peer.on_exchange_done(self, cut)
 

@@ -14,6 +14,7 @@ from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies, compile_re
 from bascule.proxy.router import compile_condition
 from bascule.upstream.connection import Connector
 from bascule.upstream.pool import PoolState
+from bascule.waf.engine import Waf
 
 VIA = b"via: 1.1 bascule\r\n"
 _PLACEHOLDERS = ("{client_address}", "{host}", "{scheme}", "{request_id}", "{path}")
@@ -105,6 +106,7 @@ class RouteRuntime:
         connector: Connector | None,
         answers: ErrorAnswers,
         origins: Origins,
+        waf: Waf | None = None,
     ) -> None:
         self.plan = plan
         self.pool = pool
@@ -118,7 +120,7 @@ class RouteRuntime:
         self.maintenance = plan.maintenance
         allow = plan.maintenance.allow if plan.maintenance else ()
         self.maintenance_allows = TrustedNetworks([parse_network(text) for text in allow]) if allow else None
-        self.waf: object | None = None
+        self.waf = waf
         self._headers(plan)
         self._policies(plan, whole)
 

@@ -22,7 +22,6 @@ _TE = int(Kind.TE)
 _LOCATION = int(Kind.LOCATION)
 _SET_COOKIE = int(Kind.SET_COOKIE)
 _CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
-_DATE = int(Kind.DATE)
 _TRAILER = int(Kind.TRAILER)
 
 _KEPT_OPTIONS = frozenset(
@@ -116,14 +115,9 @@ def response_head(exchange: Exchange, head: ResponseHead, framing: int, close: b
     lines = block.by_route.get(route.plan.index)
     if lines is None:
         lines = _response_lines(exchange, head)
-    has_date = block.has_date
     for field in head.varying:
-        kind = field[2]
-        if kind == _DATE:
-            has_date = True
-        elif kind == _CONTENT_LENGTH:
-            continue
-        lines += field[3]
+        if field[2] != _CONTENT_LENGTH:
+            lines += field[3]
     if framing == CHUNKED:
         lines += b"transfer-encoding: chunked\r\n"
     elif framing == IDENTITY and (length := head.announced) >= 0 and head.status != 204:
@@ -132,7 +126,7 @@ def response_head(exchange: Exchange, head: ResponseHead, framing: int, close: b
         lines += b"connection: close\r\n"
     elif not exchange.head.minor:
         lines += b"connection: keep-alive\r\n"
-    if not has_date:
+    if not block.has_date:
         lines += exchange.app.date_line
     if route.response.templates:
         lines += route.response.dynamic(exchange.facts())

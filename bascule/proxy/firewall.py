@@ -1,0 +1,75 @@
+"""The firewalls of a plan: one rule set for each distinct WAF configuration, loaded before the fork."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from bascule.config.plan import Plan
+from bascule.config.waf import WafConfig, WafExclusion
+from bascule.waf.engine import Waf, WafSettings
+from bascule.waf.policy import Exclusion
+
+_COLLECTIONS = {"cookie": "REQUEST_COOKIES", "header": "REQUEST_HEADERS"}
+
+
+class Firewalls:
+    """Rule sets by configuration. Those of `previous` whose configuration and files are the same are taken over.
+
+    Raises WafLoadError, with file and line, for a rule that cannot be honoured.
+    """
+
+    def __init__(self, plan: Plan, cache_dir: Path | None, previous: Firewalls | None = None) -> None:
+        self._made: dict[tuple[str, tuple[object, ...]], Waf] = {}
+        known = previous._made if previous else {}
+        for config in (route.waf for site in plan.sites for route in site.routes):
+            if config.mode == "off":
+                continue
+            key = (config.model_dump_json(), _signature(config))
+            if key not in self._made:
+                self._made[key] = known.get(key) or Waf.load(settings_of(config), cache_dir)
+
+    def of(self, config: WafConfig) -> Waf | None:
+        """Return the firewall of a configuration of this plan; None when it is off."""
+        if config.mode == "off":
+            return None
+        text = config.model_dump_json()
+        return next(waf for (known, _), waf in self._made.items() if known == text)
+
+
+def settings_of(config: WafConfig) -> WafSettings:
+    """Return the engine's settings for a configuration."""
+    return WafSettings(
+        mode=config.mode,
+        crs_dir=Path(config.crs) if config.crs else None,
+        rules=tuple(Path(file) for file in config.directives),
+        paranoia=config.paranoia,
+        request_body_limit=config.body_limit,
+        inspect_response=config.response_bodies,
+        time_budget=config.budget,
+        on_budget=config.on_budget,
+        exclusions=tuple(_exclusion(exclusion) for exclusion in config.exclusions),
+        today=datetime.datetime.now(datetime.UTC).date(),
+    )
+
+
+def _exclusion(exclusion: WafExclusion) -> Exclusion:
+    kind, _, name = exclusion.parameter.rpartition(":")
+    target = f"{_COLLECTIONS.get(kind, 'ARGS')}:{name}" if exclusion.parameter else None
+    return Exclusion(
+        rules=exclusion.rules,
+        path=exclusion.path,
+        parameter=target,
+        owner=exclusion.owner,
+        reason=exclusion.reason,
+        expires=exclusion.expires,
+    )
+
+
+def _signature(config: WafConfig) -> tuple[object, ...]:
+    """Identify the content of the rule files by their times and sizes."""
+    files = [Path(file) for file in config.directives]
+    if config.crs:
+        folder = Path(config.crs)
+        files += [*folder.glob("crs-setup.conf*"), *(folder / "rules").glob("*")]
+    return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file in sorted(files) if (stat := file.stat()))

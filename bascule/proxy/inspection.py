@@ -1,0 +1,189 @@
+"""An exchange under inspection: what the firewall sees of it, and when it is waited for.
+
+The request body is held until it is judged, up to the limit of the configuration; what is beyond it streams on,
+and the event says so. A response body is held only where its media type is inspected, within a window of bytes
+and time; event streams and upgraded connections never wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from bascule.http.coding import CodingError, decode
+from bascule.http.fields import list_tokens
+from bascule.proxy import answers, attempts
+from bascule.telemetry import causes
+from bascule.waf.engine import ConnectionFacts, Verdict, Waf
+
+if TYPE_CHECKING:
+    from bascule.http.message import ResponseHead
+    from bascule.proxy.exchange import Exchange
+
+HOLD_TIME = 0.5
+"""Seconds a response may be held: a page that trickles is judged by what came in that time."""
+_DECODED_LIMIT = 1 << 20
+
+
+class Inspection:
+    """The firewall's part in one exchange."""
+
+    __slots__ = (
+        "_codings", "_encoded", "_exchange", "_held", "_limit", "_response", "_seen", "_timer", "_waf", "holding",
+        "transaction",
+    )  # fmt: skip
+
+    def __init__(self, exchange: Exchange, waf: Waf) -> None:
+        peer = exchange.peer
+        self._exchange = exchange
+        self._waf = waf
+        facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
+        self.transaction = waf.begin(facts)
+        self.holding = False
+        """The request body is awaited before a server is asked."""
+        self._limit = waf.settings.request_body_limit
+        self._seen = 0
+        self._encoded: list[bytes] = []
+        self._codings: list[bytes] = []
+        self._held: list[bytes] | None = None
+        self._response: ResponseHead | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # The request -----------------------------------------------------------------------------------
+
+    def judge_head(self) -> bool:
+        """Judge the head, and the whole request if it has no body. True: a server may be asked now."""
+        exchange = self._exchange
+        head = exchange.head
+        transaction = self.transaction
+        pairs = [(field[0], field[1]) for field in head.fields]
+        version = b"1.1" if head.minor else b"1.0"
+        if self._refuse(transaction.request_head(head.method, head.target, version, pairs)):
+            return False
+        if exchange.request_done or not transaction.wants_request_body:
+            return not self._refuse(transaction.request_end())
+        self.holding = True
+        self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
+        if head.expect and not exchange.continued:
+            exchange.continued = True
+            exchange.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return False
+
+    def on_content(self, content: bytes) -> None:
+        """Take body content while it is held."""
+        self._seen += len(content)
+        if self._codings:
+            self._encoded.append(content)
+        else:
+            self.transaction.request_body(content)
+        if self._seen > self._limit:
+            self.transaction.note(f"request body beyond {self._limit} bytes passed on uninspected")
+            self.judge_body()
+
+    def judge_body(self) -> None:
+        """Judge what is here of the body, and let the request go to a server if it passes."""
+        self.holding = False
+        if self._codings:
+            self._decode()
+        if not self._refuse(self.transaction.request_end()):
+            attempts.start(self._exchange)
+
+    def _decode(self) -> None:
+        """Show the rules what the server will see once it has decoded the body (RFC 9110 8.4)."""
+        encoded = b"".join(self._encoded)
+        self._encoded.clear()
+        try:
+            plain = decode(encoded, self._codings, self._limit + 1)
+        except CodingError as error:
+            self.transaction.note(f"request body inspected as sent: {error}")
+            plain = encoded
+        self.transaction.request_body(plain)
+
+    def _refuse(self, verdict: Verdict | None) -> bool:
+        """Carry out a verdict. Return whether it ended the exchange."""
+        if verdict is None or verdict.action == "allow":
+            return False
+        exchange = self._exchange
+        if verdict.action == "redirect":
+            answers.redirect(exchange, verdict.location, verdict.status, causes.WAF)
+        elif verdict.action == "drop":
+            exchange.abandon(causes.WAF)
+        else:
+            exchange.answer(verdict.status, causes.WAF)
+        return True
+
+    # The response ----------------------------------------------------------------------------------
+
+    def judge_response(self, head: ResponseHead, content: bytes, complete: bool) -> bool:
+        """Judge a response's head, and its body where that is inspected. True: it may go out now.
+
+        Otherwise it is refused, or held: then the exchange's `respond` is called once it is judged.
+        """
+        transaction = self.transaction
+        pairs = [(field[0], field[1]) for field in head.fields]
+        if self._refuse(transaction.response_head(head.status, pairs)):
+            return False
+        if not transaction.wants_response_body or self._exchange.method == b"HEAD" or head.length == 0:
+            return not self._refuse(transaction.response_end())
+        self._response = head
+        self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
+        self._held = [content]
+        self._seen = len(content)
+        if complete or self._seen >= self._waf.settings.response_body_limit:
+            return self._judge_window()
+        self._timer = self._exchange.app.loop.call_later(HOLD_TIME, self._release)
+        return False
+
+    @property
+    def holds_response(self) -> bool:
+        """Whether response content is being held."""
+        return self._held is not None
+
+    def on_response_content(self, content: bytes, complete: bool) -> None:
+        """Take response content while it is held."""
+        if self._held is None:
+            return
+        self._held.append(content)
+        self._seen += len(content)
+        if complete or self._seen >= self._waf.settings.response_body_limit:
+            self._let_go(complete)
+
+    def _release(self) -> None:
+        """The response trickles: judge what is here and hold no more."""
+        self._timer = None
+        if self._held is not None and not self._exchange.finished:
+            self._let_go(complete=False)
+
+    def _let_go(self, complete: bool) -> None:
+        content = b"".join(self._held or ())
+        head = self._response
+        if self._judge_window() and head is not None:
+            self._exchange.respond(head, content, complete)
+
+    def _judge_window(self) -> bool:
+        """Judge the held content and hold no more. Return whether it may go out."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        content = b"".join(self._held or ())
+        self._held = None
+        try:
+            plain = decode(content, self._codings, _DECODED_LIMIT) if self._codings else content
+        except CodingError as error:
+            self.transaction.note(f"response body inspected as sent: {error}")
+            plain = content
+        self.transaction.response_body(plain)
+        return not self._refuse(self.transaction.response_end())
+
+    # The end ---------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Run the last phase and hand the event to the log."""
+        if self._timer is not None:
+            self._timer.cancel()
+        exchange = self._exchange
+        event = self.transaction.finish()
+        if event is not None and exchange.app.events is not None:
+            event.reference = exchange.reference()
+            event.status = exchange.status
+            exchange.app.events.write(event.to_json())
