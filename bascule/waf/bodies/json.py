@@ -34,10 +34,6 @@ def _reject(constant: str) -> NoReturn:
 _decoder = JSONDecoder(object_pairs_hook=tuple, parse_float=str, parse_int=str, parse_constant=_reject)
 
 
-class _TooManyFieldsError(Exception):
-    pass
-
-
 def parse_json(body: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonBody:
     """Parse strictly (RFC 8259) and flatten as ModSecurity v3 does (request_body_processor/json.cc)."""
     result = JsonBody()
@@ -56,9 +52,9 @@ def parse_json(body: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonBody:
     except JSONDecodeError as error:
         result.error = _word(error, text)
         return result
-    try:
-        _flatten(value, "json", result.pairs, limits.fields)
-    except _TooManyFieldsError:
+    _flatten(value, "json", result.pairs)
+    if len(result.pairs) > limits.fields:
+        del result.pairs[limits.fields :]
         result.error = _TOO_MANY
     return result
 
@@ -88,21 +84,16 @@ def _bytes(text: str) -> bytes:
         return _LONE_HIGH.sub("?", text).encode("utf-8", "surrogatepass")
 
 
-def _flatten(value: Any, name: str, pairs: Pairs, most: int) -> None:
+def _flatten(value: Any, name: str, pairs: Pairs) -> None:
     """Append the leaves below `name`. Nesting is bounded by the depth limit."""
-    if isinstance(value, tuple):
+    if type(value) is str:
+        pairs.append((_bytes(name), _bytes(value)))
+    elif type(value) is tuple:
         for key, item in value:
-            _flatten(item, f"{name}.{_key(key, item)}", pairs, most)
-    elif isinstance(value, list):
+            # An empty key is written out as ModSecurity does, so that it cannot hide.
+            _flatten(item, f"{name}.{key or 'empty-key'}", pairs)
+    elif type(value) is list:
         for index, item in enumerate(value):
-            _flatten(item, f"{name}.array_{index}", pairs, most)
+            _flatten(item, f"{name}.array_{index}", pairs)
     else:
-        if len(pairs) >= most:
-            raise _TooManyFieldsError
-        text = "" if value is None else "true" if value is True else "false" if value is False else value
-        pairs.append((_bytes(name), _bytes(text)))
-
-
-def _key(key: str, item: Any) -> str:
-    """An empty key is written out, so that it cannot hide: ModSecurity's name for it."""
-    return key or "empty-key"
+        pairs.append((_bytes(name), b"" if value is None else b"true" if value else b"false"))

@@ -36,8 +36,9 @@ _NO_ASCII: Final = bytes([*range(33), *range(127, 256)])
 _ENTITY = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));?")
 _MAX_CODE: Final = 0x1000FF
 _SPOTS = re.compile(
-    rb"(?:on[a-z]|xmlns|xlink|action|attributename|by|background|dataformatas|datasrc|dynsrc|filter|formaction|folder"
-    rb"|from|handler|href|lowsrc|poster|src|style|to|values)[^=]*+=",
+    rb"(?:\A|[\0 \t\n\v\f\r/\"'`])(?:on[a-z]{2}|xmlns|xlink"
+    rb"|(?:action|attributename|by|background|dataformatas|datasrc|dynsrc|filter|formaction|folder|from|handler|href"
+    rb"|lowsrc|poster|src|style|to|values)[\0 \t\n\v\f\r]*+=)",
     re.IGNORECASE,
 )
 
@@ -45,10 +46,10 @@ _SPOTS = re.compile(
 def is_xss(text: bytes) -> bool:
     """Tell whether libinjection would call the text XSS. Linear in the text's length.
 
-    Safety of the dismissal: tags, comments and document types need a `<`; an attribute with a value needs a
-    `=` after its name, and only the names in _SPOTS matter.
+    Safety of the dismissal: tags, comments and document types need a `<`. An attribute needs a `=` after its
+    name, which begins the text or follows white space, `/` or a quote; and only the names in _SPOTS matter.
     """
-    if b"<" not in text and (b"=" not in text or _SPOTS.search(text) is None):
+    if b"<" not in text and _SPOTS.search(text, 0, text.rfind(b"=") + 1) is None:
         return False
     return _memo(text) if len(text) <= MEMO_TEXT else _detect(text)
 

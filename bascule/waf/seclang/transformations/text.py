@@ -6,8 +6,7 @@ import re
 
 _LEADING = b" \t\n\v\f\r"  # isspace() in the C locale
 _NBSP = b"\xa0\xc2"  # ModSecurity drops both bytes of a UTF-8 no-break space, each by itself
-_SPACE_RUN = re.compile(rb"[ \t\n\v\f\r]+")
-_COMPRESSIBLE = re.compile(rb"[\t\n\v\f\r]|  ")
+_COMPRESSIBLE = re.compile(rb"[\t\n\v\f\r][ \t\n\v\f\r]*| [ \t\n\v\f\r]+")  # not a blank by itself
 _CMD_TABLE = bytes.maketrans(b",;\t\r\n", b"     ")
 _CMD_DROPPED = b"\"'\\^"
 _BLANKS = re.compile(rb"  +")
@@ -54,7 +53,7 @@ def compress_whitespace(value: bytes) -> bytes:
     """Replace each run of white space by one blank."""
     if _COMPRESSIBLE.search(value) is None:
         return value
-    return _SPACE_RUN.sub(b" ", value)
+    return _COMPRESSIBLE.sub(b" ", value)
 
 
 def remove_whitespace(value: bytes) -> bytes:
