@@ -23,6 +23,7 @@ from bascule.proxy import wire
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.exchange import Exchange
+from bascule.proxy.firewall import Firewalls
 from bascule.server.worker import settle_gc
 from bascule.state.arena import Arena
 from bascule.telemetry.recorder import Recorder
@@ -73,7 +74,9 @@ class Bench:
         self.recorder = Recorder(plan, Arena(_ARENA), 0)
         board = Board(Arena(_ARENA), plan.pools, 1)
         loop = asyncio.get_running_loop()
-        self.app = ProxyApp(plan, board, self.recorder, ServerContexts.build(plan), [], 0, loop)
+        self.app = ProxyApp(
+            plan, board, self.recorder, ServerContexts.build(plan), Firewalls(plan, None), None, [], 0, loop
+        )
         self.pool = self.app.pools[0]
         self.client = ClientConnection(self.app)
         self.client.connection_made(Swallow())

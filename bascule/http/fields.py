@@ -125,7 +125,7 @@ class FieldParser:
         raw, colon, value = line.partition(b":")
         name, kind, prefix, varies = self._names.get(raw) or self._name(line, raw, colon)
         if 0 in value.translate(FAULTS):
-            raise _fault_of_value(value)
+            raise fault_of_value(value)
         value = value.strip(b" \t")
         field = (name, value, kind, b"%b%b\r\n" % (prefix, value))
         if not varies and len(line) <= _LONGEST_KEPT and colon:
@@ -166,7 +166,8 @@ def _fault_of_name(line: bytes, raw: bytes, colon: bytes) -> HttpError:
     return HttpError(400, causes.BAD_FIELD_NAME, "space before colon" if raw[-1:] in (b" ", b"\t") else "no token")
 
 
-def _fault_of_value(value: bytes) -> HttpError:
+def fault_of_value(value: bytes) -> HttpError:
+    """Return what is wrong with a value in which `FAULTS` finds a fault."""
     if b"\n" in value:
         return HttpError(400, causes.BARE_LF)
     return HttpError(400, causes.BARE_CR if b"\r" in value else causes.BAD_FIELD_VALUE)

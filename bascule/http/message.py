@@ -38,22 +38,22 @@ class RequestHead(_Head):
 
     __slots__ = ("authority", "host", "method", "port", "referer", "target")
 
-    def __init__(self, method: bytes, target: bytes, minor: int, block: Block, varying: list[Field]) -> None:
+    def __init__(self, method: bytes, target: bytes, block: Block, varying: list[Field]) -> None:
         self.method = method
         self.target = target
         """Origin-form (or ``*``): path and query as the client sent them."""
-        self.minor = minor
-        """0 or 1: HTTP/1.0 or HTTP/1.1."""
         self.block = block
         self.varying = varying
+        self.minor = block.minor
+        """0 or 1: HTTP/1.0 or HTTP/1.1."""
         self.authority = block.authority
         """The authority of the target URI as sent: Host, or that of an absolute-form target."""
-        self.host = b""
+        self.host = block.host
         """Its host name: lower case, no port, no trailing dot."""
-        self.port = 0
+        self.port = block.port
         self.length = block.length
         self.chunked = block.chunked
-        self.keep_alive = not block.closes and (minor == 1 or block.keeps)
+        self.keep_alive = block.keep_alive
         self.referer = block.referer
 
     @property
@@ -72,14 +72,14 @@ class ResponseHead(_Head):
 
     __slots__ = ("announced", "reason", "status")
 
-    def __init__(self, status: int, reason: bytes, minor: int, block: Block, varying: list[Field]) -> None:
-        self.status = status
-        self.reason = reason
-        self.minor = minor
+    def __init__(self, block: Block, varying: list[Field]) -> None:
+        self.status = block.status
+        self.reason = block.reason
+        self.minor = block.minor
         self.block = block
         self.varying = varying
         self.length = block.length
         self.announced = block.length
         """The Content-Length as sent, also where no body follows (HEAD, 304)."""
         self.chunked = block.chunked
-        self.keep_alive = not block.closes and (minor == 1 or block.keeps)
+        self.keep_alive = block.keep_alive

@@ -1,20 +1,24 @@
-"""Header blocks: what the fields of a head say, worked out once per distinct block.
+"""Header blocks: what a head says but for its target, worked out once per distinct block.
 
 A client sends the same block with nearly every request, and a server with nearly every response, but for a few
-fields that vary: `Cookie`, `Referer`, `Content-Length`, `Date`, `ETag`... Those are cut out first (`Cutter`); what is
-left is looked up in a bounded table, and a block seen before costs one look-up instead of a walk over its lines.
-The parse is a pure function of the block's bytes, so remembering it changes no result.
+fields that vary: `Cookie`, `Referer`, `Content-Length`, `ETag`... Those are cut out first; what is left is looked up
+in a bounded table, and a block seen before costs one look-up instead of a walk over its lines. The parse is a pure
+function of the block's bytes, so remembering it changes no result. (`Date` stays in: it changes once a second.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from bascule.http.errors import HttpError
-from bascule.http.fields import Field, FieldParser, Kind, list_tokens
+from bascule.http.fields import FAULTS, Field, Kind, fault_of_value, list_tokens
 from bascule.telemetry import causes
 
-BLOCKS_KEPT = 512
+ROOM = 2 << 20
+"""Bytes of blocks that a generation of the table holds: thousands of browsers' ones."""
 LONGEST_BLOCK = 4096
-"""Longer blocks are rare and not worth the memory: the table stays below 4 MiB."""
+"""Longer blocks are rare and not worth the room."""
 
 NO_LENGTH = -1
 
@@ -26,10 +30,10 @@ _UPGRADE = int(Kind.UPGRADE)
 _EXPECT = int(Kind.EXPECT)
 _USER_AGENT = int(Kind.USER_AGENT)
 _REFERER = int(Kind.REFERER)
-_VIA = int(Kind.VIA)
 _DATE = int(Kind.DATE)
+_FORWARDED = int(Kind.FORWARDED)
 
-PASSED = frozenset((0, _USER_AGENT, _REFERER))
+PASSED = frozenset((0, _USER_AGENT, _REFERER, _DATE))
 """Kinds whose lines go to the server as they are."""
 _ASK = frozenset(
     int(kind)
@@ -42,7 +46,7 @@ _ASK = frozenset(
 
 
 class Block:
-    """What the fields of a header block say, varying ones excepted."""
+    """What the first line and the fields of a head say; its target and the varying fields are not of it."""
 
     __slots__ = (
         "asks",
@@ -54,18 +58,28 @@ class Block:
         "fields",
         "forwarded",
         "has_date",
+        "host",
         "hosts",
+        "keep_alive",
         "keeps",
         "length",
+        "minor",
         "options",
         "plain",
+        "port",
+        "reason",
         "referer",
+        "status",
         "upgrade",
         "user_agent",
     )
 
-    def __init__(self, fields: list[Field]) -> None:
+    def __init__(self, fields: list[Field], minor: int = 1) -> None:
         """Raises HttpError(400, 417, 501) for what framing cannot accept."""
+        self.minor = minor
+        """0 or 1: HTTP/1.0 or HTTP/1.1."""
+        self.status = 0
+        self.reason = b""
         self.fields = fields
         self.plain = b"".join([field[3] for field in fields if field[2] in PASSED])
         """The lines that are passed on whatever the route, serialised."""
@@ -74,6 +88,9 @@ class Block:
         self.by_route: dict[int, bytes] = {}
         """`plain` with what a route lets through of `asks`, for routes that decide without looking at the request."""
         self.authority = b""
+        """The Host field's value; host and port are its parts."""
+        self.host = b""
+        self.port = 0
         self.hosts = 0
         self.length = NO_LENGTH
         self.chunked = False
@@ -91,6 +108,7 @@ class Block:
         for field in fields:
             if field[2]:
                 self._special(field)
+        self.keep_alive = not self.closes and (minor == 1 or self.keeps)
 
     def _special(self, field: Field) -> None:
         kind = field[2]
@@ -118,7 +136,7 @@ class Block:
             self.expect = True
         elif kind == _DATE:
             self.has_date = True
-        elif kind == Kind.FORWARDED:
+        elif kind == _FORWARDED:
             self.forwarded = True
 
     def _connection(self, value: bytes) -> None:
@@ -148,45 +166,59 @@ def content_length(value: bytes) -> int:
     return int(value)
 
 
+class _Cut(NamedTuple):
+    """A varying field: what precedes its value in a head, and what its Field is made of."""
+
+    pattern: bytes
+    size: int
+    name: bytes
+    kind: int
+    prefix: bytes
+
+
 class BlockTable:
-    """Blocks by their bytes. `watched` fields are never cut: some route decides about them."""
+    """Blocks by their bytes. Names of `kinds` that some route decides about are not to be among the `cuts`.
 
-    __slots__ = ("_blocks", "_cuts", "_fields", "_max_fields")
+    `parse` makes the block of a head without varying fields; it raises HttpError. Two generations of blocks are kept:
+    when the young one is full the old one goes, so that what is in use stays and what is not is forgotten.
+    """
 
-    def __init__(
-        self, fields: FieldParser, cuts: tuple[bytes, ...], watched: frozenset[bytes], max_fields: int
-    ) -> None:
-        self._fields = fields
-        self._blocks: dict[bytes, Block] = {}
-        self._max_fields = max_fields
-        self._cuts = [b"\r\n%b: " % name for name in cuts if name.lower() not in watched]
+    __slots__ = ("_cuts", "_old", "_parse", "_room", "_young")
 
-    def look_up(self, data: bytes, status: int) -> tuple[Block, list[Field]]:
-        """Return the block of `data`, and the fields cut out of it.
+    def __init__(self, parse: Callable[[bytes], Block], cuts: tuple[bytes, ...], kinds: dict[bytes, int]) -> None:
+        self._parse = parse
+        self._young: dict[bytes, Block] = {}
+        self._old: dict[bytes, Block] = {}
+        self._room = ROOM
+        self._cuts = [
+            _Cut(b"\r\n%b: " % name, len(name) + 4, name.lower(), int(kinds.get(name.lower(), 0)), name.lower() + b": ")
+            for name in cuts
+        ]
 
-        `data` begins with the CRLF before the first field line and ends with that of the last.
-        Raises HttpError: `status` for too many fields, otherwise as Block and FieldParser do.
+    def look_up(self, head: bytes) -> tuple[Block, list[Field]]:
+        """Return the block of `head`, and the fields cut out of it. Raises HttpError.
+
+        A head ends with the CRLF of its last line; that of a request begins at the version.
         """
         varying: list[Field] = []
-        fields = self._fields
-        for pattern in self._cuts:
-            at = data.find(pattern)
+        for pattern, size, name, kind, prefix in self._cuts:
+            at = head.rfind(pattern)  # from the end: that is where they mostly are
             if at >= 0:
-                end = data.find(b"\r\n", at + 2)
-                line = data[at + 2 : end]
-                varying.append(fields.get(line) or fields.parse(line))
-                data = data[:at] + data[end:]
-        block = self._blocks.get(data)
-        return block if block is not None else self._parse(data, status), varying
+                end = head.find(b"\r\n", at + size)
+                value = head[at + size : end]
+                if 0 in value.translate(FAULTS):
+                    raise fault_of_value(value)
+                value = value.strip(b" \t")
+                varying.append((name, value, kind, prefix + value + b"\r\n"))
+                head = head[:at] + head[end:]
+        return self._young.get(head) or self._older(head), varying
 
-    def _parse(self, data: bytes, status: int) -> Block:
-        lines = data[2:].split(b"\r\n")
-        del lines[-1]
-        if len(lines) > self._max_fields:
-            raise HttpError(status, causes.TOO_MANY_FIELDS)
-        block = Block(self._fields.lines(lines))
-        if len(data) <= LONGEST_BLOCK:
-            if len(self._blocks) >= BLOCKS_KEPT:
-                self._blocks.clear()
-            self._blocks[data] = block
+    def _older(self, head: bytes) -> Block:
+        """Return a block that is not of the young generation, and is from now on."""
+        block = self._old.get(head) or self._parse(head)
+        if len(head) <= LONGEST_BLOCK:
+            self._room -= len(head)
+            if self._room < 0:
+                self._old, self._young, self._room = self._young, {}, ROOM
+            self._young[head] = block
         return block

@@ -10,7 +10,7 @@ import re
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import REQUEST_KINDS, RESPONSE_KINDS, TOKEN, Field, FieldParser, Kind
-from bascule.http.h1.block import NO_LENGTH, BlockTable, content_length
+from bascule.http.h1.block import NO_LENGTH, Block, BlockTable, content_length
 from bascule.http.host import split_authority
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.telemetry import causes
@@ -25,18 +25,20 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t \x21-\x7e\x80-\xff]*))?")
 
 _REQUEST_CUTS = (b"Cookie", b"Referer", b"Content-Length")
-_RESPONSE_CUTS = (b"Date", b"Content-Length", b"ETag", b"Last-Modified")
+_RESPONSE_CUTS = (b"Content-Length", b"ETag", b"Last-Modified")
 _CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _REFERER = int(Kind.REFERER)
 
 
 class RequestParser:
-    """Parses request heads under the limits of a listener."""
+    """Parses request heads under the limits of a listener. `watched` are names that routes act on."""
 
-    __slots__ = ("_blocks", "_max_target")
+    __slots__ = ("_fields", "_look_up", "_max_fields", "_max_target")
 
     def __init__(self, max_fields: int = 128, max_target: int = 16384, watched: frozenset[bytes] = frozenset()) -> None:
-        self._blocks = BlockTable(FieldParser(REQUEST_KINDS, watched), _REQUEST_CUTS, watched, max_fields)
+        self._fields = FieldParser(REQUEST_KINDS, watched)
+        self._look_up = BlockTable(self._block, _unwatched(_REQUEST_CUTS, watched), REQUEST_KINDS).look_up
+        self._max_fields = max_fields
         self._max_target = max_target
 
     def parse(self, data: bytes) -> RequestHead:
@@ -44,87 +46,123 @@ class RequestParser:
 
         Raises HttpError: 400 for anything ambiguous or malformed, 414, 417, 431, 501 or 505 as RFC 9110 names them.
         """
-        end = data.find(b"\r\n")
-        parts = data[:end].split(b" ")
+        parts = data.split(b" ", 2)
         if len(parts) != 3:
-            raise HttpError(400, causes.BAD_REQUEST_LINE)
-        method, target, version = parts
-        minor = _VERSIONS.get(version)
-        if minor is None:
-            raise _version_error(version)
-        if method not in _METHODS and not TOKEN.fullmatch(method):
-            raise HttpError(400, causes.BAD_METHOD)
-        if not target or 0 in target.translate(_TARGET_FAULTS):
-            raise HttpError(400, causes.BAD_TARGET)
-        if len(target) > self._max_target:
-            raise HttpError(414, causes.TARGET_TOO_LONG)
-        block, varying = self._blocks.look_up(data[end:], 431)
-        head = RequestHead(method, target, minor, block, varying)
+            raise self._line_fault(data)
+        method, target, rest = parts
+        if (
+            0 in target.translate(_TARGET_FAULTS)
+            or not 0 < len(target) <= self._max_target
+            or (method not in _METHODS and not TOKEN.fullmatch(method))
+        ):
+            raise self._line_fault(data)
+        block, varying = self._look_up(rest)
+        head = RequestHead(method, target, block, varying)
         for field in varying:
             kind = field[2]
             if kind == _CONTENT_LENGTH:
                 _set_length(head, field)
             elif kind == _REFERER:
                 head.referer = field[1]
-        if head.chunked:
-            if head.length != NO_LENGTH:
+        if target[0] != 0x2F:
+            _other_form(head)
+        return head
+
+    def _line_fault(self, data: bytes) -> HttpError:
+        """Return what is wrong with a request line, if only the version that comes after it."""
+        parts = data[: data.find(b"\r\n")].split(b" ")
+        if len(parts) != 3:
+            return HttpError(400, causes.BAD_REQUEST_LINE)
+        method, target, version = parts
+        if version not in _VERSIONS:
+            return _version_fault(version)
+        if method not in _METHODS and not TOKEN.fullmatch(method):
+            return HttpError(400, causes.BAD_METHOD)
+        if len(target) > self._max_target:
+            return HttpError(414, causes.TARGET_TOO_LONG)
+        return HttpError(400, causes.BAD_TARGET)
+
+    def _block(self, data: bytes) -> Block:
+        """Parse what follows the target: version and fields. A block of the table is one that passed here."""
+        version, *lines = data.split(b"\r\n")
+        minor = _VERSIONS.get(version)
+        if minor is None:
+            raise _version_fault(version)
+        del lines[-1]
+        if len(lines) > self._max_fields:
+            raise HttpError(431, causes.TOO_MANY_FIELDS)
+        block = Block(self._fields.lines(lines), minor)
+        if block.chunked:
+            if block.length != NO_LENGTH:
                 raise HttpError(400, causes.LENGTH_WITH_TRANSFER_ENCODING)
             if not minor:
                 raise HttpError(400, causes.BAD_TRANSFER_ENCODING, "HTTP/1.0 has none")
         if block.hosts != 1 and (minor or block.hosts):
             raise HttpError(400, causes.BAD_HOST, "repeated" if block.hosts else "missing")
-        if target[0] != 0x2F:
-            _other_form(head)
-        head.host, head.port = split_authority(head.authority)
-        return head
+        block.host, block.port = split_authority(block.authority)
+        return block
 
 
 class ResponseParser:
-    """Parses response heads of servers."""
+    """Parses response heads of servers. `watched` are names that routes act on."""
 
-    __slots__ = ("_blocks", "_status_lines")
+    __slots__ = ("_fields", "_look_up", "_max_fields")
 
     def __init__(self, max_fields: int = 256, watched: frozenset[bytes] = frozenset()) -> None:
-        self._blocks = BlockTable(FieldParser(RESPONSE_KINDS, watched), _RESPONSE_CUTS, watched, max_fields)
-        self._status_lines: dict[bytes, tuple[int, bytes, int]] = {}
+        self._fields = FieldParser(RESPONSE_KINDS, watched)
+        self._look_up = BlockTable(self._block, _unwatched(_RESPONSE_CUTS, watched), RESPONSE_KINDS).look_up
+        self._max_fields = max_fields
 
     def parse(self, data: bytes, method: bytes) -> ResponseHead:
         """Return the head in `data` (see RequestParser), framed for the request method it answers (RFC 9112 6.3).
 
         `length` is 0 where no body can follow. Raises HttpError(502).
         """
-        end = data.find(b"\r\n")
-        line = data[:end]
-        status, reason, minor = self._status_lines.get(line) or self._status_line(line)
         try:
-            block, varying = self._blocks.look_up(data[end:], 502)
-            head = ResponseHead(status, reason, minor, block, varying)
+            block, varying = self._look_up(data)
+            head = ResponseHead(block, varying)
             for field in varying:
                 if field[2] == _CONTENT_LENGTH:
                     _set_length(head, field)
-            head.announced = head.length
+                    head.announced = head.length
         except HttpError as error:
+            if error.status == 502:
+                raise
             raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, error.cause) from None
-        if head.chunked and head.length != NO_LENGTH:
-            raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, causes.LENGTH_WITH_TRANSFER_ENCODING)
-        if status in (204, 304) or method == b"HEAD" or status < 200:
+        status = head.status
+        if method == b"HEAD" or status == 304 or status == 204 or status < 200:
             head.chunked = False
             head.length = 0
         elif head.length == NO_LENGTH and not head.chunked:
             head.keep_alive = False  # delimited by the end of the connection
         return head
 
-    def _status_line(self, line: bytes) -> tuple[int, bytes, int]:
+    def _block(self, data: bytes) -> Block:
+        """Parse a status line and the fields."""
+        line, *lines = data.split(b"\r\n")
         match = _STATUS_LINE.fullmatch(line)
         if match is None:
             raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, "status line")
-        parsed = (int(match.group(2)), match.group(3) or b"", int(match.group(1)))
-        if len(self._status_lines) < 256:
-            self._status_lines[line] = parsed
-        return parsed
+        del lines[-1]
+        if len(lines) > self._max_fields:
+            raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, causes.TOO_MANY_FIELDS)
+        block = Block(self._fields.lines(lines), int(match.group(1)))
+        block.status = int(match.group(2))
+        block.reason = match.group(3) or b""
+        if block.chunked and block.length != NO_LENGTH:
+            raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, causes.LENGTH_WITH_TRANSFER_ENCODING)
+        return block
+
+
+def _unwatched(cuts: tuple[bytes, ...], watched: frozenset[bytes]) -> tuple[bytes, ...]:
+    """Return the fields that vary, but for those that some route decides about: those are for the block to say."""
+    return tuple(name for name in cuts if name.lower() not in watched)
 
 
 def _set_length(head: RequestHead | ResponseHead, field: Field) -> None:
+    """Take up a Content-Length that was cut out of the block."""
+    if head.chunked:
+        raise HttpError(400, causes.LENGTH_WITH_TRANSFER_ENCODING)
     if head.length != NO_LENGTH:
         raise HttpError(400, causes.BAD_CONTENT_LENGTH, "repeated")
     head.length = content_length(field[1])
@@ -142,11 +180,12 @@ def _other_form(head: RequestHead) -> None:
             raise HttpError(405, causes.METHOD_NOT_ALLOWED)
         raise HttpError(400, causes.BAD_TARGET)
     head.authority = match.group(1)
+    head.host, head.port = split_authority(head.authority)
     rest = match.group(2)
     head.target = rest if rest[:1] == b"/" else b"/" + rest
 
 
-def _version_error(version: bytes) -> HttpError:
+def _version_fault(version: bytes) -> HttpError:
     if re.fullmatch(rb"HTTP/[0-9]\.[0-9]", version):
         return HttpError(505, causes.BAD_VERSION)
     return HttpError(400, causes.BAD_REQUEST_LINE)
