@@ -23,7 +23,10 @@ def _options() -> re2.Options:
 
 
 class Regex:
-    """A PCRE pattern as SecLang means it, matched by RE2 over bytes.
+    r"""A PCRE pattern as SecLang means it, matched by RE2 over bytes.
+
+    One known difference: a `^` within a match, right after the newline that ends the value (as in \n^$),
+    matches here and not in PCRE.
 
     Raises OperatorError for a pattern that is wrong or has no exact linear-time form.
     """
