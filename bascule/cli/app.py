@@ -22,6 +22,7 @@ from bascule.proxy.firewall import Firewalls
 from bascule.server.context import KeeperContext, WorkerContext
 from bascule.server.supervisor import Supervisor
 from bascule.telemetry.accesslog import open_early
+from bascule.telemetry.eventlog import EventLog, open_events
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import Sink, complain
 from bascule.tls.client import origin_context
@@ -64,7 +65,7 @@ def run(load: Callable[[], Plan]) -> int:
             contexts=contexts,
             firewalls=Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None),
             sink=open_early(plan.config.access_log, owner),
-            events=None,
+            events=open_events(plan.config.events, owner) if _has_firewall(plan) else None,
         )
         return memory.prepared
 
@@ -93,7 +94,7 @@ def worker(context: WorkerContext) -> ProxyApp:
         generation=context.generation,
     )
     board = Board(context.board, plan.pools, context.workers)
-    events = None
+    events = EventLog(plan.config.events, prepared.events) if _has_firewall(plan) else None
     app = ProxyApp(
         plan,
         board,

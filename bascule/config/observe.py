@@ -1,4 +1,4 @@
-"""What operators see: access log, admin listener."""
+"""What operators see: access log, event log, admin listener."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bascule.config.base import Model
-from bascule.config.types import AddressField, LogTarget, Share
+from bascule.config.types import AddressField, LogTarget, Share, Size
 
 LOG_FIELDS = (
     "time", "client", "port", "site", "route", "method", "host", "target", "version", "status", "bytes_in",
@@ -26,6 +26,24 @@ class AccessLog(Model):
     """Fields of the JSON format, in this order."""
     sample: Share = 1.0
     """Share of answers below 400 that are logged; errors always are."""
+
+
+class EventsLog(Model):
+    """The event log: one JSON line for each request that a rule of the firewall fired on, with secrets masked.
+
+    It is what `bascule explain`, `bascule events` and `bascule replay` read.
+    """
+
+    path: Literal[""] | LogTarget = ""
+    """A file, ``-`` for stdout, ``off``, ``syslog:`` (local) or ``syslog:host:port`` (UDP). Empty means
+    ``/var/log/bascule/events.jsonl`` for root and ``$XDG_STATE_HOME/bascule/events.jsonl`` (``~/.local/state``) for
+    others; where that cannot be written, Bascule says so once and runs without an event log."""
+    format: Literal["json", "modsecurity"] = "json"
+    """Bascule's own events, or the JSON audit log of ModSecurity 3, which tells less."""
+    max_bytes: Annotated[Size, Field(ge=65536)] = 64 << 20
+    """Size at which the file becomes ``events.jsonl.1``, the one before ``.2``, and so on."""
+    keep: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Old files that are kept."""
 
 
 class Admin(Model):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from bascule.config.base import Model
-from bascule.config.observe import AccessLog, Admin
+from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.policies import (
     CookieMap,
     ErrorPages,
@@ -287,6 +287,8 @@ class Config(Model):
     """The web application firewall of all sites."""
     access_log: AccessLog = AccessLog()
     """The access log."""
+    events: EventsLog = EventsLog()
+    """The event log of the firewall."""
     admin: Admin = Admin()
     """The operators' listener."""
 

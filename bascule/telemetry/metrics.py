@@ -99,6 +99,8 @@ def _connections(totals: Totals) -> Iterator[Metric]:
     yield _counter(names.TLS_FAILURES, totals.tls_failed)
     yield _counter(names.LOG_LINES, totals.log_lines)
     yield _counter(names.LOG_LINES_DROPPED, totals.log_lines_dropped)
+    yield _counter(names.EVENTS, totals.events)
+    yield _counter(names.EVENTS_DROPPED, totals.events_dropped)
 
 
 def _servers(totals: Totals) -> Iterator[Metric]:

@@ -61,6 +61,9 @@ UPSTREAM_DRAINING: Final = Metric(
 LOG_LINES: Final = Metric("bascule_log_lines", "Access log lines written.")
 LOG_LINES_DROPPED: Final = Metric("bascule_log_lines_dropped", "Access log lines lost: the log could not be written.")
 
+EVENTS: Final = Metric("bascule_waf_events", "Events of the firewall written to the event log.")
+EVENTS_DROPPED: Final = Metric("bascule_waf_events_dropped", "Events lost: the event log could not be written.")
+
 WORKERS: Final = Metric("bascule_workers", "Living workers of every generation.")
 WORKER_RESTARTS: Final = Metric("bascule_worker_restarts", "Workers started again after they died.")
 GENERATION: Final = Metric("bascule_generation", "Number of the configuration that runs.")

@@ -15,6 +15,7 @@ from typing import Final
 from bascule.config.plan import Plan
 from bascule.telemetry import store
 from bascule.telemetry.accesslog import AccessLogger
+from bascule.telemetry.eventlog import EventLog
 from bascule.telemetry.formats import Record
 from bascule.telemetry.sinks import Sink, complain
 from bascule.telemetry.tally import Tally
@@ -51,6 +52,8 @@ class Recorder:
         self.connections_refused = 0
         self.connections_tls = 0
         self.tls_failed = 0
+        self.events: EventLog | None = None
+        """The event log whose lines are counted, if there is one."""
 
         config = plan.config.access_log
         self._logger = None if config.path == "off" else AccessLogger(config, sink)
@@ -65,7 +68,7 @@ class Recorder:
         for gauge, value in ((store.PID, os.getpid()), (store.WORKER, worker), (store.GENERATION, generation)):
             self._words[gauge] = value
         self._words[store.OPEN] = 0
-        self._before = {word: self._words[word] for word in range(store.ACCEPTED, store.LINES_DROPPED + 1)}
+        self._before = {word: self._words[word] for word in range(store.ACCEPTED, store.EVENTS_DROPPED + 1)}
         self.tick()
 
     def flush(self) -> None:
@@ -96,6 +99,9 @@ class Recorder:
         if self._logger is not None:
             words[store.LINES] = before[store.LINES] + self._logger.writer.written
             words[store.LINES_DROPPED] = before[store.LINES_DROPPED] + self._logger.writer.dropped
+        if self.events is not None:
+            words[store.EVENTS] = before[store.EVENTS] + self.events.written
+            words[store.EVENTS_DROPPED] = before[store.EVENTS_DROPPED] + self.events.dropped
         words[store.CPU] = int(time.process_time() * 1e6)
         now = self._clock()
         words[store.HEARTBEAT] = int(now * 1000) or 1

@@ -26,7 +26,7 @@ _RETRY: Final = 1.0
 
 
 class LogOpenError(OSError):
-    """The access log cannot be opened; the text names it and the remedy."""
+    """A log cannot be opened; the text names it and the remedy."""
 
 
 class Sink(Protocol):
@@ -72,6 +72,10 @@ class FileSink(_DescriptorSink):
     def __init__(self, fd: int) -> None:
         super().__init__(fd)
         self._torn = False
+
+    def status(self) -> os.stat_result:
+        """Return the status of the open file, wherever its name went."""
+        return os.fstat(self._fd)
 
     def emit(self, blob: bytes) -> int:
         if self._torn:  # end the half line a full disk left
@@ -138,8 +142,9 @@ class SyslogSink(_SocketSink):
 
     _PRIORITY = 23 * 8 + 6  # local7.info (RFC 5424, 6.2.1)
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, kind: str = "access") -> None:
         super().__init__(sock)
+        self._kind = kind.encode()
         self._remote = sock.family != socket.AF_UNIX
         self._host = socket.gethostname().encode("ascii", "replace") or b"-"
         self._second, self._head = -1, b""
@@ -168,19 +173,22 @@ class SyslogSink(_SocketSink):
             self._second, pid = second, os.getpid()
             if self._remote:
                 stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)).encode()
-                self._head = b"<%d>1 %b %b bascule %d access - " % (self._PRIORITY, stamp, self._host, pid)
+                self._head = b"<%d>1 %b %b bascule %d %b - " % (self._PRIORITY, stamp, self._host, pid, self._kind)
             else:
                 stamp = time.strftime("%b %e %H:%M:%S", time.localtime(second)).encode()
                 self._head = b"<%d>%b bascule[%d]: " % (self._PRIORITY, stamp, pid)
         return self._head
 
 
-def open_sink(where: str, owner: tuple[int, int] | None = None) -> Sink:
-    """Open ``-``, a path, ``syslog:`` or ``syslog:host:port``; a new file is given to `owner`. Raises OSError."""
+def open_sink(where: str, owner: tuple[int, int] | None = None, kind: str = "access") -> Sink:
+    """Open ``-``, a path, ``syslog:`` or ``syslog:host:port``; a new file is given to `owner`. Raises OSError.
+
+    `kind` is the MSGID that tells one log's syslog messages from another's (RFC 5424, 6.2.7).
+    """
     if where == "-":
         return open_stdout()
     if where.startswith("syslog:"):
-        return SyslogSink(_syslog_socket(where[7:]))
+        return SyslogSink(_syslog_socket(where[7:]), kind)
     return _open_file(where, owner)
 
 
@@ -251,11 +259,21 @@ def complain(text: str) -> None:
 
 
 class LineWriter:
-    """Writes lines to where the configuration says, keeping at most `BUFFER` bytes of what cannot be written yet."""
+    """Writes lines to where the configuration says, keeping at most `BUFFER` bytes of what cannot be written yet.
 
-    def __init__(self, where: str, sink: Sink | None = None) -> None:
+    `kind` names the log in what is said on stderr and to syslog, `counter` the metric of lines lost.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        sink: Sink | None = None,
+        kind: str = "access",
+        counter: str = "bascule_log_lines_dropped_total",
+    ) -> None:
         self._where = where
         self._sink = sink
+        self._kind, self._counter = kind, counter
         self._pending = b""
         self._failing = False
         self._next_open = 0.0
@@ -263,6 +281,11 @@ class LineWriter:
         """Lines written, or handed to syslog."""
         self.dropped = 0
         """Lines lost."""
+
+    @property
+    def sink(self) -> Sink | None:
+        """What is written to now."""
+        return self._sink
 
     @property
     def waiting(self) -> bool:
@@ -292,7 +315,7 @@ class LineWriter:
             return 0
         if taken and self._failing:
             self._failing = False
-            complain(f"access log {self._where}: writes again")
+            complain(f"{self._kind} log {self._where}: writes again")
         return taken
 
     def _keep(self, rest: bytes) -> None:
@@ -308,8 +331,8 @@ class LineWriter:
         if not self._failing:
             self._failing = True
             complain(
-                f"access log {self._where}: {error.strerror or error}; "
-                "lines that cannot be kept are dropped and counted in bascule_log_lines_dropped_total"
+                f"{self._kind} log {self._where}: {error.strerror or error}; "
+                f"lines that cannot be kept are dropped and counted in {self._counter}"
             )
 
     def _open(self) -> bool:
@@ -318,7 +341,7 @@ class LineWriter:
             return False
         self._next_open = now + _RETRY
         try:
-            self._sink = open_sink(self._where)
+            self._sink = open_sink(self._where, kind=self._kind)
         except OSError as error:
             self._failed(error)
             return False
@@ -330,6 +353,12 @@ class LineWriter:
         old = self._sink
         self._next_open = 0.0
         if self._open() and old is not None:
+            old.close()
+
+    def replace(self, sink: Sink) -> None:
+        """Write to `sink` from now on, and close the one before."""
+        old, self._sink = self._sink, sink
+        if old is not None:
             old.close()
 
     def close(self) -> None:

@@ -105,6 +105,8 @@ class Totals:
     tls_failed: int = 0
     log_lines: int = 0
     log_lines_dropped: int = 0
+    events: int = 0
+    events_dropped: int = 0
     causes: dict[str, int] = field(default_factory=dict)
     routes: list[RouteTotals] = field(default_factory=list)
     servers: list[ServerTotals] = field(default_factory=list)
@@ -132,6 +134,8 @@ def read_totals(stats: store.Arena, now: float | None = None) -> Totals:
         totals.tls_failed += words[store.TLS_FAILED]
         totals.log_lines += words[store.LINES]
         totals.log_lines_dropped += words[store.LINES_DROPPED]
+        totals.events += words[store.EVENTS]
+        totals.events_dropped += words[store.EVENTS_DROPPED]
         reasons = [mine + other for mine, other in zip(reasons, words[store.CAUSES :], strict=True)]
         if words[store.HEARTBEAT] and now - words[store.HEARTBEAT] / 1000 < STALE:
             totals.workers.append(_worker(slot, words))
