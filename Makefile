@@ -1,18 +1,13 @@
-# Every habit is one line. `make demo` and `make test` set up by themselves.
+# Every habit is one line, and sets up by itself what it needs: wheels only, no root, no compiler.
 PY ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: setup demo test lint format bench bench-quick fuzz docs clean
+.PHONY: demo test lint setup format docs bench bench-quick clean
 
-$(VENV)/.ready: pyproject.toml
-	test -x $(BIN)/python || $(PY) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -e '.[test,lint]'
-	touch $@
-
-setup: $(VENV)/.ready
-
-demo: setup
+# `make demo` needs what users need; the first run takes about half a minute
+demo: $(VENV)/.ready
 	$(BIN)/bascule demo
 
 test: setup
@@ -24,12 +19,30 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+setup: $(VENV)/.dev-ready
+
+$(BIN)/pip:
+	$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Bascule needs Python 3.11 or later: make PY=python3.11")'
+	$(PY) -m venv $(VENV) || { rm -rf $(VENV); echo "Debian has venv in a package: apt-get install python3-venv"; false; }
+
+$(VENV)/.ready: pyproject.toml | $(BIN)/pip
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.dev-ready: pyproject.toml $(VENV)/.ready
+	$(PIP) -e '.[test,lint]'
+	touch $@
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/.bench-ready: pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[bench]'
+# docs/reference.md is written from the schema
+docs: $(VENV)/.ready
+	$(BIN)/python -m bascule.config.reference
+
+$(VENV)/.bench-ready: pyproject.toml $(VENV)/.ready
+	$(PIP) -e '.[bench]'
 	touch $@
 
 # make bench CRS=DIR adds the WAF workloads; BENCH takes further options

@@ -13,10 +13,10 @@ import pytest
 
 from benchmarks.__main__ import parse
 from benchmarks.machine import BenchError
-from benchmarks.peers.base import find_program
 from benchmarks.processes import process_table, tree_of, wait_until
 from benchmarks.runner import check_peers, choose
 from benchmarks.workloads import FIREWALL_WORKLOADS, WORKLOADS, Budget, most_clients
+from tests.support.programs import require_program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,10 +74,12 @@ def test_idle_clients_leave_descriptors_for_the_origin(descriptors: int, clients
     assert most_clients(descriptors) == clients
 
 
-needs_tools = pytest.mark.skipif(
-    any(find_program(tool) is None for tool in ("nginx", "wrk", "taskset")) or len(os.sched_getaffinity(0)) < 2,
-    reason="needs nginx, wrk, taskset and two cores",
-)
+@pytest.fixture
+def tools() -> None:
+    for program, package in (("nginx", "nginx-light"), ("wrk", "wrk"), ("taskset", "util-linux")):
+        require_program(program, package)
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two cores")
 
 
 def bench(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -91,7 +93,7 @@ def bench(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@needs_tools
+@pytest.mark.usefixtures("tools")
 def test_one_small_run(tmp_path: Path) -> None:
     with bench(tmp_path, "--quick", "--only", "static-1k", "--peers", "nginx") as process:
         output = process.communicate(timeout=60)[0]
@@ -104,7 +106,7 @@ def test_one_small_run(tmp_path: Path) -> None:
     assert workload["medians"]["nginx"]["rate"] > 100
 
 
-@needs_tools
+@pytest.mark.usefixtures("tools")
 def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     with bench(tmp_path, "--only", "static-1k", "--peers", "nginx", "--seconds", "60") as process:
         tree: set[int] = set()

@@ -21,6 +21,7 @@ import pytest
 
 from bascule.http.proxy_protocol import Endpoint, encode_v1, encode_v2
 from tests.support.certs import Authority, Pair
+from tests.support.programs import require_program
 
 BASCULE = str(Path(sys.executable).with_name("bascule"))
 PATIENCE = 20.0
@@ -93,7 +94,8 @@ def run(tmp_path: Path, runtime: str) -> Iterator[Run]:
 
 def curl(authority: Authority, port: int, host: str, *arguments: str) -> tuple[int, str]:
     """Ask for https://host/; return status and body."""
-    command = ["curl", "-sS", "--noproxy", "*", "--max-time", "10", "--cacert", authority.path, "-w", "\n%{http_code}"]
+    command = [require_program("curl"), "-sS", "--noproxy", "*", "--max-time", "10", "--cacert", authority.path]
+    command += ["-w", "\n%{http_code}"]
     command += ["--connect-to", f"::127.0.0.1:{port}", *arguments, f"https://{host}/"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     body, _, status = done.stdout.rpartition("\n")

@@ -17,6 +17,7 @@ from bascule.tls.certificates import CertificateError
 from bascule.tls.filter import TlsError
 from bascule.tls.server import ServerContexts
 from tests.support.certs import Authority, Pair
+from tests.support.programs import require_program
 from tests.tls.support import Client, certificates, client_context, listener, plan, serving
 
 
@@ -230,7 +231,7 @@ def test_a_session_is_resumed_at_another_worker(authority: Authority, tmp_path: 
 
 def _s_client(authority: Authority, port: str, *arguments: str) -> str:
     """What the server answers to `openssl s_client`."""
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "shop.test"]
+    command = [require_program("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "shop.test"]
     command += ["-CAfile", authority.path, "-verify_return_error", "-ign_eof", "-quiet", *arguments]
     done = subprocess.run(command, input="GET / HTTP/1.1\r\n\r\n", capture_output=True, text=True, timeout=20)
     return done.stdout
@@ -240,7 +241,7 @@ def _s_client(authority: Authority, port: str, *arguments: str) -> str:
 
 
 def _curl(authority: Authority, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["curl", "-sS", "--noproxy", "*", "--max-time", "10", "--cacert", authority.path]
+    command = [require_program("curl"), "-sS", "--noproxy", "*", "--max-time", "10", "--cacert", authority.path]
     command += ["--resolve", f"shop.test:{port}:127.0.0.1", *arguments, f"https://shop.test:{port}/"]
     return subprocess.run(command, capture_output=True, text=True, timeout=20)
 
@@ -263,7 +264,8 @@ def test_curl_with_a_client_certificate(authority: Authority) -> None:
 
 def test_openssl_gets_no_renegotiation(authority: Authority) -> None:
     with serving(listener({"shop.test": site(authority.issue("shop.test"))})) as port:
-        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "shop.test", "-tls1_2"]
+        command = [require_program("openssl"), "s_client", "-connect", f"127.0.0.1:{port}"]
+        command += ["-servername", "shop.test", "-tls1_2"]
         done = subprocess.run(command, input="R\n", capture_output=True, text=True, timeout=20)
         assert "no renegotiation" in done.stderr
         assert "Compression: NONE" in done.stdout
@@ -377,9 +379,8 @@ def test_a_new_generation_takes_over_sessions_unless_its_files_differ(authority:
 def test_errors_name_the_file_and_what_is_wrong(authority: Authority, tmp_path: Path) -> None:
     good, other = authority.issue("shop.test"), authority.issue("other.test", kind="rsa")
     locked = tmp_path / "locked.key"
-    subprocess.run(
-        ["openssl", "pkey", "-in", good.key, "-aes128", "-passout", "pass:x", "-out", locked], check=True, timeout=20
-    )
+    encrypt = [require_program("openssl"), "pkey", "-in", good.key, "-aes128", "-passout", "pass:x", "-out", locked]
+    subprocess.run(encrypt, check=True, timeout=20)
     junk = tmp_path / "junk.pem"
     junk.write_text("junk")
     huge = tmp_path / "huge.pem"
