@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from bascule.waf.verdict import Verdict
 
 MAX_VALUE = 512
 """Longest value, in bytes, an event shows."""
+
+MAX_HEADERS = 64
+"""Most header fields of the request an event shows."""
 
 MASK = "***"
 _SECRET_NAME = re.compile(
@@ -68,6 +72,11 @@ class Event:
     status: int = 0
     sanitised: frozenset[str] = frozenset()
     audit: bool = True
+    client_port: int = 0
+    server: tuple[bytes, int] = (b"", 0)
+    version: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    body_bytes: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the event as plain data with secrets masked."""
@@ -86,6 +95,12 @@ class Event:
             "scores": self.scores,
             "notes": self.notes,
             "engine_us": self.engine_us,
+            "client_port": self.client_port,
+            "server_address": _text(self.server[0]),
+            "server_port": self.server[1],
+            "version": _text(self.version),
+            "headers": [[_text(name), mask_header(name, value)] for name, value in self.headers[:MAX_HEADERS]],
+            "body_bytes": self.body_bytes,
         }
 
     def to_json(self) -> bytes:
@@ -105,7 +120,7 @@ class Event:
         }
 
     def _rule(self, fired: FiredRule) -> dict[str, Any]:
-        severity = next((l.actions.severity for l in fired.rule.links if l.actions.severity is not None), None)
+        severity = next((x.actions.severity for x in fired.rule.links if x.actions.severity is not None), None)
         secret = any(self._is_secret(_text(found.name)) for found in fired.evidence)
         return {
             "id": fired.rule.rule_id,
@@ -156,6 +171,16 @@ def mask_cards(text: str) -> str:
         return MASK if sum(doubled) % 10 == 0 else match[0]
 
     return _CARD.sub(replace, text)
+
+
+def mask_header(name: bytes, value: bytes) -> str:
+    """Return a header field's value without what it may give away: credentials, cookies' values, card numbers."""
+    text = _text(value)
+    if name == b"cookie":
+        return "; ".join(f"{pair.partition('=')[0]}={MASK}" for pair in text.split("; "))
+    if name == b"referer":
+        return mask_target(text)
+    return MASK if _SECRET_NAME.search(name.decode("latin-1")) else mask_cards(text)
 
 
 def mask_target(target: str) -> str:

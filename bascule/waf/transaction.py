@@ -186,4 +186,7 @@ class Transaction(BodyView):
             verdict=self.verdict or self.would, enforced=self.verdict is not None, fired=self.fired, scores=scores,
             engine_us=round(self.spent * 1e6), notes=self.notes, status=self.status,
             sanitised=frozenset(self.sanitised), audit=any(fired.rule.audit_log for fired in self.fired),
+            client_port=self.connection.client_port,
+            server=(self.connection.server_address, self.connection.server_port),
+            version=self.version, headers=self.headers, body_bytes=self.body_length,
         )  # fmt: skip
