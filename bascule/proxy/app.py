@@ -14,7 +14,6 @@ from bascule.config.plan import Plan
 from bascule.config.schema import Listener
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers, Refs
-from bascule.http.fields import REQUEST_KINDS, FieldParser
 from bascule.http.h1.head import RequestParser, ResponseParser
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.firewall import Firewalls
@@ -97,7 +96,7 @@ class ProxyApp:
             max(limits.target_bytes for limits in every),
             watched_request,
         )
-        self.trailers = FieldParser(REQUEST_KINDS)
+        self.trailers = self.requests.fields
         responses = ResponseParser(watched=watched_response)
         rng = random.Random()  # noqa: S311 - balancing, not secrets
         self.pools = [PoolState(pool, board, worker, time.monotonic, rng) for pool in plan.pools]

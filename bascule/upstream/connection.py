@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from bascule.config.pools import Pool
 from bascule.http.errors import HttpError
-from bascule.http.fields import RESPONSE_KINDS, Field, FieldParser
+from bascule.http.fields import Field
 from bascule.http.h1.body import Body, ChunkedBody, LengthBody, UntilClose
 from bascule.http.h1.head import HEAD_END, ResponseParser
 from bascule.http.message import NO_LENGTH, ResponseHead
@@ -275,7 +275,7 @@ class Connector:
         self._context: ssl.SSLContext | None = None
         self._loop = loop
         self.responses = responses
-        self.fields = FieldParser(RESPONSE_KINDS)
+        self.fields = responses.fields
 
     def kept(self, server: ServerState, now: float) -> OriginConnection | None:
         """Return the most recently used kept connection to `server`, if any is fresh enough."""

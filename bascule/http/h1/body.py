@@ -10,7 +10,7 @@ import re
 from typing import Protocol
 
 from bascule.http.errors import HttpError
-from bascule.http.fields import Field, FieldParser
+from bascule.http.fields import Field, FieldParser, Kind
 from bascule.telemetry import causes
 
 MAX_CHUNK_LINE = 4096
@@ -18,15 +18,17 @@ MAX_CHUNK_LINE = 4096
 MAX_TRAILERS = 16384
 MAX_TRAILER_FIELDS = 64
 
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[\t \x21-\x7e\x80-\xff]*)?")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t \x21-\x7e\x80-\xff]*)?")
 """RFC 9112 7.1; 15 digits keep the size far below any overflow."""
 
 _FORBIDDEN_TRAILERS = frozenset(
-    b"transfer-encoding content-length host connection trailer content-encoding content-type content-range "
-    b"authorization set-cookie cookie te upgrade expect forwarded x-forwarded-for x-forwarded-host "
-    b"x-forwarded-proto".split()
+    b"content-encoding content-type content-range authorization cookie cache-control age expires vary "
+    b"www-authenticate range max-forwards".split()
 )
-"""RFC 9110 6.5.1: fields that framing, routing or trust depend on may not arrive late."""
+"""RFC 9110 6.5.1: fields that framing, routing or trust depend on may not arrive late.
+
+The same goes for every field that means something to the proxy: only those of kind PLAIN pass.
+"""
 
 
 class Body(Protocol):
@@ -79,7 +81,7 @@ class UntilClose:
 class ChunkedBody:
     """The chunked coding. Strict: exact CRLF, hexadecimal sizes only, bounded extensions and trailers."""
 
-    __slots__ = ("_buffer", "_fields", "_last", "_left", "_trailer_bytes", "trailers")
+    __slots__ = ("_buffer", "_count", "_fields", "_last", "_left", "_trailer_bytes", "trailers")
 
     def __init__(self, fields: FieldParser) -> None:
         self._fields = fields
@@ -87,6 +89,7 @@ class ChunkedBody:
         self._left = 0  # bytes of the current chunk still to come, its CRLF included
         self._last = False
         self._trailer_bytes = 0
+        self._count = 0
         self.trailers: list[Field] = []
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
@@ -152,10 +155,11 @@ class ChunkedBody:
 
     def _trailer(self, line: bytes) -> None:
         self._trailer_bytes += len(line)
-        if self._trailer_bytes > MAX_TRAILERS or len(self.trailers) >= MAX_TRAILER_FIELDS:
+        if self._trailer_bytes > MAX_TRAILERS or self._count >= MAX_TRAILER_FIELDS:
             raise HttpError(400, causes.BAD_TRAILER, "too many")
         field = self._fields.get(line) or self._fields.parse(line)
-        if field[0] not in _FORBIDDEN_TRAILERS:
+        self._count += 1
+        if field[2] == Kind.PLAIN and field[0] not in _FORBIDDEN_TRAILERS:
             self.trailers.append(field)
 
 

@@ -33,10 +33,10 @@ _REFERER = int(Kind.REFERER)
 class RequestParser:
     """Parses request heads under the limits of a listener. `watched` are names that routes act on."""
 
-    __slots__ = ("_fields", "_look_up", "_max_fields", "_max_target")
+    __slots__ = ("_look_up", "_max_fields", "_max_target", "fields")
 
     def __init__(self, max_fields: int = 128, max_target: int = 16384, watched: frozenset[bytes] = frozenset()) -> None:
-        self._fields = FieldParser(REQUEST_KINDS, watched)
+        self.fields = FieldParser(REQUEST_KINDS, watched)
         self._look_up = BlockTable(self._block, _unwatched(_REQUEST_CUTS, watched), REQUEST_KINDS).look_up
         self._max_fields = max_fields
         self._max_target = max_target
@@ -91,7 +91,7 @@ class RequestParser:
         del lines[-1]
         if len(lines) > self._max_fields:
             raise HttpError(431, causes.TOO_MANY_FIELDS)
-        block = Block(self._fields.lines(lines), minor)
+        block = Block(self.fields.lines(lines), minor)
         if block.chunked:
             if block.length != NO_LENGTH:
                 raise HttpError(400, causes.LENGTH_WITH_TRANSFER_ENCODING)
@@ -106,10 +106,10 @@ class RequestParser:
 class ResponseParser:
     """Parses response heads of servers. `watched` are names that routes act on."""
 
-    __slots__ = ("_fields", "_look_up", "_max_fields")
+    __slots__ = ("_look_up", "_max_fields", "fields")
 
     def __init__(self, max_fields: int = 256, watched: frozenset[bytes] = frozenset()) -> None:
-        self._fields = FieldParser(RESPONSE_KINDS, watched)
+        self.fields = FieldParser(RESPONSE_KINDS, watched)
         self._look_up = BlockTable(self._block, _unwatched(_RESPONSE_CUTS, watched), RESPONSE_KINDS).look_up
         self._max_fields = max_fields
 
@@ -146,7 +146,7 @@ class ResponseParser:
         del lines[-1]
         if len(lines) > self._max_fields:
             raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, causes.TOO_MANY_FIELDS)
-        block = Block(self._fields.lines(lines), int(match.group(1)))
+        block = Block(self.fields.lines(lines), int(match.group(1)))
         block.status = int(match.group(2))
         block.reason = match.group(3) or b""
         if block.chunked and block.length != NO_LENGTH:
