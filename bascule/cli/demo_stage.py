@@ -40,6 +40,7 @@ CONFIG: Final = """\
 listen: "{host}:{port}"
 sites:
   "*":
+    waf: {{mode: block, {rules}}}
     routes:
       /:
         servers: [{servers}]
@@ -47,14 +48,15 @@ sites:
         health: {{path: /healthz, interval: 1s, timeout: 800ms}}
 workers: 2
 access_log: {{path: access.log}}
+events: {{path: events.log}}
 """
 
 
-def run(port: int, traffic: bool, lines: bool, duration: float, shop: Path | None) -> None:
+def run(port: int, traffic: bool, lines: bool, duration: float, shop: Path | None, crs: Path | None) -> None:
     """Run the demo for `duration` seconds (0: until Ctrl-C). Raises DemoError."""
     console = Console(highlight=False)
     with _stopping_on_signals(), suppress(KeyboardInterrupt):
-        _demo(console, port, traffic, lines or not console.is_terminal, duration, find_shop(shop))
+        _demo(console, port, traffic, lines or not console.is_terminal, duration, find_shop(shop), crs)
 
 
 @contextmanager
@@ -72,7 +74,9 @@ def _stopping_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _demo(console: Console, port: int, traffic: bool, lines: bool, duration: float, shop: Path) -> None:
+def _demo(
+    console: Console, port: int, traffic: bool, lines: bool, duration: float, shop: Path, crs: Path | None
+) -> None:
     with ExitStack() as stack:
         folder = _prepare(stack)
         replicas = []
@@ -82,7 +86,8 @@ def _demo(console: Console, port: int, traffic: bool, lines: bool, duration: flo
         config = folder / "bascule.yaml"
         port = free_port(port)
         servers = ", ".join(f'"{replica.address}"' for replica in replicas)
-        config.write_text(CONFIG.format(host=HOST, port=port, servers=servers))
+        rules = f'crs: "{crs.absolute()}"' if crs else f'directives: ["{shop.with_name("waf.conf")}"]'
+        config.write_text(CONFIG.format(host=HOST, port=port, servers=servers, rules=rules))
         proxy = Proxy(config, port)
         stack.callback(proxy.stop)
         proxy.wait_ready()
@@ -174,6 +179,10 @@ def _what_to_try(proxy: Proxy, replicas: list[ReplicaView]) -> list[Try]:
         Try(
             "Change the configuration, then let Bascule take it up", f"$EDITOR {FOLDER}/bascule.yaml; {bascule} reload"
         ),
+        Try("Attack it: SQL injection", f"curl -i '{url}/?q=%27+UNION+SELECT+name,password+FROM+users--'"),
+        Try("... cross-site scripting", f"curl -i '{url}/?q=%3Cscript%3Ealert(1)%3C/script%3E'"),
+        Try("... directory traversal", f"curl -i '{url}/download?file=../../../etc/passwd'"),
+        Try("... and see why it was refused", f"{bascule} explain --events {FOLDER}/events.log REFERENCE"),
         Try("Watch routes, servers and workers", f"{bascule} top"),
         Try("The shop tells who it is ...", f"curl -sI http://{victim.address}/ | grep -iE 'server|powered'"),
         Try("... Bascule does not", f"curl -sI {url}/ | grep -iE 'server|powered|via'"),

@@ -186,15 +186,16 @@ def check_waf(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
             "write rules: crs, and crs: the folder of the OWASP Core Rule Set",
         )
         return
-    if not waf.crs:
+    if not waf.crs and not waf.directives:
         findings.error(
             place,
-            f"mode {waf.mode} needs the OWASP Core Rule Set: give its folder as crs: DIR",
+            f"mode {waf.mode} needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your "
+            "own as directives: [FILE]",
             "get it from https://github.com/coreruleset/coreruleset/releases, or install the Debian package "
             "modsecurity-crs and write crs: /usr/share/modsecurity-crs",
         )
         return
-    if fault := crs_fault(waf.crs):
+    if waf.crs and (fault := crs_fault(waf.crs)):
         findings.error((*place, "crs"), fault)
     for index, file in enumerate(waf.directives):
         if not os.access(file, os.R_OK) or not os.path.isfile(file):
@@ -212,6 +213,8 @@ def crs_fault(folder: str) -> str:
 
 
 def _rule_files(folder: str) -> list[str]:
+    if not folder:
+        return []
     root = Path(folder)
     files = [*root.glob("crs-setup.conf*"), *root.glob("rules/*.conf"), *root.glob("rules/*.data")]
     return sorted(str(file) for file in files)
