@@ -54,7 +54,14 @@ class Api:
     """The handlers and what they need."""
 
     def __init__(
-        self, plan: Plan, supervisor: Supervisor, pools: PoolControl, bus: Bus, stats: store.Arena, history: History
+        self,
+        plan: Plan,
+        supervisor: Supervisor,
+        pools: PoolControl,
+        bus: Bus,
+        stats: store.Arena,
+        history: History,
+        events: str = "off",
     ) -> None:
         self._plan = plan
         self._supervisor = supervisor
@@ -62,6 +69,7 @@ class Api:
         self._bus = bus
         self._stats = stats
         self._history = history
+        self._events = events
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -121,7 +129,13 @@ class Api:
         told = await self._ask_supervisor()
         maintenance = self._bus.retained(MAINTENANCE) or {}
         document = describe(
-            self._plan, told, self.totals(), self._pools.snapshot(), maintenance, self._history.recent()
+            self._plan,
+            told,
+            self.totals(),
+            self._pools.snapshot(),
+            maintenance,
+            self._history.recent(),
+            self._events,
         )
         return JSONResponse(document)
 

@@ -23,11 +23,14 @@ _GRACE: Final = 2
 
 
 class AdminApp:
-    """Serves the admin API on the keeper's admin sockets: the UNIX ones openly, the TCP ones guarded."""
+    """Serves the admin API on the keeper's admin sockets: the UNIX ones openly, the TCP ones guarded.
 
-    def __init__(self, ctx: KeeperContext, pools: PoolControl) -> None:
+    `events` says where the event log is, for those who ask for it.
+    """
+
+    def __init__(self, ctx: KeeperContext, pools: PoolControl, events: str = "off") -> None:
         self._history = History()
-        self._api = Api(ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history)
+        self._api = Api(ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history, events)
         api = self._api.app()
         unix = [sock for sock in ctx.admin_sockets if sock.family == socket.AF_UNIX]
         tcp = [sock for sock in ctx.admin_sockets if sock.family != socket.AF_UNIX]

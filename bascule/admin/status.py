@@ -18,6 +18,7 @@ def describe(
     pools: Pools,
     maintenance: Mapping[str, bool],
     recent: Mapping[str, Any],
+    events: str = "off",
 ) -> dict[str, Any]:
     """Return the document of /status. Counters are since the start; `recent` is over the last seconds."""
     reasons = unready(plan, supervisor, pools)
@@ -36,6 +37,7 @@ def describe(
         },
         "causes": totals.causes,
         "log": {"lines": totals.log_lines, "dropped": totals.log_lines_dropped},
+        "events": {"path": events, "written": totals.events, "dropped": totals.events_dropped},
         "bounds": BOUNDS,
         "sites": _sites(plan, totals, pools, maintenance),
         "pools": _pools(totals, pools),

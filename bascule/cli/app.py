@@ -22,7 +22,7 @@ from bascule.proxy.firewall import Firewalls
 from bascule.server.context import KeeperContext, WorkerContext
 from bascule.server.supervisor import Supervisor
 from bascule.telemetry.accesslog import open_early
-from bascule.telemetry.eventlog import EventLog, open_events
+from bascule.telemetry.eventlog import EventLog, OpenEvents, open_events
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import Sink, complain
 from bascule.tls.client import origin_context
@@ -39,7 +39,7 @@ class Prepared:
     contexts: ServerContexts
     firewalls: Firewalls
     sink: Sink | None
-    events: Sink | None
+    events: OpenEvents | None
 
 
 @dataclass
@@ -94,7 +94,8 @@ def worker(context: WorkerContext) -> ProxyApp:
         generation=context.generation,
     )
     board = Board(context.board, plan.pools, context.workers)
-    events = EventLog(plan.config.events, prepared.events) if _has_firewall(plan) else None
+    events = None if prepared.events is None else EventLog(plan.config.events, prepared.events)
+    recorder.events = events
     app = ProxyApp(
         plan,
         board,
@@ -150,7 +151,8 @@ class Keeper:
             time.monotonic,
             retained=context.bus.retained,
         )
-        self._admin = AdminApp(context, self._upstream)
+        events = context.prepared.events
+        self._admin = AdminApp(context, self._upstream, events.path if events else "off")
 
     async def start(self) -> None:
         """Begin."""

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,15 @@ def events_path(config: EventsLog) -> str:
     return str(Path(state) / "bascule" / "events.jsonl")
 
 
-def open_events(config: EventsLog, owner: tuple[int, int] | None = None) -> Sink | None:
+@dataclass(frozen=True, slots=True)
+class OpenEvents:
+    """An event log opened before the fork. The path is kept, for the default is another one for another account."""
+
+    path: str
+    sink: Sink
+
+
+def open_events(config: EventsLog, owner: tuple[int, int] | None = None) -> OpenEvents | None:
     """Open the log before the fork and before privileges are dropped; None when it is off or has no place.
 
     A new file, and the default folder, are given to `owner` (uid, gid), so that workers can rotate it. Where the
@@ -45,7 +54,7 @@ def open_events(config: EventsLog, owner: tuple[int, int] | None = None) -> Sink
     try:
         if not config.path:
             _make_folder(os.path.dirname(path), owner)
-        return open_sink(path, owner, "event")
+        return OpenEvents(path, open_sink(path, owner, "event"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         if not config.path:
@@ -64,12 +73,12 @@ def _make_folder(folder: str, owner: tuple[int, int] | None) -> None:
 
 
 class EventLog:
-    """Writes the events of one worker. `sink` is what `open_events` returned, or None to open it here."""
+    """Writes the events of one worker. `opened` is what `open_events` returned, or None to open the log here."""
 
-    def __init__(self, config: EventsLog, sink: Sink | None = None) -> None:
-        self._path = path = events_path(config)
+    def __init__(self, config: EventsLog, opened: OpenEvents | None = None) -> None:
+        self._path = path = opened.path if opened else events_path(config)
         self._config = config
-        self._writer = LineWriter(path, sink, "event", "bascule_waf_events_dropped_total")
+        self._writer = LineWriter(path, opened.sink if opened else None, "event", "bascule_waf_events_dropped_total")
         self._limit = line_limit(path)
         self._lines: list[bytes] = []
         self._size = 0

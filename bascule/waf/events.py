@@ -21,13 +21,21 @@ MAX_HEADERS = 64
 
 MASK = "***"
 _SECRET_NAME = re.compile(
-    r"pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|auth|credential|session|sessid|sid\b|csrf|xsrf|jwt|pin\b|cvv|cvc",
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|auth(?!ors?\b)|credential|session|sessid|sid\b|csrf|xsrf|jwt|pin\b|cvv|cvc",
     re.IGNORECASE,
 )
 _SECRET_COLLECTIONS = ("REQUEST_COOKIES:", "REQUEST_HEADERS:cookie", "REQUEST_HEADERS:authorization",
                        "REQUEST_HEADERS:proxy-authorization", "RESPONSE_HEADERS:set-cookie")  # fmt: skip
 _CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
 _PARAMETER = re.compile(r"([?&;]|^)([^=&;?]+)=([^&;]*)")
+_SECRET = rf"(?:{_SECRET_NAME.pattern})"
+_PAIR = re.compile(
+    rf"""({_SECRET}[^\s"'=:&;]*"\s*:\s*")[^"]*"""  # in JSON
+    rf"""|(name="[^"]*{_SECRET}[^"]*"[^\r\n]*(?:\r?\n[^\r\n]+)*\r?\n\r?\n)[^\r\n]+"""  # in multipart/form-data
+    rf"""|({_SECRET}[^\s"'=:&;]*(?:=|%3d))[^&\r\n]+"""  # in a form or query
+    rf"""|((?:{_SECRET}|\bcookie)[^\s"'=:&;]*:\s*)[^\r\n]+""",  # in a header
+    re.IGNORECASE,
+)
 
 
 class Evidence(NamedTuple):
@@ -125,8 +133,8 @@ class Event:
         return {
             "id": fired.rule.rule_id,
             "phase": fired.phase,
-            "message": _text(fired.message),
-            "data": MASK if secret else mask_cards(_text(fired.logdata)),
+            "message": mask_pairs(_text(fired.message)),
+            "data": MASK if secret else mask_pairs(mask_cards(_text(fired.logdata))),
             "severity": SEVERITIES[severity] if severity is not None else None,
             "tags": [_text(tag) for tag in fired.tags],
             "file": fired.rule.file,
@@ -141,7 +149,7 @@ class Event:
 
     def _evidence(self, found: Evidence) -> dict[str, Any]:
         name = _text(found.name)
-        value = MASK if self._is_secret(name) else mask_cards(_text(found.form))
+        value = MASK if self._is_secret(name) else mask_pairs(mask_cards(_text(found.form)))
         operator = ("!" if found.link.negated else "") + "@" + found.link.operator_name
         return {
             "variable": name,
@@ -154,7 +162,7 @@ class Event:
         if name.startswith(_SECRET_COLLECTIONS) or name.lower() in self.sanitised:
             return True
         collection, _, key = name.partition(":")
-        return collection.startswith(("ARGS", "TX", "MATCHED")) and bool(_SECRET_NAME.search(key))
+        return not collection.endswith("_NAMES") and bool(_SECRET_NAME.search(key))
 
 
 def _text(value: bytes) -> str:
@@ -183,6 +191,11 @@ def mask_header(name: bytes, value: bytes) -> str:
     return MASK if _SECRET_NAME.search(name.decode("latin-1")) else mask_cards(text)
 
 
+def mask_pairs(text: str) -> str:
+    """Mask what stands behind a secret-looking name in a query, a form, a header or JSON, whole or in part."""
+    return _PAIR.sub(lambda match: match[match.lastindex or 0] + MASK, text)
+
+
 def mask_target(target: str) -> str:
     """Mask the values of secret-looking parameters in a request target, and card numbers anywhere."""
 
@@ -190,4 +203,4 @@ def mask_target(target: str) -> str:
         return match[0] if not _SECRET_NAME.search(match[2]) else f"{match[1]}{match[2]}={MASK}"
 
     path, question, query = target.partition("?")
-    return mask_cards(path + question + (_PARAMETER.sub(replace, query) if question else ""))
+    return mask_pairs(mask_cards(path + question + (_PARAMETER.sub(replace, query) if question else "")))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bascule.config.observe import EventsLog
 from bascule.telemetry import eventformats
-from bascule.telemetry.eventlog import FLUSH, EventLog, events_path, open_events, rotate
+from bascule.telemetry.eventlog import FLUSH, EventLog, OpenEvents, events_path, open_events, rotate
 from bascule.telemetry.sinks import BUFFER, LogOpenError
 
 CONTEXT = multiprocessing.get_context("fork")
@@ -98,9 +98,15 @@ def test_the_default_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capf
     assert events_path(EventsLog()) == "/var/log/bascule/events.jsonl"
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    sink = open_events(EventsLog())
-    assert sink is not None
-    sink.close()
+    opened = open_events(EventsLog())
+    assert opened is not None
+    monkeypatch.setenv("XDG_STATE_HOME", "/nonexistent")  # as in a worker under another account
+    log = EventLog(EventsLog(), opened)
+    log.write(line(1))
+    log.reopen()
+    log.write(line(2))
+    log.close()
+    assert log.written == 2
     folder = tmp_path / "state" / "bascule"
     assert (folder / "events.jsonl").exists()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o750
@@ -173,7 +179,7 @@ def test_a_file_that_was_just_rotated_by_another_is_left_alone(tmp_path: Path) -
 def test_a_folder_that_forbids_rotation_is_told_once_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     settings = config(path, max_bytes=65536)
-    sink = open_events(settings, (65534, 65534))
+    opened = open_events(settings, (65534, 65534))
     tmp_path.chmod(0o755)
     said = tmp_path / "stderr"
     pid = os.fork()
@@ -184,7 +190,7 @@ def test_a_folder_that_forbids_rotation_is_told_once_and_nothing_is_lost(tmp_pat
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
-            log = EventLog(settings, sink)
+            log = EventLog(settings, opened)
             for number in range(400):
                 log.write(line(number))
                 log.tick()
@@ -306,7 +312,7 @@ def test_whatever_values_hold_every_line_is_json(texts: list[str]) -> None:
 
         def close(self) -> None: ...
 
-    log = EventLog(config("/dev/null"), Sink())
+    log = EventLog(config("/dev/null"), OpenEvents("/dev/null", Sink()))
     for number, text in enumerate(texts):
         log.write(line(number, text=text))
     log.close()
