@@ -22,6 +22,8 @@ _HEX = re.compile(rb"[0-9A-Fa-f]{2}")
 _TO_ENCODE = re.compile(rb"[^\x21\x23-\x3b\x3d\x3f-\x5d\x5f\x61-\x7a\x7e]")
 """Bytes that a path may not hold raw (RFC 3986 3.3), found after escapes were judged."""
 _PARAMETER = re.compile(rb";[^/]*")
+_EMPTY_SEGMENT = re.compile(rb"/(?:;[^/]*)?(?=/)")
+"""Also one that holds nothing but a parameter: a server that strips parameters (Tomcat) merges the slashes then."""
 
 
 class Path(NamedTuple):
@@ -49,19 +51,16 @@ def normalise(path: bytes, policy: PathPolicy = DEFAULT_POLICY) -> Path:
         if policy.backslash == "reject":
             raise HttpError(400, causes.BAD_PATH, "backslash")
         wire = wire.replace(b"\\", b"/" if policy.backslash == "slash" else b"%5C")
-    if b"//" in wire:
-        if policy.double_slash == "reject":
-            raise HttpError(400, causes.BAD_PATH, "double slash")
-        if policy.double_slash == "merge":
-            wire = re.sub(rb"/{2,}", b"/", wire)
     if b";" in wire:
         if policy.parameters == "reject":
             raise HttpError(400, causes.BAD_PATH, "parameter")
         if policy.parameters == "strip":
             wire = _PARAMETER.sub(b"", wire)
+    if policy.double_slash != "keep" and _EMPTY_SEGMENT.search(wire):
+        if policy.double_slash == "reject":
+            raise HttpError(400, causes.BAD_PATH, "double slash")
+        wire = _EMPTY_SEGMENT.sub(b"", wire)
     wire = _dots(wire, policy)
-    if policy.double_slash == "merge":
-        wire = re.sub(rb"/{2,}", b"/", wire)
     return Path(wire, _PARAMETER.sub(b"", wire) if b";" in wire else wire)
 
 

@@ -14,7 +14,7 @@ from tests.support.program import PATIENCE
 Fields = list[tuple[str, str]]
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """The connection ended where more was expected; `read` is what came before."""
 
     def __init__(self, read: bytes) -> None:
@@ -78,22 +78,22 @@ class Wire:
         return bool(data)
 
     def until(self, mark: bytes) -> bytes:
-        """Return all bytes up to and with `mark`. Raises Ended."""
+        """Return all bytes up to and with `mark`. Raises EndedError."""
         while (end := self.buffer.find(mark)) < 0:
             if not self.more():
-                raise Ended(self.buffer)
+                raise EndedError(self.buffer)
         end += len(mark)
         found, self.buffer = self.buffer[:end], self.buffer[end:]
         return found
 
     def exactly(self, count: int) -> bytes:
-        """Return `count` bytes. Raises Ended."""
+        """Return `count` bytes. Raises EndedError."""
         parts, left = [self.buffer[:count]], count - len(self.buffer[:count])
         self.buffer = self.buffer[count:]
         while left:
             data = self.sock.recv(min(left, 1 << 20))
             if not data:
-                raise Ended(b"".join(parts))
+                raise EndedError(b"".join(parts))
             parts.append(data)
             left -= len(data)
         return b"".join(parts)

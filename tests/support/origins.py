@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.support.clients import Ended, Message, Wire, reset
+from tests.support.clients import EndedError, Message, Wire, reset
 from tests.support.program import PATIENCE, wait_for
 from tests.support.programs import require_program
 
@@ -101,7 +101,7 @@ class Origin:
                     self.seen.append(message)
                     if not self.handler(wire, message):
                         return
-        except (Ended, OSError, ValueError):
+        except (EndedError, OSError, ValueError):
             return
         finally:
             self._open.discard(sock)

@@ -151,6 +151,8 @@ class ResponseParser:
         block.reason = match.group(3) or b""
         if block.chunked and block.length != NO_LENGTH:
             raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, causes.LENGTH_WITH_TRANSFER_ENCODING)
+        if block.chunked and not block.minor:
+            block.keep_alive = False  # RFC 9112 6.1: the framing may be faulty
         return block
 
 
