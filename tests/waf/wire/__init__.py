@@ -1,0 +1,1 @@
+"""The firewall through the running proxy: real processes, real sockets."""
