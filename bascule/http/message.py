@@ -11,10 +11,12 @@ __all__ = ["NO_LENGTH", "RequestHead", "ResponseHead"]
 class _Head:
     """What both kinds of head share: the block of their fields, and the fields that were cut out of it."""
 
-    __slots__ = ("block", "chunked", "keep_alive", "length", "minor", "varying")
+    __slots__ = ("block", "chunked", "keep_alive", "length", "minor", "passed", "varying")
 
     block: Block
     varying: list[Field]
+    passed: bytes
+    """The lines of the varying fields, as they are forwarded; Content-Length, which is written anew, is not of them."""
 
     @property
     def fields(self) -> list[Field]:
@@ -38,12 +40,13 @@ class RequestHead(_Head):
 
     __slots__ = ("authority", "host", "method", "port", "referer", "target")
 
-    def __init__(self, method: bytes, target: bytes, block: Block, varying: list[Field]) -> None:
+    def __init__(self, method: bytes, target: bytes, block: Block, varying: list[Field], passed: bytes = b"") -> None:
         self.method = method
         self.target = target
         """Origin-form (or ``*``): path and query as the client sent them."""
         self.block = block
         self.varying = varying
+        self.passed = passed
         self.minor = block.minor
         """0 or 1: HTTP/1.0 or HTTP/1.1."""
         self.authority = block.authority
@@ -72,12 +75,13 @@ class ResponseHead(_Head):
 
     __slots__ = ("announced", "reason", "status")
 
-    def __init__(self, block: Block, varying: list[Field]) -> None:
+    def __init__(self, block: Block, varying: list[Field], passed: bytes = b"") -> None:
         self.status = block.status
         self.reason = block.reason
         self.minor = block.minor
         self.block = block
         self.varying = varying
+        self.passed = passed
         self.length = block.length
         self.announced = block.length
         """The Content-Length as sent, also where no body follows (HEAD, 304)."""

@@ -14,8 +14,9 @@ from bascule.config.policies import PathPolicy
 from bascule.http.errors import HttpError
 from bascule.telemetry import causes
 
-_LOOK = bytes(0x20 if 0x20 < c < 0x7F and chr(c) not in '%;\\"<>^`{|}?#' else 0 for c in range(256))
-"""Turns bytes that need a look into NUL; with none, no ``//`` and no ``/.`` the path is in normal form already."""
+_SAFE = rb"A-Za-z0-9_~!$&'()*+,:=@\[\]\-"
+_NORMAL = re.compile(rb"(?:/[%b][%b.]*+)*+/?" % (_SAFE, _SAFE))
+"""Paths in normal form already, as nearly all are: no byte that needs a look, no ``//`` and no ``/.``."""
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ESCAPE = re.compile(rb"%(..?)?", re.DOTALL)
 _HEX = re.compile(rb"[0-9A-Fa-f]{2}")
@@ -34,6 +35,7 @@ class Path(NamedTuple):
 
 
 DEFAULT_POLICY = PathPolicy()
+_is_normal = _NORMAL.fullmatch
 
 
 def normalise(path: bytes, policy: PathPolicy = DEFAULT_POLICY) -> Path:
@@ -42,8 +44,8 @@ def normalise(path: bytes, policy: PathPolicy = DEFAULT_POLICY) -> Path:
     Raises HttpError(400): bad escape, encoded NUL or control character, a climb above the root, and what
     the policy refuses.
     """
-    if 0 not in path.translate(_LOOK) and b"//" not in path and b"/." not in path:
-        return Path(path, path)
+    if _is_normal(path):
+        return tuple.__new__(Path, (path, path))  # half the time of Path(), whose __new__ is Python
     if path == b"*":
         return Path(path, path)
     wire = _escapes(path, policy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import resource
 import socket
@@ -80,8 +81,13 @@ class ProxyApp:
         self.answers = ErrorAnswers(plan.config.errors)
         self.new_ref = Refs(worker).new
         self._build(plan, board, worker)
+        self.max_requests: float = self.limits.requests_per_connection or math.inf
+        self.record = recorder.append
+        """Takes the facts of an exchange."""
         self._date_second = 0
         self.date_line = b""
+        self.epoch = 0.0
+        """What is added to a perf_counter() to make it a time of day."""
         self._tick_handle: asyncio.TimerHandle | None = None
         self._drained: asyncio.Event = asyncio.Event()
         self._tick()
@@ -90,7 +96,7 @@ class ProxyApp:
         """Make routes, pools and parsers from the plan."""
         watched_request, watched_response = watched_names(plan)
         every = [self.limits, *(route.limits for site in plan.sites for route in site.routes)]
-        self.max_head = max(limits.header_bytes for limits in every)
+        self.max_header = self.limits.header_bytes
         self.requests = RequestParser(
             max(limits.header_fields for limits in every),
             max(limits.target_bytes for limits in every),
@@ -221,10 +227,6 @@ class ProxyApp:
         if self.draining:
             self._check_drained()
 
-    def record(self, record: tuple[Any, ...]) -> None:
-        """Take the facts of an exchange."""
-        self.recorder.append(record)
-
     def _note(self, client: Connection, cause: str) -> None:
         """Log a connection that never became an exchange."""
         self.note(client.address, client.port, cause, 0)
@@ -258,6 +260,7 @@ class ProxyApp:
 
     def _every_second(self, second: int, now: float) -> None:
         self._date_second = second
+        self.epoch = time.time() - time.perf_counter()
         if second % CERTIFICATE_CHECK == 0:
             for problem in self.contexts.reload():
                 complain(problem)

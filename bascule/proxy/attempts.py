@@ -11,7 +11,6 @@ from bascule.upstream.pool import Outcome, PoolState, Unavailable
 
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
-    from bascule.proxy.route import RouteRuntime
     from bascule.upstream.connection import Connector, OriginConnection
 
 _RETRY_AFTER = b"retry-after: 5\r\n"
@@ -19,7 +18,9 @@ _RETRY_AFTER = b"retry-after: 5\r\n"
 
 def start(exchange: Exchange) -> None:
     """Begin a try: pick a server and send the request to it, now or when a connection is open."""
-    pool, connector = _means(exchange.route)
+    route = exchange.route
+    pool, connector = route.pool, route.connector
+    assert pool is not None and connector is not None  # noqa: PT018 - the admission saw to it
     server = pool.pick(exchange, exchange.tried)
     if isinstance(server, Unavailable):
         if server is Unavailable.FULL:
@@ -35,11 +36,6 @@ def start(exchange: Exchange) -> None:
         _send(exchange, kept)
     else:
         _connect(exchange, connector)
-
-
-def _means(route: RouteRuntime) -> tuple[PoolState, Connector]:
-    assert route.pool is not None and route.connector is not None  # noqa: PT018 - the admission saw to it
-    return route.pool, route.connector
 
 
 def _wait(exchange: Exchange, pool: PoolState) -> None:
@@ -176,9 +172,14 @@ def give_up(exchange: Exchange, outcome: Outcome | None, status: int, cause: str
     exchange.answer(status, cause, _RETRY_AFTER if status == 503 else b"")
 
 
-def intercepted(exchange: Exchange, complete: bool) -> bool:
-    """Put Bascule's own page in the place of the server's error."""
+def replaced(exchange: Exchange, complete: bool) -> bool:
+    """Try elsewhere for a better response, or put Bascule's own page in its place. False: it is the answer."""
     status = exchange.status
+    route = exchange.route
+    if status in route.retry_status and again(exchange, Outcome.ERROR_STATUS, str(status)):
+        return True
+    if status not in route.intercept:
+        return False
     origin = exchange.origin
     if origin is not None and not complete:
         origin.keep = False

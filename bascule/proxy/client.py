@@ -182,14 +182,26 @@ class ClientConnection(asyncio.Protocol):
                 self.transport.abort()
 
     def _read_head(self, data: bytes) -> None:
+        # Nearly always a read is one whole head. One that holds more fails on the empty line within.
+        if not self._held and data.endswith(HEAD_END) and len(data) <= self.app.max_header:
+            try:
+                head = self.app.requests.parse(data[:-2])
+            except HttpError:
+                self._find_head(data)
+            else:
+                self._begin(head, b"")
+        else:
+            self._find_head(data)
+
+    def _find_head(self, data: bytes) -> None:
+        """Read a head that comes in pieces, with more behind it, or faulty."""
         if self._held:
             data = self._held + data
             self._held = b""
         while data[:2] == b"\r\n":  # RFC 9112 2.2: empty lines before a request are ignored
             data = data[2:]
         end = data.find(HEAD_END)
-        limits = self.app.limits
-        if end < 0 or end > limits.header_bytes:
+        if end < 0 or end > self.app.max_header:
             self._partial_head(data)
             return
         try:
@@ -197,7 +209,10 @@ class ClientConnection(asyncio.Protocol):
         except HttpError as error:
             self.refuse(error.status, error.cause)
             return
-        rest = data[end + 4 :]
+        self._begin(head, data[end + 4 :])
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        """Begin the exchange of a request; `rest` came behind its head."""
         self._served += 1
         exchange = self.exchange = Exchange(self, head)
         if exchange.request_done:
@@ -309,8 +324,8 @@ class ClientConnection(asyncio.Protocol):
 
     def must_close(self) -> bool:
         """Whether this response must be the connection's last."""
-        most = self.app.limits.requests_per_connection
-        return self.app.draining or self._eof or (most > 0 and self._served >= most)
+        app = self.app
+        return app.draining or self._eof or self._served >= app.max_requests
 
     def refuse(self, status: int, cause: str) -> None:
         """Answer what is no acceptable request, and close."""

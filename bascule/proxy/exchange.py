@@ -7,8 +7,8 @@ The tries at servers are in attempts.py, the serialisation of heads in wire.py.
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter, time
-from typing import TYPE_CHECKING, cast
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import Kind
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 PENDING_LIMIT = 65536
 """Request body bytes held while no server takes them; then the client is asked to wait."""
+JOINED = 16384
+"""Content up to this size is copied to go out with the head in one piece; more costs less in a piece of its own."""
+_NOTHING: list[Any] = []
+"""Stands in where nothing can come; never appended to."""
 
 
 class Exchange:
@@ -51,6 +55,7 @@ class Exchange:
         "head",
         "inspection",
         "kept",
+        "method",
         "origin",
         "parts",
         "path",
@@ -66,7 +71,6 @@ class Exchange:
         "server",
         "site",
         "started",
-        "started_at",
         "status",
         "target",
         "ticket",
@@ -80,15 +84,15 @@ class Exchange:
         self.app: ProxyApp = peer.app
         self.peer = peer
         self.head = head
+        self.method = head.method
         self.started = perf_counter()
-        self.started_at = time()
         self.scheme = peer.scheme
         self.target = head.target
         self.path = b""
         self.request_chunked = head.chunked
-        self.request_done = not head.has_body
-        self.request_trailers: list[Field] = []
-        self.parts: list[bytes] = []
+        self.request_done = done = not head.chunked and head.length <= 0
+        self.request_trailers: list[Field] = _NOTHING
+        self.parts: list[bytes] = _NOTHING if done else []
         self.kept = 0
         self.replayable = True
         self.continued = False
@@ -148,7 +152,8 @@ class Exchange:
         self.route = route
         self.peer.times = route.times
         target = path.wire if route.rewrite is None else route.rewrite(path.wire)
-        self.target = target + mark + query if mark else target
+        if target is not raw_path:
+            self.target = target + mark + query
         return True
 
     def _admit(self) -> bool:
@@ -256,11 +261,6 @@ class Exchange:
 
     # From the server: the OriginUser of upstream/connection.py -----------------------------------
 
-    @property
-    def method(self) -> bytes:
-        """See OriginUser."""
-        return self.head.method
-
     def on_informational(self, head: ResponseHead) -> None:
         """See OriginUser: 1xx responses are passed on, but not to HTTP/1.0 clients (RFC 9110 15.2)."""
         if head.status == 100:
@@ -274,10 +274,7 @@ class Exchange:
         """See OriginUser."""
         self.wait = perf_counter() - self.started
         self.status = status = head.status
-        route = self.route
-        if (status in route.retry_status and attempts.again(self, Outcome.ERROR_STATUS, str(status))) or (
-            status in route.intercept and attempts.intercepted(self, complete)
-        ):
+        if status in self.route.unwelcome and attempts.replaced(self, complete):
             return
         inspection = self.inspection
         if inspection is None or inspection.judge_response(head, content, complete):
@@ -288,36 +285,40 @@ class Exchange:
         route = self.route
         self.responding = True
         peer = self.peer
-        if not complete and head.length < 0:
+        if head.length < 0:
             self.framing = wire.CHUNKED if self.head.minor else wire.UNTIL_CLOSE
-        elif head.length < 0:
-            content, self.framing = self._whole(content)
         self.close = (
             not self.head.keep_alive or self.framing == wire.UNTIL_CLOSE or not self.request_done or peer.must_close()
         )
-        if (pool := route.pool) is not None and (cookie := pool.sticky_cookie(self, self.server)) is not None:
-            self.extra += b"set-cookie: %b\r\n" % cookie
+        if route.sticky:
+            self._stick()
         start = wire.response_head(self, head, self.framing, self.close)
         self.bytes_out = len(content)
+        if self.framing == wire.CHUNKED:
+            content = self._chunked(content, complete)
+        if len(content) <= JOINED:
+            peer.write(start + content)
+        else:
+            peer.write(start)
+            peer.write(content)
         if complete:
-            peer.write(start + content + self._closing() if content or self.framing else start)
             self._complete()
         else:
-            if content:
-                start += chunk(content) if self.framing == wire.CHUNKED else content
-            peer.write(start)
             peer.deadline = self.app.now + route.times.response_idle
 
-    def _whole(self, content: bytes) -> tuple[bytes, int]:
-        """Frame a chunked response that arrived at once."""
-        if not self.head.minor:
-            return content, wire.UNTIL_CLOSE
-        return chunk(content) if content else b"", wire.CHUNKED
+    def _stick(self) -> None:
+        """Tell the client by a cookie which server is its own, unless it knows."""
+        pool = self.route.pool
+        if pool is not None and (cookie := pool.sticky_cookie(self, self.server)) is not None:
+            self.extra += b"set-cookie: %b\r\n" % cookie
 
-    def _closing(self) -> bytes:
-        if self.framing != wire.CHUNKED:
-            return b""
-        return last_chunk(self.origin.trailers if self.origin is not None else [])
+    def _chunked(self, content: bytes, complete: bool) -> bytes:
+        """Frame content for the client (RFC 9112 7.1)."""
+        if content:
+            content = chunk(content)
+        if complete:
+            content += last_chunk(self.origin.trailers if self.origin is not None else _NOTHING)
+        return content
 
     def on_content(self, content: bytes, complete: bool) -> None:
         """See OriginUser."""
@@ -327,10 +328,7 @@ class Exchange:
         peer = self.peer
         self.bytes_out += len(content)
         if self.framing == wire.CHUNKED:
-            if content:
-                content = chunk(content)
-            if complete:
-                content += self._closing()
+            content = self._chunked(content, complete)
         if content:
             peer.write(content)
         if complete:
@@ -442,9 +440,10 @@ class Exchange:
         head = self.head
         peer = self.peer
         duration = perf_counter() - self.started
-        self.app.record(
+        app = self.app
+        app.record(
             (
-                self.started_at,
+                app.epoch + self.started,
                 peer.address,
                 peer.port,
                 self.route.plan if self.route is not None else None,
@@ -506,6 +505,11 @@ class Exchange:
             b"{request_id}": self.reference().encode(),
             b"{path}": self.path,
         }
+
+    @property
+    def started_at(self) -> float:
+        """When the head was complete, in seconds of the epoch."""
+        return self.app.epoch + self.started
 
     def age(self) -> float:
         """Return the seconds since the head was complete."""

@@ -72,6 +72,7 @@ class RouteRuntime:
         "forwarded",
         "host",
         "host_of_origin",
+        "index",
         "intercept",
         "maintenance",
         "maintenance_allows",
@@ -91,10 +92,13 @@ class RouteRuntime:
         "retry_on",
         "retry_status",
         "rewrite",
+        "sticky",
         "times",
         "total",
         "underscore",
+        "unwelcome",
         "upgrades",
+        "usual_forwarding",
         "waf",
     )
 
@@ -109,7 +113,9 @@ class RouteRuntime:
         waf: Waf | None = None,
     ) -> None:
         self.plan = plan
+        self.index = plan.index
         self.pool = pool
+        self.sticky = pool is not None and pool.config.sticky is not None
         self.connector = connector
         self.answers = answers
         self.condition = compile_condition(plan.match)
@@ -131,7 +137,8 @@ class RouteRuntime:
         via = VIA if headers.via else b""
         server = f"server: {headers.server}\r\n".encode() if headers.server else b""
         self.request_tail = via + self.request.static
-        self.response_tail = via + server + self.response.static
+        self.response_tail = via + server + self.response.static + b"\r\n"
+        """The constant end of the head, its closing empty line included."""
         self.forwarded = headers.forwarded
         self.host_of_origin = headers.host == "origin"
         self.host = b"" if headers.host in ("preserve", "origin") else headers.host.encode()
@@ -154,9 +161,14 @@ class RouteRuntime:
         )
         self.retry_on = frozenset(retries.on) if retries else frozenset()
         self.retry_status = frozenset(int(what) for what in self.retry_on if what.isdigit())
+        self.unwelcome = self.retry_status | self.intercept
+        """Statuses of servers that are not simply passed on."""
         self.retry_body = retries.body_buffer if retries else 0
         site = next(site for site in whole.sites if any(route is plan for route in site.routes))
         self.underscore = site.path.underscore_headers
+        asked = site.tls is not None and site.tls.client_auth is not None
+        self.usual_forwarding = self.forwarded == "x-forwarded" and not asked
+        """Whether what servers are told of a client depends on nothing but its address and the host asked for."""
 
     @property
     def in_maintenance(self) -> bool:

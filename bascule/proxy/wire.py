@@ -21,7 +21,6 @@ _UNSAFE_NAME = int(Kind.UNSAFE_NAME)
 _TE = int(Kind.TE)
 _LOCATION = int(Kind.LOCATION)
 _SET_COOKIE = int(Kind.SET_COOKIE)
-_CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _TRAILER = int(Kind.TRAILER)
 
 _KEPT_OPTIONS = frozenset(
@@ -46,36 +45,31 @@ def request_head(exchange: Exchange) -> bytes:
     head = exchange.head
     route = exchange.route
     block = head.block
-    lines = _without_options(head) if block.options else block.plain
-    for field in head.varying:
-        if field[2] != _CONTENT_LENGTH:
-            lines += field[3]
-    if block.asks or head.length >= 0 or exchange.request_chunked:
-        lines += _request_asks(exchange, head)
-    host = route.host or (exchange.server.host_header if route.host_of_origin else head.authority)
-    return b"".join(
-        (
-            head.method,
-            b" ",
-            exchange.target,
-            b" HTTP/1.1\r\nhost: ",
-            host,
-            b"\r\n",
-            lines,
-            exchange.peer.forwarded_lines(exchange),
-            route.request_tail,
-            route.request.dynamic(exchange.facts()) if route.request.templates else b"",
-            b"\r\n",
-        )
-    )
+    lines = block.by_route.get(route.index)
+    if lines is None:
+        lines = block.remember(route.index, _request_lines(exchange, head))
+    parts = [head.method, b" ", exchange.target, b" HTTP/1.1\r\nhost: "]
+    parts.append(route.host or (exchange.server.host_header if route.host_of_origin else head.authority))
+    parts += (b"\r\n", lines, head.passed)
+    if head.length >= 0 or head.chunked or block.expect:
+        parts.append(_request_framing(exchange, head))
+    peer = exchange.peer
+    if route.usual_forwarding and peer.info is None and head.authority:
+        parts += (peer.fixed_lines, head.authority, b"\r\n", route.request_tail)
+    else:
+        parts += (peer.forwarded_lines(exchange), route.request_tail)
+    if route.request.templates:
+        parts.append(route.request.dynamic(exchange.facts()))
+    parts.append(b"\r\n")
+    return b"".join(parts)
 
 
-def _request_asks(exchange: Exchange, head: RequestHead) -> bytes:
-    """Return the lines that need a decision: what the route lets through, and the framing."""
-    lines = []
+def _request_lines(exchange: Exchange, head: RequestHead) -> bytes:
+    """Return the lines of the block that the route lets through: the same for every request with this block."""
     route = exchange.route
-    drop = route.request.drop
     block = head.block
+    drop = route.request.drop
+    lines = [_without_options(head) if block.options else block.plain]
     for field in block.asks:
         kind = field[2]
         if kind == _WATCHED:
@@ -89,17 +83,23 @@ def _request_asks(exchange: Exchange, head: RequestHead) -> bytes:
         elif kind == _TE:
             if b"trailers" in list_tokens(field[1]):
                 lines.append(b"te: trailers\r\nconnection: te\r\n")
-        elif kind == _TRAILER and head.chunked:
+        elif kind == _TRAILER and block.chunked:
             lines.append(field[3])
-    if exchange.request_chunked:
-        lines.append(b"transfer-encoding: chunked\r\n")
-    elif head.length >= 0:
-        lines.append(b"content-length: %d\r\n" % head.length)
-    if block.expect and head.expect and not exchange.continued:
-        lines.append(b"expect: 100-continue\r\n")
     if exchange.upgrading:
         lines.append(b"connection: upgrade\r\nupgrade: %b\r\n" % block.upgrade)
     return b"".join(lines)
+
+
+def _request_framing(exchange: Exchange, head: RequestHead) -> bytes:
+    """Return the lines that say how the body is delimited and when it comes."""
+    lines = b""
+    if exchange.request_chunked:
+        lines = b"transfer-encoding: chunked\r\n"
+    elif head.length >= 0:
+        lines = b"content-length: %d\r\n" % head.length
+    if head.expect and not exchange.continued:
+        lines += b"expect: 100-continue\r\n"
+    return lines
 
 
 def _without_options(head: RequestHead) -> bytes:
@@ -112,25 +112,22 @@ def response_head(exchange: Exchange, head: ResponseHead, framing: int, close: b
     """Return the response head for the client."""
     route = exchange.route
     block = head.block
-    lines = block.by_route.get(route.plan.index)
+    lines = block.by_route.get(route.index)
     if lines is None:
         lines = _response_lines(exchange, head)
-    for field in head.varying:
-        if field[2] != _CONTENT_LENGTH:
-            lines += field[3]
+    parts = [_STATUS_LINES.get(head.status) or status_line(head.status, head.reason), lines, head.passed]
     if framing == CHUNKED:
-        lines += b"transfer-encoding: chunked\r\n"
+        parts.append(b"transfer-encoding: chunked\r\n")
     elif framing == IDENTITY and (length := head.announced) >= 0 and head.status != 204:
-        lines += b"content-length: %d\r\n" % length
-    if close:
-        lines += b"connection: close\r\n"
-    elif not exchange.head.minor:
-        lines += b"connection: keep-alive\r\n"
+        parts.append(b"content-length: %d\r\n" % length)
+    if close or not exchange.head.minor:
+        parts.append(connection_line(exchange.head, close))
     if not block.has_date:
-        lines += exchange.app.date_line
+        parts.append(exchange.app.date_line)
     if route.response.templates:
-        lines += route.response.dynamic(exchange.facts())
-    return b"".join((status_line(head.status, head.reason), lines, exchange.extra, route.response_tail, b"\r\n"))
+        parts.append(route.response.dynamic(exchange.facts()))
+    parts += (exchange.extra, route.response_tail)
+    return b"".join(parts)
 
 
 def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
@@ -157,9 +154,7 @@ def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
             if head.chunked and exchange.head.minor:
                 lines.append(field[3])
     joined = b"".join(lines)
-    if constant:
-        block.by_route[route.plan.index] = joined
-    return joined
+    return block.remember(route.index, joined) if constant else joined
 
 
 def informational_head(head: ResponseHead) -> bytes:
@@ -170,7 +165,7 @@ def informational_head(head: ResponseHead) -> bytes:
 def switch_head(exchange: Exchange, head: ResponseHead) -> bytes:
     """Return a 101 head."""
     upgrade = head.block.upgrade or exchange.head.block.upgrade
-    lines = _response_lines(exchange, head) + b"".join([f[3] for f in head.varying if f[2] != _CONTENT_LENGTH])
+    lines = _response_lines(exchange, head) + head.passed
     ending = b"connection: upgrade\r\nupgrade: %b\r\n\r\n" % upgrade
     return b"".join((status_line(101), lines, exchange.extra, ending))
 

@@ -25,6 +25,7 @@ from bascule.upstream.server import ServerState
 MAX_HEAD = 262144
 """Bytes of a response head; servers are trusted more than clients, but not without a bound."""
 WRITE_HIGH = 262144
+_NONE: list[Field] = []
 
 
 class OriginUser(Protocol):
@@ -94,7 +95,7 @@ class OriginConnection(asyncio.Protocol):
         self.keep = False
         self.closed = False
         self.idle_since = 0.0
-        self.trailers: list[Field] = []
+        self.trailers = _NONE
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -199,6 +200,7 @@ class OriginConnection(asyncio.Protocol):
         """See asyncio.Protocol: a tunnel may go on in the other direction."""
         user = self.user
         if user is None:
+            self.closed = True  # the transport is about to be
             return False
         if isinstance(self._body, UntilClose):
             self._body = None
@@ -235,7 +237,7 @@ class OriginConnection(asyncio.Protocol):
         """Give the connection back after its response: kept if it may be, closed otherwise."""
         self.user = None
         self.fresh = False
-        self.trailers = []
+        self.trailers = _NONE
         if self.keep and not self.closed and self._body is None and not self._buffer:
             self.idle_since = now
             self._connector.keep(self)
@@ -258,7 +260,9 @@ class Connector:
         "_config",
         "_connect_timeout",
         "_context",
+        "_idle_limit",
         "_loop",
+        "_most_kept",
         "fields",
         "responses",
     )
@@ -271,6 +275,8 @@ class Connector:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._config = config
+        self._idle_limit = config.keep_alive_idle
+        self._most_kept = config.keep_alive if config.proxy_protocol == "off" else 0
         self._connect_timeout = connect_timeout
         self._context: ssl.SSLContext | None = None
         self._loop = loop
@@ -282,9 +288,9 @@ class Connector:
         idle: list[OriginConnection] = server.idle
         while idle:
             connection = idle.pop()
-            if connection.closed or connection.transport.is_closing():
+            if connection.closed:
                 continue
-            if now - connection.idle_since > self._config.keep_alive_idle:
+            if now - connection.idle_since > self._idle_limit:
                 connection.close()
                 continue
             return connection
@@ -293,7 +299,7 @@ class Connector:
     def keep(self, connection: OriginConnection) -> None:
         """Keep a connection for the next request, unless there are enough."""
         idle: list[OriginConnection] = connection.server.idle
-        if len(idle) >= self._config.keep_alive or self._config.proxy_protocol != "off":
+        if len(idle) >= self._most_kept:
             connection.close()
         else:
             idle.append(connection)
@@ -308,7 +314,7 @@ class Connector:
         """Close kept connections that were idle for too long; the oldest come first in each list."""
         for server in servers:
             idle: list[OriginConnection] = server.idle
-            while idle and now - idle[0].idle_since > self._config.keep_alive_idle:
+            while idle and now - idle[0].idle_since > self._idle_limit:
                 idle.pop(0).close()
 
     def preface(self, source: tuple[str, int], destination: tuple[str, int]) -> bytes:

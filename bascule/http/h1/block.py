@@ -19,6 +19,8 @@ ROOM = 2 << 20
 """Bytes of blocks that a generation of the table holds: thousands of browsers' ones."""
 LONGEST_BLOCK = 4096
 """Longer blocks are rare and not worth the room."""
+ROUTES_KEPT = 4
+"""Routes whose lines a block remembers: a block of a few KiB may not grow with the configuration."""
 
 NO_LENGTH = -1
 
@@ -86,7 +88,7 @@ class Block:
         self.asks = [field for field in fields if field[2] in _ASK]
         """Fields that need a decision per message."""
         self.by_route: dict[int, bytes] = {}
-        """`plain` with what a route lets through of `asks`, for routes that decide without looking at the request."""
+        """The lines that a route lets through, where they depend on nothing but this block. See `remember`."""
         self.authority = b""
         """The Host field's value; host and port are its parts."""
         self.host = b""
@@ -109,6 +111,13 @@ class Block:
             if field[2]:
                 self._special(field)
         self.keep_alive = not self.closes and (minor == 1 or self.keeps)
+
+    def remember(self, route: int, lines: bytes) -> bytes:
+        """Keep the lines that a route lets through, for a few routes; return them."""
+        if len(self.by_route) >= ROUTES_KEPT:
+            self.by_route.clear()
+        self.by_route[route] = lines
+        return lines
 
     def _special(self, field: Field) -> None:
         kind = field[2]
@@ -195,12 +204,13 @@ class BlockTable:
             for name in cuts
         ]
 
-    def look_up(self, head: bytes) -> tuple[Block, list[Field]]:
-        """Return the block of `head`, and the fields cut out of it. Raises HttpError.
+    def look_up(self, head: bytes) -> tuple[Block, list[Field], bytes]:
+        """Return the block of `head`, the fields cut out of it, and their lines but Content-Length's. Raises HttpError.
 
         A head ends with the CRLF of its last line; that of a request begins at the version.
         """
         varying: list[Field] = []
+        passed = b""
         for pattern, size, name, kind, prefix in self._cuts:
             at = head.rfind(pattern)  # from the end: that is where they mostly are
             if at >= 0:
@@ -209,9 +219,12 @@ class BlockTable:
                 if 0 in value.translate(FAULTS):
                     raise fault_of_value(value)
                 value = value.strip(b" \t")
-                varying.append((name, value, kind, prefix + value + b"\r\n"))
+                line = prefix + value + b"\r\n"
+                varying.append((name, value, kind, line))
+                if kind != _CONTENT_LENGTH:
+                    passed += line
                 head = head[:at] + head[end:]
-        return self._young.get(head) or self._older(head), varying
+        return self._young.get(head) or self._older(head), varying, passed
 
     def _older(self, head: bytes) -> Block:
         """Return a block that is not of the young generation, and is from now on."""

@@ -56,8 +56,8 @@ class RequestParser:
             or (method not in _METHODS and not TOKEN.fullmatch(method))
         ):
             raise self._line_fault(data)
-        block, varying = self._look_up(rest)
-        head = RequestHead(method, target, block, varying)
+        block, varying, passed = self._look_up(rest)
+        head = RequestHead(method, target, block, varying, passed)
         for field in varying:
             kind = field[2]
             if kind == _CONTENT_LENGTH:
@@ -119,8 +119,8 @@ class ResponseParser:
         `length` is 0 where no body can follow. Raises HttpError(502).
         """
         try:
-            block, varying = self._look_up(data)
-            head = ResponseHead(block, varying)
+            block, varying, passed = self._look_up(data)
+            head = ResponseHead(block, varying, passed)
             for field in varying:
                 if field[2] == _CONTENT_LENGTH:
                     _set_length(head, field)
