@@ -101,6 +101,8 @@ class BodyView(RequestView):
         else:
             sniffed = (name,) if name else ()
         content_type = self.header(b"content-type") or b""
+        if self.config.sniff_bodies and name in processors.STRUCTURED:
+            self.request_body_variable = b""
         for position, processor in enumerate(sniffed):
             result = processors.process(processor, body, content_type, self.config)
             self._take(result, declared=position == 0 and processor == name)
@@ -114,6 +116,7 @@ class BodyView(RequestView):
         self.xml = result.xml or self.xml
         self.urlencoded_error |= result.invalid_encoding
         if result.error:
+            self.request_body_variable = bytes(self._buffer)
             self._body_failed(result.error)
 
     def _body_failed(self, reason: bytes) -> None:
@@ -128,9 +131,9 @@ class BodyView(RequestView):
         """The pairs of FILES, FILES_NAMES, MULTIPART_PART_HEADERS and their kind."""
         return [] if self.multipart is None else self.multipart.pairs(kind)
 
-    def multipart_flag(self, name: str) -> bytes | None:
-        """A MULTIPART_* flag as b"0" or b"1"; None if the body is not multipart."""
-        return None if self.multipart is None else b"%d" % self.multipart.flag(name)
+    def multipart_flag(self, name: str) -> bytes:
+        """A MULTIPART_* flag as b"0" or b"1"; empty if the body is not multipart."""
+        return b"" if self.multipart is None else b"%d" % self.multipart.flag(name)
 
     @property
     def files_combined_size(self) -> int:

@@ -9,6 +9,10 @@ from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs
 from bascule.waf.seclang.model import Config
 
+STRUCTURED = ("XML", "MULTIPART")
+"""Processors whose values stand for the body: REQUEST_BODY is then empty, as with ModSecurity 2, for which CRS is
+written (944100's tests), unless the body cannot be parsed. libmodsecurity itself always fills it (`bare`)."""
+
 MAX_FIELDS = 1_000
 """Fields of a body where SecArgumentsLimit is not set (DESIGN 7)."""
 

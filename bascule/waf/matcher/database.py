@@ -12,12 +12,10 @@ from pathlib import Path
 import hyperscan
 import msgspec
 
-from bascule.waf.matcher.patterns import Expression
+from bascule.waf.matcher.patterns import Answer, Expression
 
-_FORMAT = b"bascule-hs-1\n"
+_FORMAT = b"bascule-hs-2\n"
 
-Answer = list[tuple[str, int, bool]] | None
-"""A pattern's expressions (text, flags, seam), or None if it cannot be scanned for."""
 
 
 def open_database(expressions: Sequence[Expression], cache_dir: Path | None) -> hyperscan.Database | None:
@@ -70,7 +68,7 @@ def _patterns_name() -> str:
 
 def _key(expressions: Sequence[Expression]) -> str:
     digest = hashlib.sha256(_FORMAT + hyperscan.__version__.encode())
-    for text, flags, _ in expressions:
+    for text, flags, *_ in expressions:
         digest.update(b"%d:%d:" % (flags, len(text)))
         digest.update(text)
     return digest.hexdigest()

@@ -110,8 +110,7 @@ class GateKeeper:
             raw.append(t.request_line)
         mask |= self._raw.scan(raw) & wanted
         for read, link, bit in self._exact_uri:
-            value = read(t)
-            if value and matches(link, value):
+            if matches(link, read(t)):
                 mask |= bit
         found = self._values.scan(self._head_values(t))
         if found & self._path_bits or self._always_paths:

@@ -21,10 +21,12 @@ FACTS = frozenset({"REQUEST_METHOD", "REQUEST_PROTOCOL", "REQBODY_PROCESSOR", "R
 """Scalars with few different values: their links are evaluated once for each combination."""
 
 WITHOUT_BODY: dict[str, bytes] = {
-    "REQUEST_BODY_LENGTH": b"0", "REQBODY_ERROR": b"0", "REQBODY_PROCESSOR_ERROR": b"0", "FILES_COMBINED_SIZE": b"0",
-    "INBOUND_DATA_ERROR": b"0", **dict.fromkeys(v.MULTIPART_FLAGS, b""),
-}  # fmt: skip
-"""What these variables say of a request that has no body (b"": nothing at all)."""
+    "REQBODY_ERROR": b"0",
+    "REQBODY_PROCESSOR_ERROR": b"0",
+    "INBOUND_DATA_ERROR": b"0",
+    **dict.fromkeys(("REQUEST_BODY_LENGTH", "FILES_COMBINED_SIZE", *v.MULTIPART_FLAGS), b""),
+}
+"""What these variables say of a request that has no body."""
 
 XPATHS = frozenset({"/*", "//@*", "//*"})
 """The XPath targets whose values are scanned; any other target on XML opens its gate for every XML body."""
@@ -208,7 +210,7 @@ class Planner:
             return "facts"
         if variable.name in WITHOUT_BODY:
             default = WITHOUT_BODY[variable.name]
-            return "body" if not default or not matches(BoundLink(link), default) else None
+            return None if matches(BoundLink(link), default) else "body"
         if source in (v.HEADER, v.HEADER_NAME):
             return "headers"
         if source == v.URI:

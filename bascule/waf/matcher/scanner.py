@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import re2
+
 from bascule.waf.matcher.automaton import Automaton, Chain, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
-from bascule.waf.matcher.patterns import CASELESS, OTHER_SEAM, SEAM, Expression, safe_caseless
+from bascule.waf.matcher.patterns import CASELESS, OTHER_SEAM, SEAM, Expression, linear_options, safe_caseless
 from bascule.waf.matcher.triggers import BASE64, CASE_FOLDING, features
 
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
@@ -28,7 +30,7 @@ class ScannerBuilder:
         free = folds and all(safe_caseless(expression.text) for expression in expressions)
         self._chains.add(make_chain(steps, exact_case=folds and not free))
         for expression in expressions:
-            wanted = expression._replace(flags=expression.flags | CASELESS) if free else expression
+            wanted = _caseless(expression) if free else expression
             place = self._places.get(wanted)
             if place is None:
                 self._places[wanted] = len(self.expressions)
@@ -41,18 +43,23 @@ class ScannerBuilder:
         return Scanner(self.expressions, self._bits, Automaton(self._chains), cache_dir)
 
 
+def _caseless(expression: Expression) -> Expression:
+    if expression.linear:
+        return expression._replace(text=b"(?i)" + expression.text.removeprefix(b"(?i)"))
+    return expression._replace(flags=expression.flags | CASELESS)
+
+
 class Scanner:
     """Scans texts in every form the group's chains give them."""
 
     def __init__(
         self, expressions: list[Expression], bits: list[int], automaton: Automaton, cache_dir: Path | None
     ) -> None:
-        plain = [(e, bit) for e, bit in zip(expressions, bits, strict=True) if not e.seam]
-        other = [(e, bit) for e, bit in zip(expressions, bits, strict=True) if e.seam]
-        self._main = _scan_function([e for e, _ in plain], cache_dir)
-        self._other = _scan_function([e for e, _ in other], cache_dir)
-        self._bits = [bit for _, bit in plain]
-        self._other_bits = [bit for _, bit in other]
+        pairs = list(zip(expressions, bits, strict=True))
+        self._main, self._bits = _hyperscan([p for p in pairs if not p[0].seam and not p[0].linear], cache_dir)
+        self._other, self._other_bits = _hyperscan([p for p in pairs if p[0].seam and not p[0].linear], cache_dir)
+        self._linear, self._linear_bits = _linear([p for p in pairs if p[0].linear and not p[0].seam])
+        self._linear_other, self._linear_other_bits = _linear([p for p in pairs if p[0].linear and p[0].seam])
         self._automaton = automaton
         self.expressions = expressions
         self.everything = 0
@@ -84,17 +91,44 @@ class Scanner:
             self._main(joined, match_event_handler=_collect, context=hits)
             for hit in hits:
                 mask |= self._bits[hit]
+        if self._linear is not None:
+            for hit in self._linear(joined) or ():
+                mask |= self._linear_bits[hit]
+        if self._other is not None or self._linear_other is not None:
+            mask |= self._scan_other(OTHER_SEAM.join(texts))
+        return mask
+
+    def _scan_other(self, joined: bytes) -> int:
+        """Scan for the expressions a line feed alone would satisfy."""
+        mask = 0
         if self._other is not None:
-            hits = []
-            self._other(OTHER_SEAM.join(texts), match_event_handler=_collect, context=hits)
+            hits: list[int] = []
+            self._other(joined, match_event_handler=_collect, context=hits)
             for hit in hits:
                 mask |= self._other_bits[hit]
+        if self._linear_other is not None:
+            for hit in self._linear_other(joined) or ():
+                mask |= self._linear_other_bits[hit]
         return mask
 
 
-def _scan_function(expressions: list[Expression], cache_dir: Path | None) -> Callable[..., None] | None:
-    database = open_database(expressions, cache_dir)
-    return None if database is None else database.scan
+Pair = tuple[Expression, int]
+
+
+def _hyperscan(pairs: list[Pair], cache_dir: Path | None) -> tuple[Callable[..., None] | None, list[int]]:
+    database = open_database([expression for expression, _ in pairs], cache_dir)
+    return (None if database is None else database.scan), [bit for _, bit in pairs]
+
+
+def _linear(pairs: list[Pair]) -> tuple[Callable[[bytes], list[int] | None] | None, list[int]]:
+    """A set that RE2 scans for in one pass."""
+    if not pairs:
+        return None, []
+    found = re2.Set.SearchSet(linear_options())
+    for expression, _ in pairs:
+        found.Add(expression.text)
+    found.Compile()
+    return found.Match, [bit for _, bit in pairs]
 
 
 def _collect(identifier: int, start: int, end: int, flags: int, hits: list[int]) -> None:

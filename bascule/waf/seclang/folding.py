@@ -21,6 +21,9 @@ from bascule.waf.seclang.model import Actions, Link, Marker, Rule, RuleSet
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
+IDLE_CONTROLS = ("forcerequestbodyvariable", "debugloglevel", "auditlogparts")
+"""`ctl` options that change nothing here."""
+
 MISSING = 1 << 60
 """Where a skipAfter goes whose marker does not follow: beyond the end of the phase."""
 
@@ -87,8 +90,9 @@ class _Folder:
                 continue
             fact = self.facts[id(entry)]
             uncertain = index < uncertain_until
-            if self._never(entry):
-                self.dropped[entry.rule_id] = "can never match"
+            reason = "has no effect" if _idle(entry) else "can never match" if self._never(entry) else ""
+            if reason:
+                self.dropped[entry.rule_id] = reason
                 continue
             determined = fact.tx_only and not fact.reads.meets(self.touched)
             if uncertain and determined:
@@ -185,6 +189,19 @@ class _Folder:
             until = folded.marker_after(scratch.skip_after, index)
             folded.dead.append((index + 1, until))
         return until
+
+
+def _idle(rule: Rule) -> bool:
+    """Whether nothing follows from a match: CRS's 901340 only forces REQUEST_BODY, which is there anyway."""
+    if rule.log or rule.audit_log or rule.head.actions.disruptive not in (None, "pass"):
+        return False
+    for link in rule.links:
+        actions = link.actions
+        if actions.setvars or actions.capture or actions.skip or actions.skip_after or actions.severity is not None:
+            return False
+        if actions.sanitise or any(a.name != "ctl" or a.argument.name not in IDLE_CONTROLS for a in actions.runtime):
+            return False
+    return True
 
 
 def constant_argument(argument: Macro, folded: Folded, state: dict[bytes, bytes]) -> bytes | None:

@@ -32,7 +32,7 @@ def reader(target: Target) -> Reader:
 
         def scalar(t: Transaction) -> list[Value]:
             value = read(t)
-            return [(name, value)] if value else []
+            return [] if value is None else [(name, value)]
 
         return scalar
     prefix = name + b":"

@@ -1,7 +1,7 @@
 """The variables of SecLang: how each is read from a transaction, and what kind of input it is.
 
-A scalar yields at most one value, and none where it is empty (libmodsecurity's `AnchoredVariable`);
-a collection yields (key, value) pairs. `source` tells the matcher where a value comes from, so that it knows
+A scalar yields one value, empty where there is nothing to tell (`read` returning None means no value at
+all); a collection yields (key, value) pairs. `source` tells the matcher where a value comes from, so that it knows
 what must be scanned before a rule can be dismissed.
 """
 
@@ -95,11 +95,11 @@ _collection(
 _scalar(BODY, REQUEST_BODY=lambda t: t.request_body_variable)
 _scalar(
     OTHER,
-    REQUEST_BODY_LENGTH=lambda t: _number(t.body_length) if t.body_seen else None,
+    REQUEST_BODY_LENGTH=lambda t: _number(t.body_length) if t.body_seen else b"",
     ARGS_COMBINED_SIZE=lambda t: _number(sum(len(k) + len(v) for k, v in t.args)),
     FULL_REQUEST=lambda t: t.full_request,
     FULL_REQUEST_LENGTH=lambda t: _number(len(t.full_request)),
-    REQBODY_PROCESSOR=lambda t: t.body_processor,
+    REQBODY_PROCESSOR=lambda t: t.body_processor or b"",
     REQBODY_ERROR=lambda t: _number(t.body_error) if t.body_seen else b"0",
     REQBODY_ERROR_MSG=lambda t: t.body_error_message,
     REQBODY_PROCESSOR_ERROR=lambda t: _number(t.body_error) if t.body_seen else b"0",
@@ -107,7 +107,7 @@ _scalar(
     URLENCODED_ERROR=lambda t: _number(t.urlencoded_error),
     INBOUND_DATA_ERROR=lambda t: _number(t.inbound_data_error),
     OUTBOUND_DATA_ERROR=lambda t: _number(t.outbound_data_error),
-    AUTH_TYPE=lambda t: t.auth_type,
+    AUTH_TYPE=lambda t: t.auth_type or b"",
     REMOTE_USER=lambda t: t.remote_user,
     REMOTE_ADDR=lambda t: t.connection.client_address,
     REMOTE_HOST=lambda t: t.connection.client_address,
@@ -121,8 +121,8 @@ _scalar(
     MODSEC_BUILD=lambda t: b"030000013",
     MSC_PCRE_ERROR=lambda t: b"0",
     MSC_PCRE_LIMITS_EXCEEDED=lambda t: b"0",
-    SESSIONID=lambda t: t.collection_key("SESSION"),
-    USERID=lambda t: t.collection_key("USER"),
+    SESSIONID=lambda t: t.collection_key("SESSION") or b"",
+    USERID=lambda t: t.collection_key("USER") or b"",
     WEBAPPID=lambda t: t.config.web_app_id,
     TIME=_local("%H:%M:%S"),
     TIME_DAY=lambda t: _number(time.localtime(t.time).tm_mday),
@@ -136,10 +136,10 @@ _scalar(
     RESOURCE_KEY=lambda t: t.collection_key("RESOURCE"),
 )
 _collection(PART, FILES=lambda t: t.multipart_pairs("files"), FILES_NAMES=lambda t: t.multipart_pairs("files_names"), FILES_SIZES=lambda t: t.multipart_pairs("files_sizes"), FILES_TMPNAMES=lambda t: (), FILES_TMP_CONTENT=lambda t: t.multipart_pairs("files_tmp_content"), MULTIPART_FILENAME=lambda t: t.multipart_pairs("multipart_filename"), MULTIPART_NAME=lambda t: t.multipart_pairs("multipart_name"), MULTIPART_PART_HEADERS=lambda t: t.multipart_pairs("part_headers"))  # fmt: skip
-_scalar(PART, FILES_COMBINED_SIZE=lambda t: _number(t.files_combined_size))
+_scalar(PART, FILES_COMBINED_SIZE=lambda t: _number(t.files_combined_size) if t.multipart_seen else b"")
 
 
-def _multipart_flag(name: str) -> Callable[[Transaction], bytes | None]:
+def _multipart_flag(name: str) -> Callable[[Transaction], bytes]:
     return lambda t: t.multipart_flag(name)
 
 
@@ -155,11 +155,11 @@ for _flag in MULTIPART_FLAGS:
 
 _scalar(
     RESPONSE,
-    RESPONSE_STATUS=lambda t: _number(t.status) if t.status else None,
-    STATUS=lambda t: _number(t.status) if t.status else None,
-    RESPONSE_PROTOCOL=lambda t: t.protocol if t.status else None,
+    RESPONSE_STATUS=lambda t: _number(t.status) if t.status else b"",
+    STATUS=lambda t: _number(t.status) if t.status else b"",
+    RESPONSE_PROTOCOL=lambda t: t.protocol if t.status else b"",
     RESPONSE_CONTENT_LENGTH=lambda t: _number(t.response_body_length),
-    RESPONSE_CONTENT_TYPE=lambda t: t.response_content_type,
+    RESPONSE_CONTENT_TYPE=lambda t: t.response_content_type or b"",
 )
 _collection(
     RESPONSE,
