@@ -10,7 +10,7 @@ import re
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import REQUEST_KINDS, RESPONSE_KINDS, TOKEN, Field, FieldParser, Kind
-from bascule.http.h1.block import NO_LENGTH, Block, BlockTable, content_length
+from bascule.http.h1.block import NO_LENGTH, Block, BlockTable, content_length, make_cuts
 from bascule.http.host import split_authority
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.telemetry import causes
@@ -24,7 +24,10 @@ _TARGET_FAULTS = bytes(0x20 if c > 0x20 and c not in (0x23, 0x7F) else 0 for c i
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t \x21-\x7e\x80-\xff]*))?")
 
-_REQUEST_CUTS = (b"Cookie", b"Referer", b"Content-Length")
+_REQUEST_CUTS = (b"Cookie", b"Referer")
+_BODY_CUTS = (*_REQUEST_CUTS, b"Content-Length")
+_BODILESS = frozenset((b"GET", b"HEAD"))
+"""Methods whose requests hardly ever have a body: a length that one announces all the same stays in the block."""
 _RESPONSE_CUTS = (b"Content-Length", b"ETag", b"Last-Modified")
 _CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _REFERER = int(Kind.REFERER)
@@ -33,11 +36,13 @@ _REFERER = int(Kind.REFERER)
 class RequestParser:
     """Parses request heads under the limits of a listener. `watched` are names that routes act on."""
 
-    __slots__ = ("_look_up", "_max_fields", "_max_target", "fields")
+    __slots__ = ("_body_cuts", "_cuts", "_look_up", "_max_fields", "_max_target", "fields")
 
     def __init__(self, max_fields: int = 128, max_target: int = 16384, watched: frozenset[bytes] = frozenset()) -> None:
         self.fields = FieldParser(REQUEST_KINDS, watched)
-        self._look_up = BlockTable(self._block, _unwatched(_REQUEST_CUTS, watched), REQUEST_KINDS).look_up
+        self._look_up = BlockTable(self._block).look_up
+        self._cuts = make_cuts(_REQUEST_CUTS, REQUEST_KINDS, watched)
+        self._body_cuts = make_cuts(_BODY_CUTS, REQUEST_KINDS, watched)
         self._max_fields = max_fields
         self._max_target = max_target
 
@@ -56,7 +61,8 @@ class RequestParser:
             or (method not in _METHODS and not TOKEN.fullmatch(method))
         ):
             raise self._line_fault(data)
-        block, varying, passed = self._look_up(rest)
+        cuts = self._cuts if method in _BODILESS else self._body_cuts
+        block, varying, passed = self._look_up(rest, cuts)
         head = RequestHead(method, target, block, varying, passed)
         for field in varying:
             kind = field[2]
@@ -106,11 +112,12 @@ class RequestParser:
 class ResponseParser:
     """Parses response heads of servers. `watched` are names that routes act on."""
 
-    __slots__ = ("_look_up", "_max_fields", "fields")
+    __slots__ = ("_cuts", "_look_up", "_max_fields", "fields")
 
     def __init__(self, max_fields: int = 256, watched: frozenset[bytes] = frozenset()) -> None:
         self.fields = FieldParser(RESPONSE_KINDS, watched)
-        self._look_up = BlockTable(self._block, _unwatched(_RESPONSE_CUTS, watched), RESPONSE_KINDS).look_up
+        self._look_up = BlockTable(self._block).look_up
+        self._cuts = make_cuts(_RESPONSE_CUTS, RESPONSE_KINDS, watched)
         self._max_fields = max_fields
 
     def parse(self, data: bytes, method: bytes) -> ResponseHead:
@@ -119,7 +126,7 @@ class ResponseParser:
         `length` is 0 where no body can follow. Raises HttpError(502).
         """
         try:
-            block, varying, passed = self._look_up(data)
+            block, varying, passed = self._look_up(data, self._cuts)
             head = ResponseHead(block, varying, passed)
             for field in varying:
                 if field[2] == _CONTENT_LENGTH:
@@ -154,11 +161,6 @@ class ResponseParser:
         if block.chunked and not block.minor:
             block.keep_alive = False  # RFC 9112 6.1: the framing may be faulty
         return block
-
-
-def _unwatched(cuts: tuple[bytes, ...], watched: frozenset[bytes]) -> tuple[bytes, ...]:
-    """Return the fields that vary, but for those that some route decides about: those are for the block to say."""
-    return tuple(name for name in cuts if name.lower() not in watched)
 
 
 def _set_length(head: RequestHead | ResponseHead, field: Field) -> None:
