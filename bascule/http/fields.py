@@ -64,6 +64,7 @@ REQUEST_KINDS: dict[bytes, int] = {
     b"proxy-connection": Kind.HOP,
     b"proxy-authorization": Kind.HOP,
     b"proxy-authenticate": Kind.HOP,
+    b"proxy": Kind.HOP,  # no field at all, but HTTP_PROXY to CGI programs: httpoxy, CVE-2016-5385
     b"http2-settings": Kind.HOP,
     b"x-forwarded-for": Kind.FORWARDED,
     b"x-forwarded-proto": Kind.FORWARDED,

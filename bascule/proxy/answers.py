@@ -129,6 +129,7 @@ def _send(exchange: Exchange, status: int, content_type: bytes, body: bytes, fie
                 exchange.app.date_line,
                 b"" if empty else b"content-type: %b\r\ncontent-length: %d\r\n" % (content_type, len(body)),
                 fields,
+                exchange.extra,
                 tail,
                 wire.connection_line(head, exchange.close),
                 b"\r\n",

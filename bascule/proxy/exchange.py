@@ -143,6 +143,8 @@ class Exchange:
         if site is None:
             raise HttpError(421, causes.NO_SITE)
         self.site = site
+        if site.strict_transport and self.scheme == b"https":
+            self.extra = site.strict_transport
         raw_path, mark, query = head.target.partition(b"?")
         path = normalise(raw_path, site.plan.path)
         self.path = path.wire

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from bascule.config.plan import Plan, RoutePlan
+from bascule.config.plan import Plan, RoutePlan, SitePlan
 from bascule.config.policies import HeaderOps, Timeouts
 from bascule.config.types import parse_network
 from bascule.http.addresses import TrustedNetworks
@@ -17,6 +17,10 @@ from bascule.upstream.pool import PoolState
 from bascule.waf.engine import Waf
 
 VIA = b"via: 1.1 bascule\r\n"
+CLIENT_CERTIFICATE = "x-client-cert-subject"
+"""What a server is told of a client's certificate, and nobody but Bascule may tell."""
+STRICT_TRANSPORT = "strict-transport-security"
+"""The server's own is not passed on where the site has one: browsers go by the first (RFC 6797 8.1)."""
 _PLACEHOLDERS = ("{client_address}", "{host}", "{scheme}", "{request_id}", "{path}")
 
 
@@ -127,13 +131,16 @@ class RouteRuntime:
         allow = plan.maintenance.allow if plan.maintenance else ()
         self.maintenance_allows = TrustedNetworks([parse_network(text) for text in allow]) if allow else None
         self.waf = waf
-        self._headers(plan)
-        self._policies(plan, whole)
+        site = next(site for site in whole.sites if any(route is plan for route in site.routes))
+        self.underscore = site.path.underscore_headers
+        self._headers(plan, site)
+        self._policies(plan, whole, site)
 
-    def _headers(self, plan: RoutePlan) -> None:
+    def _headers(self, plan: RoutePlan, site: SitePlan) -> None:
         headers = plan.headers
-        self.request = HeaderPlan(headers.request)
-        self.response = HeaderPlan(headers.response, headers.hide)
+        self.request = HeaderPlan(headers.request, (CLIENT_CERTIFICATE,))
+        own = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
+        self.response = HeaderPlan(headers.response, headers.hide + own)
         via = VIA if headers.via else b""
         server = f"server: {headers.server}\r\n".encode() if headers.server else b""
         self.request_tail = via + self.request.static
@@ -143,7 +150,7 @@ class RouteRuntime:
         self.host_of_origin = headers.host == "origin"
         self.host = b"" if headers.host in ("preserve", "origin") else headers.host.encode()
 
-    def _policies(self, plan: RoutePlan, whole: Plan) -> None:
+    def _policies(self, plan: RoutePlan, whole: Plan, site: SitePlan) -> None:
         timeouts, limits = plan.timeouts, plan.limits
         self.times = Times.of(timeouts)
         self.own_limits = limits != whole.config.limits
@@ -164,8 +171,6 @@ class RouteRuntime:
         self.unwelcome = self.retry_status | self.intercept
         """Statuses of servers that are not simply passed on."""
         self.retry_body = retries.body_buffer if retries else 0
-        site = next(site for site in whole.sites if any(route is plan for route in site.routes))
-        self.underscore = site.path.underscore_headers
         asked = site.tls is not None and site.tls.client_auth is not None
         self.usual_forwarding = self.forwarded == "x-forwarded" and not asked
         """Whether what servers are told of a client depends on nothing but its address and the host asked for."""
@@ -189,7 +194,9 @@ def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:
             request.update(headers.request.remove, headers.request.set)
             response.update(headers.response.remove, headers.response.set, headers.hide)
     if any(site.tls and site.tls.client_auth for site in plan.sites):
-        request.add("x-client-cert-subject")
+        request.add(CLIENT_CERTIFICATE)
+    if any(site.tls and site.tls.hsts for site in plan.sites):
+        response.add(STRICT_TRANSPORT)
     return (
         frozenset(name.lower().encode() for name in request),
         frozenset(name.lower().encode() for name in response),

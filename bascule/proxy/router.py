@@ -27,11 +27,12 @@ Condition = Callable[[RequestHead], bool]
 class SiteRuntime:
     """A site with its routes sorted for matching."""
 
-    __slots__ = ("_exact", "_only", "_patterns", "_prefixes", "plan", "secure_redirect")
+    __slots__ = ("_exact", "_only", "_patterns", "_prefixes", "plan", "secure_redirect", "strict_transport")
 
     def __init__(self, plan: SitePlan, routes: dict[int, RouteRuntime], has_tls_listener: bool) -> None:
         self.plan = plan
         self.secure_redirect = has_tls_listener and plan.tls is not None and plan.tls.redirect
+        self.strict_transport = _strict_transport(plan)
         self._exact: dict[bytes, list[RouteRuntime]] = {}
         self._patterns: list[tuple[Any, RouteRuntime]] = []
         prefixes: dict[bytes, list[RouteRuntime]] = {}
@@ -65,6 +66,14 @@ class SiteRuntime:
             if (inside or not prefix) and (found := _first(routes, head)):
                 return found
         return None
+
+
+def _strict_transport(plan: SitePlan) -> bytes:
+    """Return the Strict-Transport-Security line of a site (RFC 6797 6.1), or empty."""
+    if plan.tls is None or not plan.tls.hsts:
+        return b""
+    subdomains = b"; includeSubDomains" if plan.tls.hsts_subdomains else b""
+    return b"strict-transport-security: max-age=%d%b\r\n" % (plan.tls.hsts, subdomains)
 
 
 class Router:

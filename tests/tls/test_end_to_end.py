@@ -33,9 +33,10 @@ class Mirror(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        body = json.dumps({name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Strict-Transport-Security", "max-age=1")
         self.end_headers()
         self.wfile.write(body)
 
@@ -125,6 +126,7 @@ sites:
     seen = json.loads(body)
     assert seen["x-forwarded-proto"] == "https"
     assert seen["x-forwarded-for"] == "127.0.0.1"
+    assert "x-client-cert-subject" not in seen
 
     shown = ("--cert", alice.cert, "--key", alice.key)
     status, body = curl(authority, port, "private.test", *shown, "-H", "X-Client-Cert-Subject: CN=admin")
@@ -133,6 +135,24 @@ sites:
     assert curl(authority, port, "private.test", "--cert", mallory.cert, "--key", mallory.key)[0] == 403
     assert curl(authority, port, "shop.test", *shown, "-H", "Host: private.test")[0] == 421
     assert "SSL" in curl(authority, port, "nobody.test")[1]
+
+
+def test_strict_transport_security_over_tls_only(authority: Authority, origin: int, run: Run) -> None:
+    port = run(f"""
+listen: "https://127.0.0.1:PORT"
+sites:
+  shop.test:
+    {tls(authority.issue("shop.test"), ", hsts: 365d, hsts_subdomains: true")}
+    routes: {{/: "127.0.0.1:{origin}", /gone/: {{respond: {{status: 410}}}}}}
+  plain.test:
+    {tls(authority.issue("plain.test"))}
+    routes: {{/: "127.0.0.1:{origin}"}}
+""")
+    line = "strict-transport-security: max-age=31536000; includeSubDomains"
+    for path in ("", "gone/", "%2f"):
+        _, answer = curl(authority, port, "shop.test", "-i", "--request-target", f"/{path}")
+        assert answer.count("strict-transport-security") == answer.count(line) == 1
+    assert "strict-transport-security: max-age=1\n" in curl(authority, port, "plain.test", "-i")[1]
 
 
 def test_a_reload_takes_up_a_renewed_certificate(authority: Authority, origin: int, run: Run, runtime: str) -> None:
