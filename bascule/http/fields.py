@@ -88,6 +88,7 @@ RESPONSE_KINDS: dict[bytes, int] = {
     b"proxy-connection": Kind.HOP,
     b"proxy-authenticate": Kind.HOP,
     b"proxy-authentication-info": Kind.HOP,
+    b"alt-svc": Kind.HOP,  # names hosts and ports of the server's own (RFC 7838)
     b"location": Kind.LOCATION,
     b"content-location": Kind.LOCATION,
     b"refresh": Kind.LOCATION,

@@ -50,7 +50,7 @@ def _wait(exchange: Exchange, pool: PoolState) -> None:
         exchange.answer(503, causes.QUEUE_FULL, _RETRY_AFTER)
         return
     exchange.ticket = ticket
-    exchange.peer.deadline = exchange.app.now + exchange.route.queue_timeout
+    exchange.peer.deadline = _in_all(exchange, exchange.app.now + exchange.route.queue_timeout)
 
 
 def _connect(exchange: Exchange, connector: Connector) -> None:
@@ -70,7 +70,7 @@ def _connect(exchange: Exchange, connector: Connector) -> None:
             status = 504 if cause == causes.CONNECT_TIMEOUT else 502
             give_up(exchange, Outcome.CONNECT, status, cause)
 
-    exchange.peer.deadline = exchange.app.now + exchange.route.response_timeout
+    exchange.peer.deadline = response_deadline(exchange)
     exchange.connecting = connector.connect(server, exchange.peer.proxy_preface(connector), connected)
 
 
@@ -87,18 +87,23 @@ def _send(exchange: Exchange, connection: OriginConnection) -> None:
         message += last_chunk(exchange.request_trailers)
     connection.write(message)
     peer = exchange.peer
-    if exchange.request_done:
+    if exchange.request_done or not exchange.awaits_client:
         peer.deadline = response_deadline(exchange)
     else:
+        peer.expect_body()
+    if not exchange.request_done:
         peer.resume_reading()
 
 
 def response_deadline(exchange: Exchange) -> float:
     """Return when the response head must have come."""
-    route = exchange.route
-    deadline = exchange.app.now + route.response_timeout
-    if route.total:
-        return min(deadline, exchange.app.now + route.total - exchange.age())
+    return _in_all(exchange, exchange.app.now + exchange.route.response_timeout)
+
+
+def _in_all(exchange: Exchange, deadline: float) -> float:
+    """Return the deadline of a step, or that of the whole exchange if it comes first."""
+    if total := exchange.route.total:
+        return min(deadline, exchange.app.now + total - exchange.age())
     return deadline
 
 

@@ -19,6 +19,7 @@ from bascule.http.message import RequestHead
 from bascule.proxy import forwarding
 from bascule.proxy.exchange import Exchange
 from bascule.telemetry import causes
+from bascule.upstream.pool import Outcome
 
 if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
@@ -73,6 +74,7 @@ class ClientConnection(asyncio.Protocol):
         "_body",
         "_body_bytes",
         "_body_started",
+        "_ended",
         "_eof",
         "_held",
         "_lingered",
@@ -124,6 +126,7 @@ class ClientConnection(asyncio.Protocol):
         self._body_bytes = 0
         self._paused = False
         self._eof = False
+        self._ended = False
         self._served = 0
         self._lingered = 0
 
@@ -175,7 +178,8 @@ class ClientConnection(asyncio.Protocol):
             if exchange.origin is not None:
                 exchange.bytes_in += len(data)
                 exchange.origin.write(data)
-                self.deadline = self.app.now + self.times.response_idle
+                if not self.blocked:
+                    self.deadline = self.app.now + self.times.response_idle
         elif state == LINGER:
             self._lingered += len(data)
             if self._lingered > LINGER_BYTES:
@@ -195,14 +199,15 @@ class ClientConnection(asyncio.Protocol):
 
     def _find_head(self, data: bytes) -> None:
         """Read a head that comes in pieces, with more behind it, or faulty."""
-        if self._held:
+        begun = bool(self._held)
+        if begun:
             data = self._held + data
             self._held = b""
         while data[:2] == b"\r\n":  # RFC 9112 2.2: empty lines before a request are ignored
             data = data[2:]
         end = data.find(HEAD_END)
         if end < 0 or end > self.app.max_header:
-            self._partial_head(data)
+            self._partial_head(data, begun)
             return
         try:
             head = self.app.requests.parse(data[: end + 2])
@@ -218,8 +223,11 @@ class ClientConnection(asyncio.Protocol):
         if exchange.request_done:
             self.state = BUSY
             self._held = rest
+            if len(rest) > HELD_LIMIT:
+                self.pause_reading()
             exchange.begin()
             return
+        self.resume_reading()
         self.state = BODY
         self._body = ChunkedBody(self.app.trailers) if head.chunked else LengthBody(head.length)
         self._body_bytes = 0
@@ -229,7 +237,7 @@ class ClientConnection(asyncio.Protocol):
         if rest and self.exchange is exchange and self.state == BODY:
             self._read_body(rest)
 
-    def _partial_head(self, data: bytes) -> None:
+    def _partial_head(self, data: bytes, begun: bool) -> None:
         """Wait for the rest of a head, unless it can never become a good one."""
         limits = self.app.limits
         if len(data) > limits.header_bytes:
@@ -242,9 +250,13 @@ class ClientConnection(asyncio.Protocol):
         if line_end < 0 and len(data) > limits.target_bytes + 64:
             self.refuse(414, causes.TARGET_TOO_LONG)
             return
-        if not self._held:
-            self.deadline = min(self.deadline, self.app.now + self.app.times.header)
+        if self._eof:
+            self._close()
+            return
+        if data and not begun:
+            self.deadline = self.app.now + self.app.times.header
         self._held = data
+        self.resume_reading()
 
     def _read_body(self, data: bytes) -> None:
         body = self._body
@@ -262,7 +274,7 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is not exchange or self.state != BODY:
             return
         if rest is None:
-            if exchange.origin is None or not exchange.responding:
+            if exchange.awaits_client and not self._paused:
                 self.deadline = self.app.now + self.times.body_idle
             return
         self._body = None
@@ -271,12 +283,10 @@ class ClientConnection(asyncio.Protocol):
         exchange.on_request_end(body.trailers)
 
     def _hold(self, data: bytes) -> None:
-        """Keep what a client sends ahead of its turn (RFC 9112 9.3.2)."""
+        """Keep what a client sends ahead of its turn (RFC 9112 9.3.2), and read no more once that is enough."""
         self._held = held = self._held + data if self._held else data
-        if len(held) > HELD_LIMIT:
+        if len(held) > HELD_LIMIT or held.count(HEAD_END) > self.app.limits.pipelined:
             self.pause_reading()
-        if held.count(HEAD_END) > self.app.limits.pipelined:
-            cast(Exchange, self.exchange).abandon(causes.OVER_LIMIT_PIPELINED)
 
     def eof_received(self) -> bool:
         """See asyncio.Protocol. A client that ended its direction may still await a response (half-close)."""
@@ -284,13 +294,15 @@ class ClientConnection(asyncio.Protocol):
         state = self.state
         if state == TUNNEL and self.exchange is not None and self.exchange.origin is not None:
             origin = self.exchange.origin
-            if origin.transport.can_write_eof():
+            if self._ended:
+                self.exchange.finish(Outcome.OK, "", 101)
+            elif origin.transport.can_write_eof():
                 origin.transport.write_eof()
                 return True
             return False
         if state == BODY:
             return False  # the body can never become complete
-        return state == BUSY and self.tls is None
+        return self.tls is None and (state == BUSY or (state == HEAD and HEAD_END in self._held))
 
     # Turns -----------------------------------------------------------------------------------------
 
@@ -302,19 +314,31 @@ class ClientConnection(asyncio.Protocol):
         if cut:
             self.state = CLOSED
             self.transport.abort()
-        elif exchange.close or self._eof:
+        elif exchange.close or (self._eof and not self._held):
             if self.state == BODY:
                 self._linger()
             else:
-                self.state = CLOSED
-                self.transport.close()
+                self._close()
         else:
             self.state = HEAD
-            self.deadline = self.app.now + self.times.keep_alive
-            if self._paused:
-                self.resume_reading()
-            if self._held:
-                self.app.loop.call_soon(self._next)
+            self.deadline = self.app.now + (self.times.send_idle if self.blocked else self.times.keep_alive)
+            self._turn()
+
+    def _turn(self) -> None:
+        """Go on to the next request, unless the client has yet to take what it was answered."""
+        if self.blocked:
+            self.pause_reading()
+        elif self._held:
+            self.app.loop.call_soon(self._next)
+        elif self._paused:
+            self.resume_reading()
+
+    def _close(self) -> None:
+        """Close after the client took what was written; it may be slow, but not idle."""
+        self.state = CLOSED
+        self.deadline = self.app.now + self.times.send_idle
+        self._blocked_size = self.transport.get_write_buffer_size()
+        self.transport.close()
 
     def _next(self) -> None:
         if self.state == HEAD and self._held:
@@ -325,7 +349,7 @@ class ClientConnection(asyncio.Protocol):
     def must_close(self) -> bool:
         """Whether this response must be the connection's last."""
         app = self.app
-        return app.draining or self._eof or self._served >= app.max_requests
+        return app.draining or (self._eof and not self._held) or self._served >= app.max_requests
 
     def refuse(self, status: int, cause: str) -> None:
         """Answer what is no acceptable request, and close."""
@@ -364,6 +388,7 @@ class ClientConnection(asyncio.Protocol):
         """The server ended its direction of a tunnel. Return whether the whole tunnel is over."""
         if self._eof or self.tls is not None:
             return True
+        self._ended = True
         self.transport.write_eof()
         return False
 
@@ -387,13 +412,17 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.deadline = self.app.now + self.times.response_idle
             self.exchange.on_client_blocked(False)
+        elif self.state == HEAD:
+            self.deadline = self.app.now + self.times.keep_alive
+            self._turn()
 
     def pause_reading(self) -> None:
         """Read no more until `resume_reading`."""
         if not self._paused and self.state != CLOSED:
             self._paused = True
             self.transport.pause_reading()
-            self.deadline = self.app.now + self.times.response_idle
+            if self.exchange is not None and self.exchange.origin is not None and self.state != BUSY:
+                self.deadline = self.app.now + self.times.response_idle
 
     def resume_reading(self) -> None:
         """Read again."""
@@ -401,7 +430,13 @@ class ClientConnection(asyncio.Protocol):
             self._paused = False
             self.transport.resume_reading()
             if self.state == BODY:
-                self.deadline = self.app.now + self.times.body_idle
+                self.expect_body()
+
+    def expect_body(self) -> None:
+        """From here on it is the client's turn: measure anew how fast it sends."""
+        self._body_started = self.app.now
+        self._body_bytes = 0
+        self.deadline = self.app.now + self.times.body_idle
 
     def idle_since(self, now: float) -> float:
         """Return for how many seconds no request has been in progress; 0 while one is or has begun to arrive."""
@@ -419,7 +454,7 @@ class ClientConnection(asyncio.Protocol):
     def on_deadline(self, now: float) -> None:
         """The deadline passed: decide by what was awaited."""
         exchange = self.exchange
-        if self.blocked:
+        if self.blocked or self.state == CLOSED:
             size = self.transport.get_write_buffer_size()
             if size < self._blocked_size:
                 self._blocked_size = size
@@ -434,7 +469,7 @@ class ClientConnection(asyncio.Protocol):
             else:
                 self.state = CLOSED
                 self.transport.close()
-        elif self.state == BODY and exchange is not None and not self._paused and not exchange.responding:
+        elif self.state == BODY and exchange is not None and not self._paused and exchange.awaits_client:
             exchange.answer(408, causes.BODY_TIMEOUT)
         elif exchange is not None:
             self.deadline = now + 1.0
@@ -445,11 +480,11 @@ class ClientConnection(asyncio.Protocol):
     def check_rate(self, now: float) -> None:
         """Refuse a request body that trickles (slow-body attacks)."""
         exchange = self.exchange
-        if self.state != BODY or exchange is None or exchange.route is None or self._paused:
+        if self.state != BODY or exchange is None or self._paused or not exchange.awaits_client:
             return
         age = now - self._body_started
         route = exchange.route
-        if age > route.body_grace and self._body_bytes < route.body_min_rate * age and not exchange.responding:
+        if age > route.body_grace and self._body_bytes < route.body_min_rate * age:
             exchange.answer(408, causes.BODY_TOO_SLOW)
 
     # Who asks --------------------------------------------------------------------------------------

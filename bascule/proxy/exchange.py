@@ -196,6 +196,17 @@ class Exchange:
 
     # From the client -------------------------------------------------------------------------------
 
+    @property
+    def awaits_client(self) -> bool:
+        """Whether the client has to send: no server has yet to be found, or to agree to the body, or has answered."""
+        return not (
+            self.request_done
+            or self.responding
+            or self.ticket is not None
+            or self.connecting is not None
+            or (self.head.expect and not self.continued and not self.bytes_in)
+        )
+
     def on_request_content(self, content: bytes) -> None:
         """More of the request body."""
         self.bytes_in += len(content)
@@ -269,6 +280,8 @@ class Exchange:
             if self.continued:
                 return
             self.continued = self.head.expect
+            if not self.request_done:
+                self.peer.expect_body()
         if self.head.minor:
             self.peer.write(wire.informational_head(head))
 
@@ -305,7 +318,7 @@ class Exchange:
             peer.write(content)
         if complete:
             self._complete()
-        else:
+        elif not peer.blocked:
             peer.deadline = self.app.now + route.times.response_idle
 
     def _stick(self) -> None:
@@ -335,7 +348,7 @@ class Exchange:
             peer.write(content)
         if complete:
             self._complete()
-        else:
+        elif not peer.blocked:
             peer.deadline = self.app.now + self.route.times.response_idle
 
     def _complete(self) -> None:
@@ -359,8 +372,10 @@ class Exchange:
     def on_tunnel_data(self, data: bytes) -> None:
         """See OriginUser."""
         self.bytes_out += len(data)
-        self.peer.write(data)
-        self.peer.deadline = self.app.now + self.route.times.response_idle
+        peer = self.peer
+        peer.write(data)
+        if not peer.blocked:
+            peer.deadline = self.app.now + self.route.times.response_idle
 
     def on_tunnel_eof(self) -> None:
         """See OriginUser."""
@@ -430,6 +445,8 @@ class Exchange:
             if outcome is Outcome.OK or outcome is Outcome.ERROR_STATUS:
                 if not self.request_done:
                     origin.keep = False
+                if self.peer.blocked and not origin.closed:
+                    origin.transport.resume_reading()
                 origin.release(self.app.now)
             else:
                 origin.close()

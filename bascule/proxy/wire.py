@@ -20,6 +20,7 @@ _VIA = int(Kind.VIA)
 _UNSAFE_NAME = int(Kind.UNSAFE_NAME)
 _TE = int(Kind.TE)
 _LOCATION = int(Kind.LOCATION)
+_CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _SET_COOKIE = int(Kind.SET_COOKIE)
 _TRAILER = int(Kind.TRAILER)
 
@@ -49,8 +50,8 @@ def request_head(exchange: Exchange) -> bytes:
     if lines is None:
         lines = block.remember(route.index, _request_lines(exchange, head))
     parts = [head.method, b" ", exchange.target, b" HTTP/1.1\r\nhost: "]
-    parts.append(route.host or (exchange.server.host_header if route.host_of_origin else head.authority))
-    parts += (b"\r\n", lines, head.passed)
+    parts.append(route.host or (not route.host_of_origin and head.authority) or exchange.server.host_header)
+    parts += (b"\r\n", lines, _passed(head) if block.options else head.passed)
     if head.length >= 0 or head.chunked or block.expect:
         parts.append(_request_framing(exchange, head))
     peer = exchange.peer
@@ -68,7 +69,7 @@ def _request_lines(exchange: Exchange, head: RequestHead) -> bytes:
     """Return the lines of the block that the route lets through: the same for every request with this block."""
     route = exchange.route
     block = head.block
-    drop = route.request.drop
+    drop = route.request.drop | _named(head)
     lines = [_without_options(head) if block.options else block.plain]
     for field in block.asks:
         kind = field[2]
@@ -102,10 +103,21 @@ def _request_framing(exchange: Exchange, head: RequestHead) -> bytes:
     return lines
 
 
-def _without_options(head: RequestHead) -> bytes:
-    """Return the plain lines without the fields that Connection names as hop-by-hop."""
-    named = frozenset(head.block.options) - _KEPT_OPTIONS
+def _named(head: RequestHead | ResponseHead) -> frozenset[bytes]:
+    """Return the fields that Connection names as hop-by-hop (RFC 9110 7.6.1)."""
+    return frozenset(head.block.options) - _KEPT_OPTIONS
+
+
+def _without_options(head: RequestHead | ResponseHead) -> bytes:
+    """Return the plain lines without the fields that Connection names."""
+    named = _named(head)
     return b"".join([field[3] for field in head.block.fields if field[2] in PASSED and field[0] not in named])
+
+
+def _passed(head: RequestHead | ResponseHead) -> bytes:
+    """Return the lines that vary without the fields that Connection names."""
+    named = _named(head)
+    return b"".join([f[3] for f in head.varying if f[2] != _CONTENT_LENGTH and f[0] not in named])
 
 
 def response_head(exchange: Exchange, head: ResponseHead, framing: int, close: bool) -> bytes:
@@ -115,7 +127,8 @@ def response_head(exchange: Exchange, head: ResponseHead, framing: int, close: b
     lines = block.by_route.get(route.index)
     if lines is None:
         lines = _response_lines(exchange, head)
-    parts = [_STATUS_LINES.get(head.status) or status_line(head.status, head.reason), lines, head.passed]
+    parts = [_STATUS_LINES.get(head.status) or status_line(head.status, head.reason), lines]
+    parts.append(_passed(head) if block.options else head.passed)
     if framing == CHUNKED:
         parts.append(b"transfer-encoding: chunked\r\n")
     elif framing == IDENTITY and (length := head.announced) >= 0 and head.status != 204:
@@ -134,8 +147,8 @@ def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
     """Return the lines of the block that the route lets through, remembered where the request has no say in them."""
     block = head.block
     route = exchange.route
-    drop = route.response.drop
-    lines = [block.plain]
+    drop = route.response.drop | _named(head)
+    lines = [_without_options(head) if block.options else block.plain]
     constant = True
     for field in block.asks:
         kind = field[2]

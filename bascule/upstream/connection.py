@@ -235,6 +235,10 @@ class OriginConnection(asyncio.Protocol):
 
     def release(self, now: float) -> None:
         """Give the connection back after its response: kept if it may be, closed otherwise."""
+        if self._tunnel and not self.closed:
+            self.user = None
+            self.transport.close()  # after what the client said last
+            return
         self.user = None
         self.fresh = False
         self.trailers = _NONE

@@ -18,7 +18,7 @@ LINES = [
     b"Content-Length:5", b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip", b"Connection: close",
     b"Connection: keep-alive, x", b"X: 1", b"X: 2", b"X: a b", b"x_y: 1", b"Via: 1.1 a", b"Expect: 100-continue",
     b"Expect: x", b"Upgrade: websocket", b"X-Forwarded-For: 1.2.3.4", b"Bad Name: 1", b" folded", b"Date: today",
-    b"ETag: \"1\"", b"Etag: \"2\"", b"Last-Modified: x", b"Server: s", b"Set-Cookie: a", b"Location: /", b"TE: trailers",
+    b"ETag: 1", b"Etag: 2", b"Last-Modified: x", b"Server: s", b"Set-Cookie: a", b"Location: /", b"TE: trailers",
 ]  # fmt: skip
 REQUEST_LINES = [b"GET / HTTP/1.1", b"POST /x?y HTTP/1.1", b"GET / HTTP/1.0", b"OPTIONS * HTTP/1.1", b"G ET / HTTP/1.1"]
 STATUS_LINES = [b"HTTP/1.1 200 OK", b"HTTP/1.1 304 Not Modified", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 x", b"HTTP/1.1 2"]
@@ -68,7 +68,7 @@ def test_a_remembered_response_is_the_response(line: bytes, lines: list[bytes], 
 
 
 def test_tables_forget_and_still_say_the_same() -> None:
-    draw = random.Random(7)  # noqa: S311
+    draw = random.Random(7)
     parser = RequestParser()
     kept = head_of(b"GET / HTTP/1.1", [b"Host: a.test", b"X: 1", b"Cookie: a=1"])
     fresh = facts(RequestParser().parse, kept)
