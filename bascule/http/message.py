@@ -38,12 +38,14 @@ class _Head:
 class RequestHead(_Head):
     """The head of a request. `length` is the Content-Length or NO_LENGTH; `chunked` says that the body is."""
 
-    __slots__ = ("authority", "host", "method", "port", "referer", "target")
+    __slots__ = ("authority", "host", "line_target", "method", "port", "referer", "target")
 
     def __init__(self, method: bytes, target: bytes, block: Block, varying: list[Field], passed: bytes = b"") -> None:
         self.method = method
         self.target = target
         """Origin-form (or ``*``): path and query as the client sent them."""
+        self.line_target = target
+        """The target of the request line: the whole of it where it is in absolute-form."""
         self.block = block
         self.varying = varying
         self.passed = passed

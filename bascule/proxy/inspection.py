@@ -58,7 +58,7 @@ class Inspection:
         transaction = self.transaction
         pairs = [(field[0], field[1]) for field in head.fields]
         version = b"1.1" if head.minor else b"1.0"
-        if self._refuse(transaction.request_head(head.method, head.target, version, pairs)):
+        if self._refuse(transaction.request_head(head.method, head.line_target, version, pairs)):
             return False
         if exchange.request_done or not transaction.wants_request_body:
             return not self._refuse(transaction.request_end())

@@ -23,6 +23,7 @@ class Result:
 
     pairs: Pairs = field(default_factory=list)
     error: bytes = b""
+    """What is wrong with the body, as libmodsecurity says it in REQBODY_ERROR_MSG; empty if nothing is."""
     invalid_encoding: bool = False
     multipart: MultipartView | None = None
     xml: XmlBody | None = None
@@ -68,12 +69,16 @@ def process(name: str, body: bytes, content_type: bytes, config: Config) -> Resu
         return Result(form.pairs, form.error.encode(), form.invalid_encoding)
     if name == "JSON":
         document = parse_json(body, limits)
-        return Result(document.pairs, document.error.encode())
+        return Result(document.pairs, _failure(b"JSON", document.error))
     if name == "XML":
         xml = parse_xml(body, limits)
-        return Result(error=xml.error.encode(), xml=xml)
+        return Result(error=_failure(b"XML", xml.error), xml=xml)
     if name == "MULTIPART":
         parts = parse_multipart(body, content_type, limits)
         view = MultipartView(parts, config.upload_file_limit)
-        return Result(view.fields, parts.error.encode(), multipart=view)
+        return Result(view.fields, _failure(b"Multipart", parts.error), multipart=view)
     return Result()
+
+
+def _failure(kind: bytes, reason: str) -> bytes:
+    return b"%b parsing error: %b" % (kind, reason.encode()) if reason else b""

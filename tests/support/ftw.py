@@ -13,10 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus, unquote_to_bytes
 
 from ruamel.yaml import YAML
 
 Headers = list[tuple[str, str]]
+
+_FORM = "application/x-www-form-urlencoded"
+_WITH_BODY = re.compile("^POST|PUT|PATCH|DELETE$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,9 @@ class Stage:
         target, _, version = rest.rpartition(b" ")
         if not version.upper().startswith(b"HTTP/"):
             target, version = rest, b""
-        headers = [(name.strip().lower(), value.strip(b" \t")) for name, _, value in (f.partition(b":") for f in fields)]
+        headers = [
+            (name.strip().lower(), value.strip(b" \t")) for name, _, value in (f.partition(b":") for f in fields)
+        ]
         if any(name == b"transfer-encoding" and b"chunked" in value.lower() for name, value in headers):
             body = _dechunk(body)
         elif all(name != b"content-length" for name, _ in headers):
@@ -102,25 +108,44 @@ def _expectation(output: dict[str, Any]) -> Expectation:
 
 
 def _request(given: dict[str, Any]) -> bytes:
-    """Build the request go-ftw sends: standard headers added unless `autocomplete_headers` is false."""
+    """Build the request go-ftw sends (its ftwhttp/request.go): headers and body are completed unless
+    `autocomplete_headers` is false."""
     if given.get("encoded_request"):
         return base64.b64decode(given["encoded_request"])
     data = given.get("data")
     body = base64.b64decode(given["encoded_data"]) if given.get("encoded_data") else _bytes(data)
     headers: Headers = [(str(name), str(value)) for name, value in (given.get("headers") or {}).items()]
     names = {name.lower(): value for name, value in headers}
+    method = str(given.get("method", "GET"))
+    complete = given.get("autocomplete_headers", not given.get("stop_magic", False))
+    if complete and body:
+        if "content-type" not in names:
+            headers.append(("Content-Type", _FORM))
+        if names.get("content-type", _FORM) == _FORM:
+            body = _escape_form(body)
     if names.get("content-type", "").lower().startswith("multipart/form-data;"):
         body = body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    if given.get("autocomplete_headers", not given.get("stop_magic", False)):
-        if body and "content-type" not in names:
-            headers.append(("Content-Type", "application/x-www-form-urlencoded"))
+    if complete:
         if "connection" not in names:
             headers.append(("Connection", "close"))
-        if body and "content-length" not in names:
+        if "content-length" not in names and (body or _WITH_BODY.search(method)):
             headers.append(("Content-Length", str(len(body))))
-    line = f"{given.get('method', 'GET')} {given.get('uri', '/')} {given.get('version', 'HTTP/1.1')}"
+    line = f"{method} {given.get('uri', '/')} {given.get('version', 'HTTP/1.1')}"
     head = [_bytes(line), *(_bytes(f"{name}: {value}") for name, value in headers)]
     return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+def _escape_form(body: bytes) -> bytes:
+    """Escape names and values of a form that holds no escape yet."""
+    if _unescape(body) != body:
+        return body
+    pairs = (pair.partition(b"=") for pair in body.split(b"&"))
+    return "&".join(quote_plus(name) + equals.decode() + quote_plus(value) for name, equals, value in pairs).encode()
+
+
+def _unescape(data: bytes) -> bytes:
+    """Undo what a form's escapes stand for."""
+    return unquote_to_bytes(data.replace(b"+", b" "))
 
 
 def _bytes(text: Any) -> bytes:

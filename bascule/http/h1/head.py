@@ -105,6 +105,8 @@ class RequestParser:
                 raise HttpError(400, causes.BAD_TRANSFER_ENCODING, "HTTP/1.0 has none")
         if block.hosts != 1 and (minor or block.hosts):
             raise HttpError(400, causes.BAD_HOST, "repeated" if block.hosts else "missing")
+        if minor and not block.authority:
+            raise HttpError(400, causes.BAD_HOST, "empty")  # RFC 9110 4.2.1
         block.host, block.port = split_authority(block.authority)
         return block
 
@@ -178,6 +180,7 @@ def _other_form(head: RequestHead) -> None:
         if head.method != b"OPTIONS":
             raise HttpError(400, causes.BAD_TARGET)
         return
+    head.line_target = head.target
     match = _ABSOLUTE.fullmatch(head.target)
     if match is None or not match.group(1):
         if head.method == b"CONNECT":
