@@ -21,9 +21,10 @@ class WafExclusion(Model):
     """Rules that are not applied to a path or a parameter, with who answers for it, why, and until when."""
 
     path: str = ""
-    """Path prefix it holds for, in the normal form; empty means every path of the site or route."""
+    """Path it holds for, in the normal form, with all that is below it; empty means every path of the site or route."""
     parameter: str = ""
-    """Parameter, cookie (``cookie:name``) or field (``header:name``) that is not inspected; empty means all of them."""
+    """Parameter, cookie (``cookie:name``) or field (``header:name``) that the rules do not look at; empty switches them
+    off there altogether."""
     rules: Annotated[tuple[RuleName, ...], Field(min_length=1)]
     """Rule ids (``942100``), ranges (``942100-942199``) or tags (``tag:attack-sqli``)."""
     owner: str = ""

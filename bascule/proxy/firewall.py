@@ -54,12 +54,13 @@ def settings_of(config: WafConfig) -> WafSettings:
 
 
 def _exclusion(exclusion: WafExclusion) -> Exclusion:
-    kind, _, name = exclusion.parameter.rpartition(":")
-    target = f"{_COLLECTIONS.get(kind, 'ARGS')}:{name}" if exclusion.parameter else None
+    kind, _, name = exclusion.parameter.partition(":")
+    if kind not in _COLLECTIONS:
+        kind, name = "", exclusion.parameter
     return Exclusion(
-        rules=exclusion.rules,
+        rules=tuple(rule.removeprefix("tag:") for rule in exclusion.rules),
         path=exclusion.path,
-        parameter=target,
+        parameter=f"{_COLLECTIONS.get(kind, 'ARGS')}:{name}" if exclusion.parameter else None,
         owner=exclusion.owner,
         reason=exclusion.reason,
         expires=exclusion.expires,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 TIME_BUDGET = 0.25
 """Default seconds of inspection one transaction may take before the policy decides (DESIGN 6)."""
@@ -13,13 +14,18 @@ TIME_BUDGET = 0.25
 FIRST_EXCLUSION_ID = 9_990_000
 PARANOIA_ID = 9_980_000
 
+_RULE = re.compile(r"\d+(?:-\d+)?|[A-Za-z][\w./-]*")
+_PLAIN = re.compile(r"[\w.\[\]-]+", re.ASCII)
+_SAFE = frozenset("/_-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
     """Rules that are not to look at something on one site: scoped, owned, and perhaps ending.
 
-    `rules` are ids, ranges ("942100-942199") or tags; `parameter` is a target such as "ARGS:comment"
-    (none: the rules are off altogether there); `path` is a prefix of the file name ("" everywhere).
+    `rules` are ids, ranges ("942100-942199") or tags; `parameter` is a target such as "ARGS:comment", which stands
+    for ARGS_GET and ARGS_POST as well (none: the rules are off altogether there); `path` is a path in normal form,
+    with everything below it ("" everywhere).
     """
 
     rules: tuple[str, ...]
@@ -117,35 +123,52 @@ def paranoia_directives(settings: WafSettings) -> str:
 def exclusion_directives(settings: WafSettings) -> str:
     """Return the rules that carry out the exclusions that have not ended, to be read before all others.
 
+    An exclusion of a path never holds where the path climbs (``/shop/../admin``): the server gets another path then.
+
     Raises:
-        ValueError: an exclusion that names no rules or holds characters that do not belong there.
+        ValueError: an exclusion that names no rules, or one that cannot be a rule.
     """
-    today = settings.today or date.today()
+    today = settings.today or datetime.now(UTC).date()
     lines: list[str] = []
     for number, exclusion in enumerate(settings.exclusions):
         if exclusion.expires is not None and exclusion.expires < today:
             continue
-        controls = [_control(rule, exclusion.parameter) for rule in exclusion.rules]
+        controls = [control for rule in exclusion.rules for control in _controls(rule, exclusion.parameter)]
         if not controls:
             raise ValueError(f"exclusion {number + 1} ({exclusion.reason!r}) names no rules")
-        path = _plain(exclusion.path, "path")
-        actions = ",".join((f"id:{FIRST_EXCLUSION_ID + number}", "phase:1", "pass", "t:none", "nolog", *controls))
-        if path:
-            lines.append(f'SecRule REQUEST_FILENAME "@beginsWith {path}" "{actions}"')
+        head = f"id:{FIRST_EXCLUSION_ID + number},phase:1,pass,t:none,nolog"
+        if exclusion.path:
+            lines.append(f'SecRule REQUEST_FILENAME "@rx {_below(exclusion.path)}" "{head},chain"')
+            lines.append(f'    SecRule REQUEST_FILENAME "!@contains .." "t:none,{",".join(controls)}"')
         else:
-            lines.append(f'SecAction "{actions}"')
+            lines.append(f'SecAction "{head},{",".join(controls)}"')
     return "\n".join(lines)
 
 
-def _control(rule: str, parameter: str | None) -> str:
-    by = "Id" if re.fullmatch(r"\d+(-\d+)?", rule) else "Tag"
-    text = _plain(rule, "rule")
+def _controls(rule: str, parameter: str | None) -> list[str]:
+    if not _RULE.fullmatch(rule):
+        raise ValueError(f"{rule!r} in an exclusion is neither a rule's id, nor a range of them, nor a tag")
+    by = "Id" if rule[0].isdigit() else "Tag"
     if parameter is None:
-        return f"ctl:ruleRemoveBy{by}={text}"
-    return f"ctl:ruleRemoveTargetBy{by}={text};{_plain(parameter, 'parameter')}"
+        return [f"ctl:ruleRemoveBy{by}={rule}"]
+    collection, _, name = parameter.partition(":")
+    collections = ("ARGS", "ARGS_GET", "ARGS_POST") if collection == "ARGS" else (collection,)
+    return [f"ctl:ruleRemoveTargetBy{by}={rule};{each}{_selector(name)}" for each in collections]
 
 
-def _plain(text: str, what: str) -> str:
-    if re.search(r"[\"'\\,\s%{}]", text):
-        raise ValueError(f"the {what} of an exclusion holds a character that cannot be written there: {text!r}")
-    return text
+def _selector(name: str) -> str:
+    """Return what selects a member by its name: the name, or where that cannot be written, a regular expression."""
+    if not name or _PLAIN.fullmatch(name):
+        return f":{name}" if name else ""
+    return f":/^{_literal(name.lower().encode())}$/"
+
+
+def _below(path: str) -> str:
+    """Return a regular expression for a path and what is below it; REQUEST_FILENAME is URL-decoded."""
+    decoded = unquote_to_bytes(path)
+    return f"^{_literal(decoded)}" + ("" if decoded.endswith(b"/") else "(?:/|$)")
+
+
+def _literal(text: bytes) -> str:
+    """Return a regular expression for a text, without any character that means something in a directive."""
+    return "".join(chr(c) if chr(c) in _SAFE else f"\\x{c:02x}" for c in text)

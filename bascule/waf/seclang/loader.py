@@ -275,7 +275,8 @@ class Loader:
 def rule_has(rule: Rule, how: str, wanted: bytes) -> bool:
     """Whether a rule carries the tag, or its message is the text, that `how` ("tag" or "msg") asks for."""
     if how == "tag":
-        return any(wanted.decode("latin-1") in tag for tag in rule.tag_texts)
+        text = wanted.decode("latin-1")  # of the links: the rule's own list is made when all edits are done
+        return any(text in tag.source for link in rule.links for tag in link.actions.tags)
     messages = [link.actions.message.source for link in rule.links if link.actions.message]
     return wanted.decode("latin-1") in messages
 
