@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bascule.waf import processors
-from bascule.waf.bodies import XmlBody
+from bascule.waf.bodies import XmlBody, fragment_pairs, message_pairs
 from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs, RequestView
 
@@ -18,13 +18,16 @@ class BodyView(RequestView):
         "args_post",
         "body_error",
         "body_error_message",
+        "body_kinds",
         "body_length",
         "body_limit",
         "body_processor",
         "body_seen",
         "chosen_processor",
         "force_body_variable",
+        "fragment_of",
         "inbound_data_error",
+        "message",
         "multipart",
         "outbound_data_error",
         "request_body_access",
@@ -50,6 +53,11 @@ class BodyView(RequestView):
         self.request_body_variable = b""
         self.force_body_variable = False
         self.inbound_data_error = self.outbound_data_error = 0
+        self.body_kinds: tuple[str, ...] = ()
+        """The processors that were applied to the body."""
+        self.fragment_of: tuple[str, ...] = ()
+        """Those of the body of which this is a later piece."""
+        self.message = b""
         self.args_post: Pairs = []
         self.multipart: MultipartView | None = None
         self.xml: XmlBody | None = None
@@ -86,8 +94,17 @@ class BodyView(RequestView):
             self._buffer += data[: max(room, 0)]
             self.inbound_data_error = 1
 
+    def request_message(self, name: bytes, text: bytes) -> None:
+        """Take a text message that came after the request, such as one of a WebSocket, in the place of a body."""
+        self.request_body(text)
+        self.message = name
+
     def process_body(self) -> None:
         """Parse the body that has been collected, with the processor chosen by Content-Type, rule or look."""
+        if self.message and self.request_body_access:
+            self.request_body_variable = bytes(self._buffer)
+            self.args_post = message_pairs(self.message, self.request_body_variable)
+            return
         if not self.request_body_access:
             self.body_seen = False
             return
@@ -103,8 +120,15 @@ class BodyView(RequestView):
         content_type = self.header(b"content-type") or b""
         if self.config.sniff_bodies and name in processors.STRUCTURED:
             self.request_body_variable = b""
+        if self.fragment_of:
+            separator = self.config.argument_separator
+            for kind in self.fragment_of:
+                self.args_post = self.args_post + fragment_pairs(kind, body, content_type, separator)
+            return
+        self.body_kinds = sniffed
+        whole = not (self.inbound_data_error and self.config.sniff_bodies)
         for position, processor in enumerate(sniffed):
-            result = processors.process(processor, body, content_type, self.config)
+            result = processors.process(processor, body, content_type, self.config, whole)
             self._take(result, declared=position == 0 and processor == name)
 
     def _take(self, result: processors.Result, declared: bool) -> None:
@@ -117,9 +141,10 @@ class BodyView(RequestView):
         self.urlencoded_error |= result.invalid_encoding
         if result.error:
             self.request_body_variable = bytes(self._buffer)
-            self._body_failed(result.error)
+            self.fail_body(result.error)
 
-    def _body_failed(self, reason: bytes) -> None:
+    def fail_body(self, reason: bytes) -> None:
+        """Say that the body cannot be read: REQBODY_ERROR."""
         self.body_error = 1
         self.body_error_message = self.body_error_message or reason
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bascule.waf.bodies import Limits, XmlBody, parse_json, parse_multipart, parse_urlencoded, parse_xml
+from bascule.waf.bodies import (
+    Limits,
+    MultipartParser,
+    XmlBody,
+    fragment_pairs,
+    parse_json,
+    parse_urlencoded,
+    parse_xml,
+)
 from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs
 from bascule.waf.seclang.model import Config
@@ -61,9 +69,17 @@ def sniff(body: bytes, declared: str) -> tuple[str, ...]:
     return found or ("URLENCODED",)
 
 
-def process(name: str, body: bytes, content_type: bytes, config: Config) -> Result:
-    """Run one processor over a body. Never raises; what is wrong with the body is in `error`."""
+def process(name: str, body: bytes, content_type: bytes, config: Config, whole: bool = True) -> Result:
+    """Run one processor over a body, or over its start. Never raises; what is wrong with the body is in `error`."""
     limits = Limits(fields=config.arguments_limit or MAX_FIELDS, depth=config.request_body_json_depth)
+    if name == "MULTIPART":
+        parser = MultipartParser(content_type, limits)
+        parser.feed(body)
+        parts = parser.end() if whole else parser.cut()
+        view = MultipartView(parts, config.upload_file_limit)
+        return Result(view.fields, _failure(b"Multipart", parts.error), multipart=view)
+    if not whole:
+        return Result(fragment_pairs(name, body, content_type, config.argument_separator))
     if name == "URLENCODED":
         form = parse_urlencoded(body, config.argument_separator, limits)
         return Result(form.pairs, form.error.encode(), form.invalid_encoding)
@@ -73,10 +89,6 @@ def process(name: str, body: bytes, content_type: bytes, config: Config) -> Resu
     if name == "XML":
         xml = parse_xml(body, limits)
         return Result(error=_failure(b"XML", xml.error), xml=xml)
-    if name == "MULTIPART":
-        parts = parse_multipart(body, content_type, limits)
-        view = MultipartView(parts, config.upload_file_limit)
-        return Result(view.fields, _failure(b"Multipart", parts.error), multipart=view)
     return Result()
 
 

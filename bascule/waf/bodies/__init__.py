@@ -6,6 +6,7 @@ May be imported by: all of waf. Imports: nothing of the house.
 """
 
 from .cookies import parse_cookies
+from .fragment import fragment_pairs, message_pairs
 from .json import JsonBody, parse_json
 from .limits import Limits
 from .multipart import MultipartBody, MultipartParser, Part, parse_multipart
@@ -21,6 +22,8 @@ __all__ = [
     "UrlencodedBody",
     "XmlBody",
     "check_xpath",
+    "fragment_pairs",
+    "message_pairs",
     "parse_cookies",
     "parse_json",
     "parse_multipart",

@@ -159,6 +159,14 @@ class MultipartParser:
                 self._fail("Final boundary missing." if self._boundaries else "No boundaries found in payload.")
         return body
 
+    def cut(self) -> MultipartBody:
+        """Close a body of which only the start was fed, and return what it was up to there."""
+        if self._part is not None and not self._in_headers:
+            if self._pending:
+                self._chunks.append(self._held + self._pending)
+            self._finish_part()
+        return self.body
+
     def _fail(self, error: str) -> None:
         """Keep the first error: it is the cause of those that follow."""
         self.body.error = self.body.error or "Multipart: " + error
