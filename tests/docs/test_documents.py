@@ -1,0 +1,103 @@
+"""What the documents say holds: configurations load, links lead somewhere, names are those of the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bascule.cli.main import app
+from bascule.telemetry import causes, names
+from tests.config.test_documents import surroundings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+BASCULE = str(Path(sys.executable).with_name("bascule"))
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for name, text in _BLOCK.findall(page.read_text()) if name == language]
+
+
+CONFIGURATIONS = [
+    pytest.param(text, id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    if page.name != "reference.md"  # its examples are docs/config/, which tests/config/ loads
+    for number, text in enumerate(blocks(page, "yaml"), 1)
+]
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_configurations_load_without_a_warning(text: str, tmp_path: Path) -> None:
+    surroundings(tmp_path)
+    (tmp_path / "bascule.yaml").write_text(text)
+    done = subprocess.run([BASCULE, "check", "bascule.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no warnings" in done.stdout + done.stderr
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings, made as GitHub makes them."""
+    text = _BLOCK.sub("", page.read_text())
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    dead = []
+    for link in _LINK.findall(_BLOCK.sub("", page.read_text())):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        file = (page.parent / target).resolve() if target else page
+        if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
+            dead.append(link)
+    assert dead == []
+
+
+def test_every_metric_is_documented() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    for metric in (value for value in vars(names).values() if isinstance(value, names.Metric)):
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        assert f"| `{metric.name}` | {labels} | {metric.help} |" in text
+
+
+def test_every_cause_is_documented() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    for cause, meaning in causes.MEANINGS.items():
+        assert f"| `{cause}` | {meaning} |" in text
+
+
+def test_documents_name_no_cause_or_metric_that_does_not_exist() -> None:
+    known = {value.name for value in vars(names).values() if isinstance(value, names.Metric)}
+    for page in PAGES:
+        named = set(re.findall(r"`(bascule_[a-z_]+)`", page.read_text()))
+        assert named - {"bascule_route"} <= known, page  # the sticky cookie
+    limits = (ROOT / "docs/guide/limits.md").read_text()
+    rows = [line.split(" | ")[-1] for line in limits.splitlines() if line.startswith(("| `timeouts.", "| `limits."))]
+    assert len(rows) > 15
+    assert {cause for row in rows for cause in re.findall(r"`(\w+)`", row)} <= set(causes.ALL)
+
+
+def test_commands_exist() -> None:
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    for page in PAGES:
+        for block in blocks(page, ""):
+            used = set(re.findall(r"^(?:\S*/)?bascule ([a-z]+)", block, re.MULTILINE))
+            assert used <= commands, page
+
+
+def test_data_files_are_packaged() -> None:
+    """What is not Python must be named in pyproject.toml, or an installed Bascule lacks it."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
+    files = [path for path in (ROOT / "bascule").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert files
+    assert [file for file in files if not any(file.match(pattern) for pattern in patterns)] == []
