@@ -1,4 +1,4 @@
-"""Operators' HTTP interface: metrics, health, status, changes. Runs in the keeper. May import every room but cli.
+"""Operators' HTTP interface: metrics, health, status, changes. It runs in the keeper process.
 
-Start at api.py.
+Start at api.py (what each path answers), then guard.py (who may ask). May import every room but cli.
 """

@@ -1,1 +1,4 @@
-"""The command line: one file per command. Start at main.py. May import every room."""
+"""The command line: one file per command. Start at main.py; app.py puts the program together.
+
+May import every room; nothing imports it.
+"""

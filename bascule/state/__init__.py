@@ -1,1 +1,1 @@
-"""What workers share: one shared-memory arena made before the fork. Start at arena.py."""
+"""What processes share: one shared-memory arena made before the fork. Start at arena.py. Imports no other room."""

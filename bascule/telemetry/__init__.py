@@ -1,1 +1,5 @@
-"""What happened: access log and metrics. May import config/ only. Start at recorder.py; the readers at totals.py."""
+"""What happened: access log, event log, metrics.
+
+Start at recorder.py (what a worker notes); the readers start at totals.py; the names are in names.py and causes.py.
+May import config only.
+"""

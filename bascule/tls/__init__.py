@@ -1,1 +1,4 @@
-"""TLS in front and behind: contexts, SNI, certificates, the record filter. Start at server.py."""
+"""TLS in front and behind: contexts, server names, certificates, the record filter without I/O.
+
+Start at server.py, then filter.py. May import telemetry (the names of causes) and config.
+"""
