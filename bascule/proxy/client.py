@@ -349,7 +349,9 @@ class ClientConnection(asyncio.Protocol):
     def must_close(self) -> bool:
         """Whether this response must be the connection's last."""
         app = self.app
-        return app.draining or (self._eof and not self._held) or self._served >= app.max_requests
+        route = self.exchange.route if self.exchange is not None else None
+        most = app.max_requests if route is None else route.max_requests
+        return app.draining or (self._eof and not self._held) or self._served >= most
 
     def refuse(self, status: int, cause: str) -> None:
         """Answer what is no acceptable request, and close."""
@@ -467,8 +469,7 @@ class ClientConnection(asyncio.Protocol):
             if self._held:
                 self.refuse(408, causes.HEADER_TIMEOUT)
             else:
-                self.state = CLOSED
-                self.transport.close()
+                self._close()
         elif self.state == BODY and exchange is not None and not self._paused and exchange.awaits_client:
             exchange.answer(408, causes.BODY_TIMEOUT)
         elif exchange is not None:

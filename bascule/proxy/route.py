@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -80,6 +81,7 @@ class RouteRuntime:
         "intercept",
         "maintenance",
         "maintenance_allows",
+        "max_requests",
         "own_limits",
         "place",
         "plan",
@@ -154,6 +156,7 @@ class RouteRuntime:
         timeouts, limits = plan.timeouts, plan.limits
         self.times = Times.of(timeouts)
         self.own_limits = limits != whole.config.limits
+        self.max_requests: float = limits.requests_per_connection or math.inf
         self.body_grace = limits.body_grace
         self.body_min_rate = limits.body_min_rate
         self.body_limit = limits.body_bytes

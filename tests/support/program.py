@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -124,6 +125,15 @@ class Bascule:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             total += int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)[1]) * 1024  # type: ignore[index]
         return total
+
+    def sockets(self) -> int:
+        """The number of sockets that its workers and its keeper have open."""
+        count = 0
+        for pid in self.children():
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    count += os.readlink(entry).startswith("socket:")
+        return count
 
     def logged(self) -> list[dict[str, Any]]:
         """The lines of the JSON access log on standard output."""

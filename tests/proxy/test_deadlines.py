@@ -1,0 +1,312 @@
+"""Every deadline, each in a site of its own where only that one is short. Lower bounds are checked, too."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.clients import Message, Wire, connect, request, reset
+from tests.support.origins import Origin, always, answer, silent
+from tests.support.program import Bascule, wait_for
+
+SHORT = 0.6
+LONG = 20.0
+GRACE = 6.0
+"""How late a deadline may strike on a busy machine; far below LONG."""
+
+
+def config(origin: Origin) -> dict[str, Any]:
+    def site(times: dict[str, float], **more: Any) -> dict[str, Any]:
+        return {"timeouts": times, "routes": {"/": {"servers": [origin.address], "retries": {"attempts": 0}, **more}}}
+
+    full = {"servers": [{"address": origin.address, "max_connections": 1}], "max_queue": 1}
+    return {
+        "timeouts": {"header": 1.0, "response": LONG, "response_idle": LONG, "body_idle": LONG, "send_idle": LONG},
+        "sites": {
+            "site.test": origin.address,
+            "keep.test": site({"keep_alive": SHORT}),
+            "body.test": site({"body_idle": SHORT}),
+            "rate.test": {"limits": {"body_grace": SHORT, "body_min_rate": 5000}, "routes": {"/": origin.address}},
+            "response.test": site({"response": SHORT}),
+            "idle.test": site({"response_idle": SHORT}),
+            "send.test": site({"send_idle": SHORT, "keep_alive": SHORT}, keep_alive=0),
+            "total.test": site({"total": SHORT}),
+            "queue.test": {"timeouts": {"queue": SHORT}, "routes": {"/": full}},
+            "agree.test": site({"body_idle": SHORT, "response": 2.0}),
+        },
+    }
+
+
+@contextmanager
+def strikes(after: float = SHORT) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    assert after * 0.8 < time.monotonic() - begun < after + GRACE
+
+
+def test_a_head_that_trickles(port: int) -> None:
+    with connect(port) as wire, strikes(1.0):
+        wire.send(b"GET / HTTP/1.1\r\n")
+        wire.sock.settimeout(0.1)
+        while True:  # each byte comes in time, the head as a whole does not
+            try:
+                wire.send(b"X")
+                response = wire.response()
+                break
+            except TimeoutError:
+                continue
+        assert (response.status, response["connection"]) == (408, "close")
+
+
+def test_a_head_in_time_on_a_kept_connection_that_idled_long(port: int) -> None:
+    """Idle time does not count as time of the head."""
+    with connect(port) as wire:
+        wire.send(request(host="keep.test"))
+        wire.response()
+        wire.sock.settimeout(SHORT * 0.7)
+        with pytest.raises(TimeoutError):
+            wire.more()
+        wire.send(b"GET / HTTP/1.1\r\n")
+        with pytest.raises(TimeoutError):
+            wire.more()
+        wire.send(b"Host: keep.test\r\n\r\n")
+        wire.sock.settimeout(LONG)
+        assert wire.response().status == 200
+
+
+def test_a_connection_on_which_nothing_comes(port: int) -> None:
+    with connect(port) as wire, strikes(1.0):
+        assert wire.at_end()
+
+
+def test_an_idle_connection(origin: Origin, port: int) -> None:
+    with connect(port) as wire:
+        wire.send(request(host="keep.test"))
+        assert wire.response().status == 200
+        with strikes():
+            assert wire.at_end()
+
+
+def test_a_body_that_stops(origin: Origin, port: int) -> None:
+    with connect(port) as wire:
+        wire.send(request("/", "POST", "body.test", Content_Length="10"))
+        wire.send(b"12345")
+        with strikes():
+            assert wire.response().status == 408
+            assert wire.at_end()
+
+
+def test_a_body_that_trickles(origin: Origin, port: int) -> None:
+    with connect(port) as wire, strikes():
+        wire.send(request("/", "POST", "rate.test", Content_Length="100000"))
+        wire.sock.settimeout(0.1)
+        while True:
+            try:
+                wire.send(b"x" * 10)
+                assert wire.response().status == 408
+                break
+            except TimeoutError:
+                continue
+
+
+def test_a_client_that_waits_for_consent_is_not_slow(origin: Origin, port: int) -> None:
+    """The server takes its time to say 100: that is no fault of the client's body."""
+
+    def handle(wire: Wire, message: Message) -> bool:
+        wire.sock.settimeout(3 * SHORT)
+        with pytest.raises(TimeoutError):
+            wire.more()
+        wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        wire.read_body(message)
+        wire.send(answer(message.body))
+        return False
+
+    origin.handler = handle
+    for host in ("rate.test", "agree.test"):
+        with connect(port) as wire:
+            wire.send(request("/", "PUT", host, Content_Length="1", Expect="100-continue"))
+            assert wire.head().status == 100
+            wire.send(b"x")
+            assert wire.response().body == b"x"
+
+
+def test_a_server_that_does_not_answer(origin: Origin, port: int) -> None:
+    origin.handler = silent
+    for data in (request(host="response.test"), request("/", "POST", "response.test", body=b"x")):
+        with connect(port) as wire, strikes():
+            wire.send(data)
+            assert wire.response().status == 504
+            wire.send(request(host="site.test", Connection="close"))  # the connection lives on
+            origin.handler = always(answer(b"x"))
+            assert wire.response().body == b"x"
+        origin.handler = silent
+
+
+def test_a_server_that_stops_inside_its_response(origin: Origin, port: int) -> None:
+    def handle(wire: Wire, message: Message) -> bool:
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+        return silent(wire, message)
+
+    origin.handler = handle
+    with connect(port) as wire:
+        wire.send(request(host="idle.test"))
+        assert wire.head().status == 200
+        with strikes():
+            assert wire.exactly(5) == b"12345"
+            assert wire.at_end()
+
+
+def test_a_response_that_goes_on_is_not_idle(origin: Origin, port: int) -> None:
+    def handle(wire: Wire, message: Message) -> bool:
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+        for _ in range(8):
+            time.sleep(SHORT / 3)  # the pace is what is tested
+            wire.send(b"x")
+        return True
+
+    origin.handler = handle
+    with connect(port) as wire:
+        wire.send(request(host="idle.test"))
+        assert wire.response().body == b"x" * 8
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_client_that_takes_nothing(origin: Origin, port: int, close: bool) -> None:
+    """Whether the server still has content to give or not, and whether it comes in one piece or many."""
+    done = []
+
+    def handle(wire: Wire, message: Message) -> bool:
+        try:
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+            for _ in range(1000):
+                wire.send(b"x" * 100_000)
+        finally:
+            done.append(time.monotonic())
+        return False
+
+    origin.handler = handle
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", port))
+        begun = time.monotonic()
+        sock.sendall(request(host="send.test", **({"Connection": "close"} if close else {})))
+        while not done:
+            assert time.monotonic() - begun < SHORT + GRACE, "the server is still waiting"
+            time.sleep(0.01)
+
+
+def capacity() -> int:
+    """Bytes that the kernel takes for a connection whose client reads nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(server.getsockname())
+        sender, _ = server.accept()
+        with sender:
+            sender.setblocking(False)
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sent += sender.send(b"x" * 16384)
+            return sent
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_client_that_takes_nothing_of_the_end(origin: Origin, port: int, bascule: Bascule, close: bool) -> None:
+    """The response is complete, a part of it still to be sent: that may not wait for ever."""
+    origin.handler = always(answer(b"x" * (capacity() + 60_000)))
+    before = bascule.sockets()
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", port))
+        sock.sendall(request(host="send.test", **({"Connection": "close"} if close else {})))
+        with strikes(SHORT if close else 2 * SHORT):
+            wait_for(lambda: bascule.sockets() > before, "the connection to be there")
+            wait_for(lambda: bascule.sockets() <= before, "the connection to go", SHORT + GRACE)
+
+
+def test_a_slow_client_is_served(origin: Origin, port: int) -> None:
+    body = b"x" * 3_000_000
+    origin.handler = always(answer(body))
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        sock.connect(("127.0.0.1", port))
+        sock.sendall(request(host="send.test", Connection="close"))
+        wire = Wire(sock)
+        begun = time.monotonic()
+        read = 0
+        while read < len(body):
+            data = sock.recv(65536)
+            assert data, read
+            read += len(data)
+            if time.monotonic() - begun < 2 * SHORT:  # slower than the deadline in all, never as long at once
+                time.sleep(0.05)
+        assert wire.at_end()
+
+
+def test_the_whole_exchange(origin: Origin, port: int) -> None:
+    origin.handler = silent
+    with connect(port) as wire, strikes():
+        wire.send(request(host="total.test"))
+        assert wire.response().status == 504
+
+
+def test_the_queue(origin: Origin, port: int) -> None:
+    def handle(wire: Wire, message: Message) -> bool:
+        wire.read_body(message)
+        if message.start[1] == "/hold":
+            return silent(wire, message)
+        wire.send(answer(b"x"))
+        return True
+
+    origin.handler = handle
+    with connect(port) as first:
+        first.send(request("/hold", host="queue.test"))
+        while not origin.seen:
+            time.sleep(0.01)
+        with connect(port) as second, strikes():
+            second.send(request(host="queue.test"))
+            with connect(port) as third:  # one waits, there is no room for another
+                third.send(request(host="queue.test"))
+                response = third.response()
+                assert (response.status, response["retry-after"]) == (503, "5")
+            assert second.response().status == 503
+        with connect(port) as second, strikes():  # although its body comes all the time
+            second.send(request("/", "POST", "queue.test", Content_Length="10000000"))
+            second.sock.settimeout(0.05)
+            while True:
+                try:
+                    second.send(b"x" * 1000)
+                    assert second.response().status == 503
+                    break
+                except TimeoutError:
+                    continue
+        with connect(port) as second:
+            second.send(request(host="queue.test"))
+            reset(first.sock)
+            assert second.response().status == 200
+
+
+def test_a_server_that_does_not_accept() -> None:
+    """A listening socket with a full backlog: the connection is never established."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        filling = []
+        for _ in range(8):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(deaf.getsockname())
+            filling.append(sock)
+        route = {"servers": [f"127.0.0.1:{deaf.getsockname()[1]}"], "retries": {"attempts": 0}}
+        config = {"timeouts": {"connect": SHORT}, "sites": {"*": {"routes": {"/": route}}}}
+        with Bascule(config) as bascule, connect(bascule.port) as wire, strikes():
+            wire.send(request())
+            assert wire.response().status == 504
+        for sock in filling:
+            sock.close()

@@ -1,0 +1,152 @@
+"""Sizes and counts that bound what a client may ask (DESIGN 7)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from tests.support.clients import EndedError, Wire, ask, connect, request
+from tests.support.origins import Origin, always, answer
+from tests.support.program import Bascule, wait_for
+
+
+def config(origin: Origin) -> dict[str, Any]:
+    to = origin.address
+    return {
+        "limits": {"header_bytes": 8192, "target_bytes": 2048, "header_fields": 40, "pipelined": 10},
+        "sites": {
+            "site.test": to,
+            "body.test": {"limits": {"body_bytes": 1000}, "routes": {"/": to}},
+            "few.test": {"limits": {"requests_per_connection": 3}, "routes": {"/": to}},
+        },
+    }
+
+
+def refused(wire: Wire, status: int) -> None:
+    response = wire.response()
+    assert (response.status, response["connection"]) == (status, "close")
+    assert response["x-bascule-ref"]
+
+
+def test_the_target(origin: Origin, port: int) -> None:
+    most = 2048
+    assert ask(port, "/" + "a" * (most - 1)).status == 200
+    with connect(port) as wire:
+        wire.send(request("/" + "a" * most))
+        assert wire.response().status == 414
+
+
+def test_a_target_without_end(port: int) -> None:
+    with connect(port) as wire:
+        wire.send(b"GET /" + b"a" * 4000)
+        refused(wire, 414)
+
+
+def test_the_number_of_fields(origin: Origin, port: int) -> None:
+    most = 40
+    assert ask(port, **{f"X-{n}": "1" for n in range(most - 1)}).status == 200
+    assert ask(port, **{f"X-{n}": "1" for n in range(most)}).status == 431
+
+
+def test_the_size_of_the_head(origin: Origin, port: int) -> None:
+    most = 8192
+    assert ask(port, X="a" * (most - 200)).status == 200
+    with connect(port) as wire:
+        wire.send(request(X="a" * most))
+        assert wire.response().status == 431
+
+
+def test_a_head_without_end(port: int) -> None:
+    with connect(port) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 9000)
+        refused(wire, 431)
+
+
+def test_the_size_of_the_body(origin: Origin, port: int) -> None:
+    assert ask(port, "/", "POST", "body.test", body=b"x" * 1000).status == 200
+    with connect(port) as wire:
+        wire.send(request("/", "POST", "body.test", Content_Length="1001"))
+        refused(wire, 413)
+    seen = len(origin.seen)
+    with connect(port) as wire:
+        wire.send(request("/", "POST", "body.test", Transfer_Encoding="chunked") + b"200\r\n" + b"x" * 512 + b"\r\n")
+        wire.send(b"200\r\n" + b"x" * 512 + b"\r\n")
+        refused(wire, 413)
+    assert len(origin.seen) <= seen + 1
+
+
+def test_requests_per_connection(origin: Origin, port: int) -> None:
+    with connect(port) as wire:
+        for last in (False, False, True):
+            wire.send(request(host="few.test"))
+            assert wire.response()["connection"] == ("close" if last else None)
+        assert wire.at_end()
+
+
+def test_a_pipeline_beyond_the_limit_is_read_no_further(origin: Origin, port: int, bascule: Bascule) -> None:
+    """Back-pressure, not a refusal: nobody told the client how many it may send ahead."""
+    release: list[bool] = []
+
+    def handle(wire: Wire, message: object) -> bool:
+        wait_for(lambda: release, "the word to go on")
+        wire.send(answer(b"x" * 1000))
+        return True
+
+    origin.handler = handle
+    before = bascule.memory()
+    count, sent = 100_000, 0
+    data = memoryview(request() * count)
+    with connect(port) as wire:
+        wire.sock.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):  # then the kernel's buffers are full, too
+            while sent < len(data):
+                sent += wire.sock.send(data[sent : sent + 65536])
+        assert sent < len(data)
+        assert bascule.memory() < before + 8_000_000
+        release.append(True)
+        origin.handler = always(answer(b"x" * 1000))
+        wire.sock.settimeout(20)
+        for _ in range(300):
+            assert wire.response().body == b"x" * 1000
+
+
+def test_a_pipeline_whose_answers_nobody_takes_is_answered_no_further(
+    origin: Origin, port: int, bascule: Bascule
+) -> None:
+    origin.handler = always(answer(b"x" * 100_000))
+    before = bascule.memory()
+    with connect(port) as wire:
+        wire.send(request() * 1000)
+        known = 0
+        while known != len(origin.seen) or not known:
+            known = len(origin.seen)
+            time.sleep(0.3)  # there is no sign for that no more comes
+    assert len(origin.seen) < 500
+    assert bascule.memory() < before + 16_000_000
+
+
+def test_connections_in_all_and_per_address(origin: Origin) -> None:
+    limits = {"connections": 6, "connections_per_address": 4}
+    with Bascule({"limits": limits, "sites": {"*": origin.address}}) as bascule:
+
+        def served(wire: Wire) -> bool:
+            try:
+                wire.send(request())
+                return wire.response().status == 200
+            except (OSError, EndedError):
+                return False
+
+        mine = [connect(bascule.port) for _ in range(5)]
+        assert [served(wire) for wire in mine] == [True] * 4 + [False]
+        others = [connect(bascule.port, f"127.0.0.{number}") for number in (2, 3, 4)]
+        assert [served(wire) for wire in others] == [True, True, False]
+        mine[0].sock.close()
+
+        def again() -> bool:
+            with connect(bascule.port) as wire:
+                return served(wire)
+
+        wait_for(again, "the place to be free again")
+        for wire in (*mine, *others):
+            wire.sock.close()
