@@ -18,6 +18,7 @@ from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
     from bascule.waf.engine import Waf
+    from bascule.waf.seclang.phases import PhaseProgram
 
 SCORES = (
     b"blocking_inbound_anomaly_score", b"detection_inbound_anomaly_score", b"inbound_anomaly_score_threshold",
@@ -34,7 +35,7 @@ class Transaction(BodyView):
 
     __slots__ = (
         "_unique_id", "allow_scope", "audit_engine", "clock", "deadline", "exhausted", "fired",
-        "mask", "matched_rules", "notes", "phase", "pristine", "rule_engine", "skip", "skip_after", "spent", "started",
+        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rule_engine", "skip", "skip_after", "spent", "started",
         "verdict", "waf", "would",
     )  # fmt: skip
 
@@ -58,6 +59,7 @@ class Transaction(BodyView):
         self.skip_after: str | None = None
         self.allow_scope: str | None = None
         self.pristine = True
+        self.pending: tuple[PhaseProgram, tuple[int, ...]] | None = None
         self.exhausted = False
         self.mask = 0
         self._unique_id: bytes | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from bascule.waf.matcher.triggers import ACTIVE, ALWAYS, CASE_FOLDING, CASE_NEUTRAL, features
+from bascule.waf.matcher.triggers import ACTIVE, ALWAYS, BASE64, CASE_FOLDING, CASE_NEUTRAL, PLAIN, features
 
 
 class Step(NamedTuple):
@@ -63,15 +63,22 @@ class Automaton:
         for chain in self._start:
             for step in chain:
                 self.relevant |= step.needs
-        self.unconditional = bool(self.relevant & ALWAYS)
+        self._every = bool(self.relevant & ALWAYS)
 
-    def forms(self, text: bytes, into: dict[bytes, None]) -> None:
-        """Add to `into` every form of `text` beside the text itself.
+    def forms(self, texts: list[bytes]) -> dict[bytes, None]:
+        """Return every form of every text beside the texts themselves.
 
         Raises:
-            TooManyFormsError: more than MAX_FORMS forms.
+            TooManyFormsError: one text has more than MAX_FORMS forms.
         """
-        self._follow(text, self._start, features(text) & self.relevant, into, set())
+        into: dict[bytes, None] = {}
+        relevant, base64 = self.relevant, self.relevant & BASE64
+        for text in texts:
+            if self._every or text.translate(None, PLAIN) or (base64 and not len(text) & 3):
+                present = features(text) & relevant
+                if present:
+                    self._follow(text, self._start, present, into, set())
+        return into
 
     def _follow(
         self, text: bytes, state: State, present: int, into: dict[bytes, None], seen: set[tuple[bytes, State]]

@@ -20,11 +20,16 @@ Header = tuple[bytes, bytes]
 
 
 class Looking(NamedTuple):
-    """The gates that look at one header: the bits scanning may open, all gates, and those not scanned."""
+    """The gates that look at headers of one name.
+
+    `bits` scanning may open; `gates` is all of them, `unscanned` those neither scanned nor judged by the
+    name alone; `opened` are those the name alone opens.
+    """
 
     bits: int
     gates: list[ExactGate]
     unscanned: list[ExactGate]
+    opened: int
 
 
 class Nominator(Protocol):
@@ -94,6 +99,7 @@ class GateKeeper:
                     looking = self._looking.get(header[0]) or self._looking_at(header[0])
                     raw.append(header[1])
                     wanted |= looking.bits
+                    mask |= looking.opened
                     if looking.unscanned:
                         mask |= self._evaluate(header, looking.unscanned)
                 else:
@@ -185,7 +191,9 @@ class GateKeeper:
             bits = 0
             for gate in gates:
                 bits |= gate.bit if gate.scanned else 0
-            found = Looking(bits, gates, [gate for gate in gates if not gate.scanned])
+            named = [gate for gate in gates if gate.by_name and not gate.scanned]
+            others = [gate for gate in gates if not gate.by_name and not gate.scanned]
+            found = Looking(bits, gates, others, self._evaluate((name, b""), named))
             if len(name) <= MAX_KEY:
                 self._looking.put(name, found)
         return found
@@ -196,11 +204,15 @@ class GateKeeper:
         found = self._paths.recall(key)
         if found is None:
             found = 0
-            scratch = self._scratch()
-            scratch.set_head(b"GET", t.target.partition(b"?")[0], b"1.1", [])
             for gate in self._plan.paths:
-                if (not gate.scanned or scanned & gate.bit) and self._opens(gate, scratch):
-                    found |= gate.bit
+                if not gate.scanned or scanned & gate.bit:
+                    if gate.link is not None:
+                        opened = matches_any(t, gate.link)
+                    else:
+                        scratch = self._scratch()
+                        scratch.set_head(b"GET", t.target.partition(b"?")[0], b"1.1", [])
+                        opened = self._opens(gate, scratch)
+                    found |= gate.bit if opened else 0
             if len(key) <= MAX_KEY:
                 self._paths.put(key, found)
         return found

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import hyperscan
 import re2
 
+from bascule.waf.matcher import sqli
 from bascule.waf.seclang.model import Link
 from bascule.waf.seclang.operators import OperatorError
 from bascule.waf.seclang.operators.linear import translate
@@ -31,7 +32,10 @@ bytes, as an automaton without literals to look for; RE2's set of all of them ta
 
 
 class Expression(NamedTuple):
-    """An expression with its Hyperscan flags; `seam`: a line feed alone satisfies it; `linear`: RE2 scans for it."""
+    """An expression with its Hyperscan flags.
+
+    `seam`: texts are to be joined with the other seam, for a line feed alone satisfies it; `linear`: RE2 scans for it.
+    """
 
     text: bytes
     flags: int
@@ -76,6 +80,8 @@ class Patterns:
             return _literal(b"", argument[-MAX_LITERAL:], b"$")
         if name == "validatebyterange":
             return _outside(link)
+        if name == "detectsqli":
+            return [Expression(sqli.necessary(), BASE, linear=True)]
         simple = _NEEDS.get(name)
         return None if simple is None else [Expression(text, BASE) for text in simple]
 
@@ -136,7 +142,8 @@ def _linear(pattern: bytes, flags: int) -> Expression | None:
     if translated.shifted or compiled.search(b"") is not None:
         return None
     seam, other = compiled.search(SEAM) is not None, compiled.search(OTHER_SEAM) is not None
-    return _usable(Expression(text, flags, seam, linear=True), other)
+    # White space is part of the shell's grammar: without anchors the other seam nominates less.
+    return _usable(Expression(text, flags, seam or not (other or _ANCHOR.search(text)), linear=True), other)
 
 
 def linear_options() -> Any:
@@ -178,6 +185,7 @@ def _compile(pattern: bytes, flags: int) -> hyperscan.Database | None:
     return database
 
 
+_BRACED = re.compile(rb"\\x\{([0-9A-Fa-f]{2})\}")
 _CLASS = re.compile(rb"\[\^(?:\\.|\[:\w+:\]|[^\]\\])(?:\\.|\[:\w+:\]|[^\]\\])*\]", re.DOTALL)
 
 
@@ -190,7 +198,7 @@ def safe_caseless(pattern: bytes) -> bool:
         if b"[:" in match[0]:
             return False
         try:
-            members = re.compile(match[0])
+            members = re.compile(_BRACED.sub(rb"\\x\1", match[0]))
         except re.error:
             return False
         if any(members.match(bytes([c + 32])) and not members.match(bytes([c])) for c in range(65, 91)):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, literal
+from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, linear_options, literal
 from bascule.waf.matcher.scanner import ScannerBuilder, Steps
+from bascule.waf.matcher.sqli import Guarded
 from bascule.waf.seclang import variables as v
 from bascule.waf.seclang.effects import CAPTURES, NOTHING, Names, link_reads, link_writes
 from bascule.waf.seclang.evaluate import BoundLink, BoundRule, matches
 from bascule.waf.seclang.folding import Folded, constant_argument
+from bascule.waf.seclang.operators.detect import DetectSqli
 from bascule.waf.seclang.model import Actions, Link, Rule, Target
 
 if TYPE_CHECKING:
@@ -56,6 +58,11 @@ class ExactGate:
     bit: int
     targets: list[Target]
     scanned: bool = False
+
+    @property
+    def by_name(self) -> bool:
+        """Whether it looks at header names alone."""
+        return all(target.variable.source == v.HEADER_NAME for target in self.targets)
 
     def covers(self, name: bytes) -> bool:
         """Whether it looks at the header called `name`."""
@@ -128,6 +135,8 @@ class Planner:
                 argument = constant_argument(link.argument, self.folded, state)
                 if argument is not None:
                     link.operator = link.bind(argument)
+            if isinstance(link.operator, DetectSqli):
+                link.operator = Guarded(link.operator, linear_options())
 
     def _bit(self) -> int:
         bit = self._next
@@ -140,7 +149,9 @@ class Planner:
             bit = self._bit()
             first = rule.links[0]
             expressions = self.patterns.necessary(first, self._argument(first, state))
-            gate = ExactGate(rule, None, BoundRule(rule), bit, [t for t in first.targets if not t.exclude])
+            single = BoundLink(first) if len(rule.links) == 1 else None
+            whole = BoundRule(rule) if single is None else None
+            gate = ExactGate(rule, single, whole, bit, [t for t in first.targets if not t.exclude])
             if kind == "headers":
                 self._header_gate(gate, first, expressions)
             else:

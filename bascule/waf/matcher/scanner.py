@@ -10,9 +10,14 @@ import re2
 from bascule.waf.matcher.automaton import Automaton, Chain, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.patterns import CASELESS, OTHER_SEAM, SEAM, Expression, linear_options, safe_caseless
-from bascule.waf.matcher.triggers import BASE64, CASE_FOLDING, features
+from bascule.waf.matcher.triggers import ALWAYS, BASE64, CASE_FOLDING
 
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
+
+
+UNUSUAL = ALWAYS | BASE64
+"""Steps that change nearly any text (Base64 decoding above all): what they make is scanned by itself, for the rules
+that have them, lest the noise nominate others."""
 
 
 class ScannerBuilder:
@@ -23,24 +28,34 @@ class ScannerBuilder:
         self._bits: list[int] = []
         self._chains: set[Chain] = set()
         self._places: dict[Expression, int] = {}
+        self._unusual: ScannerBuilder | None = None
 
     def add(self, expressions: list[Expression], steps: Steps, bit: int) -> None:
         """Let each of `expressions`, matched after `steps`, open the gate `bit`."""
         folds = any(name in CASE_FOLDING for name, _ in steps)
         free = folds and all(safe_caseless(expression.text) for expression in expressions)
-        self._chains.add(make_chain(steps, exact_case=folds and not free))
+        chain = make_chain(steps, exact_case=folds and not free)
+        if any(step.needs & UNUSUAL for step in chain):
+            self._unusual = self._unusual or ScannerBuilder()
+            self._unusual.add_made([_caseless(e) if free else e for e in expressions], chain, bit)
+            chain = ()
+        self.add_made([_caseless(e) if free else e for e in expressions], chain, bit)
+
+    def add_made(self, expressions: list[Expression], chain: Chain, bit: int) -> None:
+        """Add expressions with a chain that is ready for the scan."""
+        self._chains.add(chain)
         for expression in expressions:
-            wanted = _caseless(expression) if free else expression
-            place = self._places.get(wanted)
+            place = self._places.get(expression)
             if place is None:
-                self._places[wanted] = len(self.expressions)
-                self.expressions.append(wanted)
+                self._places[expression] = len(self.expressions)
+                self.expressions.append(expression)
                 self._bits.append(bit)
             else:
                 self._bits[place] |= bit
 
     def build(self, cache_dir: Path | None) -> Scanner:
-        return Scanner(self.expressions, self._bits, Automaton(self._chains), cache_dir)
+        unusual = self._unusual.build(cache_dir) if self._unusual is not None else None
+        return Scanner(self.expressions, self._bits, Automaton(self._chains), cache_dir, unusual)
 
 
 def _caseless(expression: Expression) -> Expression:
@@ -53,8 +68,14 @@ class Scanner:
     """Scans texts in every form the group's chains give them."""
 
     def __init__(
-        self, expressions: list[Expression], bits: list[int], automaton: Automaton, cache_dir: Path | None
+        self,
+        expressions: list[Expression],
+        bits: list[int],
+        automaton: Automaton,
+        cache_dir: Path | None,
+        unusual: Scanner | None = None,
     ) -> None:
+        self._unusual = unusual
         pairs = list(zip(expressions, bits, strict=True))
         self._main, self._bits = _hyperscan([p for p in pairs if not p[0].seam and not p[0].linear], cache_dir)
         self._other, self._other_bits = _hyperscan([p for p in pairs if p[0].seam and not p[0].linear], cache_dir)
@@ -68,26 +89,28 @@ class Scanner:
 
     def scan(self, texts: list[bytes]) -> int:
         """Return the gates that `texts`, in any of their forms, open."""
-        joined = SEAM.join(texts)
-        automaton = self._automaton
-        if (
-            automaton.unconditional
-            or features(joined, joined=True) & automaton.relevant
-            or (automaton.relevant & BASE64 and not all([len(text) & 3 for text in texts]))
-            or joined.count(SEAM) >= len(texts)
-        ):
-            forms = dict.fromkeys(texts)
-            try:
-                for text in tuple(forms):
-                    automaton.forms(text, forms)
-            except TooManyFormsError:
-                return self.everything
-            if len(forms) > len(texts):
-                joined = SEAM.join(forms)
-                texts = list(forms)
+        mask = 0 if self._unusual is None else self._unusual.scan_forms(texts)
+        try:
+            forms = self._automaton.forms(texts)
+        except TooManyFormsError:
+            return self.everything | mask
+        if forms:
+            texts = [*texts, *forms]
+        return mask | self._scan(texts)
+
+    def scan_forms(self, texts: list[bytes]) -> int:
+        """Return the gates opened by what the transformations make of `texts`, but not by the texts themselves."""
+        try:
+            forms = self._automaton.forms(texts)
+        except TooManyFormsError:
+            return self.everything
+        return self._scan(list(forms)) if forms else 0
+
+    def _scan(self, texts: list[bytes]) -> int:
         mask = 0
-        hits: list[int] = []
+        joined = SEAM.join(texts)
         if self._main is not None:
+            hits: list[int] = []
             self._main(joined, match_event_handler=_collect, context=hits)
             for hit in hits:
                 mask |= self._bits[hit]

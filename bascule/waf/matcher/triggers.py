@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PERCENT, BACKSLASH, AMPERSAND, HIGH, NUL, BLANK, SPACE, SPACES, SHELL, PATH, COMMENT, NEWLINE, BASE64 = (
     1 << n for n in range(13)
 )
@@ -9,13 +11,13 @@ PERCENT, BACKSLASH, AMPERSAND, HIGH, NUL, BLANK, SPACE, SPACES, SHELL, PATH, COM
 _BYTES: dict[int, bytes] = {
     PERCENT: b"%+",
     BACKSLASH: b"\\",
-    AMPERSAND: b"&",
     HIGH: bytes(range(0x80, 0x100)),
     NUL: b"\0",
     BLANK: b"\t\v\f\r\xa0\x85",
     SHELL: b"\"'^,;",
 }
 _SEQUENCES: tuple[tuple[int, bytes], ...] = (
+    (AMPERSAND, b"&"),
     (SPACE, b" "),
     (SPACES, b"  "),
     (SPACES, b" /"),
@@ -30,6 +32,9 @@ _SEQUENCES: tuple[tuple[int, bytes], ...] = (
     (COMMENT, b"#"),
     (NEWLINE, b"\n"),
 )
+_ENTITY = re.compile(rb"&(?:#|quot|amp|lt|gt|nbsp)", re.IGNORECASE).search
+"""Queries are full of ampersands; only these begin an entity ModSecurity knows."""
+
 ALWAYS = 1 << 13
 """Set in the features of every text."""
 
@@ -74,37 +79,43 @@ CASE_NEUTRAL = frozenset(
 )  # fmt: skip
 """Transformations whose result, case aside, does not depend on the case of the text."""
 
-_PLAIN = bytes(sorted(set(range(256)) - set(b"".join(_BYTES.values()))))
-_CLASS_OF = [0] * 256
-for _bit, _members in _BYTES.items():
-    for _byte in _members:
-        _CLASS_OF[_byte] |= _bit
-_KNOWN: dict[bytes, int] = {b"": 0}
-MAX_KNOWN = 4_096
+_KEPT = set(b"".join(_BYTES.values()) + b"".join(sequence for _, sequence in _SEQUENCES))
+PLAIN = bytes(sorted(set(range(256)) - _KEPT))
+"""Bytes that are part of no feature. A text of these alone has none (BASE64 aside)."""
+
+MAX_KNOWN = 8_192
+MAX_RESIDUE = 24
+_KNOWN: dict[bytes, tuple[int, tuple[tuple[int, bytes], ...]]] = {}
 
 
-def features(text: bytes, joined: bool = False) -> int:
-    """Return the features of `text` as a bit set.
-
-    Of texts `joined` by line feeds, NEWLINE and BASE64 (which depends on the length) are not told.
-    """
-    residue = text.translate(None, _PLAIN)
-    found = _KNOWN.get(residue)
-    if found is None:
-        found = 0
-        for bit, members in _BYTES.items():
-            if len(residue) != len(residue.translate(None, members)):
+def features(text: bytes) -> int:
+    """Return the features of `text` as a bit set."""
+    residue = text.translate(None, PLAIN)
+    if residue:
+        known = _KNOWN.get(residue)
+        found, sequences = known if known is not None else _analyse(residue)
+        for bit, sequence in sequences:
+            if sequence in text and (bit != AMPERSAND or _ENTITY(text) is not None):
                 found |= bit
-        if len(residue) <= 16:
-            if len(_KNOWN) >= MAX_KNOWN:
-                _KNOWN.clear()
-                _KNOWN[b""] = 0
-            _KNOWN[residue] = found
-    for bit, sequence in _SEQUENCES:
-        if sequence in text:
-            found |= bit
-    if joined:
-        return (found | ALWAYS) & ~NEWLINE
+    else:
+        found = 0
     if not len(text) & 3 or found & (NEWLINE | SPACE | BLANK):
         found |= BASE64
     return found | ALWAYS
+
+
+def _analyse(residue: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
+    """The features that the kept bytes of a text show by themselves, and the sequences still to be looked for.
+
+    What stands side by side in the text stands side by side in the residue, but not the other way round.
+    """
+    found = 0
+    for bit, members in _BYTES.items():
+        if len(residue) != len(residue.translate(None, members)):
+            found |= bit
+    sequences = tuple((bit, sequence) for bit, sequence in _SEQUENCES if sequence in residue)
+    if len(residue) <= MAX_RESIDUE:
+        if len(_KNOWN) >= MAX_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[residue] = found, sequences
+    return found, sequences

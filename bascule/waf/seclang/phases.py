@@ -14,7 +14,7 @@ from bascule.waf.seclang.evaluate import BoundRule, evaluate
 from bascule.waf.seclang.folding import MISSING, Folded, FoldedPhase
 from bascule.waf.seclang.model import Rule
 from bascule.waf.seclang.removals import Removals
-from bascule.waf.seclang.variables import TX
+from bascule.waf.seclang.variables import HEADER, HEADER_NAME, METHOD, TX, URI
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
@@ -44,6 +44,7 @@ class PhaseProgram:
         self.always = sorted({*folded.fixed, *folded.assigned})
         self.dead = folded.dead
         self.disturbing = {index for index in folded.dynamic if _disturbs(self.rules[index].rule, fixed)}
+        self.lazy = {index for index in folded.dynamic if _is_lazy(self.rules[index].rule, index in self.disturbing)}
         self._candidates: dict[int, tuple[int, ...]] = {}
         self._merged: dict[tuple[int, ...], list[int]] = {}
 
@@ -92,6 +93,21 @@ def _disturbs(rule: Rule, fixed: list[Rule]) -> bool:
     return any(removals.covers(other) for other in fixed)
 
 
+def _is_lazy(rule: Rule, disturbs: bool) -> bool:
+    """Whether all a match does is to remove rules or targets, so that it can wait until some rule is evaluated.
+
+    CRS's 941010 matches most requests, only to spare XSS rules the file name.
+    """
+    actions = rule.head.actions
+    if disturbs or rule.log or rule.audit_log or len(rule.links) > 1 or actions.disruptive not in (None, "pass"):
+        return False
+    if actions.setvars or actions.capture or actions.severity is not None or actions.sanitise:
+        return False
+    if any(target.variable.source not in (METHOD, URI, HEADER, HEADER_NAME) for target in rule.head.targets):
+        return False
+    return all(a.name == "ctl" and a.argument.name.startswith("ruleremove") for a in actions.runtime)
+
+
 class Program:
     """All phases of a rule set, shared by every transaction."""
 
@@ -110,9 +126,12 @@ class Program:
             return
         program = self.phases[phase]
         candidates = program.candidates(t.mask)
+        if program.lazy and t.pristine:
+            candidates = self._put_off(t, program, candidates)
         if not t.pristine:
             self._walk(t, program, program.merged(candidates), 0)
         elif not program.folded.pristine:
+            self._catch_up(t)
             t.pristine = False
             self._walk(t, program, program.merged(candidates), 0)
         else:
@@ -128,8 +147,29 @@ class Program:
             t.allow_scope = None
         return t.allow_scope is not None and phase != 5
 
+    @staticmethod
+    def _put_off(t: Transaction, program: PhaseProgram, candidates: tuple[int, ...]) -> tuple[int, ...]:
+        """Leave lazy rules for later, as long as nothing else is to be evaluated in this phase."""
+        lazy = program.lazy
+        if not candidates or any(index not in lazy for index in candidates):
+            return candidates
+        t.pending = (program, candidates)
+        return ()
+
+    @staticmethod
+    def _catch_up(t: Transaction) -> None:
+        """Evaluate the lazy rules that were left, before anything else is."""
+        if t.pending is not None:
+            program, candidates = t.pending
+            t.pending = None
+            for index in candidates:
+                if not program.is_dead(index):
+                    t.tx, t.tx_shared = program.state_before(index), True
+                    evaluate(t, program.rules[index])
+
     def _pristine(self, t: Transaction, program: PhaseProgram, candidates: tuple[int, ...]) -> None:
         """Evaluate candidates on the TX of their places; leave for `_walk` as soon as one changes it."""
+        self._catch_up(t)
         for index in candidates:
             if program.dead and program.is_dead(index):
                 continue

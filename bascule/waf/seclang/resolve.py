@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,20 @@ def reader(target: Target) -> Reader:
         return lambda t: [(prefix + k, v) for k, v in read(t) if k.lower() == wanted]
     if target.pattern is not None:
         search = target.pattern.search
+        start = literal_start(target)
+        if start and variable.name == "TX":
+            return lambda t: [(prefix + k, v) for k, v in t.tx.items() if k.startswith(start) and search(k) is not None]
         return lambda t: [(prefix + k, v) for k, v in read(t) if search(k) is not None]
     return lambda t: [(prefix + k, v) for k, v in read(t)]
+
+
+def literal_start(target: Target) -> bytes:
+    """The text every name a selector's regular expression matches begins with, in lower case; empty if unknown."""
+    text = target.source.partition(":")[2].strip("'").strip("/").lower()
+    found = re.match(r"\^([\w-]+)([*?{+|]?)", text)
+    if found is None or "|" in text:
+        return b""
+    return (found[1][:-1] if found[2] else found[1]).encode("latin-1")
 
 
 def _xml(target: Target) -> Reader:
