@@ -1,0 +1,225 @@
+"""Undo what hides a text: bounded, recursive decoding that remembers how each text was found.
+
+An attacker encodes so that the filter reads one thing and the application another. `decodings` yields the value
+and every text that decoding it could give, each with the steps that led there: evasion is evidence too.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+import zlib
+from collections.abc import Callable, Iterator
+
+from bascule.waf.bodies.percent import url_decode
+
+How = tuple[str, ...]
+
+MAX_DEPTH = 4
+"""Layers: two of URL encoding, then two of the language inside. Deeper nesting is not decoded by servers either."""
+MAX_TEXTS = 12
+MAX_INFLATED = 1 << 16
+"""Bytes that a compressed text may grow to: what follows is not looked at (a bomb is no attack on a parser of 64 KiB)."""
+
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+_PERCENT_U = re.compile(rb"%[uU]([0-9A-Fa-f]{4})")
+_ENTITY = re.compile(rb"&(?:#[0-9]{1,9}|#[xX][0-9A-Fa-f]{1,8}|[A-Za-z]{2,24});?")
+_ESCAPE = re.compile(
+    rb"\\(?:u\{0*([0-9A-Fa-f]{1,6})\}|[uU]([0-9A-Fa-f]{4})|[xX]([0-9A-Fa-f]{2})|([0-7]{1,3})|([nrtvfb'\"`/\\]))"
+)
+_CSS_ESCAPE = re.compile(rb"\\0{0,4}([0-9A-Fa-f]{2}) ?")
+_BASE64 = re.compile(rb"(?<![A-Za-z0-9+/_-])(?=[A-Za-z0-9]{8})([A-Za-z0-9+/_-]{16,}+={0,2})")
+_HEX = re.compile(rb"(?:0x|\bx')((?:[0-9A-Fa-f]{2}){4,}+)", re.IGNORECASE)
+_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]")
+_UTF7 = re.compile(rb"\+(A[A-P][A-Za-z0-9+/]{1,40})-?")
+_FULLWIDTH = re.compile(rb"\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]")
+_CHAR_CODES = re.compile(rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(([0-9a-fA-Fx,\s]{4,4000})\)", re.IGNORECASE)
+_PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
+_SIMPLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"b": b"\b"}
+_MAY_HIDE = re.compile(rb"%[0-9A-Fa-fuU]|&[#A-Za-z]|\\|0x|[\x80-\xff]|\+A|\x00|ha?r|[A-Za-z0-9+/_-]{16}", re.IGNORECASE)
+
+
+def decodings(value: bytes) -> Iterator[tuple[bytes, How]]:
+    """Yield (text, how): the value itself with no steps, then what decoding gives; at most MAX_TEXTS, none twice."""
+    yield value, ()
+    if _MAY_HIDE.search(value) is None:
+        return
+    seen = {value}
+    queue: list[tuple[bytes, How]] = [(value, ())]
+    for text, how in queue:
+        if len(how) >= MAX_DEPTH:
+            continue
+        for name, step in STEPS:
+            found = step(text)
+            if not found or found in seen:
+                continue
+            seen.add(found)
+            queue.append((found, (*how, name)))
+            yield queue[-1]
+            if len(seen) >= MAX_TEXTS:
+                return
+
+
+def _code_point(number: int) -> bytes:
+    if number < 256:
+        return bytes((number,))
+    return chr(number).encode("utf-8", "replace") if number < 0x110000 else b"?"
+
+
+def _url(text: bytes) -> bytes | None:
+    return url_decode(text) if b"%" in text and _PERCENT.search(text) else None
+
+
+def _percent_u(text: bytes) -> bytes | None:
+    """IIS's %uHHHH; full-width forms fold to ASCII as its code pages do."""
+    if b"%u" not in text and b"%U" not in text:
+        return None
+    return _PERCENT_U.sub(lambda found: _code_point(_narrow(int(found[1], 16))), text)
+
+
+def _narrow(code: int) -> int:
+    return code - 0xFEE0 if 0xFF01 <= code <= 0xFF5E else code
+
+
+def _entities(text: bytes) -> bytes | None:
+    if b"&" not in text:
+        return None
+    return _ENTITY.sub(lambda found: _entity(found[0]), text)
+
+
+def _entity(found: bytes) -> bytes:
+    plain = html.unescape(found.decode("ascii"))
+    if plain == "\xa0":
+        return b" "
+    return plain.encode("utf-8", "replace")
+
+
+def _escapes(text: bytes) -> bytes | None:
+    """Backslash escapes of JavaScript, C, JSON and the shell's $'...'."""
+    return _ESCAPE.sub(_escape, text) if b"\\" in text else None
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    for group in (1, 2, 3):
+        if found[group]:
+            return _code_point(int(found[group], 16))
+    if found[4]:
+        return _code_point(int(found[4], 8) & 0xFF)
+    return _SIMPLE.get(found[5], found[5])
+
+
+def _css_escapes(text: bytes) -> bytes | None:
+    return _CSS_ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), text) if b"\\" in text else None
+
+
+def _overlong(text: bytes) -> bytes | None:
+    """UTF-8 that spends more bytes than needed (CVE-2000-0884: %c0%af is a slash to a lax decoder)."""
+    return _OVERLONG.sub(lambda found: bytes((_overlong_code(found[0]),)), text)
+
+
+def _overlong_code(sequence: bytes) -> int:
+    code = sequence[0] & (0x1F if len(sequence) == 2 else 0)
+    for byte in sequence[1:]:
+        code = code << 6 | byte & 0x3F
+    return code & 0xFF
+
+
+def _utf7(text: bytes) -> bytes | None:
+    if b"+A" not in text:
+        return None
+    return _UTF7.sub(_utf7_run, text)
+
+
+def _utf7_run(found: re.Match[bytes]) -> bytes:
+    run = found[1]
+    try:
+        units = binascii.a2b_base64(run + b"=" * (-len(run) % 4))
+    except binascii.Error:
+        return found[0]
+    return units[: len(units) & ~1].decode("utf-16-be", "replace").encode("utf-8", "replace")
+
+
+def _full_width(text: bytes) -> bytes | None:
+    """U+FF01..FF5E: many databases and frameworks fold them to ASCII (NFKC)."""
+    if b"\xef" not in text:
+        return None
+    return _FULLWIDTH.sub(lambda found: bytes((_narrow(ord(found[0].decode())),)), text)
+
+
+def _base64(text: bytes) -> bytes | None:
+    """Every run of Base64 that stands for readable text, in its place; tokens of random bytes stay as they are."""
+    found = _BASE64.sub(_base64_run, text)
+    return found if found != text else None
+
+
+def _base64_run(found: re.Match[bytes]) -> bytes:
+    run = found[1].rstrip(b"=")
+    if len(run) % 4 == 1:
+        run = run[:-1]
+    try:
+        plain = base64.b64decode(run + b"=" * (-len(run) % 4), altchars=b"-_" if b"-" in run or b"_" in run else None)
+    except (binascii.Error, ValueError):
+        return found[0]
+    if plain[:2] == b"\x1f\x8b":
+        return _inflate(plain) or found[0]
+    if plain[:4] in (b"\xac\xed\x00\x05", b"\x00\x01\x00\x00"):
+        return plain
+    return plain if _readable(plain) else found[0]
+
+
+def _readable(text: bytes) -> bool:
+    return len(text) > 5 and not text.translate(None, _PRINTABLE)
+
+
+def _inflate(data: bytes) -> bytes | None:
+    try:
+        return zlib.decompressobj(31).decompress(data, MAX_INFLATED)
+    except zlib.error:
+        return None
+
+
+def _hex(text: bytes) -> bytes | None:
+    """SQL's 0x6162 and x'6162', where they stand for readable text."""
+    if b"0x" not in text and b"x'" not in text and b"X'" not in text:
+        return None
+    return _HEX.sub(_hex_run, text)
+
+
+def _hex_run(found: re.Match[bytes]) -> bytes:
+    plain = bytes.fromhex(found[1].decode("ascii"))
+    return b"'" + plain + b"'" if not plain.translate(None, _PRINTABLE) else found[0]
+
+
+def _char_codes(text: bytes) -> bytes | None:
+    """String.fromCharCode(97,98), CHAR(97,98), chr(97)."""
+    return _CHAR_CODES.sub(_codes, text)
+
+
+def _codes(found: re.Match[bytes]) -> bytes:
+    try:
+        return b'"' + b"".join(_code_point(int(code, 0)) for code in found[1].split(b",")) + b'"'
+    except ValueError:
+        return found[0]
+
+
+def _no_nulls(text: bytes) -> bytes | None:
+    return text.replace(b"\x00", b"") if b"\x00" in text else None
+
+
+STEPS: tuple[tuple[str, Callable[[bytes], bytes | None]], ...] = (
+    ("url", _url),
+    ("percent_u", _percent_u),
+    ("html_entity", _entities),
+    ("backslash", _escapes),
+    ("css_escape", _css_escapes),
+    ("overlong", _overlong),
+    ("full_width", _full_width),
+    ("utf7", _utf7),
+    ("base64", _base64),
+    ("hex", _hex),
+    ("char_codes", _char_codes),
+    ("null_byte", _no_nulls),
+)
+"""Each step: the text decoded; the same text or None where it does not apply. Never raises."""

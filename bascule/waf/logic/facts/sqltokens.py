@@ -1,0 +1,85 @@
+"""SQL's tokens, and the comparisons of constants among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MAX_TOKENS = 400
+"""An injected condition stands near the place of injection; what is longer is a document, not a condition."""
+
+_TOKEN = re.compile(
+    rb"""(?P<comment>--[^\n]*+|\#[^\n]*+|/\*(?:(?!\*/).)*+(?:\*/)?)
+    |(?P<string>'(?:[^'\\]|\\.|'')*+'?|"(?:[^"\\]|\\.|"")*+"?)
+    |(?P<number>0x[0-9a-f]++|\d++(?:\.\d*+)?(?:e[+-]?\d++)?|\.\d++)
+    |(?P<compare><=>|<>|!=|>=|<=|=|<|>|(?:not\s+)?(?:like|rlike|regexp|ilike|glob|in|is)\b)
+    |(?P<logic>\|\||&&|(?:or|and|xor|where|having|when|not|if|between)\b)
+    |(?P<word>[`\[]?[a-z_@\x80-\xff][\w@$.\x80-\xff]*+[`\]]?)
+    |(?P<open>\()|(?P<close>\))|(?P<other>[^\s])""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+
+_TRUE_WORDS = frozenset((b"true", b"null", b"false"))
+
+
+class Token(NamedTuple):
+    kind: str
+    text: bytes
+
+
+def tokens(text: bytes) -> Iterator[Token]:
+    """Yield the first MAX_TOKENS tokens, comments and brackets left out: neither changes what is compared."""
+    for count, found in enumerate(_TOKEN.finditer(text)):
+        if count >= MAX_TOKENS:
+            return
+        kind = found.lastgroup or "other"
+        if kind not in ("comment", "open", "close"):
+            yield Token(kind, found[0])
+
+
+def comparisons(text: bytes) -> tuple[bool, bool]:
+    """Return (equal, any): whether constants that are equal, and whether any two constants, are compared.
+
+    The value may end inside quotes, whose closing one the attacked statement supplies. What is compared must
+    follow a logical operator, or be the start of a value that has left its quotes.
+    """
+    equal = some = False
+    for context in _contexts(text):
+        first = context is not text
+        recent: list[Token] = []
+        for token in tokens(context):
+            recent.append(token)
+            del recent[:-4]
+            if len(recent) < 3 or recent[-2].kind != "compare":
+                continue
+            before = recent[-4] if len(recent) == 4 else None
+            if not (before.kind == "logic" if before else first):
+                continue
+            left, right = _constant(recent[-3]), _constant(recent[-1])
+            if left is None or right is None:
+                continue
+            some = some or recent[-2].text not in (b"<", b">") or before is not None
+            equal = equal or (left == right and recent[-2].text not in (b"<", b">", b"<>", b"!="))
+    return equal, some
+
+
+def _contexts(text: bytes) -> list[bytes]:
+    """The value as it stands, and from its first quotes on, where what is before them was inside a string."""
+    found = [text]
+    for quote in (b"'", b'"'):
+        at = text.find(quote)
+        if at >= 0:
+            found.append(quote + text[:at] + text[at:])
+    return found
+
+
+def _constant(token: Token) -> bytes | None:
+    """What a constant stands for; a name only equals itself."""
+    if token.kind == "string":
+        return token.text.strip(b"'\"").strip().lower()
+    if token.kind == "number":
+        return token.text.lower()
+    if token.kind == "word" and token.text.lower() in _TRUE_WORDS:
+        return token.text.lower()
+    return None
