@@ -54,6 +54,13 @@ class WafConfig(Model):
     """Exceptions. A route has those of its site as well as its own."""
     body_limit: Annotated[Size, Field(ge=1024, le=1 << 27)] = 131072
     """Request body held back until it is judged."""
+    large_body: Literal["inspect-start", "reject", "stream"] = "inspect-start"
+    """A body larger than that: its start is judged and the rest passed on, which the event tells
+    (``inspect-start``); or it is refused with 413 (``reject``); or the rest is judged too, in windows, each before it
+    is passed on, and a verdict cuts the exchange (``stream``; one with a Content-Encoding is refused)."""
+    websocket: bool = True
+    """Judge the text messages of WebSockets that clients send, each as the parameter ``websocket`` or by its JSON
+    members (``websocket.name``), before they are passed on. False passes them on unseen."""
     budget: PositiveDuration = 0.25
     """CPU time the rules may take for one request."""
     on_budget: Literal["open", "closed"] = "closed"

@@ -191,7 +191,7 @@ class Exchange:
         waf = self.route.waf
         if waf is None:
             return True
-        self.inspection = Inspection(self, waf)
+        self.inspection = Inspection(self, waf, self.route.plan.waf.large_body)
         return self.inspection.judge_head()
 
     # From the client -------------------------------------------------------------------------------
@@ -215,11 +215,19 @@ class Exchange:
             self.answer(413, causes.BODY_TOO_LARGE)
             return
         inspection = self.inspection
-        if inspection is not None and inspection.holding:
-            self.parts.append(content)
-            self.kept += len(content)
-            inspection.on_content(content)
-            return
+        if inspection is not None:
+            if inspection.holding:
+                self.parts.append(content)
+                self.kept += len(content)
+                inspection.on_content(content)
+                return
+            if inspection.windows is not None:
+                content = inspection.windows.take(content)
+        if content:
+            self._pass_on(content)
+
+    def _pass_on(self, content: bytes) -> None:
+        """Send body content to the server, or keep it until there is one."""
         if self.origin is not None:
             self.origin.write(chunk(content) if self.request_chunked else content)
             if not self.replayable:
@@ -235,9 +243,14 @@ class Exchange:
         """The request body is complete."""
         self.request_done = True
         self.request_trailers = trailers
-        if self.inspection is not None and self.inspection.holding:
-            self.inspection.judge_body()
-            return
+        if (inspection := self.inspection) is not None:
+            if inspection.holding:
+                inspection.judge_body()
+                return
+            if inspection.windows is not None and (content := inspection.windows.rest()):
+                self._pass_on(content)
+            if self.finished:
+                return
         if self.origin is not None:
             if self.request_chunked:
                 self.origin.write(last_chunk(trailers))

@@ -1,8 +1,9 @@
 """An exchange under inspection: what the firewall sees of it, and when it is waited for.
 
-The request body is held until it is judged, up to the limit of the configuration; what is beyond it streams on,
-and the event says so. A response body is held only where its media type is inspected, within a window of bytes
-and time; event streams and upgraded connections never wait.
+The request body is held until it is judged, up to the limit of the configuration; of a larger one the start is
+judged, and `waf.large_body` says what becomes of it: it streams on and the event says so, it is refused, or it is
+judged window by window (windows.py). A response body is held only where its media type is inspected, within a window
+of bytes and time; event streams never wait.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING
 from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
 from bascule.proxy import answers, attempts
+from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
 
 if TYPE_CHECKING:
     from bascule.http.message import ResponseHead
     from bascule.proxy.exchange import Exchange
+    from bascule.waf.engine import Transaction
 
 HOLD_TIME = 0.5
 """Seconds a response may be held: a page that trickles is judged by what came in that time."""
@@ -29,18 +32,21 @@ class Inspection:
     """The firewall's part in one exchange."""
 
     __slots__ = (
-        "_codings", "_encoded", "_exchange", "_held", "_limit", "_response", "_seen", "_timer", "_waf", "holding",
-        "transaction",
+        "_codings", "_encoded", "_exchange", "_facts", "_held", "_large_body", "_limit", "_response", "_seen", "_timer",
+        "_waf", "holding", "transaction", "windows",
     )  # fmt: skip
 
-    def __init__(self, exchange: Exchange, waf: Waf) -> None:
+    def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
         peer = exchange.peer
         self._exchange = exchange
         self._waf = waf
-        facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
-        self.transaction = waf.begin(facts)
+        self._facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
+        self.transaction = waf.begin(self._facts)
         self.holding = False
         """The request body is awaited before a server is asked."""
+        self.windows: Windows | None = None
+        """Judges what follows the start of a large body."""
+        self._large_body = large_body
         self._limit = waf.settings.request_body_limit
         self._seen = 0
         self._encoded: list[bytes] = []
@@ -56,12 +62,12 @@ class Inspection:
         exchange = self._exchange
         head = exchange.head
         transaction = self.transaction
-        pairs = [(field[0], field[1]) for field in head.fields]
-        version = b"1.1" if head.minor else b"1.0"
-        if self._refuse(transaction.request_head(head.method, head.line_target, version, pairs)):
+        if self._refuse(self._show_head(transaction)):
             return False
         if exchange.request_done or not transaction.wants_request_body:
             return not self._refuse(transaction.request_end())
+        if head.length > self._limit and self._too_large(head.length):
+            return False
         self.holding = True
         self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
         if head.expect and not exchange.continued:
@@ -76,28 +82,84 @@ class Inspection:
             self._encoded.append(content)
         else:
             self.transaction.request_body(content)
-        if self._seen > self._limit:
-            self.transaction.note(f"request body beyond {self._limit} bytes passed on uninspected")
+        if self._seen > self._limit and not self._too_large(self._seen):
             self.judge_body()
 
     def judge_body(self) -> None:
         """Judge what is here of the body, and let the request go to a server if it passes."""
         self.holding = False
-        if self._codings:
-            self._decode()
-        if not self._refuse(self.transaction.request_end()):
+        if self._codings and self._decode():
+            return
+        if self._refuse(self.transaction.request_end()):
+            return
+        if self._exchange.request_done or self._beyond():
             attempts.start(self._exchange)
 
-    def _decode(self) -> None:
-        """Show the rules what the server will see once it has decoded the body (RFC 9110 8.4)."""
+    def _show_head(self, transaction: Transaction) -> Verdict | None:
+        head = self._exchange.head
+        pairs = [(field[0], field[1]) for field in head.fields]
+        return transaction.request_head(head.method, head.line_target, b"1.1" if head.minor else b"1.0", pairs)
+
+    def _too_large(self, size: int) -> bool:
+        """Refuse a body larger than the limit, if that is the policy. Return whether that ended the exchange."""
+        encoded = bool(self._codings) and self._large_body == "stream"
+        if self._large_body != "reject" and not encoded:
+            return False
+        why = "an encoded body cannot be judged in windows" if encoded else "large_body: reject"
+        if self.transaction.rule_engine != "On":
+            self.transaction.note(f"request body beyond {self._limit} bytes passed on uninspected; it would be refused")
+            return False
+        self.transaction.note(f"request body of {size} bytes or more refused: {why}")
+        self._exchange.answer(413, causes.BODY_TOO_LARGE)
+        return True
+
+    def _beyond(self) -> bool:
+        """The start of a large body passed: judge what came with it from beyond the limit, or note that nothing will.
+
+        Return whether the request may go to a server.
+        """
+        exchange, limit = self._exchange, self._limit
+        if self._large_body == "inspect-start":
+            self.transaction.note(f"request body beyond {limit} bytes passed on uninspected")
+        if self._large_body != "stream" or self._codings or self.transaction.would is not None:
+            return True
+        body = b"".join(exchange.parts)
+        start = body[:limit]
+        self.windows = Windows(limit, self.transaction.body_kinds, start, self._begin_window, self._judge_window)
+        start += self.windows.take(body[limit:])
+        exchange.parts, exchange.kept = [start], len(start)
+        return not exchange.finished
+
+    def _begin_window(self) -> Transaction:
+        transaction = self._waf.begin(self._facts)
+        self._show_head(transaction)
+        return transaction
+
+    def _judge_window(self, window: Transaction, verdict: Verdict | None) -> bool:
+        """Take over a window's findings; return whether it may be passed on. After findings no more is judged."""
+        if window.would is not None:
+            self.transaction = window
+            self.windows = None
+        return not self._refuse(verdict)
+
+    def _decode(self) -> bool:
+        """Show the rules what the server will see once it has decoded the body (RFC 9110 8.4).
+
+        Return whether the policy for large bodies refused it.
+        """
         encoded = b"".join(self._encoded)
         self._encoded.clear()
         try:
             plain = decode(encoded, self._codings, self._limit + 1)
         except CodingError as error:
-            self.transaction.note(f"request body inspected as sent: {error}")
+            self.transaction.fail_body(f"Content-Encoding: {error}".encode())
             plain = encoded
         self.transaction.request_body(plain)
+        if len(plain) <= self._limit:
+            return False
+        if self._exchange.request_done and self._large_body == "inspect-start":
+            self.transaction.note(f"request body decoded beyond {self._limit} bytes passed on uninspected")
+        return self._too_large(len(plain))
 
     def _refuse(self, verdict: Verdict | None) -> bool:
         """Carry out a verdict. Return whether it ended the exchange."""
@@ -130,7 +192,7 @@ class Inspection:
         self._held = [content]
         self._seen = len(content)
         if complete or self._seen >= self._waf.settings.response_body_limit:
-            return self._judge_window()
+            return self._judge_held()
         self._timer = self._exchange.app.loop.call_later(HOLD_TIME, self._release)
         return False
 
@@ -157,10 +219,10 @@ class Inspection:
     def _let_go(self, complete: bool) -> None:
         content = b"".join(self._held or ())
         head = self._response
-        if self._judge_window() and head is not None:
+        if self._judge_held() and head is not None:
             self._exchange.respond(head, content, complete)
 
-    def _judge_window(self) -> bool:
+    def _judge_held(self) -> bool:
         """Judge the held content and hold no more. Return whether it may go out."""
         if self._timer is not None:
             self._timer.cancel()
