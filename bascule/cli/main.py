@@ -9,7 +9,10 @@ import typer
 from bascule import __version__
 from bascule.cli.check import check
 from bascule.cli.demo import demo
+from bascule.cli.events import events
+from bascule.cli.explain import explain
 from bascule.cli.reload import reload, status, stop, upgrade
+from bascule.cli.replay import replay
 from bascule.cli.reverse import reverse
 from bascule.cli.run import run
 from bascule.cli.schema import schema
@@ -40,7 +43,7 @@ def _options(
     pass
 
 
-for command in (run, reverse, demo, check, top, status, reload, upgrade, stop, schema):
+for command in (run, reverse, demo, check, explain, events, replay, top, status, reload, upgrade, stop, schema):
     app.command()(command)
 
 

@@ -1,0 +1,226 @@
+"""What `bascule explain` shows: the request, the rules that fired, the score's arithmetic, a way to an exception."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, unquote_to_bytes
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bascule.cli.event_source import visible
+from bascule.telemetry.eventfiles import Change, Fired, LoggedEvent, Matched
+
+MAX_OPERATOR = 200
+"""Characters shown of an operator's argument; the whole of it is in the rule's file."""
+_COLLECTIONS = {
+    "ARGS": "", "ARGS_GET": "", "ARGS_POST": "", "REQUEST_COOKIES": "cookie:", "REQUEST_HEADERS": "header:",
+}  # fmt: skip
+"""Collections whose members an exclusion can name, and how."""
+_NAMES = """
+    base64Decode base64DecodeExt base64Encode cmdLine compressWhitespace cssDecode escapeSeqDecode hexDecode hexEncode
+    htmlEntityDecode jsDecode normalisePath normalisePathWin normalizePath normalizePathWin parityEven7bit
+    parityOdd7bit parityZero7bit removeComments removeCommentsChar removeNulls removeWhitespace replaceComments
+    replaceNulls sqlHexDecode trimLeft trimRight upperCase urlDecode urlDecodeUni urlEncode utf8toUnicode
+    beginsWith containsWord detectSQLi detectXSS endsWith geoLookup inspectFile ipMatch ipMatchFromFile noMatch
+    pmFromFile rxGlobal strEq unconditionalMatch validateByteRange validateDTD validateSchema validateUrlEncoding
+    validateUtf8Encoding verifyCC verifyCPF verifySSN verifySVNR
+"""
+_SPELLED = {name.lower(): name for name in _NAMES.split()}
+"""Names as ModSecurity's manual spells them."""
+_SCORE = re.compile(r"TX:(in|out)bound_anomaly_score(?:_pl([1-4]))?")
+EXPIRES_AFTER = timedelta(days=90)
+"""Life proposed for an exception."""
+
+
+def render(event: LoggedEvent) -> Iterator[RenderableType]:
+    """Yield the parts to print."""
+    yield from _head(event)
+    for number, rule in enumerate(event.rules, 1):
+        yield Text()
+        yield from _rule(number, rule)
+    if event.cut:
+        yield Text("(the event was cut to fit where it was sent; some rules are missing)", "yellow")
+    yield from _arithmetic(event)
+    for note in event.notes:
+        yield Text.assemble(("note: ", "yellow"), visible(note))
+    yield from _exception(event)
+
+
+def _head(event: LoggedEvent) -> Iterator[RenderableType]:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("reference", visible(event.reference))
+    table.add_row("request", Text(visible(f"{event.method} {event.target}"), "bold"))
+    table.add_row("site", visible(event.host))
+    table.add_row("client", visible(event.client))
+    table.add_row("time", visible(event.time))
+    table.add_row("answer", str(event.status or "none"))
+    table.add_row("verdict", _verdict(event))
+    if event.engine_us:
+        table.add_row("inspected", f"in {event.engine_us / 1000:.1f} ms")
+    yield table
+
+
+def _verdict(event: LoggedEvent) -> Text:
+    verdict = event.verdict
+    if event.action == "log" or verdict is None:
+        return Text("none: it was noticed, and passed", "green")
+    said = {"block": "refused", "redirect": "redirected", "drop": "cut"}.get(verdict.action, verdict.action)
+    by = f"by rule {verdict.rule}: {visible(verdict.message)}" if verdict.rule else visible(verdict.message)
+    if verdict.enforced:
+        return Text(f"{said} with {verdict.status} {by}", "bold red")
+    return Text(f"passed, for the firewall only detects; in block mode: {said} with {verdict.status} {by}", "yellow")
+
+
+def _rule(number: int, rule: Fired) -> Iterator[RenderableType]:
+    head = Text(f"{number}. ")
+    head.append(str(rule.id), "bold cyan")
+    head.append(f"  {visible(rule.message)}", "bold")
+    head.append(f"  {visible(rule.severity)}" if rule.severity else "", "red")
+    yield head
+    if rule.file:
+        yield Padding(Text(f"phase {rule.phase}, {visible(rule.file)}:{rule.line}", "dim"), (0, 0, 0, 3))
+    for found in rule.matched:
+        yield Padding(_matched(found), (0, 0, 0, 3))
+    if rule.data:
+        yield Padding(Text(visible(rule.data), "dim"), (0, 0, 0, 3))
+    if rule.changes:
+        yield Padding(Text(f"counts: {', '.join(_counts(rule.changes))}", "magenta"), (0, 0, 0, 3))
+
+
+def _matched(found: Matched) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("on", Text.assemble((visible(found.variable), "green"), " ", (f'"{visible(found.value)}"', "bold")))
+    if found.after:
+        table.add_row("after", ", ".join(visible(_SPELLED.get(name, name)) for name in found.after))
+    if found.operator:
+        table.add_row("by", _operator(found.operator))
+    return table
+
+
+def _operator(text: str) -> str:
+    name, _, argument = visible(text).partition(" ")
+    sign, _, plain = name.partition("@")
+    shown = argument if len(argument) <= MAX_OPERATOR else f"{argument[:MAX_OPERATOR]}..."
+    return f"{sign}@{_SPELLED.get(plain, plain)} {shown}".rstrip()
+
+
+def _counts(changes: list[Change]) -> Iterator[str]:
+    """Yield each variable with what was added to it and what it was then."""
+    by_name: dict[str, list[Change]] = {}
+    for change in changes:
+        by_name.setdefault(change.name, []).append(change)
+    for name, made in by_name.items():
+        steps = [change.by for change in made if change.by not in ("=", "!")]
+        end = "unset" if made[-1].by == "!" else f"= {made[-1].to}"
+        yield visible(" ".join((name, *steps, end)))
+
+
+def _arithmetic(event: LoggedEvent) -> Iterator[RenderableType]:
+    """The anomaly scores of CRS: what each rule added, the sum, and what it is compared with."""
+    for way, name in (("in", "inbound"), ("out", "outbound")):
+        rows = [(rule, _points(rule, way)) for rule in event.rules]
+        rows = [(rule, points) for rule, points in rows if points]
+        total = _number(event.scores.get(f"blocking_{name}_anomaly_score"))
+        detected = max(_number(event.scores.get(f"detection_{name}_anomaly_score")), total)
+        if not rows and not detected:
+            continue
+        table = Table(box=None, pad_edge=False, title=f"{name} anomaly score", title_justify="left", title_style="bold")
+        for column in ("rule", "adds", "sum"):
+            table.add_column(column, justify="right")
+        table.add_column("for", overflow="fold")
+        reached = 0
+        for rule, points in rows:
+            reached += sum(points)
+            added = " ".join(f"{point:+d}" for point in points)
+            table.add_row(str(rule.id), added, str(reached), visible(rule.message))
+        if detected > reached:
+            table.add_row("others", f"{detected - reached:+d}", str(detected), "rules that do not log")
+        yield Text()
+        yield table
+        yield _comparison(total, detected, _number(event.scores.get(f"{name}_anomaly_score_threshold")))
+
+
+def _comparison(total: int, detected: int, threshold: int) -> Text:
+    text = Text()
+    if detected > total:
+        text.append(f"{total} of these {detected} points are of the paranoia levels that block. ")
+    if threshold:
+        text.append(
+            f"{total} {'reaches' if total >= threshold else 'stays below'} the threshold of {threshold}.", "bold"
+        )
+    return text
+
+
+def _points(rule: Fired, way: str) -> list[int]:
+    return [
+        _number(change.by)
+        for change in rule.changes
+        if (found := _SCORE.fullmatch(change.name)) and found[1] == way and change.by[:1] in ("+", "-")
+    ]
+
+
+def _number(text: str | None) -> int:
+    try:
+        return int(text or 0)
+    except ValueError:
+        return 0
+
+
+def _exception(event: LoggedEvent) -> Iterator[RenderableType]:
+    """What to paste into the configuration if the request was harmless."""
+    wanted = _culprits(event)
+    if not wanted:
+        return
+    yield Text()
+    site = visible(event.host) or "the site"
+    yield Text(f"If this request is harmless, put this under the site that serves {site} (or its route):", "bold")
+    lines = ["waf:", "  exclusions:"]
+    for parameter, rules in wanted.items():
+        lines.append(f"    - path: {json.dumps(normal_path(event.path))}")
+        if parameter:
+            lines.append(f"      parameter: {json.dumps(parameter)}")
+        lines += [
+            f"      rules: [{', '.join(map(str, rules))}]",
+            "      owner: your name",
+            f'      reason: "why it is harmless (event {visible(event.reference)})"',
+            f"      expires: {(datetime.now(UTC) + EXPIRES_AFTER).date()}",
+        ]
+    yield Padding(Text("\n".join(lines), "green"), (0, 0, 0, 2))
+    if "" in wanted:
+        what = ", ".join(map(str, wanted[""]))
+        yield Text(
+            f"Without `parameter` a rule is off on the whole path: {what} looked at more than one named value.", "dim"
+        )
+
+
+def normal_path(path: str) -> str:
+    """Return a path in the normal form that exclusions are written in."""
+    return quote(unquote_to_bytes(path), safe="/~!$&'()*+,:=@[]-._;") or "/"
+
+
+def _culprits(event: LoggedEvent) -> dict[str, list[int]]:
+    """Return the rules that added to the score or refused by themselves, by the parameter an exclusion can name."""
+    found: dict[str, list[int]] = {}
+    for rule in event.rules:
+        alone = event.verdict is not None and event.verdict.rule == rule.id
+        if "anomaly-evaluation" in rule.tags or not (_points(rule, "in") or _points(rule, "out") or alone):
+            continue
+        names = {_parameter(matched.variable) for matched in rule.matched if matched.variable[:3] != "TX:"} or {""}
+        for name in [""] if "" in names else sorted(names):
+            found.setdefault(name, []).append(rule.id)
+    return found
+
+
+def _parameter(variable: str) -> str:
+    collection, _, name = variable.partition(":")
+    return f"{_COLLECTIONS[collection]}{name}" if name and collection in _COLLECTIONS else ""

@@ -1,0 +1,95 @@
+"""The firewall that a configuration puts before a recorded request: route first, as the proxy does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from bascule.cli.app import cache_dir
+from bascule.config.loader import load
+from bascule.config.plan import Plan, RoutePlan
+from bascule.http.errors import HttpError
+from bascule.http.host import split_authority
+from bascule.http.path import normalise
+from bascule.proxy.firewall import settings_of
+from bascule.proxy.router import Condition, Router, build_router, compile_condition
+from bascule.waf.engine import Waf, WafLoadError, WafSettings
+from bascule.waf.replay.judge import Judgement, judge
+from bascule.waf.replay.records import Pairs, Recorded
+
+__all__ = ["Firewall", "WafLoadError", "load_crs", "load_file"]
+
+BUDGET = 30.0
+"""Seconds a request may take here: the answer must not depend on how busy this machine is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What routing asks of a route, and its firewall."""
+
+    plan: RoutePlan
+    condition: Condition | None
+    waf: Waf | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What a route's conditions ask of a request."""
+
+    method: bytes
+    target: bytes
+    fields: Pairs
+
+
+class Firewall:
+    """Judges requests: by their route's firewall if there is a router, else all by one."""
+
+    def __init__(self, router: Router | None, waf: Waf | None = None) -> None:
+        self._router = router
+        self._waf = waf
+
+    def judge(self, request: Recorded) -> Judgement:
+        """Return what becomes of a request."""
+        waf = self._waf
+        if self._router is not None:
+            try:
+                route = self._route(self._router, request)
+            except HttpError as error:
+                reason = f"refused before the firewall: {error.cause} {error.detail}".rstrip()
+                return Judgement(blocked=True, status=error.status, reason=reason)
+            if route is None:
+                return Judgement(blocked=True, status=404, reason="no route")
+            waf = route.waf
+        return Judgement(blocked=False, reason="the firewall is off there") if waf is None else judge(waf, request)
+
+    def _route(self, router: Router, request: Recorded) -> _Route | None:
+        host, _ = split_authority(request.host)
+        site = router.site(host)
+        if site is None:
+            return None
+        path = normalise(request.target.partition(b"?")[0], site.plan.path)
+        head = _Head(request.method, request.target, request.headers)
+        return cast("_Route | None", site.route(cast("Any", head), path))
+
+
+def load_crs(folder: Path, paranoia: int) -> Firewall:
+    """Return a firewall of the Core Rule Set for all requests. Raises WafLoadError."""
+    return Firewall(None, Waf.load(WafSettings(crs_dir=folder, paranoia=paranoia, time_budget=BUDGET), cache_dir("")))
+
+
+def load_file(config: Path) -> Firewall:
+    """Return the firewall of a configuration file. Raises ConfigError and WafLoadError."""
+    plan = load(config)
+    return Firewall(_router(plan, cache_dir(plan.config.cache_dir)))
+
+
+def _router(plan: Plan, cache: Path | None) -> Router:
+    made: dict[str, Waf] = {}
+    routes: dict[int, Any] = {}
+    for route in (route for site in plan.sites for route in site.routes):
+        text = route.waf.model_dump_json()
+        if route.waf.mode != "off" and text not in made:
+            made[text] = Waf.load(replace(settings_of(route.waf), time_budget=BUDGET), cache)
+        routes[route.index] = _Route(route, compile_condition(route.match), made.get(text))
+    return build_router(plan, routes)
