@@ -1,0 +1,30 @@
+"""Other spellings of one text that mean the same to the language attacked."""
+
+from __future__ import annotations
+
+import re
+
+_SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+\*/|\*/", re.DOTALL)
+_SPACES = re.compile(rb"(?:[\t\n\v\f\r\x1c-\x1f +]|\xc2?\xa0)+")
+_SHELL_NOISE = re.compile(rb"(?<=[\w/])(?:''|\"\"|``|\\(?=[a-z/])|\^(?=\w)|\$@|\$\*|\$\{\w?\}|'(?=\w+')|\"(?=\w+\"))|\$\{?IFS\}?(?:\$\d)?", re.IGNORECASE)
+_DOT_SEGMENT = re.compile(rb"/(?:\./)+|//+|\\+")
+_CONTROLS = bytes(range(32)) + b"\x7f"
+_ODD_SPACE = re.compile(rb"/\*|[\t\n\v\f\r+\xa0]|  ")
+
+
+def forms(text: bytes) -> list[bytes]:
+    """Return the text and each of its other forms that differs: SQL, shell, path, and without control characters."""
+    found = [text]
+    if _ODD_SPACE.search(text) is not None:
+        found.append(_SPACES.sub(b" ", _SQL_COMMENT.sub(b" ", text)))
+    if b"'" in text or b'"' in text or b"$" in text or b"\\" in text or b"^" in text:
+        found.append(_SHELL_NOISE.sub(_shell_space, text))
+    if b"\\" in text or b"//" in text or b"/./" in text:
+        found.append(_DOT_SEGMENT.sub(b"/", text))
+    if len(text.translate(None, _CONTROLS)) != len(text):
+        found.append(text.translate(None, _CONTROLS))
+    return list(dict.fromkeys(found))
+
+
+def _shell_space(noise: re.Match[bytes]) -> bytes:
+    return b" " if noise[0][:1] == b"$" and noise[0][1:4].upper().lstrip(b"{")[:1] == b"I" else b""

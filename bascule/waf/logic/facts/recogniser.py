@@ -1,0 +1,108 @@
+"""All facts at once: decode, spell in other forms, scan once each, look closer where nominated."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import hyperscan
+
+from bascule.waf.libinjection import is_sqli, is_xss
+from bascule.waf.logic.decode import How, decodings
+from bascule.waf.logic.gate import is_plain
+from bascule.waf.matcher.database import open_database
+from bascule.waf.matcher.patterns import Expression
+
+from . import code, encoding, html, http, ldap, nosql, paths, scanner, shell, sql, ssrf, template, xml
+from .fact import HIDDEN, Fact
+from .forms import forms
+from .sqltokens import comparisons
+
+_LANGUAGES = (sql, html, shell, paths, template, xml, ssrf, code, nosql, ldap, http, scanner, encoding)
+
+ALL: tuple[Fact, ...] = tuple(
+    fact for language in _LANGUAGES for fact in language.FACTS if not fact.name.startswith(HIDDEN)
+)
+FACTS: tuple[str, ...] = tuple(fact.name for fact in ALL)
+"""The names, in an order that stays: rules and models refer to them."""
+
+_PATTERNS = tuple(
+    (fact.name, pattern) for language in _LANGUAGES for fact in language.FACTS for pattern in fact.patterns
+)
+_FLAGS = (
+    hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
+)
+_NOTHING: frozenset[str] = frozenset()
+MAX_TOKENISED = 8192
+"""Bytes of a value that the SQL and HTML tokenisers look at; the patterns see all of it."""
+
+
+@cache
+def _scan(cache_dir: Path | None = None) -> Any:
+    database = open_database([Expression(pattern, _FLAGS) for _, pattern in _PATTERNS], cache_dir)
+    assert database is not None
+    return database.scan
+
+
+def warm(cache_dir: Path | None = None) -> None:
+    """Build the database before the first value needs it; `cache_dir` keeps it for the next start."""
+    _scan(cache_dir)
+
+
+def facts_of(value: bytes, place: str) -> frozenset[str]:
+    """Return the names of the facts about a value, in whatever encoding it hides.
+
+    `place` is 'path', 'query', 'name', 'cookie', 'header:<name>', 'body' or 'file'. Never raises; time is linear
+    in the length of the value.
+    """
+    if is_plain(value):
+        return _NOTHING
+    found: set[str] = set()
+    for text, how in decodings(value):
+        here = _facts_of_text(text)
+        if here - found and how:
+            found |= encoding.look(how)
+        found |= here
+    return frozenset(found) if found else _NOTHING
+
+
+def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]]:
+    """Return (fact, decoded text it was seen in, how that text was found), for explaining a verdict."""
+    seen: dict[str, tuple[str, bytes, How]] = {}
+    if not is_plain(value):
+        for text, how in decodings(value):
+            for name in _facts_of_text(text):
+                seen.setdefault(name, (name, text, how))
+    return list(seen.values())
+
+
+def _facts_of_text(text: bytes) -> set[str]:
+    hits: list[int] = []
+    scan = _scan()
+    for form in forms(text):
+        scan(form, match_event_handler=_collect, context=hits)
+    if not hits:
+        return set()
+    found = {_PATTERNS[hit][0] for hit in hits}
+    if "_sql.look" in found:
+        found |= _look_sql(text[:MAX_TOKENISED])
+    if "_html.look" in found and is_xss(text[:MAX_TOKENISED]):
+        found.add("html.fingerprint")
+    return {name for name in found if not name.startswith(HIDDEN)}
+
+
+def _look_sql(text: bytes) -> set[str]:
+    found: set[str] = set()
+    equal, some = comparisons(text)
+    if equal:
+        found.add("sql.tautology")
+    if some:
+        found.add("sql.constant_comparison")
+    if is_sqli(text):
+        found.add("sql.fingerprint")
+    return found
+
+
+def _collect(identifier: int, start: int, end: int, flags: int, hits: list[int]) -> None:
+    hits.append(identifier)

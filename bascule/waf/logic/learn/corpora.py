@@ -1,0 +1,117 @@
+"""Reading the corpora: labelled values and requests, by source and host. Nothing of them is kept in the program."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bascule.waf.logic.learn import attacks, honest
+from bascule.waf.logic.learn.grammar import texts
+
+BENIGN = ""
+"""The label of what is no attack."""
+GENERATED = 1500
+"""Texts drawn from each grammar."""
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as a corpus has it. Header names are lower case."""
+
+    method: bytes
+    target: bytes
+    headers: Pairs
+    body: bytes
+
+    @property
+    def host(self) -> str:
+        """The Host field."""
+        return next((value.decode("latin-1") for name, value in self.headers if name == b"host"), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a row says: `label` is the class of the attack, or `BENIGN`; `host` groups requests of one site.
+
+    Of `text` (one value, with the place it is to stand in) and `request` one is given.
+    """
+
+    label: str
+    source: str
+    host: str = ""
+    text: bytes = b""
+    place: str = "query"
+    request: Request | None = None
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file of JSON lines, which may be gzip'd.
+
+    Raises:
+        ValueError: a line is no JSON object; says which.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as handle:
+        for number, line in enumerate(handle, 1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}, line {number}: not an object")
+            yield row
+
+
+def request_of(row: dict[str, Any]) -> Request:
+    """Return the request of a row with `method`, `target`, `headers` and `body`."""
+    headers = [(str(n).lower().encode("latin-1", "replace"), _raw(str(v))) for n, v in row.get("headers") or ()]
+    return Request(_raw(row["method"]), _raw(row["target"]), headers, _raw(row.get("body") or ""))
+
+
+def _raw(text: str) -> bytes:
+    """Return the bytes of a text: those of Latin-1 where it was read as that, else UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def attack_values(folder: Path) -> Iterator[Sample]:
+    """Yield single attack payloads."""
+    for row in rows(folder / "attacks.jsonl.gz"):
+        yield Sample(row["class"], row["source"], text=_raw(row["text"]))
+
+
+def attack_requests(folder: Path) -> Iterator[Sample]:
+    """Yield attack requests, without those of which it is not sure that they are attacks (`weak`)."""
+    for row in rows(folder / "attack_requests.jsonl.gz"):
+        if not row.get("weak"):
+            yield Sample(row["class"], row["source"], request=request_of(row))
+
+
+def benign_values(folder: Path) -> Iterator[Sample]:
+    """Yield harmless strings."""
+    places = {"path": "path", "ua": "header:user-agent"}
+    for row in rows(folder / "benign_values.jsonl.gz"):
+        place = places.get(row["kind"], "query")
+        yield Sample(BENIGN, f"{row['kind']}: {row['source']}", text=_raw(row["text"]), place=place)
+
+
+def benign_requests(folder: Path) -> Iterator[Sample]:
+    """Yield recorded requests of browsers."""
+    for row in rows(folder / "benign_requests.jsonl.gz"):
+        request = request_of(row)
+        yield Sample(BENIGN, row["source"], host=request.host, request=request)
+
+
+def generated(seed: int, count: int = GENERATED) -> Iterator[Sample]:
+    """Yield what the grammars make, attacks and harmless texts."""
+    for name, (label, grammar) in attacks.GRAMMARS.items():
+        for text in texts(grammar, seed, count):
+            yield Sample(label, f"grammar: {name}", text=_raw(text), place="name" if name == "nosql-names" else "body")
+    for name, grammar in honest.GRAMMARS.items():
+        for text in texts(grammar, seed, count):
+            yield Sample(BENIGN, f"grammar: {name}", text=_raw(text), place="body")
