@@ -9,13 +9,15 @@ from typing import Any, cast
 from bascule.cli.app import cache_dir
 from bascule.config.loader import load
 from bascule.config.plan import Plan, RoutePlan
+from bascule.config.waf import WafConfig
 from bascule.http.errors import HttpError
 from bascule.http.host import split_authority
 from bascule.http.path import normalise
 from bascule.proxy.firewall import settings_of
 from bascule.proxy.router import Condition, Router, build_router, compile_condition
-from bascule.waf.engine import Waf, WafLoadError, WafSettings
-from bascule.waf.replay.judge import Judgement, judge
+from bascule.proxy.windows import Windows
+from bascule.waf.engine import Transaction, Verdict, Waf, WafLoadError, WafSettings
+from bascule.waf.replay.judge import Judgement, begin, codings, conclude, judge
 from bascule.waf.replay.records import Pairs, Recorded
 
 __all__ = ["Firewall", "WafLoadError", "load_crs", "load_file"]
@@ -51,7 +53,6 @@ class Firewall:
 
     def judge(self, request: Recorded) -> Judgement:
         """Return what becomes of a request."""
-        waf = self._waf
         if self._router is not None:
             try:
                 route = self._route(self._router, request)
@@ -60,8 +61,11 @@ class Firewall:
                 return Judgement(blocked=True, status=error.status, reason=reason)
             if route is None:
                 return Judgement(blocked=True, status=404, reason="no route")
-            waf = route.waf
-        return Judgement(blocked=False, reason="the firewall is off there") if waf is None else judge(waf, request)
+            if route.waf is None:
+                return Judgement(blocked=False, reason="the firewall is off there")
+            return _judge(route.waf, request, route.plan.waf.large_body)
+        assert self._waf is not None
+        return _judge(self._waf, request, WafConfig().large_body)
 
     def _route(self, router: Router, request: Recorded) -> _Route | None:
         host, _ = split_authority(request.host)
@@ -71,6 +75,32 @@ class Firewall:
         path = normalise(request.target.partition(b"?")[0], site.plan.path)
         head = _Head(request.method, request.target, request.headers)
         return cast("_Route | None", site.route(cast("Any", head), path))
+
+
+def _judge(waf: Waf, request: Recorded, large_body: str) -> Judgement:
+    """Judge a request, and what is beyond the limit of its body as the proxy does (proxy/inspection.py)."""
+    found, transaction = judge(waf, request)
+    if found.blocked or transaction.body_length <= waf.settings.request_body_limit:
+        return found
+    if large_body == "reject" or (large_body == "stream" and codings(request)):
+        return Judgement(True, 413, reason=f"refused for its size: large_body: {large_body}", event=found.event)
+    return _beyond(waf, request, transaction) if large_body == "stream" else found
+
+
+def _beyond(waf: Waf, request: Recorded, start: Transaction) -> Judgement:
+    limit = waf.settings.request_body_limit
+    last = Judgement(blocked=False)
+
+    def judged(window: Transaction, verdict: Verdict | None) -> bool:
+        nonlocal last
+        last = conclude(window)
+        return not last.blocked
+
+    windows = Windows(limit, start.body_kinds, request.body[:limit], lambda: begin(waf, request)[0], judged)
+    windows.take(request.body[limit:])
+    if not last.blocked:
+        windows.rest()
+    return last
 
 
 def load_crs(folder: Path, paranoia: int) -> Firewall:

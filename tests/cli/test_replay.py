@@ -158,6 +158,22 @@ def test_content_codings_are_taken_off(folder: Path, tmp_path: Path) -> None:
     assert report(raw, "--crs", folder)["blocked"] == 1
 
 
+@pytest.mark.parametrize(("policy", "reason"), [("inspect-start", None), ("reject", "large_body"), ("stream", "")])
+def test_what_is_beyond_the_limit_of_a_body_is_judged_as_the_proxy_does(
+    folder: Path, tmp_path: Path, policy: str, reason: str | None
+) -> None:
+    path = tmp_path / "large.jsonl"
+    late = "a=" + "x" * 5000 + "&q=union+select&b=" + "y" * 2000
+    path.write_text(request("/", method="POST", body=late) + "\n" + request("/", method="POST", body="q=" + "z" * 100))
+    file = config(tmp_path, folder, "a.yaml", waf=f", body_limit: 2048, large_body: {policy}")
+    groups = report(path, "--config", file)["groups"]
+    assert len(groups) == (0 if reason is None else 1)
+    for group in groups:
+        assert group["count"] == 1
+        assert group["rules"] == ([942100] if policy == "stream" else [])
+        assert (reason or "") in group["reason"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
