@@ -1,0 +1,158 @@
+"""Origin hiding: no byte that a client gets names a server behind the bridge; and cookies speak of the public site."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.clients import Message, Wire, connect, request
+from tests.support.origins import Origin, always, answer, resets, silent
+from tests.support.program import Bascule
+
+
+def config(origin: Origin) -> dict[str, Any]:
+    to = {"servers": [origin.address], "retries": {"attempts": 0}}
+    named = {"servers": [f"localhost:{origin.port}"]}
+    return {
+        "timeouts": {"response": 0.5},
+        "sites": {
+            "site.test": {
+                "routes": {"/": to, "/app/": {**to, "rewrite": {"strip_prefix": "/app", "add_prefix": "/in"}}}
+            },
+            "named.test": {"headers": {"host": "origin"}, "routes": {"/": named}},
+            "cookie.test": {
+                "cookies": {
+                    "domain": {"inner.test": "cookie.test", "drop.test": ""},
+                    "path": {"/in/": "/app/", "/in/deep/": "/deep/"},
+                    "secure": True,
+                    "http_only": True,
+                    "same_site": "Lax",
+                },
+                "routes": {"/": to},
+            },
+        },
+    }
+
+
+def get(port: int, target: str = "/", host: str = "site.test", **fields: str) -> Message:
+    with connect(port) as wire:
+        wire.send(request(target, host=host, Connection="close", **fields))
+        response = wire.response()
+        assert wire.at_end()
+        return response
+
+
+def place(
+    origin: Origin, port: int, value: str, name: str = "Location", target: str = "/", host: str = "site.test"
+) -> Any:
+    origin.handler = always(answer(b"", "302 Found", f"{name}: {value}"))
+    return get(port, target, host)[name.lower()]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("http://{origin}/x?y#z", "http://site.test/x?y#z"),
+        ("HTTPS://{origin}", "http://site.test"),
+        ("//{origin}/x", "http://site.test/x"),
+        ("http://user@{origin}/x", "http://site.test/x"),
+        ("/x", "/x"),
+        ("x", "x"),
+        ("?x", "?x"),
+        ("https://elsewhere.test/x", "https://elsewhere.test/x"),
+        ("https://site.test/x", "https://site.test/x"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Location", "Content-Location"])
+def test_places(origin: Origin, port: int, name: str, said: str, told: str) -> None:
+    assert place(origin, port, said.format(origin=origin.address), name) == told
+
+
+def test_places_below_a_rewritten_path(origin: Origin, port: int) -> None:
+    assert place(origin, port, f"http://{origin.address}/in/x", target="/app/") == "http://site.test/app/x"
+    assert place(origin, port, "/in/x?y", target="/app/") == "/app/x?y"
+    assert place(origin, port, "/in", target="/app/") == "/app/"
+
+
+def test_places_of_a_server_that_is_known_by_name(origin: Origin, port: int) -> None:
+    assert place(origin, port, f"http://localhost:{origin.port}/x", host="named.test") == "http://named.test/x"
+
+
+def test_refresh(origin: Origin, port: int) -> None:
+    assert place(origin, port, f"5; url=http://{origin.address}/x", "Refresh") == "5; url=http://site.test/x"
+    assert place(origin, port, f"0;URL='http://{origin.address}/x'", "Refresh") == "0;URL='http://site.test/x'"
+    assert place(origin, port, "5", "Refresh") == "5"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("a=1; Domain=inner.test; Path=/in/x", "a=1; Domain=cookie.test; Path=/app/x; Secure; HttpOnly; SameSite=Lax"),
+        ("a=1; domain=.Inner.test", "a=1; Domain=cookie.test; Secure; HttpOnly; SameSite=Lax"),
+        ("a=1; Domain=drop.test; path=/in/deep/y", "a=1; Path=/deep/y; Secure; HttpOnly; SameSite=Lax"),
+        ("a=1; SECURE; httponly; SameSite=None", "a=1; SECURE; httponly; SameSite=Lax"),
+        ("a=\"x=y\"; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Domain=other.test",
+         'a="x=y"; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Domain=other.test; Secure; HttpOnly; SameSite=Lax'),
+    ],
+)  # fmt: skip
+def test_cookies(origin: Origin, port: int, said: str, told: str) -> None:
+    origin.handler = always(answer(b"", "200 OK", f"Set-Cookie: {said}", f"Set-Cookie: b=2; {said[5:]}"))
+    response = get(port, host="cookie.test")
+    assert response.values("set-cookie")[0] == told
+    assert len(response.values("set-cookie")) == 2
+    origin.handler = always(answer(b"", "200 OK", f"Set-Cookie: {said}"))
+    assert get(port)["set-cookie"] == said
+
+
+def partial(wire: Wire, message: Message) -> bool:
+    wire.send(b"HTTP/1.1 200 OK\r\nContent-Le")
+    return False
+
+
+def telling(origin: Origin) -> list[Callable[[Wire, Message], bool | None]]:
+    """Everything that a server could do to be named."""
+    where = f"http://{origin.address}/"
+    names = ("Location", "Content-Location", "Refresh", "Server", "X-Powered-By", "Via", "Alt-Svc", "X-Generator")
+    fields = [f"{name}: {'0; url=' if name == 'Refresh' else ''}{where}" for name in names]
+    trailer = "".join(f"{field}\r\n" for field in fields).encode()
+    chunked = "\r\n".join(["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", *fields, "", ""]).encode()
+    early = "\r\n".join(["HTTP/1.1 103 Early Hints", *fields, "", ""]).encode()
+    return [
+        always(answer(b"", f"200 {origin.address}", *fields)),
+        always(answer(b"", "301 Moved Permanently", *fields)),
+        always(chunked + b"1\r\nx\r\n0\r\n" + trailer + b"\r\n"),
+        always(early + answer()),
+        always(f"HTTP/1.1 999 {origin.address}\x00\r\n\r\n".encode()),
+        partial,
+        resets,
+        silent,
+    ]
+
+
+def test_no_answer_names_a_server(origin: Origin, port: int) -> None:
+    needles = (origin.address.encode(), str(origin.port).encode())
+    for handler, accept in itertools.product(telling(origin), ("text/html", "application/json", "*/*")):
+        origin.handler = handler
+        with connect(port) as wire:
+            wire.send(request("/x", Accept=accept, Connection="close"))
+            data = wire.rest()
+        assert data.startswith(b"HTTP/1.1 ")
+        for needle in needles:
+            assert needle not in data
+
+
+def test_no_answer_names_a_server_that_is_gone() -> None:
+
+    gone = Origin()
+    gone.kill()
+    to = {"servers": [gone.address], "retries": {"attempts": 0}, "outliers": {"consecutive": 1, "panic": 0}}
+    with Bascule({"sites": {"*": {"routes": {"/": to}}}}) as bascule:
+        for _ in range(4):
+            with connect(bascule.port) as wire:
+                wire.send(request(Connection="close"))
+                data = wire.rest()
+            assert data[9:12] in (b"502", b"503")
+            assert str(gone.port).encode() not in data
