@@ -322,7 +322,8 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.state = HEAD
             self.deadline = self.app.now + (self.times.send_idle if self.blocked else self.times.keep_alive)
-            self._turn()
+            if self.blocked or self._held or self._paused:
+                self._turn()
 
     def _turn(self) -> None:
         """Go on to the next request, unless the client has yet to take what it was answered."""

@@ -75,6 +75,7 @@ class RouteRuntime:
         "connector",
         "cookies",
         "forwarded",
+        "guarded",
         "host",
         "host_of_origin",
         "index",
@@ -177,6 +178,15 @@ class RouteRuntime:
         asked = site.tls is not None and site.tls.client_auth is not None
         self.usual_forwarding = self.forwarded == "x-forwarded" and not asked
         """Whether what servers are told of a client depends on nothing but its address and the host asked for."""
+        self.guarded = bool(
+            (site.tls is not None and (site.tls.redirect or asked))
+            or self.maintenance
+            or self.own_limits
+            or self.underscore == "reject"
+            or self.body_limit
+            or self.pool is None
+        )
+        """Whether a plain request may meet anything here but its server."""
 
     @property
     def in_maintenance(self) -> bool:

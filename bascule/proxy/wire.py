@@ -49,20 +49,29 @@ def request_head(exchange: Exchange) -> bytes:
     lines = block.by_route.get(route.index)
     if lines is None:
         lines = block.remember(route.index, _request_lines(exchange, head))
-    parts = [head.method, b" ", exchange.target, b" HTTP/1.1\r\nhost: "]
-    parts.append(route.host or (not route.host_of_origin and head.authority) or exchange.server.host_header)
-    parts += (b"\r\n", lines, _passed(head) if block.options else head.passed)
-    if head.length >= 0 or head.chunked or block.expect:
-        parts.append(_request_framing(exchange, head))
+    host = route.host or (not route.host_of_origin and head.authority) or exchange.server.host_header
     peer = exchange.peer
-    if route.usual_forwarding and peer.info is None and head.authority:
-        parts += (peer.fixed_lines, head.authority, b"\r\n", route.request_tail)
-    else:
-        parts += (peer.forwarded_lines(exchange), route.request_tail)
-    if route.request.templates:
-        parts.append(route.request.dynamic(exchange.facts()))
-    parts.append(b"\r\n")
-    return b"".join(parts)
+    authority = head.authority
+    usual = route.usual_forwarding and authority and peer.info is None
+    return b"".join(
+        (
+            head.method,
+            b" ",
+            exchange.target,
+            b" HTTP/1.1\r\nhost: ",
+            host,
+            b"\r\n",
+            lines,
+            _passed(head) if block.options else head.passed,
+            _request_framing(exchange, head) if head.length >= 0 or head.chunked or block.expect else b"",
+            peer.fixed_lines if usual else peer.forwarded_lines(exchange),
+            authority if usual else b"",
+            b"\r\n" if usual else b"",
+            route.request_tail,
+            route.request.dynamic(exchange.facts()) if route.request.templates else b"",
+            b"\r\n",
+        )
+    )
 
 
 def _request_lines(exchange: Exchange, head: RequestHead) -> bytes:
@@ -127,20 +136,24 @@ def response_head(exchange: Exchange, head: ResponseHead, framing: int, close: b
     lines = block.by_route.get(route.index)
     if lines is None:
         lines = _response_lines(exchange, head)
-    parts = [_STATUS_LINES.get(head.status) or status_line(head.status, head.reason), lines]
-    parts.append(_passed(head) if block.options else head.passed)
+    delimiter = b""
     if framing == CHUNKED:
-        parts.append(b"transfer-encoding: chunked\r\n")
+        delimiter = b"transfer-encoding: chunked\r\n"
     elif framing == IDENTITY and (length := head.announced) >= 0 and head.status != 204:
-        parts.append(b"content-length: %d\r\n" % length)
-    if close or not exchange.head.minor:
-        parts.append(connection_line(exchange.head, close))
-    if not block.has_date:
-        parts.append(exchange.app.date_line)
-    if route.response.templates:
-        parts.append(route.response.dynamic(exchange.facts()))
-    parts += (exchange.extra, route.response_tail)
-    return b"".join(parts)
+        delimiter = b"content-length: %d\r\n" % length
+    return b"".join(
+        (
+            _STATUS_LINES.get(head.status) or status_line(head.status, head.reason),
+            lines,
+            _passed(head) if block.options else head.passed,
+            delimiter,
+            connection_line(exchange.head, close) if close or not exchange.head.minor else b"",
+            b"" if block.has_date else exchange.app.date_line,
+            route.response.dynamic(exchange.facts()) if route.response.templates else b"",
+            exchange.extra,
+            route.response_tail,
+        )
+    )
 
 
 def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:

@@ -78,23 +78,29 @@ class Tally:
         series[store.BYTES_IN] += sum(columns[BYTES_IN])
         series[store.BYTES_OUT] += sum(columns[BYTES_OUT])
         series[store.RETRIES] += sum(tries - 1 for tries in columns[TRIES] if tries > 1)
-        _add_histogram(series, store.DURATION, columns[DURATION])
+        _add(series, store.DURATION, _histogram(columns[DURATION]))
         for cause, count in Counter(columns[CAUSE]).items():
             if cause:
                 self._words[store.CAUSES + causes.NUMBER.get(cause, causes.NUMBER[causes.INTERNAL])] += count
         if server:
-            waits = [wait for wait in columns[WAIT] if wait > 0]
-            _add_histogram(series, store.WAIT, waits)
+            waits = _histogram([wait for wait in columns[WAIT] if wait > 0])
+            _add(series, store.WAIT, waits)
             series = self._servers.series(series_name(self._pool_of.get(route, ""), server))
-            _add_histogram(series, store.SERVER_WAIT, waits)
+            _add(series, store.SERVER_WAIT, waits)
             for kind, count in answers.items():
                 series[store.ANSWERS + kind] += count
 
 
-def _add_histogram(words: Words, at: int, seconds: Sequence[float]) -> None:
-    for bucket, count in Counter(map(bisect_left, repeat(BOUNDS), seconds)).items():
+def _histogram(seconds: Sequence[float]) -> Counter[int]:
+    """Return how many fall into each bucket, and behind the buckets their sum in microseconds."""
+    buckets = Counter(map(bisect_left, repeat(BOUNDS), seconds))
+    buckets[len(BOUNDS) + 1] = round(sum(seconds) * 1e6)
+    return buckets
+
+
+def _add(words: Words, at: int, histogram: Counter[int]) -> None:
+    for bucket, count in histogram.items():
         words[at + bucket] += count
-    words[at + len(BOUNDS) + 1] += round(sum(seconds) * 1e6)
 
 
 def _status_class(status: int) -> int:

@@ -89,6 +89,9 @@ class PoolState:
         if outcome or server.failures or self._attentive:
             self._settle(server, outcome, latency)
 
+    def _only(self, facts: RequestFacts) -> ServerState:
+        return self._usable[0]
+
     # -- choosing when something special is in play
 
     def _pick_carefully(self, facts: RequestFacts, tried: tuple[ServerState, ...]) -> ServerState | Unavailable:
@@ -327,6 +330,7 @@ class PoolState:
         self._usable = selection.servers
         self._reserve = selection.reserve
         self._balancer.update(self._usable, self.servers)
+        self._choose = self._only if len(self._usable) == 1 else self._balancer.choose
         involved = self._usable + self._reserve
         trials = any(server.breaker.state is Circuit.HALF_OPEN for server in involved)
         limits = any(server.limit for server in involved)

@@ -65,11 +65,10 @@ class RequestParser:
         block, varying, passed = self._look_up(rest, cuts)
         head = RequestHead(method, target, block, varying, passed)
         for field in varying:
-            kind = field[2]
-            if kind == _CONTENT_LENGTH:
-                _set_length(head, field)
-            elif kind == _REFERER:
+            if field[2] == _REFERER:
                 head.referer = field[1]
+            elif field[2] == _CONTENT_LENGTH:
+                _set_length(head, field)
         if target[0] != 0x2F:
             _other_form(head)
         return head
