@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -78,9 +79,10 @@ class Origin:
         self._socket.close()
         self._thread.join(PATIENCE)
         for sock in list(self._open):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # its thread may close it at the same time
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 sock.shutdown(socket.SHUT_RDWR)
-            reset(sock)
+                sock.close()
 
     def _accept(self) -> None:
         while True:
