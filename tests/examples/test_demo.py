@@ -169,7 +169,7 @@ def test_in_a_terminal_it_shows_a_live_picture_and_ctrl_c_ends_it(tmp_path: Path
             ended = bool(os.write(terminal, b"\x03"))
     os.close(terminal)
     assert os.waitpid(child, 0)[1] == 0
-    text = shown.decode()
+    text = shown.decode(errors="replace")  # the terminal's echo of ^C may fall into a character
     assert "Try next" in text
     assert "kill -9" in text
     assert "lost 0 of" in text
