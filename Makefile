@@ -37,9 +37,10 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# docs/reference.md is written from the schema
-docs: $(VENV)/.ready
+# docs/reference.md is written from the schema, the tables of docs/operations.md from telemetry's names
+docs: setup
 	$(BIN)/python -m bascule.config.reference
+	$(BIN)/python -m tests.docs.tables
 
 $(VENV)/.bench-ready: pyproject.toml $(VENV)/.ready
 	$(PIP) -e '.[bench]'

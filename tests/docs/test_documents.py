@@ -13,6 +13,7 @@ import pytest
 from bascule.cli.main import app
 from bascule.telemetry import causes, names
 from tests.config.test_documents import surroundings
+from tests.docs import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -63,17 +64,9 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
-def test_every_metric_is_documented() -> None:
-    text = (ROOT / "docs/operations.md").read_text()
-    for metric in (value for value in vars(names).values() if isinstance(value, names.Metric)):
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        assert f"| `{metric.name}` | {labels} | {metric.help} |" in text
-
-
-def test_every_cause_is_documented() -> None:
-    text = (ROOT / "docs/operations.md").read_text()
-    for cause, meaning in causes.MEANINGS.items():
-        assert f"| `{cause}` | {meaning} |" in text
+def test_the_tables_of_metrics_and_causes_are_current() -> None:
+    page = tables.PAGE.read_text()
+    assert page == tables.renewed(page), "run: make docs"
 
 
 def test_documents_name_no_cause_or_metric_that_does_not_exist() -> None:
