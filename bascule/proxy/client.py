@@ -177,7 +177,10 @@ class ClientConnection(asyncio.Protocol):
             exchange = cast(Exchange, self.exchange)
             if exchange.origin is not None:
                 exchange.bytes_in += len(data)
-                exchange.origin.write(data)
+                if exchange.messages is None:
+                    exchange.origin.write(data)
+                else:
+                    exchange.messages.from_client(data)
                 if not self.blocked:
                     self.deadline = self.app.now + self.times.response_idle
         elif state == LINGER:

@@ -15,7 +15,7 @@ from bascule.http.fields import Kind
 from bascule.http.h1.body import chunk, last_chunk
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.http.path import normalise
-from bascule.proxy import answers, attempts, wire
+from bascule.proxy import answers, attempts, messages, wire
 from bascule.proxy.inspection import Inspection
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome, Ticket
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bascule.http.fields import Field
     from bascule.proxy.app import ProxyApp
     from bascule.proxy.client import ClientConnection
+    from bascule.proxy.messages import Messages
     from bascule.proxy.route import RouteRuntime
     from bascule.proxy.router import SiteRuntime
     from bascule.upstream.connection import OriginConnection
@@ -57,6 +58,7 @@ class Exchange:
         "head",
         "inspection",
         "kept",
+        "messages",
         "method",
         "origin",
         "parts",
@@ -120,6 +122,7 @@ class Exchange:
         self.cause = ""
         self.ref = ""
         self.inspection: Inspection | None = None
+        self.messages: Messages | None = None
         self.finished = False
 
     # The phases ------------------------------------------------------------------------------------
@@ -373,7 +376,7 @@ class Exchange:
 
     def on_switch(self, head: ResponseHead, rest: bytes) -> None:
         """See OriginUser: 101 answers only a request that asked for it."""
-        if not self.upgrading:
+        if not self.upgrading or not messages.begin(self, head):
             self.on_origin_fault(causes.ORIGIN_PROTOCOL_ERROR)
             return
         self.wait = perf_counter() - self.started
@@ -381,7 +384,9 @@ class Exchange:
         self.responding = True
         self.close = True
         peer = self.peer
-        peer.write(wire.switch_head(self, head) + rest)
+        peer.write(wire.switch_head(self, head))
+        if rest:
+            self.on_tunnel_data(rest)
         peer.deadline = self.app.now + self.route.times.response_idle
         peer.begin_tunnel()
 
@@ -389,7 +394,10 @@ class Exchange:
         """See OriginUser."""
         self.bytes_out += len(data)
         peer = self.peer
-        peer.write(data)
+        if self.messages is None:
+            peer.write(data)
+        elif not self.messages.from_server(data):
+            return
         if not peer.blocked:
             peer.deadline = self.app.now + self.route.times.response_idle
 

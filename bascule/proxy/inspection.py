@@ -41,7 +41,7 @@ class Inspection:
         self._exchange = exchange
         self._waf = waf
         self._facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
-        self.transaction = waf.begin(self._facts)
+        self.transaction: Transaction = waf.begin(self._facts)
         self.holding = False
         """The request body is awaited before a server is asked."""
         self.windows: Windows | None = None
@@ -174,6 +174,26 @@ class Inspection:
             exchange.answer(verdict.status, causes.WAF)
         return True
 
+    # The messages of a WebSocket -------------------------------------------------------------------
+
+    @property
+    def message_limit(self) -> int:
+        """Bytes of the largest text message that is judged."""
+        return self._limit
+
+    def judge_message(self, name: bytes, text: bytes) -> bool:
+        """Judge a text message, as the argument `name` of the request. Return whether it may be passed on."""
+        transaction = self._waf.begin(self._facts)
+        verdict = self._show_head(transaction)
+        if verdict is None:
+            transaction.request_message(name, text)
+            verdict = transaction.request_end()
+        passes = verdict is None or verdict.action == "allow"
+        transaction.note("WebSocket message passed on" if passes else "WebSocket message refused, closed with 1008")
+        if transaction.fired:
+            self._write_event(transaction)
+        return passes
+
     # The response ----------------------------------------------------------------------------------
 
     def judge_response(self, head: ResponseHead, content: bytes, complete: bool) -> bool:
@@ -243,8 +263,11 @@ class Inspection:
         """Run the last phase and hand the event to the log."""
         if self._timer is not None:
             self._timer.cancel()
+        self._write_event(self.transaction)
+
+    def _write_event(self, transaction: Transaction) -> None:
         exchange = self._exchange
-        event = self.transaction.finish()
+        event = transaction.finish()
         if event is not None and exchange.app.events is not None:
             event.reference = exchange.reference()
             event.status = exchange.status

@@ -35,6 +35,7 @@ MEANINGS: Final[dict[str, str]] = {
     "tls_handshake": "TLS handshake failed",
     "client_certificate": "client certificate is missing or not one that is let in",
     "misdirected": "Host is not one that the TLS connection was made for",
+    "bad_frame": "WebSocket frame is malformed, or its message is larger than what is inspected",
     # Limits and deadlines towards the client
     "too_many_fields": "more header fields than the limit",
     "header_too_large": "header section larger than the limit",
@@ -105,6 +106,7 @@ BAD_PROXY_HEADER: Final = "bad_proxy_header"
 TLS_HANDSHAKE: Final = "tls_handshake"
 CLIENT_CERTIFICATE: Final = "client_certificate"
 MISDIRECTED: Final = "misdirected"
+BAD_FRAME: Final = "bad_frame"
 TOO_MANY_FIELDS: Final = "too_many_fields"
 HEADER_TOO_LARGE: Final = "header_too_large"
 TARGET_TOO_LONG: Final = "target_too_long"

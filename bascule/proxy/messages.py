@@ -1,0 +1,110 @@
+"""A WebSocket under inspection: the text messages of the client are judged, each before it is passed on.
+
+Everything else flows as it comes: binary messages, control frames, and all that the server sends. Detecting changes
+nothing: what cannot be read is noted, and the tunnel goes on unread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bascule.http.websocket import (
+    POLICY_VIOLATION,
+    ClientFrames,
+    ServerFrames,
+    WebSocketError,
+    close_frame,
+    compression,
+)
+from bascule.telemetry import causes
+from bascule.upstream.pool import Outcome
+
+if TYPE_CHECKING:
+    from bascule.http.message import ResponseHead
+    from bascule.proxy.exchange import Exchange
+    from bascule.proxy.inspection import Inspection
+
+ARGUMENT = b"websocket"
+"""The name under which rules find a message."""
+
+
+def begin(exchange: Exchange, head: ResponseHead) -> bool:
+    """Put the tunnel that a server agreed to under inspection, where it is a WebSocket and the route asks for it.
+
+    Return False if it cannot be inspected and therefore must not be: an extension that nobody here knows.
+    """
+    inspection = exchange.inspection
+    if inspection is None or not exchange.route.plan.waf.websocket:
+        return True
+    if exchange.head.block.upgrade.lower() != b"websocket":
+        return True
+    try:
+        exchange.messages = Messages(exchange, inspection, head)
+    except WebSocketError as error:
+        inspection.transaction.note(f"WebSocket not inspected: {error}")
+        return inspection.transaction.rule_engine != "On"
+    return True
+
+
+class Messages:
+    """The firewall's part in a tunnel. Raises WebSocketError for extensions that make it unreadable."""
+
+    __slots__ = ("_blocking", "_closing", "_exchange", "_frames", "_inspection", "_server")
+
+    def __init__(self, exchange: Exchange, inspection: Inspection, head: ResponseHead) -> None:
+        self._exchange = exchange
+        self._inspection = inspection
+        self._blocking = inspection.transaction.rule_engine == "On"
+        self._closing = b""
+        """A Close frame that waits for the end of the server's frame in progress."""
+        self._server = ServerFrames()
+        inflater = compression(head.values(b"sec-websocket-extensions"))
+        self._frames: ClientFrames | None = ClientFrames(inspection.message_limit, inflater)
+
+    def from_client(self, data: bytes) -> None:
+        """Pass on what a client sent, or end the tunnel."""
+        if self._closing:
+            return
+        if not self._blocking:
+            self._to_server(data)
+        if self._frames is None:
+            return
+        try:
+            for raw, text in self._frames.feed(data):
+                if text is not None and not self._inspection.judge_message(ARGUMENT, text):
+                    self._end(POLICY_VIOLATION, f"refused: {self._exchange.reference()}", causes.WAF)
+                    return
+                if self._blocking:
+                    self._to_server(raw)
+        except WebSocketError as error:
+            self._inspection.transaction.note(f"WebSocket: {error}")
+            self._frames = None
+            if self._blocking:
+                self._end(error.code, str(error), causes.BAD_FRAME)
+
+    def from_server(self, data: bytes) -> bool:
+        """Pass on what a server sent. Return False if that ended the tunnel."""
+        if not self._closing:
+            self._server.feed(data)
+            self._exchange.peer.write(data)
+            return True
+        self._exchange.peer.write(data[: self._server.feed(data, stop=True)])
+        return not self._close_if_between()
+
+    def _to_server(self, data: bytes) -> None:
+        if (origin := self._exchange.origin) is not None:
+            origin.write(data)
+
+    def _end(self, code: int, reason: str, cause: str) -> None:
+        """Close both ends: the server's at once, the client's as soon as no frame is in progress."""
+        self._exchange.cause = cause
+        self._to_server(close_frame(code, reason, masked=True))
+        self._closing = close_frame(code, reason)
+        self._close_if_between()
+
+    def _close_if_between(self) -> bool:
+        if not self._server.between:
+            return False
+        self._exchange.peer.write(self._closing)
+        self._exchange.finish(Outcome.OK, self._exchange.cause, 101)
+        return True
