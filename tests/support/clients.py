@@ -170,7 +170,7 @@ def connect(port: int, source: str = "", context: ssl.SSLContext | None = None, 
     """Open a connection to a port of this machine; with a `context` speak TLS for the server `name`."""
     sock = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0) if source else None)
     if context is not None:
-        sock = context.wrap_socket(sock, server_hostname=name or None)
+        sock = context.wrap_socket(sock, server_hostname=name or None, suppress_ragged_eofs=False)
     return Wire(sock)
 
 
