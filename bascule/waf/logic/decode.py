@@ -30,7 +30,11 @@ _ESCAPE = re.compile(
     rb"\\(?:u\{0*([0-9A-Fa-f]{1,6})\}|[uU]([0-9A-Fa-f]{4})|[xX]([0-9A-Fa-f]{2})|([0-7]{1,3})|([nrtvfb'\"`/\\]))"
 )
 _CSS_ESCAPE = re.compile(rb"\\0{0,4}([0-9A-Fa-f]{2}) ?")
-_BASE64 = re.compile(rb"(?<![A-Za-z0-9+/_-])(?=[A-Za-z0-9]{8})([A-Za-z0-9+/_-]{16,}+={0,2})")
+_ASCII_QUAD = rb"[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]"
+"""Four characters of Base64 that stand for three bytes below 128: of random tokens only one in 4096 starts with four."""
+_BASE64 = re.compile(
+    rb"(?<![A-Za-z0-9+/_-])((?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)[A-Za-z0-9+/_-]*+={0,2})"
+)
 _HEX = re.compile(rb"(?:0x|\bx')((?:[0-9A-Fa-f]{2}){4,}+)", re.IGNORECASE)
 _OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]")
 _UTF7 = re.compile(rb"\+(A[A-P][A-Za-z0-9+/]{1,40})-?")
@@ -38,7 +42,7 @@ _FULLWIDTH = re.compile(rb"\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]")
 _CHAR_CODES = re.compile(rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(([0-9a-fA-Fx,\s]{4,4000})\)", re.IGNORECASE)
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _SIMPLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"b": b"\b"}
-_MAY_HIDE = re.compile(rb"%[0-9A-Fa-fuU]|&[#A-Za-z]|\\|0x|[\x80-\xff]|\+A|\x00|ha?r|[A-Za-z0-9+/_-]{16}", re.IGNORECASE)
+_MAY_HIDE = re.compile(rb"%[0-9A-Fa-fuU]|&[#A-Za-z]|\\|0[xX]|[xX]\x27|[\xc0\xc1\xe0\xef\xf0]|\+A|\x00|[Cc][Hh][Aa]?[Rr]\(|[Cc]har[Cc]ode|[Cc]odePoint|" + _BASE64.pattern)
 
 
 def decodings(value: bytes) -> Iterator[tuple[bytes, How]]:
@@ -170,7 +174,7 @@ def _base64_run(found: re.Match[bytes]) -> bytes:
 
 
 def _readable(text: bytes) -> bool:
-    return len(text) > 5 and not text.translate(None, _PRINTABLE)
+    return len(text) > 5 and len(text.translate(None, _PRINTABLE)) <= len(text) // 10
 
 
 def _inflate(data: bytes) -> bytes | None:

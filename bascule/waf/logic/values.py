@@ -46,6 +46,20 @@ def head_values(target: bytes, headers: Headers) -> Iterator[Value]:
             yield Value("header:" + name.decode("latin-1"), name, value)
 
 
+def _value(place: str, name: bytes, data: bytes) -> Iterator[Value]:
+    """A value; where it is a whole JSON document, that document's names and leaves instead."""
+    if data[:1] in (b"{", b"[") and data[-1:] in (b"}", b"]"):
+        found = parse_json(data, _LIMITS)
+        if found.pairs and not found.error:
+            for key in dict.fromkeys(key.rpartition(b".")[2] for key, _ in found.pairs):
+                yield Value("name", b"", key)
+            for key, leaf in found.pairs:
+                if leaf:
+                    yield Value(place, name + key[4:], leaf)
+            return
+    yield Value(place, name, data)
+
+
 def _target_values(target: bytes) -> Iterator[Value]:
     path, mark, query = target.partition(b"?")
     if len(path) > 1:
@@ -64,8 +78,7 @@ def _referer_values(value: bytes) -> Iterator[Value]:
     if len(url) > 1:
         yield Value("header:referer", b"referer", unquote_to_bytes(url) if b"%" in url else url)
     if mark:
-        for found in _fields(query, "header:referer"):
-            yield found
+        yield from _fields(query, "header:referer")
 
 
 def _fields(text: bytes, place: str) -> Iterator[Value]:
@@ -73,13 +86,13 @@ def _fields(text: bytes, place: str) -> Iterator[Value]:
         if name:
             yield Value("name" if value or b"=" in text else place, b"", name)
         if value:
-            yield Value(place, name, value)
+            yield from _value(place, name, value)
 
 
 def _cookie_values(header: bytes) -> Iterator[Value]:
     for name, value in parse_cookies(header, _LIMITS):
         if value:
-            yield Value("cookie", name, unquote_to_bytes(value) if b"%" in value else value)
+            yield from _value("cookie", name, unquote_to_bytes(value) if b"%" in value else value)
 
 
 def body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
@@ -131,9 +144,9 @@ def _leaves(body: bytes) -> Iterator[Value]:
         key = name.rpartition(b".")[2]
         if key not in names:
             names.add(key)
-            yield Value("name", b"", name)
+            yield Value("name", b"", key)
         if value:
-            yield Value("body", name, value)
+            yield from _value("body", name, value)
 
 
 def _elements(body: bytes) -> Iterator[Value]:

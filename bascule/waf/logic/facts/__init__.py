@@ -5,6 +5,6 @@ their patterns into one Hyperscan database. No fact is a verdict: honest text tr
 May be imported by: waf/logic and waf/engine. Imports: waf/bodies, waf/libinjection, waf/matcher, waf/logic/decode.
 """
 
-from .recogniser import ALL, FACTS, facts_of, facts_with_evidence, warm
+from .recogniser import ALL, FACTS, facts_of, facts_with_evidence, nominate, warm
 
-__all__ = ["ALL", "FACTS", "facts_of", "facts_with_evidence", "warm"]
+__all__ = ["ALL", "FACTS", "facts_of", "facts_with_evidence", "nominate", "warm"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 _SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+\*/|\*/", re.DOTALL)
-_SPACES = re.compile(rb"(?:[\t\n\v\f\r\x1c-\x1f +]|\xc2?\xa0)+")
+_SPACES = re.compile(rb"(?:[\t\v\f\r\x1c-\x1f +]|\xc2?\xa0)+")
 _SHELL_NOISE = re.compile(rb"(?<=[\w/])(?:''|\"\"|``|\\(?=[a-z/])|\^(?=\w)|\$@|\$\*|\$\{\w?\}|'(?=\w+')|\"(?=\w+\"))|\$\{?IFS\}?(?:\$\d)?", re.IGNORECASE)
-_DOT_SEGMENT = re.compile(rb"/(?:\./)+|//+|\\+")
-_CONTROLS = bytes(range(32)) + b"\x7f"
-_ODD_SPACE = re.compile(rb"/\*|[\t\n\v\f\r+\xa0]|  ")
+_DOT_SEGMENT = re.compile(rb"/(?:\./)+|(?<!:)//+|\\+")
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
+"""White space stays: patterns allow for it, and a line feed is where values meet."""
+_ODD_SPACE = re.compile(rb"/\*|[\t\v\f\r+\xa0]|  ")
 
 
 def forms(text: bytes) -> list[bytes]:

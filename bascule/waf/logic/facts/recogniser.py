@@ -9,7 +9,7 @@ from typing import Any
 import hyperscan
 
 from bascule.waf.libinjection import is_sqli, is_xss
-from bascule.waf.logic.decode import How, decodings
+from bascule.waf.logic.decode import MAX_TEXTS, How, decodings
 from bascule.waf.logic.gate import is_plain
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.patterns import Expression
@@ -34,8 +34,19 @@ _FLAGS = (
     hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
 )
 _NOTHING: frozenset[str] = frozenset()
-MAX_TOKENISED = 8192
+MAX_TOKENISED = 4096
 """Bytes of a value that the SQL and HTML tokenisers look at; the patterns see all of it."""
+
+_ONLY_IN = {
+    "path.script_upload": ("file", "upload"),
+    "scanner.user_agent": ("header:user-agent", "query"),
+    "path.absolute": ("query", "body", "cookie", "name", "file"),
+    "http.redirect_trick": ("query", "body", "cookie", "path"),
+    "ssrf.url_value": ("query", "body", "cookie", "name"),
+}
+"""Facts that mean something in some places only: every path is absolute, every page has an extension."""
+SEAM = b"\n"
+"""Joins values for `nominate`: patterns take `^` and `$` as of lines, so each value is a line to them."""
 
 
 @cache
@@ -60,11 +71,38 @@ def facts_of(value: bytes, place: str) -> frozenset[str]:
         return _NOTHING
     found: set[str] = set()
     for text, how in decodings(value):
-        here = _facts_of_text(text)
+        here = _facts_of_text(text, place)
         if here - found and how:
             found |= encoding.look(how)
         found |= here
     return frozenset(found) if found else _NOTHING
+
+
+def nominate(values: list[bytes]) -> list[bytes]:
+    """Return those of the values that may have facts; what is left out has none.
+
+    All values are scanned joined, and halves of them where something is found: most requests end with one scan.
+    Safe because decoding and other forms never look across a line feed; where they might (an SQL comment left
+    open, more decodings than are kept) the values are nominated unseen.
+    """
+    if not values or not _may_have_facts(SEAM.join(values)):
+        return []
+    if len(values) == 1:
+        return values
+    middle = len(values) // 2
+    return nominate(values[:middle]) + nominate(values[middle:])
+
+
+def _may_have_facts(joined: bytes) -> bool:
+    if b"/*" in joined:
+        return True
+    scan, hits = _scan(), []  # type: ignore[var-annotated]
+    for count, (text, _) in enumerate(decodings(joined), 1):
+        for form in forms(text):
+            scan(form, match_event_handler=_collect, context=hits)
+        if hits or count == MAX_TEXTS:
+            return True
+    return False
 
 
 def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]]:
@@ -72,12 +110,12 @@ def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]
     seen: dict[str, tuple[str, bytes, How]] = {}
     if not is_plain(value):
         for text, how in decodings(value):
-            for name in _facts_of_text(text):
+            for name in _facts_of_text(text, place):
                 seen.setdefault(name, (name, text, how))
     return list(seen.values())
 
 
-def _facts_of_text(text: bytes) -> set[str]:
+def _facts_of_text(text: bytes, place: str) -> set[str]:
     hits: list[int] = []
     scan = _scan()
     for form in forms(text):
@@ -89,7 +127,7 @@ def _facts_of_text(text: bytes) -> set[str]:
         found |= _look_sql(text[:MAX_TOKENISED])
     if "_html.look" in found and is_xss(text[:MAX_TOKENISED]):
         found.add("html.fingerprint")
-    return {name for name in found if not name.startswith(HIDDEN)}
+    return {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
 
 
 def _look_sql(text: bytes) -> set[str]:

@@ -98,7 +98,7 @@ FACTS = (
     )),
     Fact("sql.builds_string", "builds a string from codes or pieces", (
         rb"\b(?:n?char|chr|nchr|concat|concat_ws|group_concat|string_agg|listagg|unhex|xmlagg|json_arrayagg|array_to_string|xmlelement|wm_concat)\s*\(\s*(?:\d|0x|'|\"|select\b|@@|\(|\w+\s*\(|[\w.]+\s*,\s*(?:0x|'|char|\w+))",
-        rb"\bchr?(?:ar)?\s*\(\s*\d+\s*\)\s*(?:\|\||\+|,)", rb"\bgroup_concat\s*\(", rb"0x[0-9a-f]{8,}\s*(?:,|\)|--|#|and|as\b)",
+        rb"\bchr?(?:ar)?\s*\(\s*\d+\s*\)\s*(?:\|\||\+|,)", rb"\bgroup_concat\s*\(", rb"0x[0-9a-f]{8,}\s*(?:--|#|and\b|as\b|from\b)|,\s*0x[0-9a-f]{6,}\s*,",
     )),
     Fact("sql.order_by_number", "ORDER BY or GROUP BY a column number, or LIMIT with a tail", (
         rb"(?:\border|\bgroup)\s+by\s+(?:\d+|'\"?\d+|null|rand\s*\(|\(|if\b|sleep|case\b|extractvalue|updatexml)(?:\s*(?:asc|desc)?\s*(?:,|--|#|;|/\*|$|\)|\(|\s))",
@@ -107,10 +107,10 @@ FACTS = (
     )),
     Fact("sql.having", "HAVING or GROUP BY behind a value", (rb"(?:^|['\")\d\s])having\s+['\"(]*[\w@]+['\")]*\s*(?:[=<>!]|like\b|between\b)", rb"\bgroup\s+by\s+[\w.,\s]{1,60}\bhaving\b")),
     Fact("sql.comment_as_space", "a comment where a space belongs", (
-        rb"\w/\*[^*]{0,40}\*/\s*\w", rb"/\*!\d*\s*\w", rb"['\")]/\*[^*]{0,40}\*/", rb"\w%0[9abcd]\w", rb"--[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b", rb"#[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b",
+        rb"\w/\*[^*]{0,40}\*/\s*\w", rb"/\*!\d*\s*\w", rb"['\")]/\*[^*]{0,40}\*/", rb"--[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b", rb"#[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b",
     )),
     Fact("sql.comment_tail", "ends with a comment that cuts the rest of the statement off", (
-        rb"['\"`)\d\w]\s*;?\s*(?:--|\#|/\*|;\s*\x00|;%00|\xe2\x80\x93-)[\s+\-'\"a-z\d]{0,8}$", rb"['\")]\s*--\s", rb"['\"`)]\s*\)*\s*;?\s*#\s*$",
+        rb"['\"`)]\s*\)*\s*;?\s*(?:--|\#|/\*|;\s*\x00|;%00|\xe2\x80\x93-)[\s+\-'\"a-z\d]{0,8}$", rb"\s['\"(]*[\w=<>.'\"]+\)*\s*;?\s*(?:--|\#|/\*)[\s+-]{0,4}$", rb"^-?\d+\s*(?:--|\#|/\*)[\s+-]{0,4}$", rb"\w\s+--\s*[\w-]{0,8}$", rb"\w;\s*(?:--|\#)[\s+-]{0,4}$", rb"['\")]\s*--\s", rb"['\"`)]\s*\)*\s*;?\s*#\s*$",
     )),
     Fact("sql.quote_then_logic", "closes a quote and goes on with OR, AND, a bracket or an operator", (
         rb"['\"`\\]\s*\)*\s*(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit|order|group|procedure|into|as|collate|select|exec|if|case|when|sounds|glob|ilike|similar|except|intersect|minus|waitfor|then|else|end)\b",
@@ -118,7 +118,7 @@ FACTS = (
         rb"['\"]\s*=\s*['\"0-9(]", rb"['\"]\s*[<>]\s*['\"0-9(]", rb"^\s*['\"]\s*\+\s*['\"(\w]", rb"['\"]\s*\+\s*(?:\(|'|\"|char|chr|n?varchar|convert|cast|user|db_name|@@)",
     )),
     Fact("sql.number_then_logic", "a number followed by OR, AND or another operator and a term", (
-        rb"(?:^|[\s(=,])-?\d[\d.]*\s*\)*\s*(?:or|and|xor|\|\||&&|rlike|like|div|mod|having|where|between|in)[\s(!+~-]*(?:\d|'|\"|\(|not\b|true\b|false\b|null\b|\w+\s*(?:\(|[=<>]|like\b|in\b|is\b|between\b)|exists)",
+        rb"(?:^|[\s(=,])-?\d[\d.]*\s*(?:\)+\s*|\s)(?:or|and|xor|\|\||&&|rlike|like|div|mod|having|where|between|in)[\s(!+~-]*(?:\d[\d.]*\s*\)*\s*(?:[=<>!*/|&#;-]|like\b|in\b|is\b|$)|'|\"|\(|not\b|true\b|false\b|null\b|\w+\s*(?:\(|[=<>]|like\b|in\b|is\b|between\b)|exists)",
         rb"^\s*-?\d+\s*\)*\s*(?:union|order|group|procedure|limit|into|where|having)\b\s*[\w(]",
     )),
     Fact("sql.logic_literal", "OR or AND with a constant or call for a condition", (
