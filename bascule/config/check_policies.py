@@ -191,8 +191,7 @@ def check_waf(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
             place,
             f"mode {waf.mode} needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your "
             "own as directives: [FILE]",
-            "get it from https://github.com/coreruleset/coreruleset/releases, or install the Debian package "
-            "modsecurity-crs and write crs: /usr/share/modsecurity-crs",
+            "get version 4 from https://github.com/coreruleset/coreruleset/releases and unpack it",
         )
         return
     if waf.crs and (fault := crs_fault(waf.crs)):
