@@ -261,6 +261,8 @@ class Generation:
         child = member.child
         if child is None:
             return
+        if ("call" in message or message.get("event") == "keep") and member.index is not None:
+            return  # only the keeper may ask: a worker is what an attacker reaches first
         if "call" in message:
             self._house.on_call(message["call"], lambda result: child.send({"answer": result, "id": message["id"]}))
             return
