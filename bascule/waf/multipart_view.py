@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from bascule.waf.bodies import MultipartBody
 from bascule.waf.request import Pairs
+from bascule.waf.seclang.variables import MULTIPART_FLAGS
 
 
 class MultipartView:
-    """Collections by the names `seclang.variables` asks for; flags by variable name."""
+    """Collections by the names `seclang.variables` asks for; flags by variable name.
+
+    `summary` is all that rules on the body as a whole can see: the flags and the files' combined size.
+    """
 
     def __init__(self, body: MultipartBody, file_limit: int) -> None:
         self.fields: Pairs = body.fields
@@ -24,6 +28,7 @@ class MultipartView:
             "part_headers": [(part.name, line) for part in body.parts for line in part.header_lines],
         }
         self._body = body
+        self.summary = (*(self.flag(name) for name in MULTIPART_FLAGS), sum(part.size for part in files))
 
     def pairs(self, kind: str) -> Pairs:
         return self._collections[kind]

@@ -22,6 +22,8 @@ class Step(NamedTuple):
 
 Chain = tuple[Step, ...]
 State = frozenset[Chain]
+Move = tuple[Callable[[bytes], bytes], State, bool]
+"""A step to take, the state it leads to, and whether anything is left to do there."""
 
 MAX_FORMS = 256
 """Most forms of one text that are followed; beyond it the rules concerned are all nominated."""
@@ -54,16 +56,19 @@ def make_chain(steps: Iterable[tuple[str, Callable[[bytes], bytes]]], exact_case
 
 
 class Automaton:
-    """The transformation chains of one group of rules."""
+    """The transformation chains of one group of rules.
 
-    def __init__(self, chains: Iterable[Chain]) -> None:
+    No text shorter than `floor` matters once it is Base64-decoded.
+    """
+
+    def __init__(self, chains: Iterable[Chain], floor: int = 0) -> None:
+        self._floor = floor
         self._start: State = frozenset(chains)
-        self._moves: dict[tuple[State, int], tuple[tuple[Callable[[bytes], bytes], State], ...]] = {}
+        self._moves: dict[tuple[State, int], tuple[Move, ...]] = {}
         self.relevant = 0
         for chain in self._start:
             for step in chain:
                 self.relevant |= step.needs
-        self._every = bool(self.relevant & ALWAYS)
 
     def forms(self, texts: list[bytes]) -> dict[bytes, None]:
         """Return every form of every text beside the texts themselves.
@@ -72,28 +77,42 @@ class Automaton:
             TooManyFormsError: one text has more than MAX_FORMS forms.
         """
         into: dict[bytes, None] = {}
-        relevant, base64 = self.relevant, self.relevant & BASE64
+        relevant = self.relevant
+        plain = relevant & (ALWAYS | BASE64)
+        floor = (self._floor * 4 + 2) // 3
         for text in texts:
-            if self._every or text.translate(None, PLAIN) or (base64 and not len(text) & 3):
-                present = features(text) & relevant
-                if present:
-                    self._follow(text, self._start, present, into, set())
+            residue = text.translate(None, PLAIN)
+            if residue:
+                present = features(text, residue) & relevant
+            elif plain and (plain & ALWAYS or not len(text) & 3):
+                present = plain if not len(text) & 3 else ALWAYS
+            else:
+                continue
+            if present and (present != BASE64 or len(text) >= floor):
+                self._follow(text, self._start, present, into, set())
         return into
 
     def _follow(
         self, text: bytes, state: State, present: int, into: dict[bytes, None], seen: set[tuple[bytes, State]]
     ) -> None:
-        for function, following in self._moves_of(state, present):
+        for function, following, more in self._moves_of(state, present):
             result = function(text)
-            if (result, following) in seen:
+            if result not in into:
+                into[result] = None
+            if not more or (result, following) in seen:
                 continue
             seen.add((result, following))
             if len(seen) > MAX_FORMS:
                 raise TooManyFormsError
-            into[result] = None
-            self._follow(result, following, features(result) & self.relevant, into, seen)
+            residue = result.translate(None, PLAIN)
+            if residue:
+                present = features(result, residue) & self.relevant
+            else:
+                present = (ALWAYS if len(result) & 3 else ALWAYS | BASE64) & self.relevant
+            if present:
+                self._follow(result, following, present, into, seen)
 
-    def _moves_of(self, state: State, present: int) -> tuple[tuple[Callable[[bytes], bytes], State], ...]:
+    def _moves_of(self, state: State, present: int) -> tuple[Move, ...]:
         found = self._moves.get((state, present))
         if found is None:
             grouped: dict[Callable[[bytes], bytes], set[Chain]] = {}
@@ -102,7 +121,7 @@ class Automaton:
                     if step.needs & present:
                         grouped.setdefault(step.function, set()).add(chain[position + 1 :])
                         break
-            found = tuple((function, frozenset(rest)) for function, rest in grouped.items())
+            found = tuple((function, frozenset(rest), any(rest)) for function, rest in grouped.items())
             if len(self._moves) >= MAX_MOVES:
                 self._moves.clear()
             self._moves[state, present] = found

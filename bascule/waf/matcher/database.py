@@ -14,7 +14,7 @@ import msgspec
 
 from bascule.waf.matcher.patterns import Answer, Expression
 
-_FORMAT = b"bascule-hs-3\n"
+_FORMAT = b"bascule-hs-4\n"
 
 
 def open_database(expressions: Sequence[Expression], cache_dir: Path | None) -> hyperscan.Database | None:

@@ -6,9 +6,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import re2
+
+from bascule.waf.matcher.automaton import Automaton
+from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.memo import MAX_KEY, Memo
 from bascule.waf.matcher.plan import ExactGate, Plan
-from bascule.waf.seclang.evaluate import evaluate, matches, matches_any
+from bascule.waf.seclang.evaluate import BoundLink, evaluate, matches, matches_any
+from bascule.waf.seclang.operators.linear import translate
+from bascule.waf.seclang.operators.pcre import parse
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
@@ -30,6 +36,7 @@ class Looking(NamedTuple):
     gates: list[ExactGate]
     unscanned: list[ExactGate]
     opened: int
+    automaton: Automaton
 
 
 class Nominator(Protocol):
@@ -72,6 +79,9 @@ class GateKeeper:
         self._facts: Memo[tuple[bytes | None, ...], int] = Memo()
         self._response_headers: Memo[Header, int] = Memo()
         self._paths: Memo[bytes, int] = Memo()
+        self._bodies: Memo[tuple[object, ...], int] = Memo()
+        sized = ("REQUEST_BODY_LENGTH", "FILES_COMBINED_SIZE")
+        self._by_length = any(t.variable.name in sized for gate in plan.body for t in gate.link.link.targets)
         self._looking: Memo[bytes, Looking] = Memo()
         self._path_bits = 0
         for gate in plan.paths:
@@ -80,7 +90,16 @@ class GateKeeper:
         self._uri_bits = 0
         for bits in plan.uri_bits.values():
             self._uri_bits |= bits
-        self._exact_uri = [(_URI[name], gate.link, gate.bit) for name, gate in plan.uri if gate.link is not None]
+        self._exact_uri = [(_URI[name], _tester(gate.link), gate.bit) for name, gate in plan.uri]
+        chains = plan.uri_chains
+        query, anchored = chains.get("QUERY_STRING", set()), plan.query_anchored
+        raw = chains.get("REQUEST_URI_RAW", set()) | (set() if anchored else query)
+        decoded = chains.get("REQUEST_URI", set())
+        self._raw_uri, self._decoded_uri = Automaton(raw), Automaton(decoded)
+        self._any_uri, self._query = Automaton(raw | decoded), Automaton(query)
+        self._line = Automaton(chains.get("REQUEST_LINE", set()))
+        self._body = Automaton(plan.body_chains)
+        self._wants_query = anchored
         self._wants_line = "REQUEST_LINE" in plan.uri_bits
         self.scanners = {"values": self._values, "raw": self._raw, "response": self._response}
 
@@ -90,14 +109,14 @@ class GateKeeper:
         headers = t.headers
         mask = self._facts_of(t)
         get = self._headers.get
-        raw: list[bytes] = [t.target]
+        raw: list[tuple[Automaton, list[bytes]]] = []
         wanted = self._uri_bits
         for header in headers:
             found = get(header)
             if found is None:
                 if header[0] in VOLATILE:
                     looking = self._looking.get(header[0]) or self._looking_at(header[0])
-                    raw.append(header[1])
+                    raw.append((looking.automaton, [header[1]]))
                     wanted |= looking.bits
                     mask |= looking.opened
                     if looking.unscanned:
@@ -109,19 +128,28 @@ class GateKeeper:
         names = tuple([header[0] for header in headers])
         found = self._names.get(names)
         mask |= found if found is not None else self._name_gates(names)
-        uri = t.request_uri
-        if uri != t.target:
-            raw.append(uri)
-        if self._wants_line:
-            raw.append(t.request_line)
-        mask |= self._raw.scan(raw) & wanted
+        self._add_uri(t, raw)
+        mask |= self._raw.scan_parts(raw) & wanted
         for read, link, bit in self._exact_uri:
-            if matches(link, read(t)):
+            if link(read(t)):
                 mask |= bit
         found = self._values.scan(self._head_values(t))
         if found & self._path_bits or self._always_paths:
             found = found & ~self._path_bits | self._path_gates(t, found)
         return mask | found
+
+    def _add_uri(self, t: Transaction, raw: list[tuple[Automaton, list[bytes]]]) -> None:
+        """Add the forms of the target that some scanned rule looks at."""
+        target, uri = t.target, t.request_uri
+        if uri == target:
+            raw.append((self._any_uri, [target]))
+        else:
+            raw.append((self._raw_uri, [target]))
+            raw.append((self._decoded_uri, [uri]))
+        if self._wants_query and t.query:
+            raw.append((self._query, [t.query]))
+        if self._wants_line:
+            raw.append((self._line, [t.request_line]))
 
     @staticmethod
     def _head_values(t: Transaction) -> list[bytes]:
@@ -146,7 +174,7 @@ class GateKeeper:
         if found is None:
             found = 0
             for gate in self._plan.facts:
-                if gate.link is not None and matches_any(t, gate.link):
+                if matches_any(t, gate.link):
                     found |= gate.bit
             self._facts.put(key, found)
         return found
@@ -157,8 +185,9 @@ class GateKeeper:
         if found is not None:
             return found
         name, value = header
-        scanned = self._raw.scan([name, value])
-        gates = [gate for gate in self._looking_at(name).gates if not gate.scanned or scanned & gate.bit]
+        looking = self._looking_at(name)
+        scanned = self._raw.scan_parts([(looking.automaton, [name, value])])
+        gates = [gate for gate in looking.gates if not gate.scanned or scanned & gate.bit]
         found = self._evaluate(header, gates)
         if len(name) + len(value) <= MAX_KEY:
             self._headers.put(header, found)
@@ -177,9 +206,10 @@ class GateKeeper:
         return found
 
     def _opens(self, gate: ExactGate, t: Transaction) -> bool:
-        if gate.link is not None:
-            return matches_any(t, gate.link)
-        assert gate.whole is not None
+        if not matches_any(t, gate.link):
+            return False
+        if gate.whole is None:
+            return True
         t.enter(self._plan.states[id(gate.rule)])
         return evaluate(t, gate.whole)
 
@@ -193,7 +223,8 @@ class GateKeeper:
                 bits |= gate.bit if gate.scanned else 0
             named = [gate for gate in gates if gate.by_name and not gate.scanned]
             others = [gate for gate in gates if not gate.by_name and not gate.scanned]
-            found = Looking(bits, gates, others, self._evaluate((name, b""), named))
+            automaton = Automaton({gate.chain for gate in gates if gate.scanned})
+            found = Looking(bits, gates, others, self._evaluate((name, b""), named), automaton)
             if len(name) <= MAX_KEY:
                 self._looking.put(name, found)
         return found
@@ -205,14 +236,13 @@ class GateKeeper:
         if found is None:
             found = 0
             for gate in self._plan.paths:
-                if not gate.scanned or scanned & gate.bit:
-                    if gate.link is not None:
-                        opened = matches_any(t, gate.link)
-                    else:
+                if (not gate.scanned or scanned & gate.bit) and matches_any(t, gate.link):
+                    if gate.whole is not None:
                         scratch = self._scratch()
                         scratch.set_head(b"GET", t.target.partition(b"?")[0], b"1.1", [])
-                        opened = self._opens(gate, scratch)
-                    found |= gate.bit if opened else 0
+                        found |= gate.bit if self._opens(gate, scratch) else 0
+                    else:
+                        found |= gate.bit
             if len(key) <= MAX_KEY:
                 self._paths.put(key, found)
         return found
@@ -225,7 +255,7 @@ class GateKeeper:
         t = self._scratch()
         t.set_head(b"GET", b"/", b"1.1", [(name, b"") for name in names])
         for gate in self._plan.header_names:
-            if gate.link is not None and matches_any(t, gate.link):
+            if matches_any(t, gate.link):
                 found |= gate.bit
         if sum(map(len, names)) <= MAX_KEY:
             self._names.put(names, found)
@@ -235,7 +265,7 @@ class GateKeeper:
 
     def body(self, t: Transaction) -> int:
         plan = self._plan
-        mask = plan.body | self._facts_of(t)
+        mask = self._body_facts(t) | self._facts_of(t)
         texts: list[bytes] = []
         for name, value in t.args_post:
             texts.append(name)
@@ -250,8 +280,21 @@ class GateKeeper:
         mask |= self._values.scan(texts)
         raw = t.request_body_variable
         if raw and plan.body_bits:
-            mask |= self._raw.scan([raw]) & plan.body_bits
+            mask |= self._raw.scan_parts([(self._body, [raw])]) & plan.body_bits
         return mask
+
+    def _body_facts(self, t: Transaction) -> int:
+        """The gates on what is said of the body as a whole: errors, lengths, flags."""
+        sizes = t.body_length if self._by_length else 0
+        key = (t.body_error, t.inbound_data_error, sizes, t.multipart.summary if t.multipart is not None else None)
+        found = self._bodies.recall(key)
+        if found is None:
+            found = 0
+            for gate in self._plan.body:
+                if matches_any(t, gate.link):
+                    found |= gate.bit
+            self._bodies.put(key, found)
+        return found
 
     # -- the response ----------------------------------------------------------------------------
 
@@ -274,7 +317,7 @@ class GateKeeper:
             t.response_headers = [header]
             found = 0
             for gate in gates:
-                if gate.link is not None and matches_any(t, gate.link):
+                if matches_any(t, gate.link):
                     found |= gate.bit
             if len(header[0]) + len(header[1]) <= MAX_KEY:
                 self._response_headers.put(header, found)
@@ -283,6 +326,22 @@ class GateKeeper:
     def response_body(self, t: Transaction) -> int:
         body = t.response_body_variable
         return self._response.scan([body]) if body else 0
+
+
+def _tester(link: BoundLink) -> Callable[[bytes], bool]:
+    """Return a function that tells whether a link matches a value.
+
+    For a negated @rx that is one pass of RE2 without captures; its `^` differs from PCRE's after a line feed
+    that ends the value, so values with line feeds go to the operator.
+    """
+    pattern = link.argument.literal
+    if link.link.operator_name != "rx" or not link.negated or link.functions or not pattern or link.actions.multi_match:
+        return lambda value: matches(link, value)
+    found = re2.Set.SearchSet(linear_options())
+    found.Add(translate(parse(pattern)).text)
+    found.Compile()
+    search = found.Match
+    return lambda value: not search(value) if b"\n" not in value else matches(link, value)
 
 
 _URI: dict[str, Callable[[Transaction], bytes]] = {

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import hyperscan
 import re2
 
 from bascule.waf.matcher import sqli
+from bascule.waf.matcher.linear import linear_options
 from bascule.waf.seclang.model import Link
 from bascule.waf.seclang.operators import OperatorError
 from bascule.waf.seclang.operators.linear import translate
-from bascule.waf.seclang.operators.pcre import parse
+from bascule.waf.seclang.operators.pcre import Alt, Atomic, Capture, Node, Repeat, Seq, Set, parse
 from bascule.waf.seclang.operators.pm import Phrases
 
 BASE = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
@@ -34,16 +35,18 @@ bytes, as an automaton without literals to look for; RE2's set of all of them ta
 class Expression(NamedTuple):
     """An expression with its Hyperscan flags.
 
-    `seam`: texts are to be joined with the other seam, for a line feed alone satisfies it; `linear`: RE2 scans for it.
+    `seam`: texts are to be joined with the other seam, for a line feed alone satisfies it; `linear`: RE2 scans for it;
+    `least`: no shorter text can match (0: unknown).
     """
 
     text: bytes
     flags: int
     seam: bool = False
     linear: bool = False
+    least: int = 0
 
 
-Answer = list[tuple[str, int, bool, bool]] | None
+Answer = list[tuple[str, int, bool, bool, int]] | None
 """What `Patterns` keeps of a pattern: its expressions, or None if it cannot be scanned for."""
 
 
@@ -90,7 +93,8 @@ class Patterns:
         key = f"{flags}:{pattern.decode('latin-1')}"
         if key not in self.known:
             found = _ask(pattern, flags)
-            self.known[key] = None if found is None else [(found.text.decode("latin-1"), *found[1:])]
+            least = least_length(pattern)
+            self.known[key] = None if found is None else [(found.text.decode("latin-1"), *found[1:-1], least)]
         known = self.known[key]
         return None if known is None else [Expression(text.encode("latin-1"), *rest) for text, *rest in known]
 
@@ -146,18 +150,27 @@ def _linear(pattern: bytes, flags: int) -> Expression | None:
     return _usable(Expression(text, flags, seam or not (other or _ANCHOR.search(text)), linear=True), other)
 
 
-def linear_options() -> Any:
-    """RE2's options for scanning: bytes, no captures, bounded memory."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = LINEAR_MEMORY
-    options.never_capture = True
-    options.log_errors = False
-    return options
+def least_length(pattern: bytes) -> int:
+    """The length of the shortest text a pattern can match; 0 if it cannot be read."""
+    try:
+        return _least(parse(pattern))
+    except OperatorError:
+        return 0
 
 
-LINEAR_MEMORY = 64 << 20
-"""Bytes one RE2 set may use; it drops states when they are used up, never matches."""
+def _least(node: Node) -> int:
+    match node:
+        case Set():
+            return 1
+        case Seq(items):
+            return sum(map(_least, items))
+        case Alt(branches):
+            return min(map(_least, branches), default=0)
+        case Repeat(inner, least):
+            return least * _least(inner)
+        case Capture(inner) | Atomic(inner):
+            return _least(inner)
+    return 0
 
 
 def _usable(expression: Expression, other_seam: bool) -> Expression | None:
@@ -165,6 +178,11 @@ def _usable(expression: Expression, other_seam: bool) -> Expression | None:
     if expression.seam and (other_seam or _ANCHOR.search(expression.text)):
         return None
     return expression
+
+
+def has_anchor(expression: Expression) -> bool:
+    """Whether an expression asks for the edge of a line or text (perhaps: a class may hold such characters)."""
+    return _ANCHOR.search(expression.text) is not None
 
 
 _ANCHOR = re.compile(rb"(?<![\\\[])[\^$]|\\[AzZG]")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, linear_options, literal
+from bascule.waf.matcher.automaton import Chain
+from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, has_anchor, literal
 from bascule.waf.matcher.scanner import ScannerBuilder, Steps
 from bascule.waf.matcher.sqli import Guarded
 from bascule.waf.seclang import variables as v
 from bascule.waf.seclang.effects import CAPTURES, NOTHING, Names, link_reads, link_writes
 from bascule.waf.seclang.evaluate import BoundLink, BoundRule, matches
 from bascule.waf.seclang.folding import Folded, constant_argument
-from bascule.waf.seclang.operators.detect import DetectSqli
 from bascule.waf.seclang.model import Actions, Link, Rule, Target
+from bascule.waf.seclang.operators.detect import DetectSqli
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
@@ -50,14 +51,15 @@ def selector_text(target: Target) -> bytes:
 
 @dataclass(slots=True)
 class ExactGate:
-    """A link (or a whole rule) that is evaluated when the value it looks at is first seen."""
+    """A link that is evaluated when the value it looks at is first seen; and with it, perhaps, its whole rule."""
 
     rule: Rule
-    link: BoundLink | None
+    link: BoundLink
     whole: BoundRule | None
     bit: int
     targets: list[Target]
     scanned: bool = False
+    chain: Chain = ()
 
     @property
     def by_name(self) -> bool:
@@ -84,11 +86,14 @@ class Plan:
     uri: list[tuple[str, ExactGate]] = field(default_factory=list)
     response_headers: list[ExactGate] = field(default_factory=list)
     uri_bits: dict[str, int] = field(default_factory=dict)
+    uri_chains: dict[str, set[Chain]] = field(default_factory=dict)
+    body_chains: set[Chain] = field(default_factory=set)
+    query_anchored: bool = False
     body_bits: int = 0
     value_bits: int = 0
     response_bits: int = 0
     part: int = 0
-    body: int = 0
+    body: list[ExactGate] = field(default_factory=list)
     xml: int = 0
     gates: dict[int, list[str]] = field(default_factory=dict)
     states: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
@@ -136,7 +141,7 @@ class Planner:
                 if argument is not None:
                     link.operator = link.bind(argument)
             if isinstance(link.operator, DetectSqli):
-                link.operator = Guarded(link.operator, linear_options())
+                link.operator = Guarded(link.operator)
 
     def _bit(self) -> int:
         bit = self._next
@@ -149,9 +154,8 @@ class Planner:
             bit = self._bit()
             first = rule.links[0]
             expressions = self.patterns.necessary(first, self._argument(first, state))
-            single = BoundLink(first) if len(rule.links) == 1 else None
-            whole = BoundRule(rule) if single is None else None
-            gate = ExactGate(rule, single, whole, bit, [t for t in first.targets if not t.exclude])
+            whole = BoundRule(rule) if len(rule.links) > 1 else None
+            gate = ExactGate(rule, BoundLink(first), whole, bit, [t for t in first.targets if not t.exclude])
             if kind == "headers":
                 self._header_gate(gate, first, expressions)
             else:
@@ -248,7 +252,7 @@ class Planner:
             case "facts":
                 plan.facts.append(exact)
             case "body":
-                plan.body |= bit
+                plan.body.append(exact)
             case "multipart":
                 plan.part |= bit
             case "xml":
@@ -263,17 +267,22 @@ class Planner:
             case _:
                 assert expressions is not None
                 builder = {"values": plan.values, "response body": plan.response}.get(kind, plan.raw)
-                builder.add(expressions, chain, bit)
+                made = builder.add(expressions, chain, bit)
+                name = target.variable.name
                 if kind == "uri":
-                    plan.uri_bits[target.variable.name] = plan.uri_bits.get(target.variable.name, 0) | bit
+                    plan.uri_bits[name] = plan.uri_bits.get(name, 0) | bit
+                    plan.uri_chains.setdefault(name, set()).add(made)
+                    if name == "QUERY_STRING" and any(has_anchor(expression) for expression in expressions):
+                        plan.query_anchored = True
                 elif kind == "request body":
                     plan.body_bits |= bit
+                    plan.body_chains.add(made)
 
     def _header_gate(self, gate: ExactGate, link: Link, expressions: list[Expression] | None) -> None:
         """Headers: scanned where the operator has expressions, evaluated otherwise."""
         if expressions is not None:
             gate.scanned = True
-            self.plan.raw.add(expressions, chain_of(link), gate.bit)
+            gate.chain = self.plan.raw.add(expressions, chain_of(link), gate.bit)
         self.plan.headers.append(gate)
 
     # -- what a chain's links do to TX on the way ------------------------------------------------

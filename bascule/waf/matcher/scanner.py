@@ -9,7 +9,8 @@ import re2
 
 from bascule.waf.matcher.automaton import Automaton, Chain, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
-from bascule.waf.matcher.patterns import CASELESS, OTHER_SEAM, SEAM, Expression, linear_options, safe_caseless
+from bascule.waf.matcher.linear import linear_options
+from bascule.waf.matcher.patterns import CASELESS, OTHER_SEAM, SEAM, Expression, safe_caseless
 from bascule.waf.matcher.triggers import ALWAYS, BASE64, CASE_FOLDING
 
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
@@ -18,6 +19,9 @@ Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
 UNUSUAL = ALWAYS | BASE64
 """Steps that change nearly any text (Base64 decoding above all): what they make is scanned by itself, for the rules
 that have them, lest the noise nominate others."""
+
+
+MAX_LEAST = 64
 
 
 class ScannerBuilder:
@@ -29,9 +33,10 @@ class ScannerBuilder:
         self._chains: set[Chain] = set()
         self._places: dict[Expression, int] = {}
         self._unusual: ScannerBuilder | None = None
+        self._least = MAX_LEAST
 
-    def add(self, expressions: list[Expression], steps: Steps, bit: int) -> None:
-        """Let each of `expressions`, matched after `steps`, open the gate `bit`."""
+    def add(self, expressions: list[Expression], steps: Steps, bit: int) -> Chain:
+        """Let each of `expressions`, matched after `steps`, open the gate `bit`. Returns the chain for its texts."""
         folds = any(name in CASE_FOLDING for name, _ in steps)
         free = folds and all(safe_caseless(expression.text) for expression in expressions)
         chain = make_chain(steps, exact_case=folds and not free)
@@ -40,11 +45,13 @@ class ScannerBuilder:
             self._unusual.add_made([_caseless(e) if free else e for e in expressions], chain, bit)
             chain = ()
         self.add_made([_caseless(e) if free else e for e in expressions], chain, bit)
+        return chain
 
     def add_made(self, expressions: list[Expression], chain: Chain, bit: int) -> None:
         """Add expressions with a chain that is ready for the scan."""
         self._chains.add(chain)
         for expression in expressions:
+            self._least = min(self._least, expression.least)
             place = self._places.get(expression)
             if place is None:
                 self._places[expression] = len(self.expressions)
@@ -55,7 +62,7 @@ class ScannerBuilder:
 
     def build(self, cache_dir: Path | None) -> Scanner:
         unusual = self._unusual.build(cache_dir) if self._unusual is not None else None
-        return Scanner(self.expressions, self._bits, Automaton(self._chains), cache_dir, unusual)
+        return Scanner(self.expressions, self._bits, Automaton(self._chains, self._least), cache_dir, unusual)
 
 
 def _caseless(expression: Expression) -> Expression:
@@ -89,14 +96,22 @@ class Scanner:
 
     def scan(self, texts: list[bytes]) -> int:
         """Return the gates that `texts`, in any of their forms, open."""
-        mask = 0 if self._unusual is None else self._unusual.scan_forms(texts)
+        return self.scan_parts([(self._automaton, texts)])
+
+    def scan_parts(self, parts: list[tuple[Automaton, list[bytes]]]) -> int:
+        """As `scan`, where each part has an automaton of its own: of the chains its kind of text meets."""
+        texts: list[bytes] = []
+        forms: dict[bytes, None] = {}
+        mask = 0
         try:
-            forms = self._automaton.forms(texts)
+            for automaton, own in parts:
+                texts += own
+                forms |= automaton.forms(own)
         except TooManyFormsError:
-            return self.everything | mask
-        if forms:
-            texts = [*texts, *forms]
-        return mask | self._scan(texts)
+            return self.everything
+        if self._unusual is not None:
+            mask = self._unusual.scan_forms(texts)
+        return mask | self._scan([*texts, *forms] if forms else texts)
 
     def scan_forms(self, texts: list[bytes]) -> int:
         """Return the gates opened by what the transformations make of `texts`, but not by the texts themselves."""

@@ -67,6 +67,9 @@ ACTIVE: dict[str, int] = {
 `lowercase` is listed as never active: see `CASE_NEUTRAL` and point 4 of the package's argument.
 """
 
+QUIET = frozenset(name for name, needs in ACTIVE.items() if not needs & BASE64 and name not in ("lowercase", "cmdline"))
+"""Transformations that leave a text of PLAIN bytes as it is."""
+
 CASE_FOLDING = frozenset({"lowercase", "cmdline"})
 """Steps after which a text has no upper-case ASCII letters."""
 
@@ -83,25 +86,24 @@ _KEPT = set(b"".join(_BYTES.values()) + b"".join(sequence for _, sequence in _SE
 PLAIN = bytes(sorted(set(range(256)) - _KEPT))
 """Bytes that are part of no feature. A text of these alone has none (BASE64 aside)."""
 
+_BASE64_MARKS = b"+/\r\n "
+"""Kept bytes a Base64 text may hold; one with another kept byte (before a NUL) is not decoded."""
+
 MAX_KNOWN = 8_192
 MAX_RESIDUE = 24
 _KNOWN: dict[bytes, tuple[int, tuple[tuple[int, bytes], ...]]] = {}
 
 
-def features(text: bytes) -> int:
-    """Return the features of `text` as a bit set."""
-    residue = text.translate(None, PLAIN)
-    if residue:
-        known = _KNOWN.get(residue)
-        found, sequences = known if known is not None else _analyse(residue)
-        for bit, sequence in sequences:
-            if sequence in text and (bit != AMPERSAND or _ENTITY(text) is not None):
-                found |= bit
-    else:
-        found = 0
-    if not len(text) & 3 or found & (NEWLINE | SPACE | BLANK):
-        found |= BASE64
-    return found | ALWAYS
+def features(text: bytes, residue: bytes) -> int:
+    """Return the features of `text` as a bit set; `residue` is what is left of it without PLAIN."""
+    known = _KNOWN.get(residue)
+    found, sequences = known if known is not None else _analyse(residue)
+    for bit, sequence in sequences:
+        if sequence in text and (bit != AMPERSAND or _ENTITY(text) is not None):
+            found |= bit
+    if found & BASE64 and len(text) & 3 and not found & (NEWLINE | SPACE | BLANK | NUL):
+        return found & ~BASE64
+    return found
 
 
 def _analyse(residue: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
@@ -109,10 +111,12 @@ def _analyse(residue: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
 
     What stands side by side in the text stands side by side in the residue, but not the other way round.
     """
-    found = 0
+    found = ALWAYS
     for bit, members in _BYTES.items():
         if len(residue) != len(residue.translate(None, members)):
             found |= bit
+    if found & NUL or not residue.translate(None, _BASE64_MARKS):
+        found |= BASE64
     sequences = tuple((bit, sequence) for bit, sequence in _SEQUENCES if sequence in residue)
     if len(residue) <= MAX_RESIDUE:
         if len(_KNOWN) >= MAX_KNOWN:

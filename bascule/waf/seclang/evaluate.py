@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bascule.waf.events import Evidence, FiredRule
+from bascule.waf.matcher.triggers import PLAIN, QUIET
 from bascule.waf.seclang.collections import to_int
 from bascule.waf.seclang.controls import Control
 from bascule.waf.seclang.model import Link, Rule, SetVar, Target
@@ -26,13 +27,25 @@ MAX_EVIDENCE = 16
 class BoundLink:
     """A link made ready to run: readers, exclusions, transformations and operator as plain functions."""
 
-    __slots__ = ("_make", "actions", "argument", "evaluate", "excluded", "functions", "link", "negated", "readers")
+    __slots__ = (
+        "_make",
+        "actions",
+        "argument",
+        "evaluate",
+        "excluded",
+        "functions",
+        "link",
+        "negated",
+        "quiet",
+        "readers",
+    )
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.actions = link.actions
         self.negated = link.negated
         self.functions = link.functions
+        self.quiet = all(name in QUIET for name in link.actions.transformations)
         includes = [target for target in link.targets if not target.exclude]
         exclusions = [target for target in link.targets if target.exclude]
         self.readers: tuple[Reader, ...] = tuple(reader(target) for target in includes)
@@ -104,11 +117,15 @@ def _link(t: Transaction, rule: Rule, link: BoundLink, evidence: list[Evidence])
     removed = t.removals.targets_for(rule) if t.removals is not None else None
     multi = link.actions.multi_match
     matched = False
+    quiet = link.quiet
+    forms: tuple[bytes, ...]
     for read in link.readers:
         for name, value in read(t):
             if (excluded is not None and excluded(name)) or (removed is not None and removed(name)):
                 continue
-            if multi:
+            if quiet and not value.translate(None, PLAIN):
+                forms = (value,)
+            elif multi:
                 forms = _forms(value, functions)
             else:
                 transformed = value
