@@ -1,0 +1,196 @@
+"""Responses through the running proxy: leaks are stopped within a bounded window, and streams never wait."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import zlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import brotli
+import pytest
+import zstandard
+
+from tests.support.reflector import origin, read_request, reflector
+from tests.support.shared import shared_dir
+from tests.waf.wire.world import Guarded, guarded, send
+
+RULES = """
+SecRule RESPONSE_BODY "@contains secret plan" "id:200,phase:4,deny,status:403,log,msg:'leak'"
+SecRule RESPONSE_HEADERS:x-debug "@rx ." "id:201,phase:3,deny,status:403,log,msg:'debug'"
+"""
+HTML = b"content-type: text/html\r\n"
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def run(tmp_path: Path, serve: Serve, test: Callable[[Guarded], Awaitable[None]], **waf: Any) -> None:
+    """Run a test with a Bascule before an origin."""
+    file = tmp_path / "rules.conf"
+    file.write_text(RULES)
+
+    async def main() -> None:
+        async with origin(serve) as port:
+            with guarded(f"127.0.0.1:{port}", {"mode": "block", "directives": [str(file)], **waf}) as bascule:
+                await test(bascule)
+
+    asyncio.run(main())
+
+
+def answers(*pages: bytes) -> Serve:
+    """An origin that gives these responses, one a request, over and over."""
+    count = iter(range(1 << 20))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            writer.write(pages[next(count) % len(pages)])
+            await writer.drain()
+
+    return serve
+
+
+def page(body: bytes, fields: bytes = HTML) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (fields, len(body), body)
+
+
+def chunked(body: bytes, fields: bytes = HTML) -> bytes:
+    pieces = (body[start : start + 50] for start in range(0, len(body), 50))
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return b"HTTP/1.1 200 OK\r\n%btransfer-encoding: chunked\r\n\r\n%b0\r\n\r\n" % (fields, chunks)
+
+
+LEAK = b"<p>" + b"lorem ipsum " * 40 + b"the secret plan</p>"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        page(LEAK),
+        chunked(LEAK),
+        b"HTTP/1.0 200 OK\r\n" + HTML + b"\r\n" + LEAK,
+        page(gzip.compress(LEAK), HTML + b"content-encoding: gzip\r\n"),
+        page(zlib.compress(LEAK), HTML + b"content-encoding: deflate\r\n"),
+        page(brotli.compress(LEAK), HTML + b"content-encoding: br\r\n"),
+        chunked(zstandard.ZstdCompressor().compress(LEAK), HTML + b"content-encoding: zstd\r\n"),
+        page(brotli.compress(gzip.compress(LEAK)), HTML + b"content-encoding: gzip, br\r\n"),
+        page(gzip.compress(LEAK + b"\0" * (32 << 20)), HTML + b"content-encoding: gzip\r\n"),
+        page(b"", HTML + b"x-debug: 1\r\n"),
+        page(b"fine", HTML + b"x-debug: 1\r\n"),
+    ],
+    ids=["length", "chunked", "until-close", "gzip", "deflate", "br", "zstd", "gzip-br", "bomb", "empty", "head"],
+)
+def test_leak_is_masked_by_an_error_page(tmp_path: Path, response: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(response)
+        await writer.drain()
+
+    async def test(bascule: Guarded) -> None:
+        answer = await send(bascule.address, GET)
+        assert answer.status == 403
+        assert b"secret" not in answer.body
+        assert b"x-debug" not in answer.headers
+        reference = answer.headers[b"x-bascule-ref"].decode()
+        assert reference.encode() in answer.body
+        event = await asyncio.to_thread(bascule.event, reference=reference)
+        assert event["rules"][0]["id"] in (200, 201)
+        assert event["verdict"]["enforced"] is True
+
+    run(tmp_path, serve, test)
+
+
+def test_what_is_not_a_leak_arrives_as_it_was_sent(tmp_path: Path) -> None:
+    fine = gzip.compress(b"<p>fine</p>")
+    odd = b"not gzip at all"
+    large = b"<p>" + b"x" * (2 << 20) + b"</p>"
+    image = b"\x89PNG the secret plan"
+    pages = [
+        page(fine, HTML + b"content-encoding: gzip\r\n"),
+        page(odd, HTML + b"content-encoding: gzip\r\n"),
+        page(large),
+        page(image, b"content-type: image/png\r\n"),
+    ]
+
+    async def test(bascule: Guarded) -> None:
+        for body in (fine, odd, large, image):
+            answer = await send(bascule.address, GET)
+            assert answer.status == 200
+            assert answer.body == body
+        head = await send(bascule.address, b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert head.status == 200
+
+    run(tmp_path, answers(*pages), test)
+
+
+def test_detect_changes_no_response(tmp_path: Path) -> None:
+    async def test(bascule: Guarded) -> None:
+        answer = await send(bascule.address, GET)
+        assert (answer.status, answer.body) == (200, LEAK)
+        event = await asyncio.to_thread(bascule.event, status=200)
+        assert [rule["id"] for rule in event["rules"]] == [200]
+
+    run(tmp_path, answers(page(LEAK)), test, mode="detect")
+
+
+@pytest.mark.parametrize(("kind", "first"), [(b"text/event-stream", b"data: 1\n\n"), (b"text/html", b"<p>slow")])
+def test_stream_does_not_wait(tmp_path: Path, kind: bytes, first: bytes) -> None:
+    """The server says the next thing only once the client has heard the last: whoever holds it would wait for ever."""
+    heard = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n\r\n%b" % (kind, first))
+        for _ in range(3):
+            await heard.wait()
+            heard.clear()
+            writer.write(b"data: next\n\n")
+
+    async def test(bascule: Guarded) -> None:
+        reader, writer = await asyncio.open_connection(*bascule.address)
+        writer.write(b"GET / HTTP/1.0\r\nhost: x\r\n\r\n")
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(len(first)) == first
+            for _ in range(3):
+                heard.set()
+                assert await reader.readuntil(b"\n\n") == b"data: next\n\n"
+        writer.close()
+
+    run(tmp_path, serve, test)
+
+
+def test_core_rule_set_stops_leaks() -> None:
+    """Rules 950 to 956 through 959, at paranoia level 1."""
+    leaks = {
+        951230: "<b>Warning</b>: You have an error in your SQL syntax; check the manual that corresponds to your MySQL",
+        953120: "<?php $password = $_POST['x']; echo 1; ?>",
+        954100: r"Cannot open c:\inetpub\wwwroot\shop\web.config",
+    }
+
+    async def main() -> None:
+        async with reflector() as port:
+            with guarded(f"127.0.0.1:{port}", {"mode": "block", "crs": str(shared_dir("crs"))}) as bascule:
+                for rule, text in leaks.items():
+                    answer = await send(bascule.address, _reflected(text))
+                    assert answer.status == 403
+                    assert text.encode() not in answer.body
+                    event = bascule.event(reference=answer.headers[b"x-bascule-ref"].decode())
+                    assert rule in [fired["id"] for fired in event["rules"]]
+                assert (await send(bascule.address, _reflected("all is well"))).status == 200
+
+    asyncio.run(main())
+
+
+def _reflected(text: str) -> bytes:
+    """A request that only asks for a response: what it holds must not be refused on its way in."""
+    encoded = base64.b64encode(text.encode()).decode()
+    body = f'{{"headers": {{"content-type": "text/html"}}, "encodedBody": "{encoded}"}}'.encode()
+    head = (
+        b"POST /reflect HTTP/1.1\r\nhost: localhost\r\nuser-agent: test\r\naccept: */*\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    )
+    return head % len(body) + body
