@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,12 @@ _PATTERNS = tuple(
 _FLAGS = (
     hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
 )
+_NEVER_ALONE = frozenset(
+    place
+    for place, (name, _) in enumerate(_PATTERNS)
+    if name in ("ssrf.url_value", "path.script_upload", "path.absolute")
+)
+"""Patterns of facts that are too common to be worth a look unless another fact is there."""
 _NOTHING: frozenset[str] = frozenset()
 MAX_TOKENISED = 4096
 """Bytes of a value that the SQL and HTML tokenisers look at; the patterns see all of it."""
@@ -49,16 +54,23 @@ SEAM = b"\n"
 """Joins values for `nominate`: patterns take `^` and `$` as of lines, so each value is a line to them."""
 
 
-@cache
-def _scan(cache_dir: Path | None = None) -> Any:
-    database = open_database([Expression(pattern, _FLAGS) for _, pattern in _PATTERNS], cache_dir)
-    assert database is not None
-    return database.scan
+class _Database:
+    """The patterns compiled: in seconds, or from the cache in milliseconds."""
+
+    scan: Any = None
+
+    @classmethod
+    def load(cls, cache_dir: Path | None) -> Any:
+        database = open_database([Expression(pattern, _FLAGS) for _, pattern in _PATTERNS], cache_dir)
+        assert database is not None
+        cls.scan = database.scan
+        return cls.scan
 
 
 def warm(cache_dir: Path | None = None) -> None:
     """Build the database before the first value needs it; `cache_dir` keeps it for the next start."""
-    _scan(cache_dir)
+    if _Database.scan is None:
+        _Database.load(cache_dir)
 
 
 def facts_of(value: bytes, place: str) -> frozenset[str]:
@@ -96,11 +108,12 @@ def nominate(values: list[bytes]) -> list[bytes]:
 def _may_have_facts(joined: bytes) -> bool:
     if b"/*" in joined:
         return True
-    scan, hits = _scan(), []  # type: ignore[var-annotated]
+    hits: list[int] = []
+    scan = _Database.scan or _Database.load(None)
     for count, (text, _) in enumerate(decodings(joined), 1):
         for form in forms(text):
             scan(form, match_event_handler=_collect, context=hits)
-        if hits or count == MAX_TEXTS:
+        if count == MAX_TEXTS or (hits and not _NEVER_ALONE.issuperset(hits)):
             return True
     return False
 
@@ -117,7 +130,7 @@ def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]
 
 def _facts_of_text(text: bytes, place: str) -> set[str]:
     hits: list[int] = []
-    scan = _scan()
+    scan = _Database.scan or _Database.load(None)
     for form in forms(text):
         scan(form, match_event_handler=_collect, context=hits)
     if not hits:
