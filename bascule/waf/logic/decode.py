@@ -36,13 +36,13 @@ _BASE64 = re.compile(
     rb"(?<![A-Za-z0-9+/_-])((?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)[A-Za-z0-9+/_-]*+={0,2})"
 )
 _HEX = re.compile(rb"(?:0x|\bx')((?:[0-9A-Fa-f]{2}){4,}+)", re.IGNORECASE)
-_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]")
+_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]|\xf8\x80\x80[\x80-\x81][\x80-\xbf]|\xfc\x80\x80\x80[\x80-\x81][\x80-\xbf]")
 _UTF7 = re.compile(rb"\+(A[A-P][A-Za-z0-9+/]{1,40})-?")
 _FULLWIDTH = re.compile(rb"\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]")
 _CHAR_CODES = re.compile(rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(([0-9a-fA-Fx,\s]{4,4000})\)", re.IGNORECASE)
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _SIMPLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"b": b"\b"}
-_MAY_HIDE = re.compile(rb"%[0-9A-Fa-fuU]|&[#A-Za-z]|\\|0[xX]|[xX]\x27|[\xc0\xc1\xe0\xef\xf0]|\+A|\x00|[Cc][Hh][Aa]?[Rr]\(|[Cc]har[Cc]ode|[Cc]odePoint|" + _BASE64.pattern)
+_MAY_HIDE = re.compile(rb"%[0-9A-Fa-fuU]|&[#A-Za-z]|\\|0[xX]|[xX]\x27|[\xc0\xc1\xe0\xef\xf0\xf8\xfc]|\+A|\x00|[Cc][Hh][Aa]?[Rr]\(|[Cc]har[Cc]ode|[Cc]odePoint|" + _BASE64.pattern)
 
 
 def decodings(value: bytes) -> Iterator[tuple[bytes, How]]:

@@ -9,7 +9,7 @@ _WINDOWS = rb"(?:cmd(?:\.exe)?|powershell(?:\.exe)?|pwsh|dir|type|ipconfig|syste
 _ANY = rb"(?:" + _UNIX[3:-1] + rb"|" + _WINDOWS[3:-1] + rb")"
 _WEAK = rb"(?:id|date|set|find|sort|cut|file|test|at|w|who|last|host|source|start|more|less|head|tail|time|type|copy|move|del|net|reg|route|query|tree|md|rd|ver|vol|man|init|service|mail|nl|env|export|command|php|node|perl|ruby|lua|locate|which|df|du|ed|git|stat|expr|ps|ip|mount|groups|history|exec|eval|vi|tar|cp|mv|rm|su|dd|printf|true|rev|tee|ln|strings|zip|ftp|ssh|telnet|ping|curl|sh|ls|cat|sleep|echo|dir|pwd|nc)"
 _STRONG = rb"(?:cat|ls|whoami|uname|netstat|ifconfig|wget|curl|ncat|netcat|bash|zsh|ksh|csh|python[23]?|chmod|chown|mkdir|touch|sleep|nslookup|telnet|ssh|scp|tftp|killall|grep|egrep|awk|sed|tac|xxd|base64|gzip|unzip|crontab|nohup|sudo|passwd|useradd|adduser|hostname|lsof|strace|whereis|uptime|reboot|shutdown|systemctl|iptables|apt-get|socat|busybox|xterm|xargs|openssl|sendmail|mknod|mkfifo|vim|nano|readlink|phpinfo|ipconfig|systeminfo|tasklist|taskkill|netsh|schtasks|wmic|certutil|bitsadmin|mshta|rundll32|regsvr32|cscript|wscript|xcopy|icacls|tracert|findstr|powershell|pwsh|cmd|ping|pwd|dir|nc|sh|rm|echo|perl|ruby|printf)"
-_ARG = rb"(?:\s*$|\s*[;|&<>`)'\"#\n]|\s+[-/\w.$~*'\"\\{(])"
+_ARG = rb"(?:\s*$|\s*[;|&<>`)'\"\n]|\s+#|\s+[-/\w.$~*'\"\\{(])"
 
 FACTS = (
     Fact("shell.command_after_separator", "a separator followed by the name of a command", (
