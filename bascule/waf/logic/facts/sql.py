@@ -127,7 +127,7 @@ FACTS = (
         rb"\b(?:or|and|where|having)\s+\w+\s+(?:is\s+(?:not\s+)?null|not\s+in|in\s*\(|like\s+'?[%\w]|rlike\s|regexp\s|between\s+\S+\s+and\s|sounds\s+like)",
         rb"\bor\s+['\"]?\w{0,20}['\"]?\s*like\s*['\"]", rb"\bor\s+(?:not\s+)?\(?\d+\s*=\s*\d+", rb"\bor\s+\w+\s*[<>=]+\s*(?:\w+|'[^']*)\s*(?:--|#|$)",
     )),
-    Fact("sql.lone_quote", "a number or short word with a quote behind it, as one tries for errors", (rb"^-?\d{1,10}'{1,2}\)*$")),
+    Fact("sql.lone_quote", "a number with a quote behind it, as one tries for errors", (rb"^-?\d{1,10}'{1,2}\)*$",)),
     Fact("sql.where_clause", "a WHERE with a comparison of literals", (
         rb"\bwhere\s+\(*(?:\d+|'[^']{0,40}'|\"[^\"]{0,40}\")\s*(?:=|<|>|like)\s*\(?\s*['\"\d(s]", rb"\bas\s+\w+\s+where\s+\w", rb"\bwhere\s+[\w.`]+\s*(?:=|like|<|>|in|is)\s*\(?['\"\d@(]", rb"\bfrom\s+[\w.`]+\s+where\b",
     )),
