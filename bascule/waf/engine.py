@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bascule.waf.logic.inspector import Inspector
 from bascule.waf.matcher.database import load_patterns, store_patterns
 from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
 from bascule.waf.matcher.patterns import Patterns
@@ -49,6 +50,7 @@ class Waf:
         self.store = store if store is not None else LocalStore()
         self.clock, self.wall_clock = clock, wall_clock
         self.time_budget = settings.time_budget
+        self.logic = Inspector.load(settings.logic, cache_dir) if settings.logic not in ("", "bypass") else None
         self.nominator: Nominator = EveryRule()
         self.program = Program(
             Folded({n: FoldedPhase([], changes=[(-1, {})]) for n in range(1, 6)}, {}, {}, {}, NOTHING), {}

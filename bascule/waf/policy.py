@@ -45,10 +45,12 @@ class WafSettings:
     is read first, `directives_after` last. Limits are bytes, `time_budget` seconds; `on_budget` says
     whether a request whose time is used up passes ("open") or is refused ("closed"). `body_policy` "sniff"
     inspects a body by what it looks like where its Content-Type is missing, unknown or lies; "declared" goes
-    by the Content-Type alone. `protocol_rules` adds the recommended rules 200002-200004 (a body that cannot be parsed).
+    by the Content-Type alone. `logic` is the preset of the logic rules (`logic/engine.py`); empty: they do not run.
+    `protocol_rules` adds the recommended rules 200002-200004 (a body that cannot be parsed).
     """
 
     mode: str = "block"
+    logic: str = ""
     crs_dir: Path | None = None
     rules: tuple[Path, ...] = ()
     paranoia: int | None = None

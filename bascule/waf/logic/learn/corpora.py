@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from bascule.waf.logic.learn import attacks, honest
 from bascule.waf.logic.learn.grammar import texts
@@ -80,9 +81,9 @@ def _raw(text: str) -> bytes:
 
 
 def attack_values(folder: Path) -> Iterator[Sample]:
-    """Yield single attack payloads."""
+    """Yield single attack payloads, as an application sees them: lists have many in the form they are sent in."""
     for row in rows(folder / "attacks.jsonl.gz"):
-        yield Sample(row["class"], row["source"], text=_raw(row["text"]))
+        yield Sample(row["class"], row["source"], text=unquote_to_bytes(_raw(row["text"])))
 
 
 def attack_requests(folder: Path) -> Iterator[Sample]:

@@ -1,0 +1,94 @@
+"""The logic engine: values in, findings out. Start reading here for how a value is judged.
+
+`Logic.load` reads the rule set and builds the recognisers once, before the fork. `Logic.judge` looks at values one by one:
+what facts they show (`facts/`), which rules those fulfil, and whether the points of a family reach its threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bascule.waf.logic.facts import FACTS, facts_of, warm
+from bascule.waf.logic.rules import PRESETS, SHIPPED, Family, LogicRule, RuleBook, RuleBookError, read
+from bascule.waf.logic.values import Value
+
+__all__ = ["ALL_PRESETS", "Finding", "Logic", "RuleBookError"]
+
+ALL_PRESETS = ("bypass", "detect-only", *PRESETS, "block-all")
+"""`bypass` looks at nothing, `detect-only` judges as `standard` and refuses nothing, `block-all` refuses everything."""
+MEMORY = 8192
+"""Distinct sets of facts of which the judgement is remembered."""
+
+Facts = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a value does: the family, its points, the threshold it reached, and the rules, most points first."""
+
+    family: Family
+    points: int
+    threshold: int
+    rules: tuple[LogicRule, ...]
+    value: Value
+
+
+class Logic:
+    """A rule set at one preset. Immutable but for its memory, so that workers may inherit it."""
+
+    def __init__(self, book: RuleBook, preset: str = "standard") -> None:
+        if preset not in ALL_PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(ALL_PRESETS)}, not {preset!r}")
+        self.book, self.preset = book, preset
+        level = preset if preset in PRESETS else "standard"
+        self._families = [
+            (family, family.thresholds.of(level),
+             [(frozenset(rule.facts), rule) for rule in book.rules if rule.enabled and rule.family == family.name])
+            for family in book.families
+        ]  # fmt: skip
+        self._memory: dict[Facts, tuple[tuple[Family, int, int, tuple[LogicRule, ...]], ...]] = {}
+
+    @classmethod
+    def load(cls, preset: str = "standard", file: Path = SHIPPED, cache_dir: Path | None = None) -> Logic:
+        """Read a rule set and build what recognises facts; `cache_dir` keeps that for the next start.
+
+        Raises:
+            RuleBookError: the rule set cannot be used.
+            ValueError: there is no such preset.
+        """
+        logic = cls(read(file, frozenset(FACTS)), preset)
+        warm(cache_dir)
+        return logic
+
+    def judge(self, values: Iterable[Value]) -> list[Finding]:
+        """Return what was found in values, in their order; nothing for most requests."""
+        found: list[Finding] = []
+        for value in values:
+            facts = facts_of(value[2], value[0])
+            if facts:
+                found += [Finding(*each, value) for each in self.judge_facts(facts)]
+        return found
+
+    def judge_facts(self, facts: Facts) -> tuple[tuple[Family, int, int, tuple[LogicRule, ...]], ...]:
+        """Return (family, points, threshold, rules) for each family whose threshold a set of facts reaches."""
+        known = self._memory.get(facts)
+        if known is None:
+            known = tuple(
+                (family, points, threshold, tuple(sorted(rules, key=lambda rule: -rule.points)))
+                for family, points, threshold, rules in self.points(facts)
+                if points >= threshold
+            )
+            if len(self._memory) < MEMORY:
+                self._memory[facts] = known
+        return known
+
+    def points(self, facts: Facts) -> list[tuple[Family, int, int, list[LogicRule]]]:
+        """Return (family, points, threshold, rules that fire) of a set of facts, for every family with any points."""
+        scored = []
+        for family, threshold, rules in self._families:
+            fired = [rule for needed, rule in rules if needed <= facts]
+            if fired:
+                scored.append((family, sum(rule.points for rule in fired), threshold, fired))
+        return scored

@@ -1,0 +1,110 @@
+"""The logic engine in a transaction: what it finds becomes fired rules and a verdict, on the way SecLang's rules take.
+
+Exclusions hold for its rules as they do for others: by id, by tag, and for single parameters, cookies and fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bascule.waf.events import Evidence, FiredRule
+from bascule.waf.logic.engine import Finding, Logic
+from bascule.waf.logic.rules import Family, LogicRule, RuleBookError
+from bascule.waf.logic.values import Value, body_values, head_values
+from bascule.waf.seclang.macros import Macro
+from bascule.waf.seclang.model import Actions, Link, Rule
+from bascule.waf.seclang.syntax import WafLoadError
+
+if TYPE_CHECKING:
+    from bascule.waf.transaction import Transaction
+
+MAX_FIRED = 8
+"""Most rules one value adds to the event: those with most points tell the story."""
+ID_BLOCK_ALL = 899_999
+_COLLECTIONS = {"query": b"ARGS_GET", "body": b"ARGS_POST", "cookie": b"REQUEST_COOKIES", "name": b"ARGS_NAMES",
+                "path": b"REQUEST_FILENAME", "file": b"FILES", "upload": b"FILES_TMP_CONTENT"}  # fmt: skip
+_SEVERITY = {"critical": 2, "high": 3, "medium": 4, "low": 5}
+
+
+class Inspector:
+    """The logic rules of one firewall."""
+
+    def __init__(self, logic: Logic) -> None:
+        self._logic = logic
+        self._refuses = logic.preset != "detect-only"
+        self._blocks_all = logic.preset == "block-all"
+        families = {family.name: family for family in logic.book.families}
+        self._rules = {rule.id: _as_rule(rule, families[rule.family]) for rule in logic.book.rules}
+
+    @classmethod
+    def load(cls, preset: str, cache_dir: Path | None) -> Inspector:
+        """Load the shipped rules at a preset.
+
+        Raises:
+            WafLoadError: there is no such preset, or the rules cannot be used.
+        """
+        try:
+            return cls(Logic.load(preset, cache_dir=cache_dir))
+        except RuleBookError as error:
+            raise WafLoadError(error.file, 1, error.reason) from None
+        except ValueError as error:
+            raise WafLoadError("<settings>", 1, str(error)) from None
+
+    def judge_head(self, t: Transaction) -> None:
+        """Judge the request line and the header fields."""
+        if self._blocks_all:
+            t.intervene("deny", 403, b"", ID_BLOCK_ALL, b"the preset block-all refuses every request")
+            return
+        self._judge(t, head_values(t.target, t.headers))
+
+    def judge_body(self, t: Transaction, body: bytes) -> None:
+        """Judge the request body."""
+        self._judge(t, body_values(t.header(b"content-type") or b"", body))
+
+    def _judge(self, t: Transaction, values: Iterable[Value]) -> None:
+        for finding in self._logic.judge(values):
+            name = variable_of(finding.value)
+            rules = [rule for rule in finding.rules if not self._excluded(t, rule, name)]
+            if sum(rule.points for rule in rules) < finding.threshold:
+                continue
+            self._record(t, finding, rules, name)
+
+    def _excluded(self, t: Transaction, rule: LogicRule, name: bytes) -> bool:
+        if t.removals is None:
+            return False
+        known = self._rules[rule.id]
+        removed = t.removals.targets_for(known)
+        return t.removals.covers(known) or (removed is not None and removed(name))
+
+    def _record(self, t: Transaction, finding: Finding, rules: list[LogicRule], name: bytes) -> None:
+        value = finding.value.data
+        title = finding.family.title.encode()
+        points = b"%d points of %d in %b" % (finding.points, finding.threshold, name)
+        for each in rules[:MAX_FIRED]:
+            rule = self._rules[each.id]
+            evidence = Evidence(name, value, value, rule.head)
+            message = b"%b: %b" % (title, each.says.encode())
+            tags = tuple(tag.encode() for tag in rule.tag_texts)
+            t.fired.append(FiredRule(rule, message, points, tags, (evidence,), t.phase))
+            t.matched_rules.append(each.id)
+        if self._refuses:
+            t.intervene("deny", 403, b"", rules[0].id, b"%b (%b)" % (title, points))
+
+
+def variable_of(value: Value) -> bytes:
+    """Return the SecLang name of a value, which exclusions go by."""
+    place, name, _ = value
+    collection = _COLLECTIONS.get(place, b"REQUEST_HEADERS")
+    return b"%b:%b" % (collection, name) if name else collection
+
+
+def _as_rule(rule: LogicRule, family: Family) -> Rule:
+    """Return a rule in the form that events and exclusions know."""
+    tags = (f"logic/{family.name}", f"logic/{rule.name}", f"OWASP-2021/{family.owasp_2021[:3]}",
+            f"OWASP-2025/{family.owasp_2025[:3]}", *(f"CWE-{number}" for number in family.cwe))  # fmt: skip
+    facts = Macro(" and ".join(rule.facts), (), ())
+    actions = Actions(rule_id=rule.id, severity=_SEVERITY.get(family.risk, 4))
+    link = Link([], "logic", facts, False, actions, "logic/rules.json", rule.id)
+    return Rule([link], "logic/rules.json", 0, tags=frozenset(t.encode() for t in tags), tag_texts=tags)

@@ -1,0 +1,195 @@
+"""Learning: boosted trees find which facts go together; what they found is distilled into conjunctions with points.
+
+For each family the trees are trained on attacks of its classes against everything harmless. The facts that must hold on
+the way to a leaf are candidates for rules. A logistic regression whose weights cannot be negative and are charged for
+(L1) keeps the few that matter: a rule always speaks against a value, so adding up is safe to read and to edit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+
+from bascule.waf.logic.learn.families import EVASION, Kind
+from bascule.waf.logic.learn.matrix import Facts, Row
+
+Floats = NDArray[np.float64]
+
+STANDARD = 10
+"""The points the standard preset refuses at, where measurement asks for nothing else."""
+MAX_POINTS = 15
+BENIGN_WEIGHT = 3.0
+"""What all that is harmless weighs against all attacks: a false positive is worse than a miss."""
+LASSO = 3e-5
+DEPTH, TREES = 4, 80
+MAX_RULES = 80
+ROUNDS = 12
+TOLERATED = 3
+"""Harmless hosts and texts that one family may refuse before learning goes another round, in which they weigh double."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A rule that was distilled."""
+
+    facts: tuple[str, ...]
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Distinct sets of facts of one family's languages, each with its weight among attacks and harmless texts."""
+
+    sets: list[Facts]
+    attacks: Floats
+    harmless: Floats
+    seen: Floats
+    """On how many harmless hosts each was seen (texts by themselves count a half)."""
+
+
+def usable(kind: Kind, names: Iterable[str]) -> list[str]:
+    """Return the facts that rules of a family may use."""
+    return [name for name in names if name.partition(".")[0] in (*kind.languages, EVASION)]
+
+
+def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
+    """Weigh what rows show: every source of attacks alike (by its root), every harmless host alike."""
+    allowed = frozenset(usable(kind, facts))
+    own = frozenset(name for name in allowed if not name.startswith(EVASION))
+    attacks: dict[str, Counter[Facts]] = defaultdict(Counter)
+    harmless: dict[Facts, set[str]] = defaultdict(set)
+    alone: Counter[Facts] = Counter()
+    for row in rows:
+        sets = {shown & allowed for shown in row.shown if shown & own}
+        if not row.attack:
+            for shown in sets:
+                if row.whole:
+                    harmless[shown].add(row.host)
+                else:
+                    alone[shown] += 1
+        elif row.label in kind.classes and sets:
+            attacks[row.source][max(sets, key=len)] += 1
+    weights: dict[Facts, float] = defaultdict(float)
+    for counts in attacks.values():
+        total = sum(counts.values())
+        for shown, count in counts.items():
+            weights[shown] += math.sqrt(total) * count / total
+    blame = {shown: len(harmless.get(shown, ())) + 0.5 * alone[shown] for shown in {*harmless, *alone}}
+    sets_ = sorted({*weights, *blame}, key=sorted)
+    seen = np.array([blame.get(shown, 0.0) for shown in sets_])
+    return Examples(sets_, _share(np.array([weights.get(shown, 0.0) for shown in sets_])), _share(seen), seen)
+
+
+def _share(weights: Floats) -> Floats:
+    total = float(weights.sum())
+    return weights / total if total else weights
+
+
+def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> list[Learned]:
+    """Return the rules of a family, most points first; none if there is nothing to learn from."""
+    known = examples(kind, rows, facts)
+    if not known.sets or not known.attacks.any():
+        return []
+    candidates = _candidates(kind, known, usable(kind, facts), seed)
+    matrix = _incidence(known, candidates)
+    learned: list[Learned] = []
+    for _ in range(ROUNDS):
+        learned = _distil(known, matrix, candidates)
+        wrong = np.array([_points(learned, shown) >= STANDARD for shown in known.sets]) & (known.seen > 0)
+        if known.seen[wrong].sum() <= TOLERATED:
+            break
+        known = replace(known, harmless=np.where(wrong, known.harmless * 2, known.harmless))
+    return learned
+
+
+def _points(learned: list[Learned], shown: Facts) -> int:
+    return sum(rule.points for rule in learned if shown.issuperset(rule.facts))
+
+
+def _candidates(kind: Kind, known: Examples, names: list[str], seed: int) -> list[Facts]:
+    """Return the single facts, and the conjunctions on the ways to the leaves of boosted trees."""
+    index = {name: number for number, name in enumerate(names)}
+    table = np.zeros((len(known.sets), len(names)))
+    for row, shown in enumerate(known.sets):
+        for name in shown:
+            table[row, index[name]] = 1
+    found: set[Facts] = {frozenset((name,)) for name in names if not name.startswith(EVASION)}
+    for shown in known.sets:
+        found.update(frozenset(pair) for pair in combinations(sorted(shown), 2) if len(shown) <= 8)
+    both = np.vstack([table, table])
+    label = np.repeat([1, 0], len(known.sets))
+    weight = np.concatenate([known.attacks, known.harmless * BENIGN_WEIGHT])
+    keep = weight > 0
+    trees = lightgbm.train(
+        {"objective": "binary", "num_leaves": 12, "max_depth": DEPTH, "learning_rate": 0.15, "min_data_in_leaf": 1,
+         "min_sum_hessian_in_leaf": 1e-4, "verbose": -1, "seed": seed, "deterministic": True, "num_threads": 1},
+        lightgbm.Dataset(both[keep], label[keep], weight=weight[keep] * 1000), TREES,
+    )  # fmt: skip
+    for tree in trees.dump_model()["tree_info"]:
+        _walk(tree["tree_structure"], names, frozenset(), found)
+    own = tuple(f"{language}." for language in kind.languages)
+    return sorted((facts for facts in found if 1 <= len(facts) <= DEPTH and any(f.startswith(own) for f in facts)), key=sorted)
+
+
+def _walk(node: dict[str, object], names: list[str], held: Facts, found: set[Facts]) -> None:
+    """Collect the facts that hold on each way down; what must be absent is left out."""
+    if held:
+        found.add(held)
+    if "split_feature" in node:
+        _walk(node["left_child"], names, held, found)  # type: ignore[arg-type]
+        _walk(node["right_child"], names, held | {names[node["split_feature"]]}, found)  # type: ignore[index]
+
+
+def _distil(known: Examples, matrix: csr_matrix, candidates: list[Facts]) -> list[Learned]:
+    """Choose among candidates by a non-negative, charged-for logistic regression; turn weights into points."""
+    support = np.asarray((matrix > 0).T @ (known.attacks > 0)).ravel()
+    kept = [i for i in range(len(candidates)) if support[i] >= 1]
+    weights, base = _regress(matrix[:, kept], known)
+    order = np.argsort(-weights)[:MAX_RULES]
+    chosen = [kept[i] for i in order if weights[i] > 0.05]
+    weights, base = _regress(matrix[:, chosen], known)
+    if base >= 0:
+        return []
+    points = np.minimum(np.round(weights * STANDARD / -base), MAX_POINTS).astype(int)
+    learned = [Learned(tuple(sorted(candidates[i])), int(p)) for i, p in zip(chosen, points, strict=True) if p >= 1]
+    return sorted(learned, key=lambda rule: (-rule.points, rule.facts))
+
+
+def _incidence(known: Examples, candidates: list[Facts]) -> csr_matrix:
+    cells = [
+        (row, column)
+        for row, shown in enumerate(known.sets)
+        for column, facts in enumerate(candidates)
+        if facts <= shown
+    ]
+    rows, columns = zip(*cells, strict=True)
+    return csr_matrix((np.ones(len(cells)), (rows, columns)), shape=(len(known.sets), len(candidates)))
+
+
+def _regress(matrix: csr_matrix, known: Examples) -> tuple[Floats, float]:
+    """Return the weights of the columns, none negative, and the base that all start from."""
+    attacks, harmless = known.attacks, known.harmless * BENIGN_WEIGHT
+    harmless_total = BENIGN_WEIGHT / 3
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        weights, base = x[:-1], x[-1]
+        score = matrix @ weights + base
+        clean = np.logaddexp(0.0, base)  # what shows nothing at all and is harmless
+        value = attacks @ np.logaddexp(0.0, -score) + harmless @ np.logaddexp(0.0, score) + harmless_total * clean
+        slope = -attacks / (1 + np.exp(np.clip(score, -60, 60))) + harmless / (1 + np.exp(-np.clip(score, -60, 60)))
+        gradient = np.append(matrix.T @ slope + LASSO, slope.sum() + harmless_total / (1 + np.exp(-base)))
+        return float(value + LASSO * weights.sum()), gradient
+
+    count = matrix.shape[1]
+    start = np.append(np.full(count, 0.1), -2.0)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, 12.0)] * count + [(-12.0, -0.5)], options={"maxiter": 400})
+    return found.x[:-1], float(found.x[-1])

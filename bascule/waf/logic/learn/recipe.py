@@ -1,0 +1,100 @@
+"""The recipe: from corpora to `rules.json`, and how well that does on what it was not shown."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+from bascule.waf.logic.facts import ALL, FACTS
+from bascule.waf.logic.learn import corpora
+from bascule.waf.logic.learn.corpora import Sample
+from bascule.waf.logic.learn.families import KINDS
+from bascule.waf.logic.learn.fit import Learned, learn
+from bascule.waf.logic.learn.matrix import Row
+from bascule.waf.logic.learn.measure import Rate, Rules, Thresholds, rates, thresholds
+from bascule.waf.logic.rules import FORMAT, PRESETS, Family, LogicRule, Rates, RuleBook, Threshold
+
+FIRST_ID = 800_000
+FOLDS = 5
+_SAYS = {fact.name: fact.says for fact in ALL}
+
+
+def samples(folder: Path, seed: int, excluded: Collection[str] = ()) -> Iterable[Sample]:
+    """Return all samples to learn from: the corpora in `folder`, and what the grammars make; not `excluded` sources."""
+    everything = chain(
+        corpora.attack_values(folder),
+        corpora.attack_requests(folder),
+        corpora.benign_values(folder),
+        corpora.benign_requests(folder),
+        corpora.generated(seed),
+    )
+    return (sample for sample in everything if not any(name in sample.source for name in excluded))
+
+
+def train(rows: Sequence[Row], seed: int) -> tuple[dict[str, list[Learned]], dict[str, dict[str, int]]]:
+    """Return the rules of each family that has any, and its thresholds."""
+    rules = {kind.name: learn(kind, rows, FACTS, seed) for kind in KINDS}
+    rules = {family: learned for family, learned in rules.items() if learned}
+    return rules, thresholds(rules, rows)
+
+
+def fold_of(row: Row) -> int:
+    """Return the part a row is in: all of a source of attacks, or all of a harmless host, is in one."""
+    group = row.host if row.whole and not row.attack else row.source
+    return zlib.crc32(group.encode()) % FOLDS
+
+
+def cross_validate(rows: Sequence[Row], seed: int, preset: str) -> dict[tuple[str, str], Rate]:
+    """Return rates by (label, source), each measured with rules that saw neither the source nor the host."""
+    found: dict[tuple[str, str], Rate] = {}
+    parts = [fold_of(row) for row in rows]
+    for fold in range(FOLDS):
+        rules, limits = train([row for row, part in zip(rows, parts, strict=True) if part != fold], seed)
+        held = [row for row, part in zip(rows, parts, strict=True) if part == fold]
+        for key, rate in rates(rules, limits, held, preset).items():
+            total = found.setdefault(key, Rate())
+            total.refused += rate.refused
+            total.total += rate.total
+    return found
+
+
+def book(rules: Rules, limits: Thresholds, rows: Sequence[Row], version: str, recipe: dict[str, str]) -> RuleBook:
+    """Return the rule set of what was learned, every rule with its measured rates."""
+    numbers = {kind.name: number for number, kind in enumerate(KINDS, 1)}
+    families = tuple(
+        Family(
+            name=kind.name, number=numbers[kind.name], title=kind.title, says=kind.says, risk=kind.risk, answer=kind.answer,
+            owasp_2021=kind.owasp_2021, owasp_2025=kind.owasp_2025, cwe=kind.cwe,
+            thresholds=Threshold(*(limits[kind.name][preset] for preset in PRESETS)),
+        )
+        for kind in KINDS if kind.name in rules
+    )  # fmt: skip
+    shipped = tuple(
+        LogicRule(
+            id=FIRST_ID + 1000 * numbers[family] + number, family=family, name=name_of(rule.facts), facts=rule.facts,
+            points=rule.points, says="; ".join(_SAYS[fact] for fact in rule.facts), measured=measured,
+        )
+        for family, learned in rules.items()
+        for number, (rule, measured) in enumerate(zip(learned, _measure(family, learned, rows), strict=True), 1)
+    )  # fmt: skip
+    return RuleBook(FORMAT, version, recipe, families, shipped)
+
+
+def name_of(facts: Sequence[str]) -> str:
+    """Return the name of a rule: what its facts are called, the languages once."""
+    return "-and-".join(fact.replace(".", "-").replace("_", "-") for fact in facts)
+
+
+def _measure(family: str, learned: Sequence[Learned], rows: Sequence[Row]) -> list[Rates]:
+    """Return for each rule the percentages of the family's attacks and of harmless requests in which it fires."""
+    classes = next(kind.classes for kind in KINDS if kind.name == family)
+    attacks = [row for row in rows if row.label in classes]
+    browsers = [row for row in rows if row.whole and not row.attack]
+
+    def share(rule: Learned, among: Sequence[Row]) -> float:
+        hits = sum(any(shown.issuperset(rule.facts) for shown in row.shown) for row in among)
+        return round(100 * hits / len(among), 3) if among else 0.0
+
+    return [Rates(share(rule, attacks), share(rule, browsers)) for rule in learned]
