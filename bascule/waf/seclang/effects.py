@@ -53,6 +53,11 @@ class Names:
         return _inside(self, other) or _inside(other, self)
 
     @property
+    def listed(self) -> bool:
+        """Whether every name is known exactly."""
+        return not (self.prefixes or self.inside or self.everything)
+
+    @property
     def empty(self) -> bool:
         return not (self.exact or self.prefixes or self.everything or self.inside)
 

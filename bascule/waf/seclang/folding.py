@@ -157,23 +157,35 @@ class _Folder:
         self.scratch.enter(self.state)
         matched = evaluate(self.scratch, BoundRule(rule))
         silent = not self.scratch.fired and self.scratch.would is None and self.scratch.allow_scope is None
+        written = matched or not self.scratch.tx_shared
+        if written and fact.writes.meets(self.touched) and (not matched or not fact.writes.listed):
+            return False  # which of the names that a request may have changed it sets back is not known
         return not matched or (silent and not rule.head.actions.skip)
 
     def _carry_out(self, folded: FoldedPhase, rule: Rule, index: int, fact: Effects) -> int:
         """Take over the result `_foldable` has just computed. Return where it skips to."""
         scratch = self.scratch
         self.dropped[rule.rule_id] = "decided at load"
-        if not scratch.tx_shared:
-            before, after = self.state, scratch.tx
-            names = before.keys() | after.keys()
-            changed = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
+        before, after = self.state, scratch.tx
+        names = before.keys() | after.keys() | (fact.writes.exact if scratch.matched_rules else frozenset())
+        changed = {
+            name: after.get(name)
+            for name in names
+            if before.get(name) != after.get(name) or (scratch.matched_rules and self._resets(name, fact))
+        }
+        if changed:
             self.state = dict(after)
             if not self.seen.meets(fact.writes) and rule.phase == 1:
                 self.template.update({k: v for k, v in changed.items() if v is not None})
-            elif changed:
+            else:
                 folded.assigned[index] = changed
             folded.changes.append((index, dict(self.state)))
         return folded.marker_after(scratch.skip_after, index) if scratch.skip_after else -1
+
+    def _resets(self, name: bytes, fact: Effects) -> bool:
+        """Whether a name that a request may have changed is set back, as 949059 does between two sums of scores."""
+        this = Names(frozenset({name}))
+        return this.meets(fact.writes) and this.meets(self.touched)
 
     def _pristine(self, folded: FoldedPhase, rule: Rule, index: int, until: int) -> int:
         """Follow a fixed rule on the TX that holds as long as no request-dependent rule matched."""
