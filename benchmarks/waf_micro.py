@@ -20,13 +20,15 @@ from bascule.waf.engine import ConnectionFacts, Transaction, Waf, WafSettings
 Headers = list[tuple[bytes, bytes]]
 AGENTS = (
     b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
-    b"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15",
+    b"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 "
+    b"Safari/605.1.15",
     b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
 )
 WORDS = (
-    "garden shoes winter summer blue green table lamp chair offer basket order invoice customer street house window "
-    "music travel book paper coffee kitchen bicycle mountain river forest city museum"
-).split()
+    "garden", "shoes", "winter", "summer", "blue", "green", "table", "lamp", "chair", "offer", "basket", "order",
+    "invoice", "customer", "street", "house", "window", "music", "travel", "book", "paper", "coffee", "kitchen",
+    "bicycle", "mountain", "river", "forest", "city", "museum",
+)  # fmt: skip
 
 
 class Requests:
@@ -46,12 +48,14 @@ class Requests:
 
     def target(self) -> bytes:
         path = f"/{self.word()}/{self.word()}-{self._random.randrange(10**6)}"
-        pairs = [("page", str(self._random.randrange(1000))), ("q", f"{self.word()}+{self.word()}"), ("sort", self.word())]
+        page = str(self._random.randrange(1000))
+        pairs = [("page", page), ("q", f"{self.word()}+{self.word()}"), ("sort", self.word())]
         query = "&".join(f"{name}={value}" for name, value in pairs[: self._random.randint(1, 3)])
         return f"{path}?{query}".encode()
 
     def headers(self, *extra: tuple[bytes, bytes]) -> Headers:
-        cookies = f"sid={self.token(32)}; _ga=GA1.2.{self._random.randrange(10**9)}.{self._random.randrange(10**9)}; theme=dark"
+        numbers = f"{self._random.randrange(10**9)}.{self._random.randrange(10**9)}"
+        cookies = f"sid={self.token(32)}; _ga=GA1.2.{numbers}; theme=dark"
         return [
             (b"host", b"shop.example.com"),
             (b"user-agent", self._random.choice(AGENTS)),
@@ -79,7 +83,8 @@ class Requests:
     def json(self, size: int) -> bytes:
         items: list[dict[str, object]] = []
         while len(json.dumps(items)) < size:
-            items.append({"id": self._random.randrange(10**6), "name": self.text(2), "note": self.text(6), "active": True})
+            number = self._random.randrange(10**6)
+            items.append({"id": number, "name": self.text(2), "note": self.text(6), "active": True})
         return json.dumps({"items": items, "cursor": self.token(20)}).encode()
 
 
@@ -107,7 +112,7 @@ WORKLOADS: dict[str, tuple[Callable[[Requests], Prepared], int]] = {
     "form POST 64 KiB": (post(FORM, 65536, Requests.form), 60),
     "JSON POST 64 KiB": (post(JSON, 65536, Requests.json), 60),
 }
-RESPONSE: Headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"5120"), (b"server", b"origin")]
+RESPONSE: Headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"5120")]
 
 
 def drive(waf: Waf, connection: ConnectionFacts, request: Prepared) -> Transaction:

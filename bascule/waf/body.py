@@ -40,6 +40,18 @@ class BodyView(RequestView):
         "xml_into_args",
     )  # fmt: skip
 
+    args_post: Pairs
+    body_error: int
+    body_error_message: bytes
+    body_length: int
+    body_seen: bool
+    body_processor: bytes | None
+    inbound_data_error: int
+    outbound_data_error: int
+    request_body_variable: bytes
+    response_headers: Pairs
+    status: int
+
     def reset_body(self) -> None:
         config = self.config
         self._buffer = bytearray()

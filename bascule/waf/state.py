@@ -29,6 +29,8 @@ class RuleState:
     )  # fmt: skip
 
     config: Config
+    highest_severity: int
+    tx: dict[bytes, bytes]
     store: CollectionStore
     time: float
     current_rule: Rule | None

@@ -7,7 +7,7 @@ The proxy calls, in this order: `request_head`, `request_body` (any number of ti
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bascule.waf.body import BodyView
@@ -34,8 +34,8 @@ class Transaction(BodyView):
     """See the module. Not thread-safe; made by `Waf.begin`."""
 
     __slots__ = (
-        "_unique_id", "allow_scope", "audit_engine", "clock", "deadline", "exhausted", "fired",
-        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rule_engine", "skip", "skip_after", "spent",
+        "_last", "_unique_id", "allow_scope", "audit_engine", "clock", "deadline", "exhausted", "fired",
+        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest", "rule_engine", "skip", "skip_after", "spent",
         "started", "verdict", "waf", "would",
     )  # fmt: skip
 
@@ -48,6 +48,10 @@ class Transaction(BodyView):
         self.clock: Callable[[], float] = waf.clock
         self.started = self.clock()
         self.deadline = 0.0
+        """When to leave off: the end of the time budget, or of the present turn."""
+        self._last = 0.0
+        self.rest: tuple[PhaseProgram, Sequence[int], int] | None = None
+        """Where the phase goes on, if only its turn was over: see `go_on`."""
         self.spent = 0.0
         self.phase = 0
         self.rule_engine = config.rule_engine
@@ -91,8 +95,11 @@ class Transaction(BodyView):
         """Whether `request_body` should be given the body."""
         return self.request_body_access and self.rule_engine != "Off"
 
-    def request_end(self) -> Verdict | None:
-        """Phase 2: call it once the body is complete, or at once if there is none."""
+    def request_end(self, turn: float = 0.0) -> Verdict | None:
+        """Phase 2: call it once the body is complete, or at once if there is none.
+
+        With `turn`, it leaves off after about so many seconds, `rest` is set, and `go_on` is to be called.
+        """
         if self.rule_engine == "Off":
             return None
         began = self.clock()
@@ -100,9 +107,18 @@ class Transaction(BodyView):
             if self.waf.logic is not None and self.verdict is None:
                 self.phase = 2
                 self.waf.logic.judge_body(self, bytes(self._buffer))
-            self.process_body()
+            if self.waf.rules.rules or self.waf.logic is None:
+                self.process_body()
             self.mask |= self.waf.nominator.body(self)
-        return self._run(2, began)
+        return self._run(2, began, turn)
+
+    def go_on(self, turn: float) -> Verdict | None:
+        """Go on with the phase for another turn."""
+        began = self.clock()
+        self._set_deadline(began, turn)
+        self.waf.program.go_on(self)
+        self.spent += self.clock() - began
+        return self.verdict
 
     def response_head(self, status: int, headers: Pairs) -> Verdict | None:
         """Phase 3. Header names are lower case."""
@@ -140,21 +156,32 @@ class Transaction(BodyView):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def _run(self, phase: int, began: float) -> Verdict | None:
+    def _run(self, phase: int, began: float, turn: float = 0.0) -> Verdict | None:
         if phase != 5 and self.verdict is not None:
             return self.verdict
         self.phase = phase
-        self.deadline = began + self.waf.time_budget - self.spent
+        self._set_deadline(began, turn)
+        self.rest = None
         self.waf.program.run(self, phase)
         self.spent += self.clock() - began
         return self.verdict
 
+    def _set_deadline(self, began: float, turn: float) -> None:
+        self.deadline = self._last = began + self.waf.time_budget - self.spent
+        if turn and began + turn < self._last:
+            self.deadline = began + turn
+
     def over_budget(self) -> bool:
-        """Whether the time for this transaction is used up; notes it, and blocks if the policy is closed."""
+        """Whether to leave off: the turn is over, or the time for this transaction is used up.
+
+        The latter is noted, and blocks if the policy is closed.
+        """
         if self.exhausted:
             return True
-        if self.phase == 5 or self.clock() < self.deadline:
+        if self.phase == 5 or (now := self.clock()) < self.deadline:
             return False
+        if now < self._last:
+            return True
         self.exhausted = True
         policy = self.waf.settings.on_budget
         self.notes.append(f"time budget of {self.waf.time_budget:g} s used up in phase {self.phase}: fail {policy}")

@@ -93,10 +93,16 @@ class Patterns:
         key = f"{flags}:{pattern.decode('latin-1')}"
         if key not in self.known:
             found = _ask(pattern, flags)
-            least = least_length(pattern)
-            self.known[key] = None if found is None else [(found.text.decode("latin-1"), *found[1:-1], least)]
+            self.known[key] = None
+            if found is not None:
+                text = found.text.decode("latin-1")
+                self.known[key] = [(text, found.flags, found.seam, found.linear, least_length(pattern))]
         known = self.known[key]
-        return None if known is None else [Expression(text.encode("latin-1"), *rest) for text, *rest in known]
+        if known is None:
+            return None
+        return [
+            Expression(text.encode("latin-1"), bits, seam, linear, least) for text, bits, seam, linear, least in known
+        ]
 
 
 _NEEDS: dict[str, tuple[bytes, ...]] = {

@@ -89,7 +89,7 @@ def evaluate(t: Transaction, bound: BoundRule) -> bool:
 
 
 def matches(link: BoundLink, value: bytes, test: Callable[[bytes], object] | None = None) -> bool:
-    """Whether a link (its operator has no macros, or is given as `test`) matches one value. No action is carried out."""
+    """Whether a link (its operator has no macros, or is `test`) matches one value. No action is carried out."""
     test = test or link.evaluate
     assert test is not None
     if link.actions.multi_match:
@@ -196,12 +196,9 @@ def _full_match(t: Transaction, bound: BoundRule, evidence: list[Evidence]) -> N
             t.sanitise(link.actions.sanitise)
     text = message.expand(t) if message else b""
     if rule.log or rule.audit_log:
-        t.fired.append(
-            FiredRule(
-                rule, text, logdata.expand(t) if logdata else b"", tuple(tag.expand(t) for l in rule.links for tag in l.actions.tags),
-                tuple(evidence), t.phase,
-            )
-        )  # fmt: skip
+        tags = tuple(tag.expand(t) for link in rule.links for tag in link.actions.tags)
+        data = logdata.expand(t) if logdata else b""
+        t.fired.append(FiredRule(rule, text, data, tags, tuple(evidence), t.phase))
     t.matched_rules.append(rule.rule_id)
     if head.skip:
         t.skip = head.skip

@@ -79,7 +79,7 @@ class PhaseProgram:
 
 def _disturbs(rule: Rule, fixed: list[Rule]) -> bool:
     """Whether a match may take away a fixed rule, or jump: then the pristine walk no longer holds."""
-    removals = Removals()
+    removals, touches_tx = Removals(), False
     for link in rule.links:
         if link.actions.skip or link.actions.skip_after:
             return True
@@ -88,9 +88,8 @@ def _disturbs(rule: Rule, fixed: list[Rule]) -> bool:
             if how is not None:
                 removals.add(how, action.argument.value)
             elif action.name == "ctl" and action.argument.name.startswith("ruleremovetarget"):
-                if any(target.variable.source == TX for target in action.argument.value[1]):
-                    return True
-    return any(removals.covers(other) for other in fixed)
+                touches_tx |= any(target.variable.source == TX for target in action.argument.value[1])
+    return touches_tx or any(removals.covers(other) for other in fixed)
 
 
 def _is_lazy(rule: Rule, disturbs: bool) -> bool:
@@ -135,10 +134,24 @@ class Program:
             t.pristine = False
             self._walk(t, program, program.merged(candidates), 0)
         else:
-            if candidates:
-                self._pristine(t, program, candidates)
-            if t.pristine:
-                t.tx, t.tx_shared = program.final, True
+            self._from(t, program, candidates, 0)
+
+    def go_on(self, t: Transaction) -> None:
+        """Go on with a phase that was left because its turn was over (`Transaction.rest`)."""
+        if t.rest is None:
+            return
+        (program, rules, index), t.rest = t.rest, None
+        if t.pristine:
+            self._from(t, program, tuple(rules), index)
+        else:
+            self._walk(t, program, list(rules), index)
+
+    def _from(self, t: Transaction, program: PhaseProgram, candidates: tuple[int, ...], start: int) -> None:
+        """Evaluate candidates from `start` on, and leave TX as the phase leaves it where none of them touched it."""
+        if candidates:
+            self._pristine(t, program, candidates, start)
+        if t.pristine and t.rest is None:
+            t.tx, t.tx_shared = program.final, True
 
     @staticmethod
     def _allowed(t: Transaction, phase: int) -> bool:
@@ -167,13 +180,14 @@ class Program:
                     t.tx, t.tx_shared = program.state_before(index), True
                     evaluate(t, program.rules[index])
 
-    def _pristine(self, t: Transaction, program: PhaseProgram, candidates: tuple[int, ...]) -> None:
+    def _pristine(self, t: Transaction, program: PhaseProgram, candidates: tuple[int, ...], start: int) -> None:
         """Evaluate candidates on the TX of their places; leave for `_walk` as soon as one changes it."""
         self._catch_up(t)
         for index in candidates:
-            if program.dead and program.is_dead(index):
+            if index < start or (program.dead and program.is_dead(index)):
                 continue
             if t.over_budget():
+                t.rest = None if t.exhausted else (program, candidates, index)
                 return
             t.tx, t.tx_shared = program.state_before(index), True
             matched = evaluate(t, program.rules[index])
@@ -201,6 +215,7 @@ class Program:
                         t.set_member("TX", name, value)
                 continue
             if t.over_budget():
+                t.rest = None if t.exhausted else (program, order, index)
                 return
             if evaluate(t, rules[index]):
                 if t.allow_scope is not None or (t.verdict is not None and t.phase != 5):

@@ -135,7 +135,17 @@ _scalar(
     TIME_YEAR=_local("%Y"),
     RESOURCE_KEY=lambda t: t.collection_key("RESOURCE"),
 )
-_collection(PART, FILES=lambda t: t.multipart_pairs("files"), FILES_NAMES=lambda t: t.multipart_pairs("files_names"), FILES_SIZES=lambda t: t.multipart_pairs("files_sizes"), FILES_TMPNAMES=lambda t: (), FILES_TMP_CONTENT=lambda t: t.multipart_pairs("files_tmp_content"), MULTIPART_FILENAME=lambda t: t.multipart_pairs("multipart_filename"), MULTIPART_NAME=lambda t: t.multipart_pairs("multipart_name"), MULTIPART_PART_HEADERS=lambda t: t.multipart_pairs("part_headers"))  # fmt: skip
+_collection(
+    PART,
+    FILES=lambda t: t.multipart_pairs("files"),
+    FILES_NAMES=lambda t: t.multipart_pairs("files_names"),
+    FILES_SIZES=lambda t: t.multipart_pairs("files_sizes"),
+    FILES_TMPNAMES=lambda t: (),
+    FILES_TMP_CONTENT=lambda t: t.multipart_pairs("files_tmp_content"),
+    MULTIPART_FILENAME=lambda t: t.multipart_pairs("multipart_filename"),
+    MULTIPART_NAME=lambda t: t.multipart_pairs("multipart_name"),
+    MULTIPART_PART_HEADERS=lambda t: t.multipart_pairs("part_headers"),
+)
 _scalar(PART, FILES_COMBINED_SIZE=lambda t: _number(t.files_combined_size) if t.multipart_seen else b"")
 
 
