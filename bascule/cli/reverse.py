@@ -31,11 +31,26 @@ class WafRules(StrEnum):
     both = "both"
 
 
+class WafPreset(StrEnum):
+    """How much the logic rules take for an attack."""
+
+    bypass = "bypass"
+    detect_only = "detect-only"
+    basic = "basic"
+    standard = "standard"
+    advanced = "advanced"
+    pci_dss = "pci-dss"
+    block_all = "block-all"
+
+
 def reverse(
     listen: Annotated[str, typer.Option(help="Where to listen: 127.0.0.1:8080, [::1]:8080 or unix:/path.")],
     to: Annotated[list[str], typer.Option(help="A server: http://127.0.0.1:9001. Several are balanced.")],
     waf: Annotated[WafMode, typer.Option(help="Web application firewall.")] = WafMode.off,
-    rules: Annotated[WafRules, typer.Option(help="Rules of the firewall.")] = WafRules.crs,
+    rules: Annotated[
+        WafRules | None, typer.Option(help="Rules of the firewall: logic, unless --crs is given.", show_default=False)
+    ] = None,
+    preset: Annotated[WafPreset, typer.Option(help="How strict the logic rules are.")] = WafPreset.standard,
     crs: Annotated[Path | None, typer.Option(help="Folder of the OWASP Core Rule Set.")] = None,
     paranoia: Annotated[int, typer.Option(min=1, max=4, help="Paranoia level of the Core Rule Set.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 means one per core.")] = 0,
@@ -53,7 +68,8 @@ def reverse(
                 to=to,
                 workers=workers,
                 waf=waf.value,
-                rules=rules.value,
+                rules=rules.value if rules else "",
+                preset=preset.value,
                 crs=str(crs or ""),
                 paranoia=paranoia,
                 tls_cert=str(tls_cert or ""),

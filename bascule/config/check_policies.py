@@ -179,22 +179,24 @@ def check_waf(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
     place = (*path, "waf")
     if waf.mode == "off":
         return
-    if waf.rules != "crs":
+    if waf.rules == "both" and not waf.crs:
         findings.error(
             (*place, "rules"),
-            f"rules: {waf.rules} is not available in this version, which has no logic rules yet",
-            "write rules: crs, and crs: the folder of the OWASP Core Rule Set",
+            "rules: both needs the OWASP Core Rule Set: give its folder as crs: DIR",
+            "write rules: logic to do without it",
         )
         return
-    if not waf.crs and not waf.directives:
+    if waf.rules == "crs" and not waf.crs and not waf.directives:
         findings.error(
             place,
-            f"mode {waf.mode} needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your "
+            f"rules: crs needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your "
             "own as directives: [FILE]",
             "get version 4 from https://github.com/coreruleset/coreruleset/releases and unpack it",
         )
         return
-    if waf.crs and (fault := crs_fault(waf.crs)):
+    if waf.crs and waf.rules == "logic":
+        findings.warn((*place, "crs"), "the Core Rule Set is not used with rules: logic", "write rules: both")
+    elif waf.crs and (fault := crs_fault(waf.crs)):
         findings.error((*place, "crs"), fault)
     for index, file in enumerate(waf.directives):
         if not os.access(file, os.R_OK) or not os.path.isfile(file):

@@ -31,7 +31,8 @@ def reverse_config(
     to: Sequence[str],
     workers: int = 0,
     waf: str = "off",
-    rules: str = "crs",
+    rules: str = "",
+    preset: str = "standard",
     crs: str = "",
     paranoia: int = 1,
     tls_cert: str = "",
@@ -41,7 +42,8 @@ def reverse_config(
 ) -> Config:
     """Return the configuration of a quick reverse proxy that accepts any host and limits nobody.
 
-    Servers that are ``https://`` are verified; several are balanced. Raises ConfigError in terms of the options.
+    Servers that are ``https://`` are verified; several are balanced. Without `rules` the firewall goes by the
+    Core Rule Set where its folder is given, else by the logic rules. Raises ConfigError in terms of the options.
     """
     if bool(tls_cert) != bool(tls_key):
         raise _error("--tls-key" if tls_cert else "--tls-cert", "--tls-cert and --tls-key belong together")
@@ -54,7 +56,13 @@ def reverse_config(
         "listen": [listener],
         "workers": workers,
         "sites": {"*": {"routes": {"/": {"servers": list(to), "balance": "least-connections"}}}},
-        "waf": {"mode": waf, "rules": rules, "crs": os.path.abspath(crs) if crs else "", "paranoia": paranoia},
+        "waf": {
+            "mode": waf,
+            "rules": rules or ("crs" if crs else "logic"),
+            "preset": preset,
+            "crs": os.path.abspath(crs) if crs else "",
+            "paranoia": paranoia,
+        },
         "access_log": {"path": access_log, "format": log_format},
     }
     try:

@@ -42,14 +42,18 @@ class WafConfig(Model):
 
     mode: Literal["off", "detect", "block"] = "off"
     """``detect`` records what it would refuse and changes nothing; ``block`` refuses with 403."""
-    rules: Literal["logic", "crs", "both"] = "crs"
-    """Which rules decide: the OWASP Core Rule Set (``crs``). ``logic`` and ``both`` are not in this version."""
+    rules: Literal["logic", "crs", "both"] = "logic"
+    """Which rules decide: Bascule's own (``logic``), the OWASP Core Rule Set (``crs``), or both. Where only `crs` is
+    stated, it is ``crs``."""
+    preset: Literal["bypass", "detect-only", "basic", "standard", "advanced", "pci-dss", "block-all"] = "standard"
+    """How much the logic rules take for an attack: higher presets find more and err more; ``bypass`` looks at nothing,
+    ``detect-only`` records and refuses nothing, ``block-all`` refuses every request."""
     crs: FileField = ""
     """Folder of the OWASP Core Rule Set: ``crs-setup.conf`` (or its ``.example``) and ``rules/``."""
     paranoia: Annotated[int, Field(ge=1, le=4)] = 1
     """Paranoia level of the Core Rule Set: higher finds more and errs more."""
     directives: tuple[FileField, ...] = ()
-    """Further SecLang files (``.conf``), read after the Core Rule Set in this order."""
+    """Further SecLang files (``.conf``), read after the Core Rule Set in this order. They run with ``logic`` too."""
     exclusions: tuple[WafExclusion, ...] = ()
     """Exceptions. A route has those of its site as well as its own."""
     body_limit: Annotated[Size, Field(ge=1024, le=1 << 27)] = 131072
@@ -73,4 +77,8 @@ class WafConfig(Model):
     def _short_form(cls, data: Any) -> Any:
         if data is False:  # YAML 1.1 habits: a bare `off`
             return {"mode": "off"}
-        return {"mode": data} if isinstance(data, str) else data
+        if isinstance(data, str):
+            return {"mode": data}
+        if isinstance(data, dict) and data.get("crs") and "rules" not in data:
+            return {**data, "rules": "crs"}
+        return data

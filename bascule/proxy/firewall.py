@@ -38,14 +38,21 @@ class Firewalls:
 
 
 def settings_of(config: WafConfig) -> WafSettings:
-    """Return the engine's settings for a configuration."""
+    """Return the engine's settings for a configuration.
+
+    With logic rules alone nothing looks at responses, and a body that cannot be parsed is judged as one value.
+    """
+    crs = config.crs if config.rules != "logic" else ""
+    signatures = bool(crs or config.directives)
     return WafSettings(
         mode=config.mode,
-        crs_dir=Path(config.crs) if config.crs else None,
+        logic=config.preset if config.rules != "crs" else "",
+        crs_dir=Path(crs) if crs else None,
         rules=tuple(Path(file) for file in config.directives),
         paranoia=config.paranoia,
         request_body_limit=config.body_limit,
-        inspect_response=config.response_bodies,
+        inspect_response=config.response_bodies and signatures,
+        protocol_rules=signatures,
         time_budget=config.budget,
         on_budget=config.on_budget,
         exclusions=tuple(_exclusion(exclusion) for exclusion in config.exclusions),

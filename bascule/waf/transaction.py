@@ -35,8 +35,8 @@ class Transaction(BodyView):
 
     __slots__ = (
         "_last", "_unique_id", "allow_scope", "audit_engine", "clock", "deadline", "exhausted", "fired",
-        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest", "rule_engine", "skip", "skip_after", "spent",
-        "started", "verdict", "waf", "would",
+        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest", "rule_engine", "skip", "skip_after",
+        "spent", "started", "verdict", "waf", "would",
     )  # fmt: skip
 
     started: float

@@ -71,9 +71,8 @@ ROUTES = [
     ("pool: app, errors: {intercept: [200]}", ".errors.intercept[0]", "200 is not an error status (400 to 599)", ""),
     ("pool: app, limits: {header_bytes: 2KiB}", ".limits.header_bytes", "`header_bytes` applies before the site of a request is known; state it at the top level", ""),
     ("pool: app, timeouts: {tls_handshake: 1s}", ".timeouts.tls_handshake", "`tls_handshake` applies before the site of a request is known; state it at the top level", ""),
-    ("pool: app, waf: {mode: block, rules: logic}", ".waf.rules", "rules: logic is not available in this version, which has no logic rules yet", "write rules: crs"),
-    ("pool: app, waf: {mode: detect, rules: both}", ".waf.rules", "rules: both is not available in this version, which has no logic rules yet", "write rules: crs"),
-    ("pool: app, waf: block", ".waf", "mode block needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your own as directives: [FILE]", "https://github.com/coreruleset/coreruleset/releases"),
+    ("pool: app, waf: {mode: detect, rules: both}", ".waf.rules", "rules: both needs the OWASP Core Rule Set: give its folder as crs: DIR", "write rules: logic to do without it"),
+    ("pool: app, waf: {mode: block, rules: crs}", ".waf", "rules: crs needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your own as directives: [FILE]", "https://github.com/coreruleset/coreruleset/releases"),
     ("pool: app, waf: {exclusions: [{rules: [x y]}]}", ".waf.exclusions[0].rules[0]", "'x y' is not a rule: 942100, 942100-942199 or tag:NAME", ""),
 ]  # fmt: skip
 

@@ -51,10 +51,10 @@ def test_tls_and_workers(tmp_path: Path) -> None:
         ({"paranoia": 5}, "--paranoia: 5 is out of range: it is at most 4"),
         ({"tls_cert": "a.pem"}, "--tls-key: --tls-cert and --tls-key belong together"),
         (
-            {"waf": "block"},
-            "waf: mode block needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your own as directives: [FILE]",
+            {"waf": "block", "rules": "crs"},
+            "waf: rules: crs needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your own as directives: [FILE]",
         ),
-        ({"waf": "block", "rules": "both"}, "waf.rules: rules: both is not available in this version"),
+        ({"waf": "block", "rules": "both"}, "waf.rules: rules: both needs the OWASP Core Rule Set"),
         ({"waf": "block", "crs": "/nowhere"}, "waf.crs: there is no folder /nowhere"),
         ({"to": ["a:1", "a:1"]}, "http://a:1 stands twice in this pool"),
     ],

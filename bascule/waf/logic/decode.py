@@ -13,6 +13,8 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 
+import re2
+
 from bascule.waf.bodies.percent import url_decode
 
 How = tuple[str, ...]
@@ -35,6 +37,12 @@ _ASCII_QUAD = rb"[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Z
 _BASE64 = re.compile(
     rb"(?<![A-Za-z0-9+/_-])((?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)[A-Za-z0-9+/_-]*+={0,2})"
 )
+_LATIN1 = re2.Options()
+_LATIN1.encoding = re2.Options.Encoding.LATIN1
+_MAY_BE_BASE64 = re2.compile(
+    rb"(?:^|[^A-Za-z0-9+/_-])(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)", options=_LATIN1
+)
+"""The same, five times as fast at saying no."""
 _HEX = re.compile(rb"(?:0x|\bx')((?:[0-9A-Fa-f]{2}){4,}+)", re.IGNORECASE)
 _OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]|\xf8\x80\x80[\x80-\x81][\x80-\xbf]|\xfc\x80\x80\x80[\x80-\x81][\x80-\xbf]")
 _UTF7 = re.compile(rb"\+(A[A-P][A-Za-z0-9+/]{1,40})-?")
@@ -42,14 +50,11 @@ _FULLWIDTH = re.compile(rb"\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]")
 _CHAR_CODES = re.compile(rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(([0-9a-fA-Fx,\s]{4,4000})\)", re.IGNORECASE)
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _SIMPLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"b": b"\b"}
-_MAY_HIDE = re.compile(rb"%[0-9A-Fa-fuU]|&[#A-Za-z]|\\|0[xX]|[xX]\x27|[\xc0\xc1\xe0\xef\xf0\xf8\xfc]|\+A|\x00|[Cc][Hh][Aa]?[Rr]\(|[Cc]har[Cc]ode|[Cc]odePoint|" + _BASE64.pattern)
 
 
 def decodings(value: bytes) -> Iterator[tuple[bytes, How]]:
     """Yield (text, how): the value itself with no steps, then what decoding gives; at most MAX_TEXTS, none twice."""
     yield value, ()
-    if _MAY_HIDE.search(value) is None:
-        return
     seen = {value}
     queue: list[tuple[bytes, How]] = [(value, ())]
     for text, how in queue:
@@ -120,6 +125,8 @@ def _css_escapes(text: bytes) -> bytes | None:
 
 def _overlong(text: bytes) -> bytes | None:
     """UTF-8 that spends more bytes than needed (CVE-2000-0884: %c0%af is a slash to a lax decoder)."""
+    if text.isascii():
+        return None
     return _OVERLONG.sub(lambda found: bytes((_overlong_code(found[0]),)), text)
 
 
@@ -147,15 +154,16 @@ def _utf7_run(found: re.Match[bytes]) -> bytes:
 
 def _full_width(text: bytes) -> bytes | None:
     """U+FF01..FF5E: many databases and frameworks fold them to ASCII (NFKC)."""
-    if b"\xef" not in text:
+    if text.isascii():
         return None
     return _FULLWIDTH.sub(lambda found: bytes((_narrow(ord(found[0].decode())),)), text)
 
 
 def _base64(text: bytes) -> bytes | None:
     """Every run of Base64 that stands for readable text, in its place; tokens of random bytes stay as they are."""
-    found = _BASE64.sub(_base64_run, text)
-    return found if found != text else None
+    if _MAY_BE_BASE64.search(text) is None:
+        return None
+    return _BASE64.sub(_base64_run, text)
 
 
 def _base64_run(found: re.Match[bytes]) -> bytes:
@@ -198,6 +206,9 @@ def _hex_run(found: re.Match[bytes]) -> bytes:
 
 def _char_codes(text: bytes) -> bytes | None:
     """String.fromCharCode(97,98), CHAR(97,98), chr(97)."""
+    low = text.lower()
+    if b"char" not in low and b"chr(" not in low and b"codepoint" not in low:
+        return None
     return _CHAR_CODES.sub(_codes, text)
 
 

@@ -20,6 +20,8 @@ _SKIPPED = frozenset((
     b"host", b"cookie", b"referer", b"connection", b"content-length", b"transfer-encoding", b"date", b"dnt", b"te", b"accept",
     b"if-modified-since", b"if-unmodified-since", b"upgrade-insecure-requests", b"sec-fetch-site", b"sec-fetch-mode",
     b"sec-fetch-dest", b"sec-fetch-user", b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"cache-control",
+    b"sec-ch-ua-full-version-list", b"sec-ch-ua-arch", b"sec-ch-ua-model", b"sec-ch-ua-bitness", b"accept-language",
+    b"sec-ch-ua-platform-version", b"accept-encoding", b"x-requested-with", b"sec-gpc", b"save-data", b"range", b"purpose",
     b"pragma", b"keep-alive", b"priority", b"sec-websocket-key", b"sec-websocket-version", b"if-none-match", b"origin",
 ))  # fmt: skip
 """Headers of a fixed grammar, or looked at elsewhere; an unusual value in one is looked at all the same."""

@@ -5,22 +5,28 @@ from __future__ import annotations
 import re
 
 _SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+\*/|\*/", re.DOTALL)
-_SPACES = re.compile(rb"(?:[\t\v\f\r\x1c-\x1f +]|\xc2?\xa0)+")
-_SHELL_NOISE = re.compile(rb"(?<=[\w/])(?:''|\"\"|``|\\(?=[a-z/])|\^(?=\w)|\$@|\$\*|\$\{\w?\}|'(?=\w+')|\"(?=\w+\"))|\$\{?IFS\}?(?:\$\d)?", re.IGNORECASE)
-_DOT_SEGMENT = re.compile(rb"/(?:\./)+|(?<!:)//+|\\+")
+_SPACE_FOR = bytes.maketrans(b"\t\v\f\r\x1c\x1d\x1e\x1f+\xa0", b" " * 10)
+_SHELL_NOISE = re.compile(
+    rb"['\"`\\^$](?:(?<=\$)\{?IFS\}?(?:\$\d)?|(?<=[\w/].)(?:(?<=')'|(?<=\")\"|(?<=`)`|(?<=\\)(?=[a-z/])|(?<=\^)(?=\w)"
+    rb"|(?<=\$)[@*]|(?<=\$)\{\w?\}|(?<=')(?=\w+')|(?<=\")(?=\w+\")))",
+    re.IGNORECASE,
+)
+"""What a shell drops inside a word: quotes, backslashes, carets, empty expansions. ${IFS} is a space."""
+_DOT_SEGMENT = re.compile(rb"/(?<!:/)(?:(?:\./)+|/+)|\\+")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
 """White space stays: patterns allow for it, and a line feed is where values meet."""
-_ODD_SPACE = re.compile(rb"/\*|[\t\v\f\r+\xa0]|  ")
 
 
 def forms(text: bytes) -> list[bytes]:
     """Return the text and each of its other forms that differs: SQL, shell, path, and without control characters."""
     found = [text]
-    if _ODD_SPACE.search(text) is not None:
-        found.append(_SPACES.sub(b" ", _SQL_COMMENT.sub(b" ", text)))
+    spaced = text.translate(_SPACE_FOR)
+    if b"/*" in text:
+        spaced = _SQL_COMMENT.sub(b" ", spaced)
+    found.append(spaced)
     if b"'" in text or b'"' in text or b"$" in text or b"\\" in text or b"^" in text:
         found.append(_SHELL_NOISE.sub(_shell_space, text))
-    if b"\\" in text or b"//" in text or b"/./" in text:
+    if b"\\" in text or b"/./" in text or text.count(b"//") > text.count(b"://"):
         found.append(_DOT_SEGMENT.sub(b"/", text))
     if len(text.translate(None, _CONTROLS)) != len(text):
         found.append(text.translate(None, _CONTROLS))

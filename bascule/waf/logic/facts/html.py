@@ -33,7 +33,7 @@ FACTS = (
     Fact("js.dialog_call", "calls alert, confirm, prompt or print", (rb"\b(?:alert|confirm|prompt)\b\s*(?:\?\.)?\s*(?:\(|`|\)|\\x28|\\u0028|&lpar|&#40|&#x28|\[|;|\.call|\.apply|\.bind)", rb"\bprint\s*\(\s*\)", rb"\bmsgbox\s*\(")),
     Fact("js.dangerous_call", "evaluates text or writes the document", (
         rb"\b(?:eval|settimeout|setinterval|function|execscript|setimmediate|importscripts)\s*(?:\(|`)\s*['\"`\w(/\\\[]", rb"\bdocument\s*(?:\.|\[)\s*['\"`]?\s*(?:cookie|write|writeln|domain|location|body|documentelement|createelement|getelement|queryselector|url|referrer|head|scripts|forms|defaultview|vulnerable)", rb"\b(?:window|self|top|parent|frames|this|globalthis)\s*(?:\.|\[)\s*['\"`/]?\s*(?:alert|confirm|prompt|eval|location|name|open|atob|document|opener|onerror|\w{1,12}['\"`]?\s*\]\s*\()",
-        rb"\b(?:inner|outer)html\b\s*\+?=", rb"\blocation\s*(?:\.\s*(?:href|replace|assign|hash|search|host)\b|=\s*['\"`\w(]|\[)", rb"\bstring\s*(?:\.|\[['\"])\s*fromcharcode", rb"\.constructor\b\s*(?:\(|\.|\[|`)", rb"\bxmlhttprequest\b|\bactivexobject\b|\bsendbeacon\b", rb"\bonerror\s*=\s*(?:alert|eval|prompt|confirm)", rb"\bimport\s*\(\s*['\"`]|\bimport\s*['\"`]", rb"\b(?:localstorage|sessionstorage)\s*(?:\.\s*(?:get|set|clear|remove)|\[)", rb"\b(?:atob|btoa|unescape|decodeuri\w*)\s*(?:\(|`)", rb"__defineg?s?etter__|\breflect\s*\.\s*(?:apply|construct|get)|\bnew\s+(?:function|image|xmlhttprequest|worker|activexobject)\b",
+        rb"\b(?:inner|outer)html\b\s*\+?=", rb"\blocation\s*(?:\.\s*(?:href|replace|assign|hash|search|host)\b|=\s*['\"`\w(]|\[)", rb"\bstring\s*(?:\.|\[['\"])\s*fromcharcode", rb"\.constructor\b\s*(?:\(|\.|\[|`)", rb"\bxmlhttprequest\s*\(|\bactivexobject\b|\bsendbeacon\b", rb"\bonerror\s*=\s*(?:alert|eval|prompt|confirm)", rb"\bimport\s*\(\s*['\"`]|\bimport\s*['\"`]", rb"\b(?:localstorage|sessionstorage)\s*(?:\.\s*(?:get|set|clear|remove)|\[)", rb"\b(?:atob|btoa|unescape|decodeuri\w*)\s*(?:\(|`)", rb"__defineg?s?etter__|\breflect\s*\.\s*(?:apply|construct|get)|\bnew\s+(?:function|image|xmlhttprequest|worker|activexobject)\b",
     )),
     Fact("js.leaves_string", "closes a script's string and goes on with code", (
         rb"['\"`]\s*[;,)}\]]*\s*[-+*/%^|&;,<>=]{1,3}\s*[(!~+-]*\b" + _CALL + rb"\s*[(`.\[]", rb"['\"`]\s*[)}\]]+\s*;?\s*\w+\s*[(=`]", rb"[;}\]]\s*(?:alert|confirm|prompt|eval)\s*[(`]", rb"//\s*['\"]?\s*$", rb"['\"`]\s*[-+*^]\s*(?:alert|confirm|prompt|eval)\b", rb"\*/\s*(?:alert|confirm|prompt|eval|</)",
@@ -41,7 +41,7 @@ FACTS = (
     Fact("js.obfuscated", "script written in brackets, or a name built from pieces", (
         rb"[\[\]()!+{}$_'\"`|~\\/;=,.:-]{28,}", rb"\[\s*['\"`/][\w+/'\"` .]{1,30}['\"`/](?:\.source)?\s*\]\s*(?:\(|`|\[)", rb"['\"`]\s*\+\s*['\"`]\w{1,8}['\"`]\s*[\]+]", rb"\+\[\]|!\[\]|\[\]\[|\(!\[\]", rb"\$\{\s*[\w.]+\s*[(`]", rb"\w\s*=>\s*\w+\s*[(`]",
     )),
-    Fact("html.entity_in_url", "a script word split by entities or control characters", (rb"j(?:&[#\w]+;|[\x00-\x1f])+a|a(?:&#\w+;?|[\x00-\x1f\\])+v(?:&|a)", rb"(?:&#x?0*[0-9a-f]{2,7};?){4}", rb"script\s*&colon;|&newline;|&tab;|&lpar;")),
+    Fact("html.entity_in_url", "a script word split by entities or control characters", (rb"j(?:&[#\w]{1,10};|[\x00-\x1f])+a", rb"(?:&#x?0*[0-9a-f]{2,7};?){4}", rb"script\s*&colon;|&newline;|&tab;|&lpar;")),
     Fact("html.fingerprint", "a browser would run script, by libinjection's HTML parser"),
     Fact("_html.look", "", (rb"<[a-z!/?\x00]", rb"[\"'`\s/]on[a-z]{3,30}\s*=", rb"script\s*:", rb"[\"'`]\s*>", rb"[\"'` /](?:style|xlink:href|formaction)\s*=")),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .fact import Fact
 
 _DOTS = rb"(?:\.\.|\.\x00?\.|%2e%2e|\.%2e|%2e\.|%252e%252e|%c0%ae%c0%ae|\xc0\xae\xc0\xae|0x2e0x2e|%uff0e%uff0e|\.\.\.\.|\?\?|%%32%65%%32%65)"
@@ -26,5 +28,16 @@ FACTS = (
     Fact("path.remote_script", "the address of a script on another host", (rb"\b(?:https?|ftps?|//):?/{0,2}[\w.:@%\[\]-]{3,100}/[^\s?#<>\"]{0,100}\.(?:txt|pl|py|sh|inc|phtml|dat|log)\?*(?:%00|\x00|\?)?$", rb"\b(?:https?|ftps?)://[\w.:-]{3,100}/[^\s?#<>\"]{0,100}\.(?:php\d?|gif|jpg|png|html?|asp|jsp|cgi)(?:%00|\x00|\?\??)$", rb"^(?:https?|ftps?)://[^/\s]+/[^\s?]{0,100}(?:%00|\x00|\?\?)$", rb"\b(?:ht|f)tps?:/{0,2}[^\s/]+/(?:[\w.~-]+/){0,6}(?:shell|cmd|c99|r57|evil|rfi)[\w-]{0,10}\.\w+")),
     Fact("path.absolute", "an absolute path where a value should be", (rb"^/(?:etc|proc|var|usr|home|root|opt|tmp|dev|sys|bin|boot|mnt|srv|lib|private|volumes|applications|apache\d?|windows|winnt|inetpub|nginx|php\d?|www|web|xampp|logs?|mysql|library|program files|ade|conf)(?:/|$)", rb"^[a-z]:[/\\]", rb"^\\+\w+")),
     Fact("path.odd_segment", "a path segment that confuses servers", (rb"/\.(?:/|%2f|;)", rb"/%2e(?:/|%|$)", rb"\.(?:php|asp|aspx|jsp|cgi)(?:\.|%20|%00|::\$data|;)", rb"::\$(?:data|index)", rb";(?:jsessionid)?/?\.\.", rb"/(?:\x5c|%5c)", rb"\.(?:jsp|php|asp|aspx)(?:%[0-9a-f]{2}|\.)", rb"\.\.\x5c|~1[/.]", rb"\.\.;/|/;/|/\.;", rb"\s\.(?:jsp|asp|php)$", rb"//{2,}", rb"\.(?:jsp|css|gif|jpg)/[^/]{0,60}\.(?:old|bak|jsp|inc)")),
-    Fact("path.script_upload", "a file name whose extension runs on a server", (rb"\.(?:php\d?|phtml|phar|phps|pht|inc|asp|aspx|ashx|asmx|asa|cer|jsp|jspx|jspf|jsw|cfm|cfml|cgi|pl|py|rb|sh|exe|dll|bat|cmd|ps1|vbs|hta|war|jar|htaccess|config|shtml|stm)\.?(?:\x00|%00|;|$|[\s.]*(?:\.|%20|/))",)),
+    Fact("path.script_upload", "an uploaded file's name has an extension that runs on a server"),
 )
+
+_SCRIPT_NAME = re.compile(
+    rb"\.(?:php\d?|phtml|phar|phps|pht|inc|aspx?|ashx|asmx|asa|cer|jspx?|jspf|jsw|cfml?|cgi|pl|py|rb|sh|exe|dll|bat|cmd|ps1"
+    rb"|vbs|hta|war|jar|htaccess|config|shtml|stm)\.?(?:\x00|%00|;|$|[\s.]*(?:\.|%20|/|:))",
+    re.IGNORECASE,
+)
+
+
+def is_script_name(name: bytes) -> bool:
+    """Tell whether a file name, or the part of it that a server goes by, has the extension of a program."""
+    return _SCRIPT_NAME.search(name) is not None

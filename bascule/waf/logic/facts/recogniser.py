@@ -35,7 +35,7 @@ _FLAGS = (
 _NEVER_ALONE = frozenset(
     place
     for place, (name, _) in enumerate(_PATTERNS)
-    if name in ("ssrf.url_value", "path.script_upload", "path.absolute")
+    if name in ("ssrf.url_value", "path.absolute")
 )
 """Patterns of facts that are too common to be worth a look unless another fact is there."""
 _NOTHING: frozenset[str] = frozenset()
@@ -43,7 +43,6 @@ MAX_TOKENISED = 4096
 """Bytes of a value that the SQL and HTML tokenisers look at; the patterns see all of it."""
 
 _ONLY_IN = {
-    "path.script_upload": ("file", "upload"),
     "scanner.user_agent": ("header:user-agent", "query"),
     "path.absolute": ("query", "body", "cookie", "name", "file"),
     "http.redirect_trick": ("query", "body", "cookie", "path"),
@@ -94,7 +93,7 @@ def nominate(values: list[bytes]) -> list[bytes]:
     """Return those of the values that may have facts; what is left out has none.
 
     All values are scanned joined, and halves of them where something is found: most requests end with one scan.
-    Safe because decoding and other forms never look across a line feed; where they might (an SQL comment left
+    For values of any place but 'file': what a file's name is called needs `facts_of`. Safe because decoding and other forms never look across a line feed; where they might (an SQL comment left
     open, more decodings than are kept) the values are nominated unseen.
     """
     if not values or not _may_have_facts(SEAM.join(values)):
@@ -133,9 +132,10 @@ def _facts_of_text(text: bytes, place: str) -> set[str]:
     scan = _Database.scan or _Database.load(None)
     for form in forms(text):
         scan(form, match_event_handler=_collect, context=hits)
+    uploads = {"path.script_upload"} if place == "file" and paths.is_script_name(text) else set()
     if not hits:
-        return set()
-    found = {_PATTERNS[hit][0] for hit in hits}
+        return uploads
+    found = {_PATTERNS[hit][0] for hit in hits} | uploads
     if "_sql.look" in found:
         found |= _look_sql(text[:MAX_TOKENISED])
     if "_html.look" in found and is_xss(text[:MAX_TOKENISED]):

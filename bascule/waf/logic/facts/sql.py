@@ -110,7 +110,7 @@ FACTS = (
         rb"\w/\*[^*]{0,40}\*/\s*\w", rb"/\*!\d*\s*\w", rb"['\")]/\*[^*]{0,40}\*/", rb"--[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b", rb"#[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b",
     )),
     Fact("sql.comment_tail", "ends with a comment that cuts the rest of the statement off", (
-        rb"['\"`)]\s*\)*\s*;?\s*(?:--|\#|/\*|;\s*\x00|;%00|\xe2\x80\x93-)[\s+\-'\"a-z\d]{0,8}$", rb"\s['\"(]*[\w=<>.'\"]+\)*\s*;?\s*(?:--|\#|/\*)[\s+-]{0,4}$", rb"^-?\d+\s*(?:--|\#|/\*)[\s+-]{0,4}$", rb"\w\s+--\s*[\w-]{0,8}$", rb"\w;\s*(?:--|\#)[\s+-]{0,4}$", rb"['\")]\s*--\s", rb"['\"`)]\s*\)*\s*;?\s*#\s*$",
+        rb"['\"`)]\s*\)*\s*;?\s*(?:--|\#|/\*|;\s*\x00|;%00|\xe2\x80\x93-)[\s+\-'\"a-z\d]{0,8}$", rb"\s['\"(]*[\w=<>.'\"]+\)*\s*;?\s*(?:--|\#|/\*)[\s+-]{0,4}$", rb"^-?\d+\s*(?:--(?:[\s+]+-?)?|\#|/\*)\s*$", rb"\w\s+--\s*[\w-]{0,8}$", rb"\w;\s*(?:--|\#)[\s+-]{0,4}$", rb"['\")]\s*--\s", rb"['\"`)]\s*\)*\s*;?\s*#\s*$",
     )),
     Fact("sql.quote_then_logic", "closes a quote and goes on with OR, AND, a bracket or an operator", (
         rb"['\"`\\]\s*\)*\s*(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit|order|group|procedure|into|as|collate|select|exec|if|case|when|sounds|glob|ilike|similar|except|intersect|minus|waitfor|then|else|end)\b",
@@ -135,9 +135,8 @@ FACTS = (
     Fact("sql.constant_comparison", "compares two constants behind a logical operator"),
     Fact("sql.fingerprint", "reads like an SQL fragment by libinjection's grammar"),
     Fact("_sql.look", "", (
-        rb"['\"`)\d%]\s*\)*\s*(?:or|and|xor|not|having|where|like|rlike|between|in|is|div|mod|union|regexp|select|if|case|when|exec|as)\b",
-        rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;|!|\+|\*|-\s*[\d(])", rb"(?:or|and|xor|having|where|&&|\|\|)[\s(!'\"+-]*[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
+        rb"['\")\d]\s*\)*\s*(?:or|and|xor|not|having|where|like|rlike|between|in|is|div|mod|union|regexp|select|if|case|when|exec|as)\b",
+        rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;\s*(?:--|#|[a-z]{2,10}\s)|!=|\+|\*|-\s*[\d(])", rb"(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
         rb"\b(?:select|union|insert|delete|update|drop|exec|declare|waitfor|sleep|benchmark|having)\b[\s(@'\"]",
-        rb"[\w'\")]\s*;\s*(?:--|#|\w{2,10}\s)",
     )),
 )

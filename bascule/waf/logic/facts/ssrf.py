@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from .fact import Fact
 
-_START = rb"(?:^|[=\s\"'(,@|<>\[]|url:)(?:(?:https?|ftps?|gopher|dict|ws|wss|ldaps?|tftp|sftp|jar:https?|url:https?|rmi|smb):)?[/\\]{2,}(?:[^/\s@\"'<>]{0,80}@)?"
+_START = rb"(?:[/\\]{2}|[/\\]{2}[\w.:%-]{1,40}@)"
 
 FACTS = (
     Fact("ssrf.loopback", "an address of this very host, in any spelling", (
-        _START + rb"(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|127\.0?\.?1|127\.1|localhost|0\.0\.0\.0|0|\[?(?:0{0,4}:){1,7}0{0,3}1\]?|\[::\]|\[::ffff:[\w.:]+\]|localtest\.me|[\w.-]+\.(?:nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|localhost)|spoofed\.burpcollaborator\.net)(?:[:/?#\"'\s,)\\]|$)", rb"^\s*(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?::\d+)?(?:/|$)",
+        _START + rb"(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|127\.0?\.?1|127\.1|localhost|0\.0\.0\.0|0|\[?(?:0{0,4}:){1,7}0{0,3}1\]?|\[::\]|\[::ffff:[\w.:]+\]|localtest\.me|[\w.-]+\.(?:nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|localhost)|spoofed\.burpcollaborator\.net)(?:[:/?#\"'\s,)\\]|$)", rb"^\s*(?:localhost|127\.0\.0\.1|\[::1?\])(?::\d+)?(?:/|$)",
     )),
     Fact("ssrf.odd_number_address", "an address as one number, in octal or hexadecimal", (_START + rb"(?:0x[0-9a-f]{1,10}(?:\.0x[0-9a-f]+)*|0[0-7]{1,11}(?:\.[0-9a-fx]+){0,3}|\d{8,10}|\d{1,3}\.\d{4,8}|\d{1,3}\.\d{1,3}\.\d{4,5}|\d{3,4}\.\d{3,4}\.\d{3,4}\.\d{3,4})(?:[:/?#\"'\s]|$)", rb"https?:(?:0x|0)[0-9a-f.]{4,}", _START + rb"(?:\xe2\x91|\xe2\x93|\xe3\x8e)")),
     Fact("ssrf.private_network", "an address of a private network", (_START + rb"(?:10\.\d{1,3}\.\d{1,3}\.\d{1,3}|192\.168\.\d{1,3}\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}\.\d{1,3}|169\.254\.\d{1,3}\.\d{1,3}|\[f[cd][0-9a-f]{2}:|\[fe80:)", _START + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|local|intranet|corp|lan|svc|cluster\.local)(?:[:/?\"'\s]|$)")),
