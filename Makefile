@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: demo test lint setup format docs bench bench-quick clean
+.PHONY: demo test lint setup format docs bench bench-quick fuzz clean
 
 # `make demo` needs what users need; the first run takes about half a minute
 demo: $(VENV)/.ready
@@ -45,6 +45,16 @@ docs: setup
 $(VENV)/.bench-ready: pyproject.toml $(VENV)/.ready
 	$(PIP) -e '.[bench]'
 	touch $@
+
+$(VENV)/.fuzz-ready: pyproject.toml $(VENV)/.ready
+	$(PIP) -e '.[test,fuzz]'
+	touch $@
+
+# every target for SECONDS; one alone: python -m fuzz.path -max_total_time=600
+SECONDS ?= 60
+fuzz: $(VENV)/.fuzz-ready
+	for target in h1_head h1_response h1_body path hops rewrite; do \
+		$(BIN)/python -m fuzz.$$target -max_total_time=$(SECONDS) || exit 1; done
 
 # make bench CRS=DIR adds the WAF workloads; BENCH takes further options
 bench: setup $(VENV)/.bench-ready

@@ -125,7 +125,7 @@ class FieldParser:
         Raises HttpError(400): obs-fold, space before the colon, a name that is no token, a control character.
         """
         raw, colon, value = line.partition(b":")
-        name, kind, prefix, varies = self._names.get(raw) or self._name(line, raw, colon)
+        name, kind, prefix, varies = (colon and self._names.get(raw)) or self._name(line, raw, colon)
         if 0 in value.translate(FAULTS):
             raise fault_of_value(value)
         value = value.strip(b" \t")

@@ -87,7 +87,14 @@ def _escapes(path: bytes, policy: PathPolicy) -> bytes:
 
     if b"%" in path:
         path = _ESCAPE.sub(one, path)
-    return _TO_ENCODE.sub(lambda match: b"%%%02X" % match.group()[0], path)
+    return _TO_ENCODE.sub(_encode, path)
+
+
+def _encode(match: re.Match[bytes]) -> bytes:
+    byte = match.group()[0]
+    if byte < 0x20 or byte == 0x7F:
+        raise HttpError(400, causes.BAD_PATH, "control character")
+    return b"%%%02X" % byte
 
 
 def _dots(path: bytes, policy: PathPolicy) -> bytes:

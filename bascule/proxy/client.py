@@ -318,7 +318,7 @@ class ClientConnection(asyncio.Protocol):
             self.state = CLOSED
             self.transport.abort()
         elif exchange.close or (self._eof and not self._held):
-            if self.state == BODY:
+            if self.state == BODY or self._held:
                 self._linger()
             else:
                 self._close()

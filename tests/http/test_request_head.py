@@ -184,6 +184,14 @@ def test_the_length_of_the_target_is_limited() -> None:
     assert (error.value.status, error.value.cause) == (414, causes.TARGET_TOO_LONG)
 
 
+def test_a_name_that_is_known_needs_its_colon_all_the_same() -> None:
+    parser = RequestParser()
+    parser.parse(get(HOST + b"X-Known: 1\r\n"))
+    with pytest.raises(HttpError) as error:
+        parser.parse(get(HOST + b"X-Known\r\n"))
+    assert error.value.cause == causes.BAD_FIELD_NAME
+
+
 def test_no_error_text_repeats_what_the_client_sent() -> None:
     for _, data, _, _ in REFUSED:
         with pytest.raises(HttpError) as error:
