@@ -13,7 +13,7 @@ _BYTES: dict[int, bytes] = {
     BACKSLASH: b"\\",
     HIGH: bytes(range(0x80, 0x100)),
     NUL: b"\0",
-    BLANK: b"\t\v\f\r\xa0\x85",
+    BLANK: b"\t\v\f\r\xa0\xc2\x85",
     SHELL: b"\"'^,;",
 }
 _SEQUENCES: tuple[tuple[int, bytes], ...] = (
@@ -48,7 +48,7 @@ ACTIVE: dict[str, int] = {
     "cssdecode": BACKSLASH,
     "escapeseqdecode": BACKSLASH,
     "htmlentitydecode": AMPERSAND,
-    "utf8tounicode": HIGH,
+    "utf8tounicode": HIGH | NUL,
     "removenulls": NUL,
     "replacenulls": NUL,
     "removewhitespace": BLANK | SPACE | NEWLINE,

@@ -48,10 +48,10 @@ def crs(paranoia: int, prefilter: bool, mode: str = "detect", directives: str = 
         mode=mode, crs_dir=shared_dir("crs"), paranoia=paranoia, prefilter=prefilter, directives=directives,
         time_budget=60.0,
     )  # fmt: skip
-    return Waf.load(settings, cache())
+    return Waf.load(settings, rule_cache())
 
 
-def cache() -> Path | None:
+def rule_cache() -> Path | None:
     """Where compiled rules are kept between test runs."""
     return cache_dir("")
 

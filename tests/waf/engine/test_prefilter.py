@@ -1,0 +1,193 @@
+"""The prefilter nominates every rule the plain engine finds: properties, on rules and requests made up for it."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bascule.waf.libinjection import is_sqli
+from bascule.waf.libinjection.sqli import FINGERPRINTS
+from bascule.waf.matcher.automaton import Automaton, make_chain
+from bascule.waf.matcher.linear import linear_options
+from bascule.waf.matcher.patterns import Patterns
+from bascule.waf.matcher.scanner import ScannerBuilder
+from bascule.waf.matcher.sqli import WEAK_KINDS, necessary, outline
+from bascule.waf.matcher.triggers import ACTIVE, ALWAYS, BASE64, CASE_FOLDING, PLAIN, QUIET, features
+from bascule.waf.seclang.operators import OPERATORS, LoadContext
+from bascule.waf.seclang.transformations import TRANSFORMATIONS
+from tests.waf.engine.world import HOST, Request, crs, fired, send, waf
+
+PIECES = (
+    b"select", b"union", b" or ", b"1=1", b"'", b'"', b"--", b"/*", b"*/", b"#", b"<script>", b"=", b"%27", b"%2e", b"%u0027",
+    b"../", b"/./", b"//", b"\\", b"\\u0041", b"\\x41", b"&lt;", b"&#65;", b"&amp", b"+", b"  ", b"\t", b"\n", b"\r\n", b"\0",
+    b"\xc3\xa9", b"\xff", b"QUJD", b"c2VsZWN0", b"ABC", b"abc", b"^", b",", b";", b"(", b")", b"$", b"`", b"|", b"etc/passwd", b"cat", b"ping",
+)  # fmt: skip
+texts = st.lists(st.sampled_from(PIECES) | st.binary(max_size=6), max_size=8).map(b"".join)
+
+
+@given(texts)
+@settings(max_examples=400, deadline=None)
+def test_a_transformation_changes_nothing_without_one_of_its_features(text: bytes) -> None:
+    residue = text.translate(None, PLAIN)
+    plain = ALWAYS | (BASE64 if not len(text) & 3 else 0)
+    present = features(text, residue) if residue else plain
+    for name, needs in ACTIVE.items():
+        if not needs & present:
+            expected = text.lower() if name in CASE_FOLDING else text
+            assert TRANSFORMATIONS[name](text) == expected, name
+        if name in QUIET and not residue:
+            assert TRANSFORMATIONS[name](text) == text, name
+
+
+@given(texts, st.lists(st.sampled_from(sorted(TRANSFORMATIONS)), max_size=4))
+@settings(max_examples=400, deadline=None)
+def test_the_automaton_yields_what_the_chain_yields(text: bytes, names: list[str]) -> None:
+    result = text
+    for name in names:
+        result = TRANSFORMATIONS[name](result)
+    chain = make_chain([(name, TRANSFORMATIONS[name]) for name in names], exact_case=False)
+    forms = {text, *Automaton([chain]).forms([text])}
+    if any(name in CASE_FOLDING for name in names):
+        assert result.lower() in {form.lower() for form in forms}
+    else:
+        assert result in forms
+
+
+@given(st.lists(texts, min_size=1, max_size=4), st.sampled_from((
+    rb"^abc$", rb"\bcat\b", rb"[\n\r]", rb"(?i)union\s+select", rb"(?:^|[;|])\s*ping", rb"'$", rb"\Bc", rb"[^a-z]{3}", rb"a.b",
+    rb"^\d+$", rb"@.+=\s*\(\s*select", rb"x{2,}", rb"(?:a|^)b|c$",
+)))  # fmt: skip
+@settings(max_examples=500, deadline=None)
+def test_an_expression_that_matches_a_text_matches_the_joined_texts(values: list[bytes], pattern: bytes) -> None:
+    expressions = Patterns().regex(pattern)
+    operator = OPERATORS["rx"](pattern, LoadContext())
+    if expressions is None:
+        return
+    builder = ScannerBuilder()
+    builder.add(expressions, (), 1)
+    if any(operator.evaluate(value) is not None for value in values):
+        assert builder.build(None).scan(values) == 1
+
+
+@given(texts)
+@settings(max_examples=500, deadline=None)
+def test_what_fails_the_necessary_condition_is_no_sql_injection(text: bytes) -> None:
+    import re2
+
+    if re2.search(necessary(), text, linear_options()) is None:
+        assert is_sqli(text) is None
+    assert is_sqli(outline(text)) == is_sqli(text)
+
+
+def test_no_fingerprint_is_made_of_weak_kinds_alone() -> None:
+    weak = {kind.upper() for kind in WEAK_KINDS} | set(",.:;?\\{}")
+    assert not [fingerprint for fingerprint in FINGERPRINTS if set(fingerprint) <= weak]
+
+
+words = st.sampled_from((b"a", b"q", b"id", b"page", b"password", b"_method", b"x.y", b"jsessionid", b"cmd"))
+values = st.lists(
+    st.sampled_from(
+        (*PIECES, b"1", b"hello world", b"/bin/sh", b"alert(1)", b"{{7*7}}", b"sleep(5)", b"${jndi:ldap://x}", b"php://input",
+         b"<?php", b".git/config", b"index.php", b"http://127.0.0.1/", b"%0d%0aSet-Cookie:", b"json.x", b"order by 1", b".bak~"),
+    ),
+    max_size=5,
+).map(b"".join)  # fmt: skip
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> Request:
+    pairs = draw(st.lists(st.tuples(words, values), max_size=3))
+    escape = draw(st.booleans())
+    query = b"&".join(n + b"=" + (_escaped(v) if escape else _visible(v)) for n, v in pairs)
+    path = b"/" + _visible(draw(values))
+    headers = [HOST, (b"user-agent", b"Mozilla/5.0"), (b"accept", b"*/*")]
+    names = (b"cookie", b"referer", b"x-filename", b"range", b"content-type", b"x-forwarded-for", b"accept", b"content-length")
+    for name, value in draw(st.lists(st.tuples(st.sampled_from(names), values), max_size=3)):
+        headers.append((name, value.replace(b"\n", b"").replace(b"\r", b"")))
+    if draw(st.booleans()):
+        kind = draw(st.sampled_from((b"application/x-www-form-urlencoded", b"application/json", b"text/xml", b"text/plain", b"")))
+        body = draw(st.sampled_from((query, b'{"a":"%s"}', b"<a b='%s'>%s</a>", b"%s")))
+        body = body.replace(b"%s", draw(values))
+        headers += [(b"content-type", kind)] if kind else []
+        headers.append((b"content-length", b"%d" % len(body)))
+        return Request(b"POST", path + b"?" + query, headers, body)
+    return Request(draw(st.sampled_from((b"GET", b"HEAD", b"PUT"))), path + b"?" + query, headers)
+
+
+def _visible(text: bytes) -> bytes:
+    return re.sub(rb"[\x00-\x20\x7f-\xff#]", b"", text)
+
+
+def _escaped(text: bytes) -> bytes:
+    return b"".join(b"%%%02x" % byte for byte in text)
+
+
+@pytest.mark.parametrize("paranoia", [1, 4])
+@given(requests())
+@settings(max_examples=60, deadline=None)
+def test_the_prefiltered_engine_finds_what_the_plain_one_finds(paranoia: int, request: Request) -> None:
+    one, _ = send(crs(paranoia, True), request)
+    other, _ = send(crs(paranoia, False), request)
+    assert fired(one) == fired(other)
+    assert {k: v for k, v in one.tx.items() if b"score" in k} == {k: v for k, v in other.tx.items() if b"score" in k}
+
+
+OPERATOR_LINES = (
+    '"@rx {}"', '"!@rx {}"', '"@contains {}"', '"@streq {}"', '"@beginsWith {}"', '"@endsWith {}"', '"@pm {} zz"', '"@within {} x"',
+    '"!@within {}"', '"!@streq {}"', '"@validateByteRange 32-126"', '"@validateUtf8Encoding"', '"@validateUrlEncoding"',
+    '"@detectSQLi"', '"@detectXSS"', '"@gt 3"', '"!@pm {}"', '"@containsWord {}"',
+)  # fmt: skip
+TARGETS = (
+    "ARGS", "ARGS_NAMES", "ARGS:q", "REQUEST_COOKIES", "REQUEST_HEADERS", "REQUEST_HEADERS:cookie", "REQUEST_HEADERS_NAMES",
+    "REQUEST_FILENAME", "REQUEST_BASENAME", "QUERY_STRING", "REQUEST_URI", "REQUEST_URI_RAW", "REQUEST_LINE", "REQUEST_BODY",
+    "REQUEST_METHOD", "&ARGS", "&REQUEST_HEADERS:referer", "ARGS|REQUEST_HEADERS|!REQUEST_HEADERS:referer", "ARGS:/^[a-q]/",
+    "REQUEST_COOKIES|!REQUEST_COOKIES:a", "REQBODY_PROCESSOR", "XML:/*", "ARGS_POST", "TX:seen", "MATCHED_VAR",
+)  # fmt: skip
+STEPS = ("lowercase", "urlDecodeUni", "removeWhitespace", "htmlEntityDecode", "cmdLine", "base64Decode", "length", "jsDecode", "normalizePath")
+
+
+def rules(seed: int) -> str:
+    """A rule set made up from a seed: single rules, chains, scores, skips, removals."""
+    choose = random.Random(seed)
+    lines = []
+    for number in range(1, 25):
+        phase = choose.choice((1, 2, 2, 2, 3))
+        steps = ",".join(f"t:{name}" for name in choose.sample(STEPS, choose.randrange(3)))
+        extra = choose.choice(("setvar:tx.score=+1", "setvar:'tx.seen=%{MATCHED_VAR}'", "capture,setvar:tx.c=%{TX.0}",
+                               f"skipAfter:M{number % 3}", f"ctl:ruleRemoveById={number + 1}", "multiMatch", "tag:t"))  # fmt: skip
+        actions = f"id:{number},phase:{phase},pass,log,t:none{',' + steps if steps else ''},{extra}"
+        chain = choose.random() < 0.3
+        lines.append(f'SecRule {choose.choice(TARGETS)} {_operator(choose)} "{actions}{",chain" if chain else ""}"')
+        if chain:
+            lines.append(f'SecRule {choose.choice(TARGETS)} {_operator(choose)} "t:none,setvar:tx.chained=+1"')
+        if number % 8 == 0:
+            lines.append(f"SecMarker M{number // 8 - 1}")
+    lines.append('SecRule TX:score "@ge 2" "id:90,phase:2,pass,log,setvar:tx.high=1"')
+    lines.append('SecAction "id:91,phase:3,pass,nolog,setvar:tx.total=%{TX.score}"')
+    return "SecRuleEngine On\nSecRequestBodyAccess On\n" + "\n".join(lines)
+
+
+def _operator(choose: random.Random) -> str:
+    argument = choose.choice(("abc", "cat", "select", "etc/passwd", "GET", "1", "ping", "q"))
+    return choose.choice(OPERATOR_LINES).format(argument)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_made_up_rules_find_the_same_with_and_without_prefilter(seed: int) -> None:
+    text = rules(seed)
+    fast, plain = waf(text), waf(text, prefilter=False)
+
+    @given(requests())
+    @settings(max_examples=25, deadline=None, database=None)
+    def same(request: Request) -> None:
+        one, _ = send(fast, request)
+        other, _ = send(plain, request)
+        assert fired(one) == fired(other)
+        for name in (b"score", b"chained", b"high", b"total"):
+            assert one.tx.get(name) == other.tx.get(name)
+
+    same()
