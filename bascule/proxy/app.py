@@ -143,9 +143,9 @@ class ProxyApp:
             def factory(
                 contexts: ListenerContexts | None = contexts, networks: TrustedNetworks | None = networks
             ) -> asyncio.Protocol:
-                if contexts is None and networks is None:
-                    return ClientConnection(self)
-                return Prelude(self, contexts, networks)
+                if networks is not None:
+                    return Prelude(self, contexts, networks)
+                return ClientConnection(self) if contexts is None else TlsLink(self, contexts)
 
             server = await self.loop.create_server(factory, sock=sock, backlog=listener.backlog)
             self._servers.append(server)

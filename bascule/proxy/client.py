@@ -7,7 +7,6 @@ socket is not read while it may not be (back-pressure).
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bascule.http.errors import HttpError
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from bascule.proxy.router import SiteRuntime
     from bascule.tls.filter import TlsFilter
     from bascule.upstream.connection import Connector
+
+Address = tuple[str, int]
 
 HEAD, BODY, BUSY, TUNNEL, LINGER, CLOSED = range(6)
 
@@ -78,6 +79,7 @@ class ClientConnection(asyncio.Protocol):
         "_eof",
         "_held",
         "_lingered",
+        "_local",
         "_paused",
         "_served",
         "address",
@@ -88,7 +90,6 @@ class ClientConnection(asyncio.Protocol):
         "exchange",
         "fixed_lines",
         "info",
-        "local",
         "peer_address",
         "port",
         "scheme",
@@ -114,7 +115,7 @@ class ClientConnection(asyncio.Protocol):
         self.port = 0
         self.peer_address = b""
         self.counted_as = b""
-        self.local: tuple[str, int] = ("", 0)
+        self._local: Address | None = None
         self.trusted = False
         self.info: ClientInfo | None = None
         self.fixed_lines = b""
@@ -134,15 +135,15 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        self.begin(cast("ClientTransport", transport), *peer_of(transport))
+        self.begin(cast("ClientTransport", transport), peer_of(transport))
         cast(asyncio.Transport, transport).set_write_buffer_limits(high=WRITE_HIGH)
 
-    def begin(self, transport: ClientTransport, peer: tuple[str, int], local: tuple[str, int]) -> None:
-        """Start on a transport; `peer` is the client's (or, behind a PROXY header, the announced) address."""
+    def begin(self, transport: ClientTransport, peer: Address, local: Address | None = None) -> None:
+        """Start on a transport; `peer` is the client's address. Behind a PROXY header both are the announced ones."""
         self.transport = transport
         self.peer_address = self.address = peer[0].encode()
         self.port = peer[1]
-        self.local = local
+        self._local = local
         app = self.app
         self.trusted = bool(app.trusted) and self.address in app.trusted
         self.fixed_lines = forwarding.fixed_lines(self.address, self.scheme)
@@ -494,6 +495,13 @@ class ClientConnection(asyncio.Protocol):
 
     # Who asks --------------------------------------------------------------------------------------
 
+    @property
+    def local(self) -> Address:
+        """The address that the client called; asked for only when needed, for it costs a system call."""
+        if self._local is None:
+            self._local = _address(self.transport.get_extra_info("sockname"))
+        return self._local
+
     def identify(self, head: RequestHead) -> bytes:
         """Learn from a trusted hop who the client is; return the scheme it used."""
         self.info = info = client_address(
@@ -515,16 +523,16 @@ class ClientConnection(asyncio.Protocol):
         forwarding.check_certificate(self, site)
 
 
-def peer_of(transport: asyncio.BaseTransport) -> tuple[tuple[str, int], tuple[str, int]]:
-    """Return the addresses of both ends; a UNIX socket's peer is this machine."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family == socket.AF_UNIX:
-        return ("127.0.0.1", 0), ("127.0.0.1", 0)
-    peer = transport.get_extra_info("peername") or ("", 0)
-    local = transport.get_extra_info("sockname") or ("", 0)
-    return (_plain(peer[0]), peer[1]), (_plain(local[0]), local[1])
+def peer_of(transport: asyncio.BaseTransport) -> Address:
+    """Return the address of a connection's other end."""
+    return _address(transport.get_extra_info("peername"))
 
 
-def _plain(address: str) -> str:
-    """An IPv4 client of a dual-stack socket is an IPv4 client."""
-    return address.removeprefix("::ffff:") if address.startswith("::ffff:") and "." in address else address
+def _address(name: tuple[Any, ...] | str | bytes | None) -> Address:
+    """Return host and port of a socket's name; of a UNIX socket, which is named by a path, those of this machine."""
+    if not isinstance(name, tuple):
+        return ("", 0) if name is None else ("127.0.0.1", 0)
+    host: str = name[0]
+    if host.startswith("::ffff:") and "." in host:  # an IPv4 client of a dual-stack socket is an IPv4 client
+        host = host.removeprefix("::ffff:")
+    return host, name[1]

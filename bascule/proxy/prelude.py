@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.proxy_protocol import ProxyProtocolError, parse
-from bascule.proxy.client import WRITE_HIGH, ClientConnection, peer_of
+from bascule.proxy.client import WRITE_HIGH, Address, ClientConnection, peer_of
 from bascule.telemetry import causes
 from bascule.tls.filter import TlsError
 from bascule.tls.server import ListenerContexts
@@ -19,11 +19,13 @@ from bascule.tls.server import ListenerContexts
 if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
 
-Ends = tuple[tuple[str, int], tuple[str, int]]
+Ends = tuple[Address, Address | None]
+"""Who called, and whom, if a PROXY header says so."""
+_UNKNOWN: Ends = (("", 0), None)
 
 
 class Prelude(asyncio.Protocol):
-    """A connection before its first request: PROXY header, then perhaps TLS."""
+    """A connection that begins with a PROXY header."""
 
     __slots__ = (
         "_buffer",
@@ -38,12 +40,12 @@ class Prelude(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, app: ProxyApp, contexts: ListenerContexts | None, networks: TrustedNetworks | None) -> None:
+    def __init__(self, app: ProxyApp, contexts: ListenerContexts | None, networks: TrustedNetworks) -> None:
         self.app = app
         self._contexts = contexts
         self._networks = networks
         self._buffer = b""
-        self._ends: Ends = (("", 0), ("", 0))
+        self._ends = _UNKNOWN
         self.address = b""
         self.counted_as = b""
         self.port = 0
@@ -53,13 +55,12 @@ class Prelude(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self.transport = cast(asyncio.Transport, transport)
-        self._ends = peer_of(transport)
-        self.address = self._ends[0][0].encode()
-        self.port = self._ends[0][1]
+        peer = peer_of(transport)
+        self._ends = (peer, None)
+        self.address = peer[0].encode()
+        self.port = peer[1]
         self.deadline = self.app.now + self.app.tls_handshake
-        if self._networks is None:
-            self._hand_over(b"")
-        elif self.address not in self._networks or not self.app.admit(self):
+        if self.address not in self._networks or not self.app.admit(self):
             self.app.note(self.address, self.port, causes.BAD_PROXY_HEADER, 0)
             self.transport.abort()
 
@@ -137,15 +138,15 @@ class TlsLink(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, app: ProxyApp, contexts: ListenerContexts, ends: Ends) -> None:
+    def __init__(self, app: ProxyApp, contexts: ListenerContexts, ends: Ends = _UNKNOWN) -> None:
         self.app = app
         self._filter = contexts.filter()
         self._ends = ends
         self._client: ClientConnection | None = None
         self._closing = False
-        self.address = ends[0][0].encode()
+        self.address = b""
         self.counted_as = b""
-        self.port = ends[0][1]
+        self.port = 0
         self.deadline = app.now + app.tls_handshake
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
 
@@ -155,6 +156,10 @@ class TlsLink(asyncio.Protocol):
         """See asyncio.Protocol."""
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH)
+        if self._ends is _UNKNOWN:
+            self._ends = (peer_of(transport), None)
+        host, self.port = self._ends[0]
+        self.address = host.encode()
         if not self.app.admit(self):
             self.transport.abort()
 
