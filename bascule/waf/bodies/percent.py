@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+
 BYTE_OF = {
     high + low: bytes.fromhex((high + low).decode("ascii"))
     for high in (bytes([c]) for c in b"0123456789ABCDEFabcdef")
@@ -16,13 +20,8 @@ def url_decode(value: bytes) -> bytes:
         value = value.replace(b"+", b" ")
     if b"%" not in value:
         return value
-    head, *parts = value.split(b"%")
-    out = [head]
-    for part in parts:
-        byte = BYTE_OF.get(part[:2])
-        if byte is None:
-            out += (b"%", part)
-        else:
-            out += (byte, part[2:])
-    decoded = b"".join(out)
-    return value if len(decoded) == len(value) else decoded
+    pieces = _ESCAPE.split(value)
+    if len(pieces) == 1:
+        return value
+    pieces[1::2] = map(BYTE_OF.__getitem__, pieces[1::2])
+    return b"".join(pieces)

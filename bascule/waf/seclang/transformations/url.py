@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from bascule.waf.bodies.percent import BYTE_OF, url_decode
 
-_HEX4 = re.compile(rb"[uU]([0-9A-Fa-f]{4})")
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2}|[uU][0-9A-Fa-f]{4})")
 _UNSAFE = re.compile(rb"[^*0-9A-Za-z]")
 _ENCODED = {bytes([c]): b"+" if c == 0x20 else b"%%%02x" % c for c in range(256)}
 _UTF8 = re.compile(
-    rb"[\xC0-\xDF][\x80-\xBF]|[\xE0-\xEF][\x80-\xBF]{2}|[\xF0-\xF7][\x80-\xBF]{3}|[\xC0-\xF7]|\0(?=[\x00-\xFF])"
+    rb"([\xC0-\xDF][\x80-\xBF]|[\xE0-\xEF][\x80-\xBF]{2}|[\xF0-\xF7][\x80-\xBF]{3}|[\xC0-\xF7]|\0(?=[\x00-\xFF]))"
 )
 
 
@@ -23,8 +24,10 @@ def make_url_decode_uni(unicode_map: Mapping[int, int] | None = None) -> Callabl
     """
     table = unicode_map or {}
 
-    def unicode_byte(digits: bytes) -> bytes:
-        code = int(digits, 16)
+    def decoded(digits: bytes) -> bytes:
+        if len(digits) == 2:
+            return BYTE_OF[digits]
+        code = int(digits[1:], 16)
         if (mapped := table.get(code)) is not None:
             return bytes([mapped & 0xFF])
         low = code & 0xFF
@@ -35,18 +38,11 @@ def make_url_decode_uni(unicode_map: Mapping[int, int] | None = None) -> Callabl
             value = value.replace(b"+", b" ")
         if b"%" not in value:
             return value
-        head, *parts = value.split(b"%")
-        out = [head]
-        for part in parts:
-            byte = BYTE_OF.get(part[:2])
-            if byte is not None:
-                out += (byte, part[2:])
-            elif (wide := _HEX4.match(part)) is not None:
-                out += (unicode_byte(wide[1]), part[5:])
-            else:
-                out += (b"%", part)
-        decoded = b"".join(out)
-        return value if len(decoded) == len(value) else decoded
+        pieces = _ESCAPE.split(value)
+        if len(pieces) == 1:
+            return value
+        pieces[1::2] = map(decoded, pieces[1::2])
+        return b"".join(pieces)
 
     return url_decode_uni
 
@@ -63,8 +59,8 @@ def url_encode(value: bytes) -> bytes:
     return _UNSAFE.sub(lambda match: _ENCODED[match[0]], value)
 
 
-def _utf8_char(match: re.Match[bytes]) -> bytes:
-    char = match[0]
+@lru_cache(maxsize=4096)
+def _utf8_char(char: bytes) -> bytes:
     lead = char[:1]
     if len(char) == 1:  # a NUL, or a lead byte without its continuation: gone, unless beyond U+10FFFF
         return lead if lead >= b"\xf5" else b""
@@ -83,5 +79,7 @@ def utf8_to_unicode(value: bytes) -> bytes:
     """Rewrite UTF-8 sequences as `%uHHHH` (RFC 3629); bytes that begin no sequence stay."""
     if value.isascii() and b"\0" not in value:
         return value
-    out = _UTF8.sub(_utf8_char, value)
+    pieces = _UTF8.split(value)
+    pieces[1::2] = map(_utf8_char, pieces[1::2])
+    out = b"".join(pieces)
     return value if out == value else out
