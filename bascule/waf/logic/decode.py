@@ -23,7 +23,7 @@ MAX_DEPTH = 4
 """Layers: two of URL encoding, then two of the language inside. Deeper nesting is not decoded by servers either."""
 MAX_TEXTS = 12
 MAX_INFLATED = 1 << 16
-"""Bytes that a compressed text may grow to: what follows is not looked at (a bomb is no attack on a parser of 64 KiB)."""
+"""Bytes that a compressed text may grow to; what follows is not looked at."""
 
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 _PERCENT_U = re.compile(rb"%[uU]([0-9A-Fa-f]{4})")
@@ -33,7 +33,7 @@ _ESCAPE = re.compile(
 )
 _CSS_ESCAPE = re.compile(rb"\\0{0,4}([0-9A-Fa-f]{2}) ?")
 _ASCII_QUAD = rb"[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]"
-"""Four characters of Base64 that stand for three bytes below 128: of random tokens only one in 4096 starts with four."""
+"""Four characters of Base64 that stand for three bytes below 128: one random token in 4096 starts with four such."""
 _BASE64 = re.compile(
     rb"(?<![A-Za-z0-9+/_-])((?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)[A-Za-z0-9+/_-]*+={0,2})"
 )
@@ -44,7 +44,9 @@ _MAY_BE_BASE64 = re2.compile(
 )
 """The same, five times as fast at saying no."""
 _HEX = re.compile(rb"(?:0x|\bx')((?:[0-9A-Fa-f]{2}){4,}+)", re.IGNORECASE)
-_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]|\xf8\x80\x80[\x80-\x81][\x80-\xbf]|\xfc\x80\x80\x80[\x80-\x81][\x80-\xbf]")
+_OVERLONG = re.compile(
+    rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]|\xf8\x80\x80[\x80-\x81][\x80-\xbf]|\xfc\x80\x80\x80[\x80-\x81][\x80-\xbf]"
+)
 _UTF7 = re.compile(rb"\+(A[A-P][A-Za-z0-9+/]{1,40})-?")
 _FULLWIDTH = re.compile(rb"\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]")
 _CHAR_CODES = re.compile(rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(([0-9a-fA-Fx,\s]{4,4000})\)", re.IGNORECASE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_PLAIN = re.compile(rb"(?:[A-Za-z0-9_-]{1,15}+|[0-9.,:-]{1,64}+|[0-9a-fA-F-]{1,128}+|)\Z")
+_PLAIN = re.compile(rb"(?:(?!_)[A-Za-z0-9_-]{1,15}+|[0-9.,:-]{1,64}+|[0-9a-fA-F-]{1,128}+|)\Z")
 
 
 def is_plain(value: bytes) -> bool:

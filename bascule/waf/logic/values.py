@@ -16,14 +16,16 @@ MAX_FILE = 1 << 16
 """Bytes of an uploaded file that are read: scripts show themselves at its head."""
 _LIMITS = Limits(fields=MAX_FIELDS)
 
-_SKIPPED = frozenset((
-    b"host", b"cookie", b"referer", b"connection", b"content-length", b"transfer-encoding", b"date", b"dnt", b"te", b"accept",
-    b"if-modified-since", b"if-unmodified-since", b"upgrade-insecure-requests", b"sec-fetch-site", b"sec-fetch-mode",
-    b"sec-fetch-dest", b"sec-fetch-user", b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"cache-control",
-    b"sec-ch-ua-full-version-list", b"sec-ch-ua-arch", b"sec-ch-ua-model", b"sec-ch-ua-bitness", b"accept-language",
-    b"sec-ch-ua-platform-version", b"accept-encoding", b"x-requested-with", b"sec-gpc", b"save-data", b"range", b"purpose",
-    b"pragma", b"keep-alive", b"priority", b"sec-websocket-key", b"sec-websocket-version", b"if-none-match", b"origin",
-))  # fmt: skip
+_SKIPPED = frozenset(
+    b"""
+    host cookie referer connection content-length transfer-encoding date dnt te accept if-modified-since if-
+    unmodified-since upgrade-insecure-requests sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user sec-
+    ch-ua sec-ch-ua-mobile sec-ch-ua-platform cache-control sec-ch-ua-full-version-list sec-ch-ua-arch sec-ch-
+    ua-model sec-ch-ua-bitness accept-language sec-ch-ua-platform-version accept-encoding x-requested-with sec-
+    gpc save-data range purpose pragma keep-alive priority sec-websocket-key sec-websocket-version if-none-match
+    origin
+    """.split()
+)
 """Headers of a fixed grammar, or looked at elsewhere; an unusual value in one is looked at all the same."""
 _USUAL = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b' ,;=*/.+-:"?()_&'
 
@@ -86,7 +88,7 @@ def _referer_values(value: bytes) -> Iterator[Value]:
 def _fields(text: bytes, place: str) -> Iterator[Value]:
     for name, value in parse_urlencoded(text, limits=_LIMITS).pairs:
         if name:
-            yield Value("name" if value or b"=" in text else place, b"", name)
+            yield Value("name" if value else place, b"", name)
         if value:
             yield from _value(place, name, value)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-_SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+\*/|\*/", re.DOTALL)
+_SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+(?:\*/)?|\*/", re.DOTALL)
 _SPACE_FOR = bytes.maketrans(b"\t\v\f\r\x1c\x1d\x1e\x1f+\xa0", b" " * 10)
 _SHELL_NOISE = re.compile(
     rb"['\"`\\^$](?:(?<=\$)\{?IFS\}?(?:\$\d)?|(?<=[\w/].)(?:(?<=')'|(?<=\")\"|(?<=`)`|(?<=\\)(?=[a-z/])|(?<=\^)(?=\w)"
-    rb"|(?<=\$)[@*]|(?<=\$)\{\w?\}|(?<=')(?=\w+')|(?<=\")(?=\w+\")))",
+    rb"|(?<=\$)[@*]|(?<=\$)\{\w?\}|(?<=['\"])(?=\w)))",
     re.IGNORECASE,
 )
 """What a shell drops inside a word: quotes, backslashes, carets, empty expansions. ${IFS} is a space."""

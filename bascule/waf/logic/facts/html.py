@@ -9,39 +9,191 @@ _EVENT = rb"on(?:abort|activate|after|animation|auxclick|before|begin|blur|bounc
 _CALL = rb"(?:alert|confirm|prompt|eval|print|settimeout|setinterval|setimmediate|fetch|open|write|writeln|atob|function|import|msgbox|focus|expression|document|location|window|self|top|parent|frames|this|globalthis|constructor|string|navigator|import|throw|console|onerror|javascript|new|import|\w+\s*=)"
 
 FACTS = (
-    Fact("html.script_tag", "opens or closes a script element", (rb"<[\s/\x00]*script\b", rb"<[\x00-\x20]*/?s[\x00\s]*c[\x00\s]*r[\x00\s]*i[\x00\s]*p[\x00\s]*t[\s/>]", rb"<\w+:script\b", rb"<script[^\w\s]", rb"\bscript\s*>\s*['\"]?>?\s*<")),
-    Fact("html.active_tag", "a tag that loads, runs or frames something", (
-        rb"<[\s/\x00]*(?:svg|iframe|object|embed|applet|math|link|meta|base|style|frameset|frame|isindex|keygen|bgsound|i?layer|marquee|video|audio|body|import|xss|portal|foreignobject|animate\w*|set|handler|listener|xml\b|x:script|\?xml-stylesheet|\?import|form|input|button|details|textarea|select|template|noscript|plaintext|image|html)(?:[\s/>\x00\"'`\x0b\x0c:]|$)",
-    )),
-    Fact("html.tag", "any HTML tag with attributes, or several", (rb"<[a-z!?][a-z0-9:_-]{0,30}[\s/\x0b\x0c]+[^<>]{0,200}=", rb"</?[a-z][a-z0-9:_-]{0,30}\s*/?>", rb"<!--", rb"<!\[cdata\[", rb"<!doctype\s+html")),
-    Fact("html.event_handler", "an attribute that runs script on an event", (
-        rb"[\s/\"'`<>\x00\x0b\x0c]" + _EVENT + rb"[\s\x00\x0b\x0c]*=[\s\x00\"'`&(\w/\\{\[$@+-]", rb"<[a-z][^<>]{0,400}[^\w]on[a-z]{3,30}\s{0,8}=", rb"^on(?:error|load|click|focus|mouse\w+|key\w+|toggle|blur|begin|start|animation\w+|pointer\w+|wheel|input|change|submit)\s*=\s*[\"'`\w(]",
-    )),
-    Fact("html.event_in_tag", "an event attribute inside a tag", (rb"<[a-z!][^<>]{0,500}[\s/\"'`\x00\x0b\x0c]on[a-z]{3,30}[^=<>]{0,10}=",)),
-    Fact("html.leaves_attribute", "closes an attribute's quotes and goes on with an attribute or tag", (
-        rb"[\"'`]\s*/?\s*>+\s*<[a-z!/?]", rb"[\"'`][\s/]*(?:" + _EVENT + rb"|style|autofocus|src|href|formaction|srcdoc|accesskey|tabindex|contenteditable)[\s/]*=", rb"^\s*[\"'`]*>+\s*<[a-z!/?]", rb"[\"'`]\s*>[^<>]{0,30}<(?:/?\w+)", rb"</(?:title|textarea|style|script|noscript|template|iframe|xmp|option|select|a|div)\s*>\s*<[a-z!/?]", rb"--!?>\s*<[a-z!/?]", rb"\]\]>\s*<", rb"^\s*</(?:script|title|textarea|style)",
-    )),
-    Fact("html.script_url", "a javascript:, vbscript: or data: address that runs script", (
-        rb"j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*(?::|&colon|&#0*58|&#x0*3a|%3a)\s*[^\s;:)]", rb"v\s*b\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*\w", rb"livescript\s*:|mocha\s*:\s*\w", rb"data\s*:\s*(?:text/html|text/xml|image/svg\+xml|application/xhtml|application/xml|text/javascript|application/javascript|application/x-javascript|,\s*<|;base64,PHN2|;base64,PHNj)", rb"mhtml\s*:|jar\s*:\s*https?:", rb"feed\s*:\s*(?:javascript|data)",
-    )),
-    Fact("html.script_url_start", "the whole value is a script address", (rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:", rb"^\s*data\s*:\s*text/html")),
-    Fact("html.style_script", "CSS that runs script or loads a sheet", (rb"expression\s*\([^)]{0,40}", rb"\bbehaviou?r\s*:\s*url\s*\(", rb"-moz-binding\s*:", rb"@import\b\s*['\"u]", rb"url\s*\(\s*['\"]?\s*(?:javascript|vbscript|data\s*:\s*(?:text|image/svg))", rb"style\s*=\s*[^>]{0,80}(?:expression|javascript|url\s*\()", rb"@keyframes\s+\w+\s*\{", rb"animation-name\s*:", rb"@charset")),
-    Fact("html.loads_foreign", "a tag attribute that loads from an address", (
-        rb"<[a-z][^<>]{0,200}[\s/\"'`](?:src|href|data|action|formaction|xlink:href|background|lowsrc|dynsrc|poster|srcdoc|code|codebase|to|from|values|content|srcset|cite|classid|profile|manifest|ping)\s*=\s*[\"'`]?\s*[^\s\"'`>]",
-    )),
-    Fact("html.srcdoc_or_refresh", "srcdoc, meta refresh, base, autofocus tricks", (rb"\bsrcdoc\s*=", rb"http-equiv\s*=\s*[\"'`]?\s*(?:refresh|set-cookie|link|content-security)", rb"<base\s[^>]{0,40}href", rb"\bautofocus\b[\s/>=]", rb"\bformaction\s*=", rb"xlink:href\s*=", rb"\battributename\s*=", rb"allowscriptaccess", rb"\bcontenteditable\b", rb"\bdraggable\s*=")),
-    Fact("js.dialog_call", "calls alert, confirm, prompt or print", (rb"\b(?:alert|confirm|prompt)\b\s*(?:\?\.)?\s*(?:\(|`|\)|\\x28|\\u0028|&lpar|&#40|&#x28|\[|;|\.call|\.apply|\.bind)", rb"\bprint\s*\(\s*\)", rb"\bmsgbox\s*\(")),
-    Fact("js.dangerous_call", "evaluates text or writes the document", (
-        rb"\b(?:eval|settimeout|setinterval|function|execscript|setimmediate|importscripts)\s*(?:\(|`)\s*['\"`\w(/\\\[]", rb"\bdocument\s*(?:\.|\[)\s*['\"`]?\s*(?:cookie|write|writeln|domain|location|body|documentelement|createelement|getelement|queryselector|url|referrer|head|scripts|forms|defaultview|vulnerable)", rb"\b(?:window|self|top|parent|frames|this|globalthis)\s*(?:\.|\[)\s*['\"`/]?\s*(?:alert|confirm|prompt|eval|location|name|open|atob|document|opener|onerror|\w{1,12}['\"`]?\s*\]\s*\()",
-        rb"\b(?:inner|outer)html\b\s*\+?=", rb"\blocation\s*(?:\.\s*(?:href|replace|assign|hash|search|host)\b|=\s*['\"`\w(]|\[)", rb"\bstring\s*(?:\.|\[['\"])\s*fromcharcode", rb"\.constructor\b\s*(?:\(|\.|\[|`)", rb"\bxmlhttprequest\s*\(|\bactivexobject\b|\bsendbeacon\b", rb"\bonerror\s*=\s*(?:alert|eval|prompt|confirm)", rb"\bimport\s*\(\s*['\"`]|\bimport\s*['\"`]", rb"\b(?:localstorage|sessionstorage)\s*(?:\.\s*(?:get|set|clear|remove)|\[)", rb"\b(?:atob|btoa|unescape|decodeuri\w*)\s*(?:\(|`)", rb"__defineg?s?etter__|\breflect\s*\.\s*(?:apply|construct|get)|\bnew\s+(?:function|image|xmlhttprequest|worker|activexobject)\b",
-    )),
-    Fact("js.leaves_string", "closes a script's string and goes on with code", (
-        rb"['\"`]\s*[;,)}\]]*\s*[-+*/%^|&;,<>=]{1,3}\s*[(!~+-]*\b" + _CALL + rb"\s*[(`.\[]", rb"['\"`]\s*[)}\]]+\s*;?\s*\w+\s*[(=`]", rb"[;}\]]\s*(?:alert|confirm|prompt|eval)\s*[(`]", rb"//\s*['\"]?\s*$", rb"['\"`]\s*[-+*^]\s*(?:alert|confirm|prompt|eval)\b", rb"\*/\s*(?:alert|confirm|prompt|eval|</)",
-    )),
-    Fact("js.obfuscated", "script written in brackets, or a name built from pieces", (
-        rb"[\[\]()!+{}$_'\"`|~\\/;=,.:-]{28,}", rb"\[\s*['\"`/][\w+/'\"` .]{1,30}['\"`/](?:\.source)?\s*\]\s*(?:\(|`|\[)", rb"['\"`]\s*\+\s*['\"`]\w{1,8}['\"`]\s*[\]+]", rb"\+\[\]|!\[\]|\[\]\[|\(!\[\]", rb"\$\{\s*[\w.]+\s*[(`]", rb"\w\s*=>\s*\w+\s*[(`]",
-    )),
-    Fact("html.entity_in_url", "a script word split by entities or control characters", (rb"j(?:&[#\w]{1,10};|[\x00-\x1f])+a", rb"(?:&#x?0*[0-9a-f]{2,7};?){4}", rb"script\s*&colon;|&newline;|&tab;|&lpar;")),
+    Fact(
+        "html.script_tag",
+        "opens or closes a script element",
+        (
+            rb"<[\s/\x00]*script\b",
+            rb"<[\x00-\x20]*/?s[\x00\s]*c[\x00\s]*r[\x00\s]*i[\x00\s]*p[\x00\s]*t[\s/>]",
+            rb"<\w+:script\b",
+            rb"<script[^\w\s]",
+            rb"\bscript\s*>\s*['\"]?>?\s*<",
+        ),
+    ),
+    Fact(
+        "html.active_tag",
+        "a tag that loads, runs or frames something",
+        (
+            rb"<[\s/\x00]*(?:svg|iframe|object|embed|applet|math|link|meta|base|style|frameset|frame|isindex|keygen|bgsound|i?layer|marquee|video|audio|body|import|xss|portal|foreignobject|animate\w*|set|handler|listener|xml\b|x:script|\?xml-stylesheet|\?import|form|input|button|details|textarea|select|template|noscript|plaintext|image|html)(?:[\s/>\x00\"'`\x0b\x0c:]|$)",
+        ),
+    ),
+    Fact(
+        "html.tag",
+        "any HTML tag with attributes, or several",
+        (
+            rb"<[a-z!?][a-z0-9:_-]{0,30}[\s/\x0b\x0c]+[^<>]{0,200}=",
+            rb"</?[a-z][a-z0-9:_-]{0,30}\s*/?>",
+            rb"<!--",
+            rb"<!\[cdata\[",
+            rb"<!doctype\s+html",
+        ),
+    ),
+    Fact(
+        "html.event_handler",
+        "an attribute that runs script on an event",
+        (
+            rb"[\s/\"'`<>\x00\x0b\x0c]" + _EVENT + rb"[\s\x00\x0b\x0c]*=[\s\x00\"'`&(\w/\\{\[$@+-]",
+            rb"<[a-z][^<>]{0,400}[^\w]on[a-z]{3,30}\s{0,8}=",
+            rb"^on(?:error|load|click|focus|mouse\w+|key\w+|toggle|blur|begin|start|animation\w+|pointer\w+|wheel|input|change|submit)\s*=\s*[\"'`\w(]",
+        ),
+    ),
+    Fact(
+        "html.event_in_tag",
+        "an event attribute inside a tag",
+        (rb"<[a-z!][^<>]{0,500}[\s/\"'`\x00\x0b\x0c]on[a-z]{3,30}[^=<>]{0,10}=",),
+    ),
+    Fact(
+        "html.leaves_attribute",
+        "closes an attribute's quotes and goes on with an attribute or tag",
+        (
+            rb"[\"'`]\s*/?\s*>+\s*<[a-z!/?]",
+            rb"[\"'`][\s/]*(?:"
+            + _EVENT
+            + rb"|style|autofocus|src|href|formaction|srcdoc|accesskey|tabindex|contenteditable)[\s/]*=",
+            rb"^\s*[\"'`]*>+\s*<[a-z!/?]",
+            rb"[\"'`]\s*>[^<>]{0,30}<(?:/?\w+)",
+            rb"</(?:title|textarea|style|script|noscript|template|iframe|xmp|option|select|a|div)\s*>\s*<[a-z!/?]",
+            rb"--!?>\s*<[a-z!/?]",
+            rb"\]\]>\s*<",
+            rb"^\s*</(?:script|title|textarea|style)",
+        ),
+    ),
+    Fact(
+        "html.script_url",
+        "a javascript:, vbscript: or data: address that runs script",
+        (
+            rb"j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*(?::|&colon|&#0*58|&#x0*3a|%3a)\s*[^\s;:)]",
+            rb"v\s*b\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*\w",
+            rb"livescript\s*:|mocha\s*:\s*\w",
+            rb"data\s*:\s*(?:text/html|text/xml|image/svg\+xml|application/xhtml|application/xml|text/javascript|application/javascript|application/x-javascript|,\s*<|;base64,PHN2|;base64,PHNj)",
+            rb"mhtml\s*:|jar\s*:\s*https?:",
+            rb"feed\s*:\s*(?:javascript|data)",
+        ),
+    ),
+    Fact(
+        "html.script_url_start",
+        "the whole value is a script address",
+        (rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:", rb"^\s*data\s*:\s*text/html"),
+    ),
+    Fact(
+        "html.style_script",
+        "CSS that runs script or loads a sheet",
+        (
+            rb"expression\s*\([^)]{0,40}",
+            rb"\bbehaviou?r\s*:\s*url\s*\(",
+            rb"-moz-binding\s*:",
+            rb"@import\b\s*['\"u]",
+            rb"url\s*\(\s*['\"]?\s*(?:javascript|vbscript|data\s*:\s*(?:text|image/svg))",
+            rb"style\s*=\s*[^>]{0,80}(?:expression|javascript|url\s*\()",
+            rb"@keyframes\s+\w+\s*\{",
+            rb"animation-name\s*:",
+            rb"@charset",
+        ),
+    ),
+    Fact(
+        "html.loads_foreign",
+        "a tag attribute that loads from an address",
+        (
+            rb"<[a-z][^<>]{0,200}[\s/\"'`](?:src|href|data|action|formaction|xlink:href|background|lowsrc|dynsrc|poster|srcdoc|code|codebase|to|from|values|content|srcset|cite|classid|profile|manifest|ping)\s*=\s*[\"'`]?\s*[^\s\"'`>]",
+        ),
+    ),
+    Fact(
+        "html.srcdoc_or_refresh",
+        "srcdoc, meta refresh, base, autofocus tricks",
+        (
+            rb"\bsrcdoc\s*=",
+            rb"http-equiv\s*=\s*[\"'`]?\s*(?:refresh|set-cookie|link|content-security)",
+            rb"<base\s[^>]{0,40}href",
+            rb"\bautofocus\b[\s/>=]",
+            rb"\bformaction\s*=",
+            rb"xlink:href\s*=",
+            rb"\battributename\s*=",
+            rb"allowscriptaccess",
+            rb"\bcontenteditable\b",
+            rb"\bdraggable\s*=",
+        ),
+    ),
+    Fact(
+        "js.dialog_call",
+        "calls alert, confirm, prompt or print",
+        (
+            rb"\b(?:alert|confirm|prompt)\b\s*(?:\?\.)?\s*(?:\(|`|\)|\\x28|\\u0028|&lpar|&#40|&#x28|\[|;|\.call|\.apply|\.bind)",
+            rb"\bprint\s*\(\s*\)",
+            rb"\bmsgbox\s*\(",
+        ),
+    ),
+    Fact(
+        "js.dangerous_call",
+        "evaluates text or writes the document",
+        (
+            rb"\b(?:eval|settimeout|setinterval|function|execscript|setimmediate|importscripts)\s*(?:\(|`)\s*['\"`\w(/\\\[]",
+            rb"\bdocument\s*(?:\.|\[)\s*['\"`]?\s*(?:cookie|write|writeln|domain|location|body|documentelement|createelement|getelement|queryselector|url|referrer|head|scripts|forms|defaultview|vulnerable)",
+            rb"\b(?:window|self|top|parent|frames|this|globalthis)\s*(?:\.|\[)\s*['\"`/]?\s*(?:alert|confirm|prompt|eval|location|name|open|atob|document|opener|onerror|\w{1,12}['\"`]?\s*\]\s*\()",
+            rb"\b(?:inner|outer)html\b\s*\+?=",
+            rb"\blocation\s*(?:\.\s*(?:href|replace|assign|hash|search|host)\b|=\s*['\"`\w(]|\[)",
+            rb"\bstring\s*(?:\.|\[['\"])\s*fromcharcode",
+            rb"\.constructor\b\s*(?:\(|\.|\[|`)",
+            rb"\bxmlhttprequest\s*\(|\bactivexobject\b|\bsendbeacon\b",
+            rb"\bonerror\s*=\s*(?:alert|eval|prompt|confirm)",
+            rb"\bimport\s*\(\s*['\"`]|\bimport\s*['\"`]",
+            rb"\b(?:localstorage|sessionstorage)\s*(?:\.\s*(?:get|set|clear|remove)|\[)",
+            rb"\b(?:atob|btoa|unescape|decodeuri\w*)\s*(?:\(|`)",
+            rb"__defineg?s?etter__|\breflect\s*\.\s*(?:apply|construct|get)|\bnew\s+(?:function|image|xmlhttprequest|worker|activexobject)\b",
+        ),
+    ),
+    Fact(
+        "js.leaves_string",
+        "closes a script's string and goes on with code",
+        (
+            rb"['\"`]\s*[;,)}\]]*\s*[-+*/%^|&;,<>=]{1,3}\s*[(!~+-]*\b" + _CALL + rb"\s*[(`.\[]",
+            rb"['\"`]\s*[)}\]]+\s*;?\s*\w+\s*[(=`]",
+            rb"[;}\]]\s*(?:alert|confirm|prompt|eval)\s*[(`]",
+            rb"//\s*['\"]?\s*$",
+            rb"['\"`]\s*[-+*^]\s*(?:alert|confirm|prompt|eval)\b",
+            rb"\*/\s*(?:alert|confirm|prompt|eval|</)",
+        ),
+    ),
+    Fact(
+        "js.obfuscated",
+        "script written in brackets, or a name built from pieces",
+        (
+            rb"[\[\]()!+{}$_'\"`|~\\/;=,.:-]{28,}",
+            rb"\[\s*['\"`/][\w+/'\"` .]{1,30}['\"`/](?:\.source)?\s*\]\s*(?:\(|`|\[)",
+            rb"['\"`]\s*\+\s*['\"`]\w{1,8}['\"`]\s*[\]+]",
+            rb"\+\[\]|!\[\]|\[\]\[|\(!\[\]",
+            rb"\$\{\s*[\w.]+\s*[(`]",
+            rb"\w\s*=>\s*\w+\s*[(`]",
+        ),
+    ),
+    Fact(
+        "html.entity_in_url",
+        "a script word split by entities or control characters",
+        (
+            rb"j(?:&[#\w]{1,10};|[\x00-\x1f])+a",
+            rb"(?:&#x?0*[0-9a-f]{2,7};?){4}",
+            rb"script\s*&colon;|&newline;|&tab;|&lpar;",
+        ),
+    ),
     Fact("html.fingerprint", "a browser would run script, by libinjection's HTML parser"),
-    Fact("_html.look", "", (rb"<[a-z!/?\x00]", rb"[\"'`\s/]on[a-z]{3,30}\s*=", rb"script\s*:", rb"[\"'`]\s*>", rb"[\"'` /](?:style|xlink:href|formaction)\s*=")),
+    Fact(
+        "_html.look",
+        "",
+        (
+            rb"<[a-z!/?\x00]",
+            rb"[\"'`\s/]on[a-z]{3,30}\s*=",
+            rb"script\s*:",
+            rb"[\"'`]\s*>",
+            rb"[\"'` /](?:style|xlink:href|formaction)\s*=",
+        ),
+    ),
 )

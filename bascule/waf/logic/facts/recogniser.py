@@ -33,9 +33,7 @@ _FLAGS = (
     hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
 )
 _NEVER_ALONE = frozenset(
-    place
-    for place, (name, _) in enumerate(_PATTERNS)
-    if name in ("ssrf.url_value", "path.absolute")
+    place for place, (name, _) in enumerate(_PATTERNS) if name in ("ssrf.url_value", "path.absolute")
 )
 """Patterns of facts that are too common to be worth a look unless another fact is there."""
 _NOTHING: frozenset[str] = frozenset()

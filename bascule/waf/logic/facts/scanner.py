@@ -5,9 +5,30 @@ from __future__ import annotations
 from .fact import Fact
 
 FACTS = (
-    Fact("scanner.user_agent", "names an attack tool", (rb"\b(?:sqlmap|nikto|nuclei|acunetix|netsparker|w3af|dirbuster|gobuster|ffuf|feroxbuster|wfuzz|wpscan|nessus|openvas|masscan|zgrab|zmap|nmap scripting|havij|arachni|skipfish|whatweb|commix|xsstrike|dalfox|burp\s?suite|burpcollaborator|jaeles|vega/|grabber|paros|webinspect|appscan|qualys|fimap|joomscan|morfeus|zmeu|muieblackcat|l9explore|l9tcpid|jorgee|hydra|medusa|sqlninja|brutus|bsqlbf|pangolin|cgichk|dotdotpwn|webshag|n-stealth|blackwidow|fuzz faster u fool|interactsh|detectify|xenotix|owasp zap|zaproxy|gitrob|trufflehog|httprobe|aquatone|subfinder)\b",)),
-    Fact("scanner.probe_path", "a path that only scanners ask for", (
-        rb"/(?:phpmyadmin|pma|myadmin|mysqladmin|adminer|eval-stdin|vendor/phpunit|xmlrpc|wlwmanifest|wp-config|server-status|server-info|cgi-bin/|fckeditor|setup-config|manager/html|jmx-console|web-console|invoker/|solr/admin|actuator/|struts|hnap1|boaform|goform|gponform|setup\.cgi|currentsetting|\.well-known/security|druid/|nacos/|_ignition/|telescope/|owa/auth|autodiscover|ecp/|remote/fgt_lang|dana-na|\+cscoe\+|tmui/|vpn/\.\.|mgmt/tm|jenkins/script|debug/pprof|_cat/indices|_search|_all_dbs|v2/_catalog|elfinder|kcfinder|filemanager/connectors|ckfinder|webdav|sftp-config|trace\.axd|elmah\.axd|phpunit|(?:phpinfo|info|test|shell|cmd|c99|r57|wso|lfm|up|alfa|mini|x|radio|1|a|pi|i|p|php|php_info|infophp|old_phpinfo|db|sql|adminer-\d[\d.]*)\.php|wp-file-manager)(?:\.php|\.aspx?|\.jsp)?(?:/|\?|$)", rb"/(?:actuator|heapdump|jolokia|graphiql)(?:$|/)", rb"/eval-stdin\.php|/phpunit/|/think\\?app|invokefunction|/\?s=/?index/\\?think", rb"/cgi-bin/[\w./-]+\.(?:cgi|pl|sh|bat|exe|asp)", rb"/(?:_vti_bin|_vti_pvt|iisadmpwd|msadc|iissamples|_mem_bin)/", rb"/(?:backup|dump|database|db|site|www|old|archive|data|sql)\.(?:zip|tar|tar\.gz|tgz|rar|sql|7z|gz|bak)\b",
-    )),
-    Fact("scanner.probe_word", "a marker that scanning tools write", (rb"\b(?:acunetix|netsparker|nessus|burpcollaborator|interactsh?|oastify|crlfinjection|injectx|wvs_test|sqlmap|appscan|w3af|nikto|arachni_|zap_|waftest|blns\.fail|bxss|vulnerab\w+|pwned|hacked|defaced|xssposed|cve-\d{4}-\d{3,6}|tamper=\d{8,})\b",)),
+    Fact(
+        "scanner.user_agent",
+        "names an attack tool",
+        (
+            rb"\b(?:sqlmap|nikto|nuclei|acunetix|netsparker|w3af|dirbuster|gobuster|ffuf|feroxbuster|wfuzz|wpscan|nessus|openvas|masscan|zgrab|zmap|nmap scripting|havij|arachni|skipfish|whatweb|commix|xsstrike|dalfox|burp\s?suite|burpcollaborator|jaeles|vega/|grabber|paros|webinspect|appscan|qualys|fimap|joomscan|morfeus|zmeu|muieblackcat|l9explore|l9tcpid|jorgee|hydra|medusa|sqlninja|brutus|bsqlbf|pangolin|cgichk|dotdotpwn|webshag|n-stealth|blackwidow|fuzz faster u fool|interactsh|detectify|xenotix|owasp zap|zaproxy|gitrob|trufflehog|httprobe|aquatone|subfinder)\b",
+        ),
+    ),
+    Fact(
+        "scanner.probe_path",
+        "a path that only scanners ask for",
+        (
+            rb"/(?:phpmyadmin|pma|myadmin|mysqladmin|adminer|eval-stdin|vendor/phpunit|xmlrpc|wlwmanifest|wp-config|server-status|server-info|cgi-bin/|fckeditor|setup-config|manager/html|jmx-console|web-console|invoker/|solr/admin|actuator/|struts|hnap1|boaform|goform|gponform|setup\.cgi|currentsetting|\.well-known/security|druid/|nacos/|_ignition/|telescope/|owa/auth|autodiscover|ecp/|remote/fgt_lang|dana-na|\+cscoe\+|tmui/|vpn/\.\.|mgmt/tm|jenkins/script|debug/pprof|_cat/indices|_search|_all_dbs|v2/_catalog|elfinder|kcfinder|filemanager/connectors|ckfinder|webdav|sftp-config|trace\.axd|elmah\.axd|phpunit|(?:phpinfo|info|test|shell|cmd|c99|r57|wso|lfm|up|alfa|mini|x|radio|1|a|pi|i|p|php|php_info|infophp|old_phpinfo|db|sql|adminer-\d[\d.]*)\.php|wp-file-manager)(?:\.php|\.aspx?|\.jsp)?(?:/|\?|$)",
+            rb"/(?:actuator|heapdump|jolokia|graphiql)(?:$|/)",
+            rb"/eval-stdin\.php|/phpunit/|/think\\?app|invokefunction|/\?s=/?index/\\?think",
+            rb"/cgi-bin/[\w./-]+\.(?:cgi|pl|sh|bat|exe|asp)",
+            rb"/(?:_vti_bin|_vti_pvt|iisadmpwd|msadc|iissamples|_mem_bin)/",
+            rb"/(?:backup|dump|database|db|site|www|old|archive|data|sql)\.(?:zip|tar|tar\.gz|tgz|rar|sql|7z|gz|bak)\b",
+        ),
+    ),
+    Fact(
+        "scanner.probe_word",
+        "a marker that scanning tools write",
+        (
+            rb"\b(?:acunetix|netsparker|nessus|burpcollaborator|interactsh?|oastify|crlfinjection|injectx|wvs_test|sqlmap|appscan|w3af|nikto|arachni_|zap_|waftest|blns\.fail|bxss|vulnerab\w+|pwned|hacked|defaced|xssposed|cve-\d{4}-\d{3,6}|tamper=\d{8,})\b",
+        ),
+    ),
 )

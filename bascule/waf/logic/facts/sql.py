@@ -7,136 +7,284 @@ from .fact import Fact
 _VERB = rb"(?:select|insert|update|delete|drop|create|alter|exec(?:ute)?|declare|waitfor|call|shutdown|truncate|merge|grant|revoke|begin|if|set|copy|attach|backup|restore|load|handler|prepare|rename|replace|use|dbcc|do|end|open|print|while|vacuum|kill|into)"
 
 FACTS = (
-    Fact("sql.union_select", "joins a second query with UNION", (
-        rb"\bunion\b[\s(]*(?:all|distinct|distinctrow)?[\s(+]*\bselect\b",
-        rb"\bunion\b[\s(]*(?:all|distinct)?[\s(]*\b(?:values\s*\(|table\s+\w)",
-        rb"\b(?:except|intersect|minus)\s+(?:all\s+)?\(*select\b",
-    )),
-    Fact("sql.select_from", "a query: SELECT something FROM somewhere", (
-        rb"\bselect\b[^<>;]{1,200}?\bfrom[\s(\"'`\[]",
-    )),
-    Fact("sql.select_literals", "SELECT of literals, NULLs, variables or calls", (
-        rb"\bselect\s*\(*\s*(?:null\b|@@?\w|'[^']{0,64}'\s*[,)]|\d+\s*(?:,|\)|--|#|$|from)|\w{2,30}\(|\*\s*from|0x[0-9a-f])",
-    )),
+    Fact(
+        "sql.union_select",
+        "joins a second query with UNION",
+        (
+            rb"\bunion\b[\s(]*(?:all|distinct|distinctrow)?[\s(+]*\bselect\b",
+            rb"\bunion\b[\s(]*(?:all|distinct)?[\s(]*\b(?:values\s*\(|table\s+\w)",
+            rb"\b(?:except|intersect|minus)\s+(?:all\s+)?\(*select\b",
+        ),
+    ),
+    Fact(
+        "sql.select_from", "a query: SELECT something FROM somewhere", (rb"\bselect\b[^<>;]{1,200}?\bfrom[\s(\"'`\[]",)
+    ),
+    Fact(
+        "sql.select_literals",
+        "SELECT of literals, NULLs, variables or calls",
+        (
+            rb"\bselect\s*\(*\s*(?:null\b|@@?\w|'[^']{0,64}'\s*[,)]|\d+\s*(?:,|\)|--|#|$|from)|\w{2,30}\(|\*\s*from|0x[0-9a-f])",
+        ),
+    ),
     Fact("sql.subselect", "a query in brackets", (rb"\(\s*select\b\s*[^\s]",)),
-    Fact("sql.bare_select", "a query right behind a quote, bracket, operator or semicolon", (
-        rb"['\")=;,|+]\s*\(*\s*select\b[\s(*@\"'\d]",
-        rb"^\s*select\b[\s(]+(?:\*|@@|\w+\s*\(|[\w.,\s]{1,80}\bfrom\b)",
-    )),
-    Fact("sql.stacked_statement", "a second statement behind a semicolon", (
-        rb"['\")\d\s];\s*" + _VERB + rb"\b[\s(]+[\w@\[\"'`#({*]",
-        rb";\s*(?:shutdown|commit|rollback|end|go)\s*(?:--|;|#|$|with\b)",
-        rb"^\s*;\s*" + _VERB + rb"\b[\s(]",
-    )),
-    Fact("sql.change_data", "INSERT, UPDATE, DELETE or REPLACE", (
-        rb"\binsert\s+(?:ignore\s+)?into\s+[\w`\"\[.@]+\s*(?:\(|values\b|select\b)",
-        rb"\bupdate\s+[\w`\"\[\].]+\s+set\s+[\w`\"\[\].]+\s*=",
-        rb"\bdelete\s+from\s+[\w`\"\[.]+(?:\s*(?:where\b|;|--|#|$))",
-        rb"\breplace\s+into\s+\w",
-    )),
-    Fact("sql.change_schema", "CREATE, ALTER, DROP or TRUNCATE of a database object", (
-        rb"\b(?:create|alter|drop)\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|global\s+)*(?:table|database|procedure|function|view|user|login|index|trigger|schema|column|role|library|alias|extension|language|directory|aggregate)\s+[\w`\"\[.@]",
-        rb"\btruncate\s+table\s+\w",
-        rb"\balter\s+(?:system|session)\s+\w",
-    )),
-    Fact("sql.time_delay", "makes the database wait", (
-        rb"\b(?:pg_)?sleep\s*\(\s*[\w\s*+'\"(/@.-]{1,40}\)",
-        rb"\bbenchmark\s*\(\s*[\w\s(*]{1,20},",
-        rb"\bwaitfor\b\s*(?:delay|time)\b",
-        rb"\bdbms_(?:pipe\s*\.\s*receive_message|lock\s*\.\s*sleep|session\s*\.\s*sleep)\b",
-        rb"\b(?:randomblob|zeroblob)\s*\(",
-        rb"\bgenerate_series\s*\(\s*1\s*,\s*\d{4,}",
-        rb"\bregexp_substring\s*\(\s*repeat\b",
-    )),
-    Fact("sql.error_call", "a call whose error message shows data", (
-        rb"\b(?:extractvalue|updatexml|xmltype|exp|json_keys|st_latfrompoint|gtid_subset|polygon|multipoint|geometrycollection|linestring|multilinestring|multipolygon|name_const)\s*\(\s*[^)]{0,60}(?:select\b|concat|~|@@|0x|version\b|user\b|database\b|chr\b)",
-        rb"\bextractvalue\s*\(|\bupdatexml\s*\(",
-        rb"\bfloor\s*\(\s*rand\s*\(",
-        rb"\bconvert\s*\(\s*(?:int|signed|decimal|char)\b[^)]{0,10},?\s*[\(\w@]",
-        rb"\bcast\s*\(\s*\(?\s*(?:select\b|0x|chr\b|char\b|@@|\w+\s*\(|version)",
-        rb"\b(?:ctxsys\s*\.\s*drithsx\s*\.\s*sn|utl_inaddr\s*\.\s*get_host|dbms_utility\s*\.|ordsys\s*\.\s*ord_dicom|dbms_xmlgen|dbms_xmlquery)",
-        rb"\bprocedure\s+analyse\s*\(",
-    )),
-    Fact("sql.schema_table", "tables that describe the database", (
-        rb"\binformation_schema\b", rb"\bpg_(?:catalog|tables|user|shadow|database|class|proc|stat_activity)\b",
-        rb"\bsqlite_(?:master|schema|temp_master)\b", rb"\bsys(?:objects|columns|databases|users|tables|logins|processes)\b",
-        rb"\bsys\s*\.\s*(?:objects|tables|columns|databases|all_\w+|user\$|sql_logins|schemas|v_\$)",
-        rb"\bmysql\s*\.\s*(?:user|db|host|proc|innodb_)", rb"\bmaster\s*\.\s*(?:\.|dbo)\s*\.?",
-        rb"\b(?:all|user|dba)_(?:tables|tab_columns|users|objects|constraints|tab_privs|views|catalog)\b",
-        rb"\bmsys(?:aces|objects|queries|relationships|accessobjects)\b", rb"\bsysibm\s*\.", rb"\brdb\$", rb"\bsyscat\s*\.",
-        rb"\bv\$(?:version|database|instance|session|parameter)\b", rb"\bfrom\s+dual\b", rb"\bdomain\.(?:tables|columns)\b",
-        rb"\btable_(?:schema|name)\b",
-    )),
-    Fact("sql.asks_server", "asks for version, user or name of the database", (
-        rb"@@(?:version|hostname|datadir|basedir|servername|global|session|language|spid|microsoftversion|rowcount|identity|max_)",
-        rb"\b(?:version|database|schema|current_user|session_user|system_user|user|current_database|sqlite_version|connection_id|user_name|suser_name|suser_sname|db_name|is_srvrolemember|is_member|last_insert_id|row_count|host_name|current_setting|inet_server_addr|pg_read_file|pg_ls_dir|load_extension|quote_ident)\s*\(\s*['\w@]{0,30}\s*\)",
-    )),
-    Fact("sql.file_access", "reads or writes files through the database", (
-        rb"\bload_file\s*[\(\[]", rb"\binto\s+(?:out|dump)file\b", rb"\bload\s+data\s+(?:local\s+)?infile\b",
-        rb"\b(?:bulk\s+insert|openrowset|opendatasource|openquery)\b\s*[\(\w]", rb"\bcopy\s+[\w(][^;]{0,60}\b(?:from|to)\s+(?:program\s+)?'",
-        rb"\b(?:lo_import|lo_export|pg_read_file|pg_ls_dir|utl_file|dbms_lob|pg_read_binary_file)\b", rb"\binto\s+@\w",
-    )),
-    Fact("sql.system_call", "runs a command or calls out through the database", (
-        rb"\bxp_(?:cmdshell|reg\w+|dirtree|fileexist|subdirs|servicecontrol|enumgroups|loginconfig|terminate_process|makecab|availablemedia|enumdsn|ntsec)\b",
-        rb"\bsp_(?:oa(?:create|method|getproperty)|executesql|makewebtask|addextendedproc|password|addsrvrolemember|configure|addlogin|helptext|who|columns|tables|execute_external_script|send_dbmail|dropextendedproc|start_job|add_job)\b",
-        rb"\butl_(?:http|smtp|tcp|inaddr)\b", rb"\bhttpuritype\s*\(", rb"\bdbms_(?:ldap|scheduler|java|xmlquery|advisor|export_extension)\b",
-        rb"\bexec(?:ute)?[\s(]+(?:immediate|master|sp_|xp_|\(|@\w|'|\"|\[)", rb"\bsys_(?:exec|eval)\s*\(",
-        rb"\bcreate\s+(?:or\s+replace\s+)?function\b[^;]{0,80}\b(?:language|soname|returns)\b", rb"\bload_extension\s*\(", rb"\bdblink(?:_connect|_exec)?\s*\(",
-    )),
-    Fact("sql.declares_variable", "declares a variable or cursor", (
-        rb"\bdeclare\s+@?\w+\s+(?:as\s+)?(?:n?varchar|n?char|int|table|cursor|bigint|sysname|raw|number|nvarchar2|varchar2|datetime)\b", rb"\bdeclare\s+@\w", rb"\bset\s+@\w+\s*:?=",
-    )),
-    Fact("sql.conditional", "branches: IF, CASE WHEN, IIF, DECODE", (
-        rb"\b(?:if|iif)\s*\(\s*[^()]{0,80}(?:\([^()]{0,80}\)[^()]{0,80}){0,3}[=<>][^,]{0,80},",
-        rb"\bcase\s+(?:when\b|\d+\s+when\b|[\w(]{1,20}\s*\)?\s+when\b)", rb"\bif\s*\(\s*\(?\s*select\b", rb"\b(?:elt|make_set|decode|nvl2?|nullif|ifnull|coalesce)\s*\(\s*[^,)]{0,60}[(=<>]",
-        rb"\brlike\s*\(?\s*\(?select\b", rb"\bif\s*\(\s*(?:\d+|true|false)\s*[=<>,!]",
-    )),
-    Fact("sql.probe_call", "cuts a string to guess it letter by letter", (
-        rb"\b(?:ascii|ord|unicode|hex|bin|length|len|char_length|bit_length|lower|upper|md5|sha1|count|quotename|to_char|rawtohex|conv)\s*\(\s*\(*\s*(?:select\b|substr|mid\b|substring|left\s*\(|right\s*\(|ifnull|cast|database\b|user\b|version\b|@@|lower|upper|\*\s*\)|chr\b|char\b)",
-        rb"\b(?:substr(?:ing)?|mid)\s*\(\s*\(*\s*(?:select\b|@@|\w+\s*\(|\w+\s*,\s*\d+\s*,\s*\d|[\w.]+\s+from\s+\d)",
-        rb"\b(?:left|right|lpad|rpad|instr|locate|position|strcmp|find_in_set)\s*\(\s*\(*\s*(?:select\b|@@|database\b|user\b|version\b|\w+\s*,\s*\d+\s*\)\s*[=<>])",
-    )),
-    Fact("sql.builds_string", "builds a string from codes or pieces", (
-        rb"\b(?:n?char|chr|nchr|concat|concat_ws|group_concat|string_agg|listagg|unhex|xmlagg|json_arrayagg|array_to_string|xmlelement|wm_concat)\s*\(\s*(?:\d|0x|'|\"|select\b|@@|\(|\w+\s*\(|[\w.]+\s*,\s*(?:0x|'|char|\w+))",
-        rb"\bchr?(?:ar)?\s*\(\s*\d+\s*\)\s*(?:\|\||\+|,)", rb"\bgroup_concat\s*\(", rb"0x[0-9a-f]{8,}\s*(?:--|#|and\b|as\b|from\b)|,\s*0x[0-9a-f]{6,}\s*,",
-    )),
-    Fact("sql.order_by_number", "ORDER BY or GROUP BY a column number, or LIMIT with a tail", (
-        rb"(?:\border|\bgroup)\s+by\s+(?:\d+|'\"?\d+|null|rand\s*\(|\(|if\b|sleep|case\b|extractvalue|updatexml)(?:\s*(?:asc|desc)?\s*(?:,|--|#|;|/\*|$|\)|\(|\s))",
-        rb"\blimit\s+\d+\s*(?:,\s*\d+|offset\s+\d+)\s*(?:--|#|;|procedure|union|into|/\*|$)",
-        rb"['\")\d]\s*(?:order|group)\s+by\s+[\w.'\"(]",
-    )),
-    Fact("sql.having", "HAVING or GROUP BY behind a value", (rb"(?:^|['\")\d\s])having\s+['\"(]*[\w@]+['\")]*\s*(?:[=<>!]|like\b|between\b)", rb"\bgroup\s+by\s+[\w.,\s]{1,60}\bhaving\b")),
-    Fact("sql.comment_as_space", "a comment where a space belongs", (
-        rb"\w/\*[^*]{0,40}\*/\s*\w", rb"/\*!\d*\s*\w", rb"['\")]/\*[^*]{0,40}\*/", rb"--[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b", rb"#[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b",
-    )),
-    Fact("sql.comment_tail", "ends with a comment that cuts the rest of the statement off", (
-        rb"['\"`)]\s*\)*\s*;?\s*(?:--|\#|/\*|;\s*\x00|;%00|\xe2\x80\x93-)[\s+\-'\"a-z\d]{0,8}$", rb"\s['\"(]*[\w=<>.'\"]+\)*\s*;?\s*(?:--|\#|/\*)[\s+-]{0,4}$", rb"^-?\d+\s*(?:--(?:[\s+]+-?)?|\#|/\*)\s*$", rb"\w\s+--\s*[\w-]{0,8}$", rb"\w;\s*(?:--|\#)[\s+-]{0,4}$", rb"['\")]\s*--\s", rb"['\"`)]\s*\)*\s*;?\s*#\s*$",
-    )),
-    Fact("sql.quote_then_logic", "closes a quote and goes on with OR, AND, a bracket or an operator", (
-        rb"['\"`\\]\s*\)*\s*(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit|order|group|procedure|into|as|collate|select|exec|if|case|when|sounds|glob|ilike|similar|except|intersect|minus|waitfor|then|else|end)\b",
-        rb"['\"`]\s*\)*\s*(?:\|\||&&|<=>|<>|!=|>=|<=)\s*['\"(\w-]", rb"['\"]\s*[+*^%&|-]\s*\(", rb"['\"]\s*\)+\s*(?:;|--|#|or|and|,)",
-        rb"['\"]\s*=\s*['\"0-9(]", rb"['\"]\s*[<>]\s*['\"0-9(]", rb"^\s*['\"]\s*\+\s*['\"(\w]", rb"['\"]\s*\+\s*(?:\(|'|\"|char|chr|n?varchar|convert|cast|user|db_name|@@)",
-    )),
-    Fact("sql.number_then_logic", "a number followed by OR, AND or another operator and a term", (
-        rb"(?:^|[\s(=,])-?\d[\d.]*\s*(?:\)+\s*|\s)(?:or|and|xor|\|\||&&|rlike|like|div|mod|having|where|between|in)[\s(!+~-]*(?:\d[\d.]*\s*\)*\s*(?:[=<>!*/|&#;-]|like\b|in\b|is\b|$)|'|\"|\(|not\b|true\b|false\b|null\b|\w+\s*(?:\(|[=<>]|like\b|in\b|is\b|between\b)|exists)",
-        rb"^\s*-?\d+\s*\)*\s*(?:union|order|group|procedure|limit|into|where|having)\b\s*[\w(]",
-    )),
-    Fact("sql.logic_literal", "OR or AND with a constant or call for a condition", (
-        rb"(?:\b(?:or|and|xor|not)\b|\|\||&&)[\s(!~+-]*(?:\d[\d.]*|0x[0-9a-f]+|true|false|null|'[^']{0,40}'?|\"[^\"]{0,40}\"?)\s*\)*\s*(?:--|#|;|/\*|$)",
-        rb"(?:\b(?:or|and|xor)\b|\|\||&&)\s*\(*\s*(?:not\s+)?(?:exists|select|sleep|benchmark|pg_sleep|ascii|ord|substr(?:ing)?|mid|length|len|if|iif|elt|make_set|extractvalue|updatexml|row|char|chr|user|database|version|count|cast|convert|exp|randomblob|like|ctxsys|json_keys|regexp_substring|crypt_key)\s*\(",
-        rb"\b(?:or|and|where|having)\s+\w+\s+(?:is\s+(?:not\s+)?null|not\s+in|in\s*\(|like\s+'?[%\w]|rlike\s|regexp\s|between\s+\S+\s+and\s|sounds\s+like)",
-        rb"\bor\s+['\"]?\w{0,20}['\"]?\s*like\s*['\"]", rb"\bor\s+(?:not\s+)?\(?\d+\s*=\s*\d+", rb"\bor\s+\w+\s*[<>=]+\s*(?:\w+|'[^']*)\s*(?:--|#|$)",
-    )),
+    Fact(
+        "sql.bare_select",
+        "a query right behind a quote, bracket, operator or semicolon",
+        (
+            rb"['\")=;,|+]\s*\(*\s*select\b[\s(*@\"'\d]",
+            rb"^\s*select\b[\s(]+(?:\*|@@|\w+\s*\(|[\w.,\s]{1,80}\bfrom\b)",
+        ),
+    ),
+    Fact(
+        "sql.stacked_statement",
+        "a second statement behind a semicolon",
+        (
+            rb"['\")\d\s];\s*" + _VERB + rb"\b[\s(]+[\w@\[\"'`#({*]",
+            rb";\s*(?:shutdown|commit|rollback|end|go)\s*(?:--|;|#|$|with\b)",
+            rb"^\s*;\s*" + _VERB + rb"\b[\s(]",
+        ),
+    ),
+    Fact(
+        "sql.change_data",
+        "INSERT, UPDATE, DELETE or REPLACE",
+        (
+            rb"\binsert\s+(?:ignore\s+)?into\s+[\w`\"\[.@]+\s*(?:\(|values\b|select\b)",
+            rb"\bupdate\s+[\w`\"\[\].]+\s+set\s+[\w`\"\[\].]+\s*=",
+            rb"\bdelete\s+from\s+[\w`\"\[.]+(?:\s*(?:where\b|;|--|#|$))",
+            rb"\breplace\s+into\s+\w",
+        ),
+    ),
+    Fact(
+        "sql.change_schema",
+        "CREATE, ALTER, DROP or TRUNCATE of a database object",
+        (
+            rb"\b(?:create|alter|drop)\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|global\s+)*(?:table|database|procedure|function|view|user|login|index|trigger|schema|column|role|library|alias|extension|language|directory|aggregate)\s+[\w`\"\[.@]",
+            rb"\btruncate\s+table\s+\w",
+            rb"\balter\s+(?:system|session)\s+\w",
+        ),
+    ),
+    Fact(
+        "sql.time_delay",
+        "makes the database wait",
+        (
+            rb"\b(?:pg_)?sleep\s*\(\s*[\w\s*+'\"(/@.-]{1,40}\)",
+            rb"\bbenchmark\s*\(\s*[\w\s(*]{1,20},",
+            rb"\bwaitfor\b\s*(?:delay|time)\b",
+            rb"\bdbms_(?:pipe\s*\.\s*receive_message|lock\s*\.\s*sleep|session\s*\.\s*sleep)\b",
+            rb"\b(?:randomblob|zeroblob)\s*\(",
+            rb"\bgenerate_series\s*\(\s*1\s*,\s*\d{4,}",
+            rb"\bregexp_substring\s*\(\s*repeat\b",
+        ),
+    ),
+    Fact(
+        "sql.error_call",
+        "a call whose error message shows data",
+        (
+            rb"\b(?:extractvalue|updatexml|xmltype|exp|json_keys|st_latfrompoint|gtid_subset|polygon|multipoint|geometrycollection|linestring|multilinestring|multipolygon|name_const)\s*\(\s*[^)]{0,60}(?:select\b|concat|~|@@|0x|version\b|user\b|database\b|chr\b)",
+            rb"\bextractvalue\s*\(|\bupdatexml\s*\(",
+            rb"\bfloor\s*\(\s*rand\s*\(",
+            rb"\bconvert\s*\(\s*(?:int|signed|decimal|char)\b[^)]{0,10},?\s*[\(\w@]",
+            rb"\bcast\s*\(\s*\(?\s*(?:select\b|0x|chr\b|char\b|@@|\w+\s*\(|version)",
+            rb"\b(?:ctxsys\s*\.\s*drithsx\s*\.\s*sn|utl_inaddr\s*\.\s*get_host|dbms_utility\s*\.|ordsys\s*\.\s*ord_dicom|dbms_xmlgen|dbms_xmlquery)",
+            rb"\bprocedure\s+analyse\s*\(",
+        ),
+    ),
+    Fact(
+        "sql.schema_table",
+        "tables that describe the database",
+        (
+            rb"\binformation_schema\b",
+            rb"\bpg_(?:catalog|tables|user|shadow|database|class|proc|stat_activity)\b",
+            rb"\bsqlite_(?:master|schema|temp_master)\b",
+            rb"\bsys(?:objects|columns|databases|users|tables|logins|processes)\b",
+            rb"\bsys\s*\.\s*(?:objects|tables|columns|databases|all_\w+|user\$|sql_logins|schemas|v_\$)",
+            rb"\bmysql\s*\.\s*(?:user|db|host|proc|innodb_)",
+            rb"\bmaster\s*\.\s*(?:\.|dbo)\s*\.?",
+            rb"\b(?:all|user|dba)_(?:tables|tab_columns|users|objects|constraints|tab_privs|views|catalog)\b",
+            rb"\bmsys(?:aces|objects|queries|relationships|accessobjects)\b",
+            rb"\bsysibm\s*\.",
+            rb"\brdb\$",
+            rb"\bsyscat\s*\.",
+            rb"\bv\$(?:version|database|instance|session|parameter)\b",
+            rb"\bfrom\s+dual\b",
+            rb"\bdomain\.(?:tables|columns)\b",
+            rb"\btable_(?:schema|name)\b",
+        ),
+    ),
+    Fact(
+        "sql.asks_server",
+        "asks for version, user or name of the database",
+        (
+            rb"@@(?:version|hostname|datadir|basedir|servername|global|session|language|spid|microsoftversion|rowcount|identity|max_)",
+            rb"\b(?:version|database|schema|current_user|session_user|system_user|user|current_database|sqlite_version|connection_id|user_name|suser_name|suser_sname|db_name|is_srvrolemember|is_member|last_insert_id|row_count|host_name|current_setting|inet_server_addr|pg_read_file|pg_ls_dir|load_extension|quote_ident)\s*\(\s*['\w@]{0,30}\s*\)",
+        ),
+    ),
+    Fact(
+        "sql.file_access",
+        "reads or writes files through the database",
+        (
+            rb"\bload_file\s*[\(\[]",
+            rb"\binto\s+(?:out|dump)file\b",
+            rb"\bload\s+data\s+(?:local\s+)?infile\b",
+            rb"\b(?:bulk\s+insert|openrowset|opendatasource|openquery)\b\s*[\(\w]",
+            rb"\bcopy\s+[\w(][^;]{0,60}\b(?:from|to)\s+(?:program\s+)?'",
+            rb"\b(?:lo_import|lo_export|pg_read_file|pg_ls_dir|utl_file|dbms_lob|pg_read_binary_file)\b",
+            rb"\binto\s+@\w",
+        ),
+    ),
+    Fact(
+        "sql.system_call",
+        "runs a command or calls out through the database",
+        (
+            rb"\bxp_(?:cmdshell|reg\w+|dirtree|fileexist|subdirs|servicecontrol|enumgroups|loginconfig|terminate_process|makecab|availablemedia|enumdsn|ntsec)\b",
+            rb"\bsp_(?:oa(?:create|method|getproperty)|executesql|makewebtask|addextendedproc|password|addsrvrolemember|configure|addlogin|helptext|who|columns|tables|execute_external_script|send_dbmail|dropextendedproc|start_job|add_job)\b",
+            rb"\butl_(?:http|smtp|tcp|inaddr)\b",
+            rb"\bhttpuritype\s*\(",
+            rb"\bdbms_(?:ldap|scheduler|java|xmlquery|advisor|export_extension)\b",
+            rb"\bexec(?:ute)?[\s(]+(?:immediate|master|sp_|xp_|\(|@\w|'|\"|\[)",
+            rb"\bsys_(?:exec|eval)\s*\(",
+            rb"\bcreate\s+(?:or\s+replace\s+)?function\b[^;]{0,80}\b(?:language|soname|returns)\b",
+            rb"\bload_extension\s*\(",
+            rb"\bdblink(?:_connect|_exec)?\s*\(",
+        ),
+    ),
+    Fact(
+        "sql.declares_variable",
+        "declares a variable or cursor",
+        (
+            rb"\bdeclare\s+@?\w+\s+(?:as\s+)?(?:n?varchar|n?char|int|table|cursor|bigint|sysname|raw|number|nvarchar2|varchar2|datetime)\b",
+            rb"\bdeclare\s+@\w",
+            rb"\bset\s+@\w+\s*:?=",
+        ),
+    ),
+    Fact(
+        "sql.conditional",
+        "branches: IF, CASE WHEN, IIF, DECODE",
+        (
+            rb"\b(?:if|iif)\s*\(\s*[^()]{0,80}(?:\([^()]{0,80}\)[^()]{0,80}){0,3}[=<>][^,]{0,80},",
+            rb"\bcase\s+(?:when\b|\d+\s+when\b|[\w(]{1,20}\s*\)?\s+when\b)",
+            rb"\bif\s*\(\s*\(?\s*select\b",
+            rb"\b(?:elt|make_set|decode|nvl2?|nullif|ifnull|coalesce)\s*\(\s*[^,)]{0,60}[(=<>]",
+            rb"\brlike\s*\(?\s*\(?select\b",
+            rb"\bif\s*\(\s*(?:\d+|true|false)\s*[=<>,!]",
+        ),
+    ),
+    Fact(
+        "sql.probe_call",
+        "cuts a string to guess it letter by letter",
+        (
+            rb"\b(?:ascii|ord|unicode|hex|bin|length|len|char_length|bit_length|lower|upper|md5|sha1|count|quotename|to_char|rawtohex|conv)\s*\(\s*\(*\s*(?:select\b|substr|mid\b|substring|left\s*\(|right\s*\(|ifnull|cast|database\b|user\b|version\b|@@|lower|upper|\*\s*\)|chr\b|char\b)",
+            rb"\b(?:substr(?:ing)?|mid)\s*\(\s*\(*\s*(?:select\b|@@|\w+\s*\(|\w+\s*,\s*\d+\s*,\s*\d|[\w.]+\s+from\s+\d)",
+            rb"\b(?:left|right|lpad|rpad|instr|locate|position|strcmp|find_in_set)\s*\(\s*\(*\s*(?:select\b|@@|database\b|user\b|version\b|\w+\s*,\s*\d+\s*\)\s*[=<>])",
+        ),
+    ),
+    Fact(
+        "sql.builds_string",
+        "builds a string from codes or pieces",
+        (
+            rb"\b(?:n?char|chr|nchr|concat|concat_ws|group_concat|string_agg|listagg|unhex|xmlagg|json_arrayagg|array_to_string|xmlelement|wm_concat)\s*\(\s*(?:\d|0x|'|\"|select\b|@@|\(|\w+\s*\(|[\w.]+\s*,\s*(?:0x|'|char|\w+))",
+            rb"\bchr?(?:ar)?\s*\(\s*\d+\s*\)\s*(?:\|\||\+|,)",
+            rb"\bgroup_concat\s*\(",
+            rb"0x[0-9a-f]{8,}\s*(?:--|#|and\b|as\b|from\b)|,\s*0x[0-9a-f]{6,}\s*,",
+        ),
+    ),
+    Fact(
+        "sql.order_by_number",
+        "ORDER BY or GROUP BY a column number, or LIMIT with a tail",
+        (
+            rb"(?:\border|\bgroup)\s+by\s+(?:\d+|'\"?\d+|null|rand\s*\(|\(|if\b|sleep|case\b|extractvalue|updatexml)(?:\s*(?:asc|desc)?\s*(?:,|--|#|;|/\*|$|\)|\(|\s))",
+            rb"\blimit\s+\d+\s*(?:,\s*\d+|offset\s+\d+)\s*(?:--|#|;|procedure|union|into|/\*|$)",
+            rb"['\")\d]\s*(?:order|group)\s+by\s+[\w.'\"(]",
+        ),
+    ),
+    Fact(
+        "sql.having",
+        "HAVING or GROUP BY behind a value",
+        (
+            rb"(?:^|['\")\d\s])having\s+['\"(]*[\w@]+['\")]*\s*(?:[=<>!]|like\b|between\b)",
+            rb"\bgroup\s+by\s+[\w.,\s]{1,60}\bhaving\b",
+        ),
+    ),
+    Fact(
+        "sql.comment_as_space",
+        "a comment where a space belongs",
+        (
+            rb"\w/\*[^*]{0,40}\*/\s*\w",
+            rb"/\*!\d*\s*\w",
+            rb"['\")]/\*[^*]{0,40}\*/",
+            rb"--[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b",
+            rb"#[^\r\n]{0,40}[\r\n]+\s*(?:select|union|and|or|from|all)\b",
+        ),
+    ),
+    Fact(
+        "sql.comment_tail",
+        "ends with a comment that cuts the rest of the statement off",
+        (
+            rb"['\"`)]\s*\)*\s*;?\s*(?:--|\#|/\*|;\s*\x00|;%00|\xe2\x80\x93-)[\s+\-'\"a-z\d]{0,8}$",
+            rb"\s['\"(]*[\w=<>.'\"]+\)*\s*;?\s*(?:--|\#|/\*)[\s+-]{0,4}$",
+            rb"^-?\d+\s*(?:--(?:[\s+]+-?)?|\#|/\*)\s*$",
+            rb"\w\s+--\s*[\w-]{0,8}$",
+            rb"\w;\s*(?:--|\#)[\s+-]{0,4}$",
+            rb"['\")]\s*--\s",
+            rb"['\"`)]\s*\)*\s*;?\s*#\s*$",
+        ),
+    ),
+    Fact(
+        "sql.quote_then_logic",
+        "closes a quote and goes on with OR, AND, a bracket or an operator",
+        (
+            rb"['\"`\\]\s*\)*\s*(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit|order|group|procedure|into|as|collate|select|exec|if|case|when|sounds|glob|ilike|similar|except|intersect|minus|waitfor|then|else|end)\b",
+            rb"['\"`]\s*\)*\s*(?:\|\||&&|<=>|<>|!=|>=|<=)\s*['\"(\w-]",
+            rb"['\"]\s*[+*^%&|-]\s*\(",
+            rb"['\"]\s*\)+\s*(?:;|--|#|or|and|,)",
+            rb"['\"]\s*=\s*['\"0-9(]",
+            rb"['\"]\s*[<>]\s*['\"0-9(]",
+            rb"^\s*['\"]\s*\+\s*['\"(\w]",
+            rb"['\"]\s*\+\s*(?:\(|'|\"|char|chr|n?varchar|convert|cast|user|db_name|@@)",
+        ),
+    ),
+    Fact(
+        "sql.number_then_logic",
+        "a number followed by OR, AND or another operator and a term",
+        (
+            rb"(?:^|[\s(=,])-?\d[\d.]*\s*(?:\)+\s*|\s)(?:or|and|xor|\|\||&&|rlike|like|div|mod|having|where|between|in)[\s(!+~-]*(?:\d[\d.]*\s*\)*\s*(?:[=<>!*/|&#;-]|like\b|in\b|is\b|$)|'|\"|\(|not\b|true\b|false\b|null\b|\w+\s*(?:\(|[=<>]|like\b|in\b|is\b|between\b)|exists)",
+            rb"^\s*-?\d+\s*\)*\s*(?:union|order|group|procedure|limit|into|where|having)\b\s*[\w(]",
+        ),
+    ),
+    Fact(
+        "sql.logic_literal",
+        "OR or AND with a constant or call for a condition",
+        (
+            rb"(?:\b(?:or|and|xor|not)\b|\|\||&&)[\s(!~+-]*(?:\d[\d.]*|0x[0-9a-f]+|true|false|null|'[^']{0,40}'?|\"[^\"]{0,40}\"?)\s*\)*\s*(?:--|#|;|/\*|$)",
+            rb"(?:\b(?:or|and|xor)\b|\|\||&&)\s*\(*\s*(?:not\s+)?(?:exists|select|sleep|benchmark|pg_sleep|ascii|ord|substr(?:ing)?|mid|length|len|if|iif|elt|make_set|extractvalue|updatexml|row|char|chr|user|database|version|count|cast|convert|exp|randomblob|like|ctxsys|json_keys|regexp_substring|crypt_key)\s*\(",
+            rb"\b(?:or|and|where|having)\s+\w+\s+(?:is\s+(?:not\s+)?null|not\s+in|in\s*\(|like\s+'?[%\w]|rlike\s|regexp\s|between\s+\S+\s+and\s|sounds\s+like)",
+            rb"\bor\s+['\"]?\w{0,20}['\"]?\s*like\s*['\"]",
+            rb"\bor\s+(?:not\s+)?\(?\d+\s*=\s*\d+",
+            rb"\bor\s+\w+\s*[<>=]+\s*(?:\w+|'[^']*)\s*(?:--|#|$)",
+        ),
+    ),
     Fact("sql.lone_quote", "a number with a quote behind it, as one tries for errors", (rb"^-?\d{1,10}'{1,2}\)*$",)),
-    Fact("sql.where_clause", "a WHERE with a comparison of literals", (
-        rb"\bwhere\s+\(*(?:\d+|'[^']{0,40}'|\"[^\"]{0,40}\")\s*(?:=|<|>|like)\s*\(?\s*['\"\d(s]", rb"\bas\s+\w+\s+where\s+\w", rb"\bwhere\s+[\w.`]+\s*(?:=|like|<|>|in|is)\s*\(?['\"\d@(]", rb"\bfrom\s+[\w.`]+\s+where\b",
-    )),
+    Fact(
+        "sql.where_clause",
+        "a WHERE with a comparison of literals",
+        (
+            rb"\bwhere\s+\(*(?:\d+|'[^']{0,40}'|\"[^\"]{0,40}\")\s*(?:=|<|>|like)\s*\(?\s*['\"\d(s]",
+            rb"\bas\s+\w+\s+where\s+\w",
+            rb"\bwhere\s+[\w.`]+\s*(?:=|like|<|>|in|is)\s*\(?['\"\d@(]",
+            rb"\bfrom\s+[\w.`]+\s+where\b",
+        ),
+    ),
     Fact("sql.tautology", "compares constants that are known to be equal, behind OR, AND or a quote"),
     Fact("sql.constant_comparison", "compares two constants behind a logical operator"),
     Fact("sql.fingerprint", "reads like an SQL fragment by libinjection's grammar"),
-    Fact("_sql.look", "", (
-        rb"['\")\d]\s*\)*\s*(?:or|and|xor|not|having|where|like|rlike|between|in|is|div|mod|union|regexp|select|if|case|when|exec|as)\b",
-        rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;\s*(?:--|#|[a-z]{2,10}\s)|!=|\+|\*|-\s*[\d(])", rb"(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
-        rb"\b(?:select|union|insert|delete|update|drop|exec|declare|waitfor|sleep|benchmark|having)\b[\s(@'\"]",
-    )),
+    Fact(
+        "_sql.look",
+        "",
+        (
+            rb"['\")\d]\s*\)*\s*(?:or|and|xor|not|having|where|like|rlike|between|in|is|div|mod|union|regexp|select|if|case|when|exec|as)\b",
+            rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;\s*(?:--|#|[a-z]{2,10}\s)|!=|\+|\*|-\s*[\d(])",
+            rb"(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
+            rb"\b(?:select|union|insert|delete|update|drop|exec|declare|waitfor|sleep|benchmark|having)\b[\s(@'\"]",
+        ),
+    ),
 )

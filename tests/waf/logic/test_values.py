@@ -1,0 +1,80 @@
+"""Values: every place of a request is inspected, in the form the application will see."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.waf.logic.gate import is_plain
+from bascule.waf.logic.values import MAX_FILE, request_values
+
+FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
+
+
+def found(target: bytes, headers: list[tuple[bytes, bytes]] | None = None, body: bytes = b"") -> set[tuple[str, bytes]]:
+    return {(value.place, value.data) for value in request_values(target, headers or [], body)}
+
+
+def test_the_target() -> None:
+    assert found(b"/a%20b?x=1%27&y") == {("path", b"/a b"), ("name", b"x"), ("query", b"1'"), ("query", b"y")}
+
+
+def test_cookies_are_decoded_once() -> None:
+    assert found(b"/", [(b"cookie", b"a=%27x; b=2")]) == {("cookie", b"'x"), ("cookie", b"2")}
+
+
+def test_the_referer_is_read_like_a_target() -> None:
+    values = found(b"/", [(b"referer", b"https://shop.example/p%27?q=%3Cx%3E")])
+    assert values == {("header:referer", b"/p'"), ("name", b"q"), ("header:referer", b"<x>")}
+
+
+def test_headers_of_a_fixed_grammar_count_only_when_unusual() -> None:
+    assert found(b"/", [(b"accept", b"text/html,*/*;q=0.8"), (b"x-api", b"v")]) == {("header:x-api", b"v")}
+    assert found(b"/", [(b"accept", b"${jndi:x}")]) == {("header:accept", b"${jndi:x}")}
+
+
+def test_forms_and_json_inside_them() -> None:
+    values = found(b"/", FORM, b"a=%7B%22k%22%3A%22v%27%22%7D&b=c")
+    assert {("body", b"v'"), ("name", b"k"), ("body", b"c")} <= values
+
+
+def test_json_leaves_and_names() -> None:
+    values = found(b"/", [(b"content-type", b"application/json")], b'{"a":{"$ne":"x"},"b":["y"]}')
+    assert {("name", b"$ne"), ("body", b"x"), ("body", b"y")} <= values
+
+
+def test_a_body_that_looks_like_json_is_read_as_json() -> None:
+    assert ("body", b"x") in found(b"/", FORM, b'{"a":"x"}')
+
+
+def test_a_broken_body_is_a_value_as_it_stands() -> None:
+    body = b'{"a":"x'
+    assert ("body", body) in found(b"/", [(b"content-type", b"application/json")], body)
+
+
+def test_xml_as_it_stands_and_its_texts() -> None:
+    body = b"<a b='c'>d</a>"
+    values = found(b"/", [(b"content-type", b"text/xml")], body)
+    assert {("body", body), ("body", b"c"), ("body", b"d")} <= values
+
+
+def test_multipart_files() -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="x.php"\r\nContent-Type: image/png\r\n\r\n'
+        + b"G" * (MAX_FILE + 9)
+        + b"\r\n--b--\r\n"
+    )
+    values = found(b"/", [(b"content-type", b"multipart/form-data; boundary=b")], body)
+    assert {("name", b"f"), ("file", b"x.php"), ("upload", b"G" * MAX_FILE)} <= values
+
+
+def test_the_gate_lets_words_and_numbers_go() -> None:
+    assert all(map(is_plain, [b"", b"hello", b"12.50", b"2023-01-01", b"9f8e7d6c-5b4a-3928-1706-f5e4d3c2b1a0"]))
+    assert not any(map(is_plain, [b"' or", b"../x", b"a b", b"PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg"]))
+
+
+@given(
+    st.binary(max_size=200),
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"application/json", b"text/xml", b"multipart/form-data; boundary=b"]),
+)
+def test_never_raises(target: bytes, body: bytes, kind: bytes) -> None:
+    list(request_values(target, [(b"content-type", kind), (b"cookie", body), (b"referer", target)], body))
