@@ -17,13 +17,12 @@ MAX_FILE = 1 << 16
 _LIMITS = Limits(fields=MAX_FIELDS)
 
 _SKIPPED = frozenset(
-    b"""
-    host cookie referer connection content-length transfer-encoding date dnt te accept if-modified-since if-
-    unmodified-since upgrade-insecure-requests sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user sec-
-    ch-ua sec-ch-ua-mobile sec-ch-ua-platform cache-control sec-ch-ua-full-version-list sec-ch-ua-arch sec-ch-
-    ua-model sec-ch-ua-bitness accept-language sec-ch-ua-platform-version accept-encoding x-requested-with sec-
-    gpc save-data range purpose pragma keep-alive priority sec-websocket-key sec-websocket-version if-none-match
-    origin
+    b"""    host cookie referer connection content-length transfer-encoding date dnt te accept if-modified-since
+    if-unmodified-since upgrade-insecure-requests sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user
+    sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform cache-control sec-ch-ua-full-version-list sec-ch-ua-arch
+    sec-ch-ua-model sec-ch-ua-bitness accept-language sec-ch-ua-platform-version accept-encoding
+    x-requested-with sec-gpc save-data range purpose pragma keep-alive priority sec-websocket-key
+    sec-websocket-version if-none-match origin
     """.split()
 )
 """Headers of a fixed grammar, or looked at elsewhere; an unusual value in one is looked at all the same."""

@@ -110,6 +110,12 @@ def test_mathematics_reads_a_little_like_a_condition() -> None:
     assert facts_of(b"If x > 3 and y < 4 then x + y = 7", "query") == {"sql.number_then_logic"}
 
 
+def test_links_that_do_nothing_are_not_scripts() -> None:
+    assert facts_of(b"javascript:void(0);", "body") == frozenset()
+    assert "html.script_url" in facts_of(b"javascript:x()", "body")
+    assert "js.dialog_call" in facts_of(b"javascript:void(alert(1))", "body")
+
+
 def test_an_address_alone_is_no_reason_to_look() -> None:
     assert facts_of(b"https://www.example.com/a?b=c", "query") == {"ssrf.url_value"}
     assert nominate([b"https://www.example.com/a?b=c", b"x"]) == []

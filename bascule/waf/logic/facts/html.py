@@ -72,7 +72,7 @@ FACTS = (
         "html.script_url",
         "a javascript:, vbscript: or data: address that runs script",
         (
-            rb"j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*(?::|&colon|&#0*58|&#x0*3a|%3a)\s*[^\s;:)]",
+            rb"j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*(?::|&colon|&#0*58|&#x0*3a|%3a)\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))",
             rb"v\s*b\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*\w",
             rb"livescript\s*:|mocha\s*:\s*\w",
             rb"data\s*:\s*(?:text/html|text/xml|image/svg\+xml|application/xhtml|application/xml|text/javascript|application/javascript|application/x-javascript|,\s*<|;base64,PHN2|;base64,PHNj)",
@@ -83,7 +83,10 @@ FACTS = (
     Fact(
         "html.script_url_start",
         "the whole value is a script address",
-        (rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:", rb"^\s*data\s*:\s*text/html"),
+        (
+            rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))",
+            rb"^\s*data\s*:\s*text/html",
+        ),
     ),
     Fact(
         "html.style_script",
@@ -158,7 +161,7 @@ FACTS = (
             rb"['\"`]\s*[;,)}\]]*\s*[-+*/%^|&;,<>=]{1,3}\s*[(!~+-]*\b" + _CALL + rb"\s*[(`.\[]",
             rb"['\"`]\s*[)}\]]+\s*;?\s*\w+\s*[(=`]",
             rb"[;}\]]\s*(?:alert|confirm|prompt|eval)\s*[(`]",
-            rb"//\s*['\"]?\s*$",
+            rb"[;)}'\"`]\s*//\s*['\"]?\s*$",
             rb"['\"`]\s*[-+*^]\s*(?:alert|confirm|prompt|eval)\b",
             rb"\*/\s*(?:alert|confirm|prompt|eval|</)",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ _NEVER_ALONE = frozenset(
 _NOTHING: frozenset[str] = frozenset()
 MAX_TOKENISED = 4096
 """Bytes of a value that the SQL and HTML tokenisers look at; the patterns see all of it."""
+
+MAX_REMEMBERED = 512
+"""Bytes of a value whose facts are kept: 2 MiB of values at most."""
 
 _ONLY_IN = {
     "scanner.user_agent": ("header:user-agent", "query"),
@@ -78,6 +82,10 @@ def facts_of(value: bytes, place: str) -> frozenset[str]:
     """
     if is_plain(value):
         return _NOTHING
+    return _remembered(value, place) if len(value) <= MAX_REMEMBERED else _look(value, place)
+
+
+def _look(value: bytes, place: str) -> frozenset[str]:
     found: set[str] = set()
     for text, how in decodings(value):
         here = _facts_of_text(text, place)
@@ -85,6 +93,10 @@ def facts_of(value: bytes, place: str) -> frozenset[str]:
             found |= encoding.look(how)
         found |= here
     return frozenset(found) if found else _NOTHING
+
+
+_remembered = lru_cache(maxsize=4096)(_look)
+"""Browsers say the same again with every request: user agent, cookies, most headers."""
 
 
 def nominate(values: list[bytes]) -> list[bytes]:

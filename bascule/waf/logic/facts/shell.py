@@ -80,7 +80,7 @@ FACTS = (
             rb"\$\{?ifs\b",
             rb"\{\s*(?:cat|ls|wget|curl|ping|echo|nc|bash|sh)\s*,[^}]{1,80}\}",
             rb"\b(?:cat|sh|bash|tac|head|more|less)\s*<>?\s*[/.\w$]",
-            rb"[a-z]\$\{?[@*]\}?[a-z]|[a-z]\$u\b",
+            rb"[a-z]\$(?:@|\{[@*]\})[a-z]|[a-z]\$u\b",
             rb"\$\{(?:path|home|pwd|shell|hostname|#|[\w@*!?-]+(?::|##?|%%?|/|\^|,))[^}]{0,40}\}",
             rb"\$'\\",
             rb"\$(?:path|home|pwd|shell|hostname|oldpwd|shlvl|random|bash\w*)\b",

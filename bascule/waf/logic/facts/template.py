@@ -43,7 +43,7 @@ FACTS = (
         "reaches Java classes from an expression",
         (
             rb"\bt\s*\(\s*(?:java|javax|org)\.",
-            rb"@[\w.]{4,80}@\w",
+            rb"@[a-z][\w.]{2,60}\.[\w.]{2,40}@\w",
             rb"#(?:_memberaccess|context|parameters|application|session|request|attr|rt|cmd|req|res|_)\b\s*[.\[=(]",
             rb"ognl\.|_memberaccess|allowstaticmethodaccess|opensymphony|struts2?\b\.?\w*\(?",
             rb"\bgetclass\s*\(\s*\)|\.class\.forname|\bforname\s*\(|\bgetruntime\b|\bprocessbuilder\b|\bscriptengine|\bgetmethod\s*\(|\.newinstance\s*\(",
