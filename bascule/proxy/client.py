@@ -240,6 +240,8 @@ class ClientConnection(asyncio.Protocol):
         exchange.begin()
         if rest and self.exchange is exchange and self.state == BODY:
             self._read_body(rest)
+        if self._eof and self.state == BODY:
+            self._close()  # the body can never become complete
 
     def _partial_head(self, data: bytes, begun: bool) -> None:
         """Wait for the rest of a head, unless it can never become a good one."""

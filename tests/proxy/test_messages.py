@@ -49,9 +49,10 @@ def test_pipelined_requests_are_answered_to_who_said_all_it_has_to_say(origin: O
         assert wire.at_end()
 
 
-def test_a_pipeline_that_ends_inside_a_request_ends_the_connection(origin: Origin, port: int) -> None:
+@pytest.mark.parametrize("rest", [b"GET /2 HT", request("/2", "POST", Content_Length="3"), b"\r\n"])
+def test_a_pipeline_that_ends_inside_a_request_ends_the_connection(origin: Origin, port: int, rest: bytes) -> None:
     with connect(port) as wire:
-        wire.send(request("/1") + b"GET /2 HT")
+        wire.send(request("/1") + rest)
         wire.end()
         assert wire.response().json()["start"][1] == "/1"
         assert wire.at_end()

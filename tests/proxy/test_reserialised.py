@@ -91,10 +91,17 @@ BODIES = [
     b"3\nabc\n0\n\n",
     b"GET /x HTTP/1.1\r\n\r\n",
 ]
+STRICTER = (
+    "no request line received",  # RFC 9112 2.2 lets a server ignore an empty line before a request
+    "Got data when expecting EOF",  # RFC 9112 9.3 lets HTTP/1.0 connections persist
+)
+"""Where h11 refuses what is allowed."""
 PARTS = st.tuples(st.sampled_from(LINES), st.lists(st.sampled_from(FIELDS), max_size=4), st.sampled_from(BODIES))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(parts=st.lists(PARTS, min_size=1, max_size=3), cut=st.integers(0, 200))
 def test_the_server_gets_what_the_client_sent(
     origin: Origin, port: int, parts: list[tuple[bytes, list[bytes], bytes]], cut: int
@@ -106,7 +113,12 @@ def test_the_server_gets_what_the_client_sent(
     oracle = Reader()
     oracle.feed(data)
     for found in answers(port, data, cut):
-        sent = oracle.next()
+        try:
+            sent = oracle.next()
+        except h11.RemoteProtocolError as error:
+            if str(error) in STRICTER:
+                return
+            raise
         assert sent is not None, "the server got a request that the client did not send"
         method, target, body = sent
         assert found == [method, target.removeprefix("http://a.test"), body]
