@@ -10,6 +10,7 @@ from bascule import __version__
 from bascule.cli.check import check
 from bascule.cli.demo import demo
 from bascule.cli.events import events
+from bascule.cli.evaluate import evaluate
 from bascule.cli.explain import explain
 from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.replay import replay
@@ -17,6 +18,7 @@ from bascule.cli.reverse import reverse
 from bascule.cli.run import run
 from bascule.cli.schema import schema
 from bascule.cli.top import top
+from bascule.cli.train import train
 
 app = typer.Typer(
     name="bascule",
@@ -43,7 +45,7 @@ def _options(
     pass
 
 
-for command in (run, reverse, demo, check, explain, events, replay, top, status, reload, upgrade, stop, schema):
+for command in (run, reverse, demo, check, explain, events, replay, top, status, reload, upgrade, stop, schema, train, evaluate):
     app.command()(command)
 
 

@@ -32,6 +32,13 @@ BENIGN_WEIGHT = 3.0
 LASSO = 3e-5
 DEPTH, TREES = 4, 80
 MAX_RULES = 80
+ALONE = 0.2
+"""What a harmless text by itself counts beside a host."""
+MAX_COMPLETED = 60
+HOST_PRICE = 0.006
+"""The share of a family's attacks that finding has to be worth one harmless host more."""
+LENGTH_PRICE = 0.00002
+MIN_WORTH = 0.00015
 ROUNDS = 12
 TOLERATED = 3
 """Harmless hosts and texts that one family may refuse before learning goes another round, in which they weigh double."""
@@ -53,7 +60,7 @@ class Examples:
     attacks: Floats
     harmless: Floats
     seen: Floats
-    """On how many harmless hosts each was seen (texts by themselves count a half)."""
+    """On how many harmless hosts each was seen (texts by themselves count less)."""
 
 
 def usable(kind: Kind, names: Iterable[str]) -> list[str]:
@@ -83,7 +90,7 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
         total = sum(counts.values())
         for shown, count in counts.items():
             weights[shown] += math.sqrt(total) * count / total
-    blame = {shown: len(harmless.get(shown, ())) + 0.5 * alone[shown] for shown in {*harmless, *alone}}
+    blame = {shown: len(harmless.get(shown, ())) + ALONE * alone[shown] for shown in {*harmless, *alone}}
     sets_ = sorted({*weights, *blame}, key=sorted)
     seen = np.array([blame.get(shown, 0.0) for shown in sets_])
     return Examples(sets_, _share(np.array([weights.get(shown, 0.0) for shown in sets_])), _share(seen), seen)
@@ -108,7 +115,28 @@ def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> l
         if known.seen[wrong].sum() <= TOLERATED:
             break
         known = replace(known, harmless=np.where(wrong, known.harmless * 2, known.harmless))
-    return learned
+    return sorted(_complete(known, matrix, candidates, learned), key=lambda rule: (-rule.points, rule.facts))
+
+
+def _complete(known: Examples, matrix: csr_matrix, candidates: list[Facts], learned: list[Learned]) -> list[Learned]:
+    """Add whole verdicts for attacks still missed: each time the conjunction that finds most for what it costs.
+
+    Shrinkage leaves facts that never speak for anything harmless just below the line; covering sets that right.
+    """
+    covers = (matrix > 0).toarray()
+    refused = np.array([_points(learned, shown) >= STANDARD for shown in known.sets])
+    length = np.array([len(facts) for facts in candidates])
+    more: dict[Facts, int] = {}
+    for _ in range(MAX_COMPLETED):
+        left = covers[~refused]
+        worth = left.T @ known.attacks[~refused] - HOST_PRICE * (left.T @ known.seen[~refused]) - LENGTH_PRICE * length
+        best = int(np.argmax(worth))
+        if worth[best] < MIN_WORTH:
+            break
+        more[candidates[best]] = STANDARD
+        refused |= covers[:, best]
+    kept = [rule for rule in learned if frozenset(rule.facts) not in more]
+    return kept + [Learned(tuple(sorted(facts)), points) for facts, points in more.items()]
 
 
 def _points(learned: list[Learned], shown: Facts) -> int:

@@ -13,9 +13,9 @@ from bascule.waf.logic.rules import PRESETS
 Rules = Mapping[str, Sequence[Learned]]
 Thresholds = Mapping[str, Mapping[str, int]]
 
-BUDGETS = {"basic": 0.00002, "standard": 0.00005, "advanced": 0.0004, "pci-dss": 0.0006}
+BUDGETS = {"basic": 0.00002, "standard": 0.0001, "advanced": 0.0005, "pci-dss": 0.0008}
 """The share of harmless requests that one family may refuse in a preset."""
-BOUNDS = {"basic": (STANDARD, 20), "standard": (7, 18), "advanced": (4, 16), "pci-dss": (3, 15)}
+BOUNDS = {"basic": (STANDARD, 14), "standard": (7, STANDARD), "advanced": (4, STANDARD), "pci-dss": (3, STANDARD)}
 """Between which points a threshold may lie."""
 HOST_CAP = 5
 """Requests of one host that count: one site's odd parameter is not the web's."""

@@ -1,0 +1,45 @@
+"""``bascule train``: make the logic rules anew from labelled corpora."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    corpora: Annotated[
+        Path, typer.Option(help="Folder with attacks, attack_requests, benign_values and benign_requests (.jsonl.gz).")
+    ],
+    out: Annotated[Path, typer.Option(help="File to write the rules to.")],
+    card: Annotated[Path | None, typer.Option(help="File to write the model card to; takes some minutes.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the grammars and of the trees.")] = 1,
+    exclude_source: Annotated[
+        list[str] | None, typer.Option(help="Leave out sources whose name contains this; may be repeated.")
+    ] = None,
+    version: Annotated[str, typer.Option(help="Version to give the rules.")] = "1",
+) -> None:
+    """Learn the logic rules from corpora. Needs the extra `train`: pip install 'bascule[train]'."""
+    if missing := [name for name in ("lightgbm", "scipy") if importlib.util.find_spec(name) is None]:
+        typer.echo(f"error: {', '.join(missing)} is not installed: pip install 'bascule[train]'", err=True)
+        raise typer.Exit(1)
+    from bascule.waf.logic.learn import card as cards
+    from bascule.waf.logic.learn import recipe
+    from bascule.waf.logic.learn.matrix import table
+    from bascule.waf.logic.rules import write
+
+    try:
+        rows = table(recipe.samples(corpora, seed, exclude_source or ()))
+    except (OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    rules, limits = recipe.train(rows, seed)
+    made = {"command": "bascule train", "seed": str(seed), "excluded": ", ".join(exclude_source or ())}
+    book = recipe.book(rules, limits, rows, version, made)
+    write(out, book)
+    typer.echo(f"{out}: {len(book.rules)} rules in {len(book.families)} families, from {len(rows)} samples")
+    if card is not None:
+        card.write_text(cards.card(book, rules, limits, rows, seed))
+        typer.echo(f"{card}: written")

@@ -1,0 +1,84 @@
+"""The model card: what the rules were made from, and how they do on what they have not seen. No row of a corpus in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bascule.waf.logic.learn.matrix import Row
+from bascule.waf.logic.learn.measure import Rate, Rules, Thresholds, rates
+from bascule.waf.logic.learn.recipe import FOLDS, cross_validate
+from bascule.waf.logic.rules import PRESETS, RuleBook
+
+_SHOWN = ("standard", "advanced")
+
+_HEAD = """# Model card: the logic rules
+
+Version {version}: {rules} rules in {families} families, learned by `bascule train` (seed {seed}) from {samples} samples.
+A rule is a conjunction of facts with points; a value whose points in one family reach the preset's threshold is refused.
+
+## Made from
+
+Attack payloads and requests of public lists, harmless values, browser traffic recorded on {hosts} hosts, and texts of
+this project's own grammars, by source as in the table below. Rows marked as weak (nobody knows whether they are attacks)
+were left out. The corpora are not part of the program; their licences (MIT, BSD-3-Clause, Apache-2.0, CC-BY, GPL-3.0,
+MPL-2.0, and none stated) allow learning from them, not shipping them.
+
+## How it was measured
+
+*Shown* are rates on the very samples the rules were learned from. *Unseen* are rates cross-validated in {folds} parts: a
+source of attacks, or a host of the browser traffic, was either all in what was learned from or all in what was measured.
+A class that only one source has is then found only by what other classes taught: those unseen rates are pessimistic.
+"""
+
+_TAIL = """
+## Where it errs
+
+- **Missed**: payloads that show no fact by themselves (a lone quote, a bare number, a single word that is a command, a
+  path of an application that is not known for secrets); SQL that only a statement around it would complete; single facts
+  that honest traffic shows as often (one quote followed by a word, a lone tag, a null byte in a path).
+- **Refused though harmless**: templates and scripts sent as values (a page builder that posts its markup, an advertising
+  script that posts its source), addresses of scripts on other hosts as parameters, integers in the place of addresses.
+- Attacks that are ordinary requests (broken authorisation, guessed passwords, business logic) show no facts at all.
+"""
+
+
+def card(book: RuleBook, rules: Rules, limits: Thresholds, rows: Sequence[Row], seed: int) -> str:
+    """Return the model card as Markdown."""
+    shown = {preset: rates(rules, limits, rows, preset) for preset in _SHOWN}
+    unseen = {preset: cross_validate(rows, seed, preset) for preset in _SHOWN}
+    hosts = len({row.host for row in rows if row.whole and not row.attack})
+    head = _HEAD.format(
+        version=book.version, rules=len(book.rules), families=len(book.families), seed=seed, samples=len(rows), hosts=hosts,
+        folds=FOLDS,
+    )  # fmt: skip
+    return "\n".join([head, *_table(shown, unseen), *_thresholds(book), _TAIL.rstrip(), ""])
+
+
+def _table(
+    shown: Mapping[str, Mapping[tuple[str, str], Rate]], unseen: Mapping[str, Mapping[tuple[str, str], Rate]]
+) -> list[str]:
+    """Return the rates by class and source, in percent."""
+    lines = [
+        "| class | source | samples | standard, shown | standard, unseen | advanced, shown | advanced, unseen |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for key in sorted(shown["standard"]):
+        cells = [f"{table[preset][key].percent:.2f}" for preset in _SHOWN for table in (shown, unseen)]
+        kind = {"requests": "harmless requests", "values": "harmless values"}.get(key[0], key[0])
+        lines.append(f"| {kind} | {key[1]} | {shown['standard'][key].total} | {' | '.join(cells)} |")
+    return lines
+
+
+def _thresholds(book: RuleBook) -> list[str]:
+    lines = [
+        "",
+        "## Thresholds",
+        "",
+        f"| family | rules | {' | '.join(PRESETS)} |",
+        f"|---|--:|{'--:|' * len(PRESETS)}",
+    ]
+    for family in book.families:
+        count = sum(rule.family == family.name for rule in book.rules)
+        points = " | ".join(str(family.thresholds.of(preset)) for preset in PRESETS)
+        lines.append(f"| {family.title} | {count} | {points} |")
+    return lines
