@@ -22,6 +22,7 @@ from bascule.proxy.prelude import Prelude, TlsLink
 from bascule.proxy.rewrite import Origins
 from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import build_router
+from bascule.proxy.turns import Turns
 from bascule.telemetry import causes
 from bascule.telemetry.recorder import MAX_RECORDS, Recorder
 from bascule.telemetry.sinks import complain
@@ -65,6 +66,7 @@ class ProxyApp:
         self.contexts = contexts
         self.firewalls = firewalls
         self.events = events
+        self.turns = Turns(loop)
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self.now = time.monotonic()

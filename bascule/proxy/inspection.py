@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
 from bascule.proxy import answers, attempts
+from bascule.proxy.turns import TURN
 from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
@@ -32,8 +33,8 @@ class Inspection:
     """The firewall's part in one exchange."""
 
     __slots__ = (
-        "_codings", "_encoded", "_exchange", "_facts", "_held", "_large_body", "_limit", "_response", "_seen", "_timer",
-        "_waf", "holding", "transaction", "windows",
+        "_codings", "_cut", "_encoded", "_exchange", "_facts", "_held", "_large_body", "_limit", "_response", "_seen",
+        "_timer", "_waf", "holding", "transaction", "windows",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
@@ -49,6 +50,8 @@ class Inspection:
         self._large_body = large_body
         self._limit = waf.settings.request_body_limit
         self._seen = 0
+        self._cut = False
+        """The body is larger than the limit: its start is judged first."""
         self._encoded: list[bytes] = []
         self._codings: list[bytes] = []
         self._held: list[bytes] | None = None
@@ -65,7 +68,11 @@ class Inspection:
         if self._refuse(self._show_head(transaction)):
             return False
         if exchange.request_done or not transaction.wants_request_body:
-            return not self._refuse(transaction.request_end())
+            verdict = transaction.request_end(TURN)
+            if transaction.rest is None:
+                return not self._refuse(verdict)
+            self._wait_for_turn()
+            return False
         if head.length > self._limit and self._too_large(head.length):
             return False
         self.holding = True
@@ -83,6 +90,7 @@ class Inspection:
         else:
             self.transaction.request_body(content)
         if self._seen > self._limit and not self._too_large(self._seen):
+            self._cut = True
             self.judge_body()
 
     def judge_body(self) -> None:
@@ -90,9 +98,42 @@ class Inspection:
         self.holding = False
         if self._codings and self._decode():
             return
-        if self._refuse(self.transaction.request_end()):
-            return
-        if self._exchange.request_done or self._beyond():
+        verdict = self.transaction.request_end(TURN)
+        if self.transaction.rest is None:
+            self._judged(verdict)
+        else:
+            self._exchange.peer.pause_reading()
+            self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        self._postpone()
+        self._exchange.app.turns.add(self._another_turn)
+
+    def _postpone(self) -> None:
+        """No deadline holds while a request waits for its turns."""
+        exchange = self._exchange
+        exchange.peer.deadline = exchange.app.now + exchange.route.times.response_idle
+
+    def _another_turn(self) -> bool:
+        """Go on judging a request that takes long. Return whether there is more to do."""
+        exchange = self._exchange
+        if exchange.finished:
+            return False
+        self._postpone()
+        try:
+            verdict = self.transaction.go_on(TURN)
+        except BaseException:
+            exchange.answer(500, causes.INTERNAL)
+            raise
+        if self.transaction.rest is not None:
+            return True
+        exchange.peer.resume_reading()
+        self._judged(verdict)
+        return False
+
+    def _judged(self, verdict: Verdict | None) -> None:
+        """Carry out the verdict on a request."""
+        if not self._refuse(verdict) and (not self._cut or self._beyond()):
             attempts.start(self._exchange)
 
     def _show_head(self, transaction: Transaction) -> Verdict | None:
@@ -125,8 +166,11 @@ class Inspection:
             return True
         body = b"".join(exchange.parts)
         start = body[:limit]
-        self.windows = Windows(limit, self.transaction.body_kinds, start, self._begin_window, self._judge_window)
-        start += self.windows.take(body[limit:])
+        windows = Windows(limit, self.transaction.body_kinds, start, self._begin_window, self._judge_window)
+        self.windows = windows
+        start += windows.take(body[limit:])
+        if exchange.request_done and not exchange.finished:
+            start += windows.rest()
         exchange.parts, exchange.kept = [start], len(start)
         return not exchange.finished
 

@@ -104,11 +104,15 @@ class Transaction(BodyView):
             return None
         began = self.clock()
         if self.body_seen:
-            if self.waf.logic is not None and self.verdict is None:
-                self.phase = 2
-                self.waf.logic.judge_body(self, bytes(self._buffer))
-            if self.waf.rules.rules or self.waf.logic is None:
+            logic = self.waf.logic if self.verdict is None else None
+            piece = bool(self.fragment_of or self.message or self.inbound_data_error)
+            self.phase = 2
+            if logic is not None and not piece:
+                logic.judge_body(self, bytes(self._buffer))
+            if piece or self.waf.rules.rules or self.waf.logic is None:
                 self.process_body()
+            if logic is not None and piece:
+                logic.judge_piece(self, bytes(self._buffer))
             self.mask |= self.waf.nominator.body(self)
         return self._run(2, began, turn)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.rules import Family, LogicRule, RuleBookError
-from bascule.waf.logic.values import Value, body_values, head_values
+from bascule.waf.logic.values import Value, body_values, head_values, pair_values, start_of_parts
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
 from bascule.waf.seclang.syntax import WafLoadError
@@ -62,6 +62,13 @@ class Inspector:
     def judge_body(self, t: Transaction, body: bytes) -> None:
         """Judge the request body."""
         self._judge(t, body_values(t.header(b"content-type") or b"", body))
+
+    def judge_piece(self, t: Transaction, body: bytes) -> None:
+        """Judge a piece of a body, or a text message, by the values that were read from it."""
+        if t.multipart is not None:
+            self._judge(t, start_of_parts(t.header(b"content-type") or b"", body))
+        else:
+            self._judge(t, pair_values(t.args_post))
 
     def _judge(self, t: Transaction, values: Iterable[Value]) -> None:
         for finding in self._logic.judge(values):

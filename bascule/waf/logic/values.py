@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from bascule.waf.bodies import Limits, parse_cookies, parse_json, parse_multipart, parse_urlencoded, parse_xml
+from bascule.waf.bodies import (
+    Limits,
+    MultipartBody,
+    MultipartParser,
+    parse_cookies,
+    parse_json,
+    parse_multipart,
+    parse_urlencoded,
+    parse_xml,
+)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -119,8 +128,27 @@ def body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
         yield Value("body", b"", body)
 
 
+def start_of_parts(content_type: bytes, body: bytes) -> Iterator[Value]:
+    """Yield the values in the start of a multipart body of which the rest is not here."""
+    parser = MultipartParser(content_type, _LIMITS)
+    parser.feed(body)
+    yield from _part_values(parser.cut(), body)
+
+
+def pair_values(pairs: Headers) -> Iterator[Value]:
+    """Yield the values of arguments that were read already."""
+    for name, value in pairs:
+        if name:
+            yield Value("name" if value else "body", b"", name)
+        if value:
+            yield from _value("body", name, value)
+
+
 def _parts(body: bytes, content_type: bytes) -> Iterator[Value]:
-    found = parse_multipart(body, content_type, _LIMITS)
+    yield from _part_values(parse_multipart(body, content_type, _LIMITS), body)
+
+
+def _part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
     if found.error or not found.parts:
         yield Value("body", b"", body)
     for part in found.parts:

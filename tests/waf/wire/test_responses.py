@@ -34,7 +34,9 @@ def run(tmp_path: Path, serve: Serve, test: Callable[[Guarded], Awaitable[None]]
 
     async def main() -> None:
         async with origin(serve) as port:
-            with guarded(f"127.0.0.1:{port}", {"mode": "block", "directives": [str(file)], **waf}) as bascule:
+            with guarded(
+                f"127.0.0.1:{port}", {"mode": "block", "rules": "crs", "directives": [str(file)], **waf}
+            ) as bascule:
                 await test(bascule)
 
     asyncio.run(main())

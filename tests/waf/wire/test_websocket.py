@@ -43,7 +43,7 @@ def run(tmp_path: Path, test: Test, compression: str | None = "deflate", **waf: 
     async def main() -> None:
         async with serve(handle, "127.0.0.1", 0, compression=compression, max_size=None) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            settings = {"mode": "block", "directives": [str(file)], "body_limit": LIMIT, **waf}
+            settings = {"mode": "block", "rules": "crs", "directives": [str(file)], "body_limit": LIMIT, **waf}
             with guarded(f"127.0.0.1:{port}", settings, {"upgrades": ["websocket"]}) as bascule:
                 await test(bascule, seen)
 
@@ -169,7 +169,7 @@ def test_close_waits_for_the_end_of_the_servers_frame(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with origin(handle) as port:
-            settings = {"mode": "block", "directives": [str(file)]}
+            settings = {"mode": "block", "rules": "crs", "directives": [str(file)]}
             with guarded(f"127.0.0.1:{port}", settings, {"upgrades": ["websocket"]}) as bascule:
                 reader, writer = await asyncio.open_connection(*bascule.address)
                 writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
