@@ -35,7 +35,8 @@ class Path(NamedTuple):
 
 
 DEFAULT_POLICY = PathPolicy()
-_is_normal = _NORMAL.fullmatch
+is_normal = _NORMAL.fullmatch
+"""Whether a path is in normal form as it is; ``normalise`` then returns it twice."""
 
 
 def normalise(path: bytes, policy: PathPolicy = DEFAULT_POLICY) -> Path:
@@ -44,8 +45,8 @@ def normalise(path: bytes, policy: PathPolicy = DEFAULT_POLICY) -> Path:
     Raises HttpError(400): bad escape, encoded NUL or control character, a climb above the root, and what
     the policy refuses.
     """
-    if _is_normal(path):
-        return tuple.__new__(Path, (path, path))  # half the time of Path(), whose __new__ is Python
+    if is_normal(path):
+        return Path(path, path)
     if path == b"*":
         return Path(path, path)
     wire = _escapes(path, policy)

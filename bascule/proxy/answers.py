@@ -113,7 +113,8 @@ def fixed(exchange: Exchange) -> None:
 def _send(exchange: Exchange, status: int, content_type: bytes, body: bytes, fields: bytes, cause: str) -> None:
     head = exchange.head
     peer = exchange.peer
-    exchange.close = not head.keep_alive or not exchange.request_done or peer.must_close()
+    most = exchange.app.max_requests if exchange.route is None else exchange.route.max_requests
+    exchange.close = not head.keep_alive or not exchange.request_done or peer.must_close(most)
     exchange.responding = True
     empty = status in (204, 304)
     exchange.bytes_out = 0 if empty or head.method == b"HEAD" else len(body)

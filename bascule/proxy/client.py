@@ -353,12 +353,9 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = self.app.now + self.app.times.header
             self._read_head(data)
 
-    def must_close(self) -> bool:
-        """Whether this response must be the connection's last."""
-        app = self.app
-        route = self.exchange.route if self.exchange is not None else None
-        most = app.max_requests if route is None else route.max_requests
-        return app.draining or (self._eof and not self._held) or self._served >= most
+    def must_close(self, most: float) -> bool:
+        """Whether this response must be the connection's last; `most` requests may be answered on it."""
+        return self._served >= most or self.app.draining or (self._eof and not self._held)
 
     def refuse(self, status: int, cause: str) -> None:
         """Answer what is no acceptable request, and close."""

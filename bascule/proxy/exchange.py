@@ -14,7 +14,7 @@ from bascule.http.errors import HttpError
 from bascule.http.fields import Kind
 from bascule.http.h1.body import chunk, last_chunk
 from bascule.http.message import RequestHead, ResponseHead
-from bascule.http.path import normalise
+from bascule.http.path import is_normal, normalise
 from bascule.proxy import answers, attempts, messages, wire
 from bascule.proxy.inspection import Inspection
 from bascule.telemetry import causes
@@ -152,14 +152,17 @@ class Exchange:
         if site.strict_transport and self.scheme == b"https":
             self.extra = site.strict_transport
         raw_path, mark, query = head.target.partition(b"?")
-        path = normalise(raw_path, site.plan.path)
-        self.path = path.wire
-        route = site.route(head, path)
+        if is_normal(raw_path):  # as nearly all are
+            path = place = raw_path
+        else:
+            path, place = normalise(raw_path, site.plan.path)
+        self.path = path
+        route = site.only or site.route(head, place)
         if route is None:
             raise HttpError(404, causes.NO_ROUTE)
         self.route = route
         self.peer.times = route.times
-        target = path.wire if route.rewrite is None else route.rewrite(path.wire)
+        target = path if route.rewrite is None else route.rewrite(path)
         if target is not raw_path:
             self.target = target + mark + query
 
@@ -323,7 +326,10 @@ class Exchange:
         if head.length < 0:
             self.framing = wire.CHUNKED if self.head.minor else wire.UNTIL_CLOSE
         self.close = close = (
-            not self.head.keep_alive or self.framing == wire.UNTIL_CLOSE or not self.request_done or peer.must_close()
+            not self.head.keep_alive
+            or self.framing == wire.UNTIL_CLOSE
+            or not self.request_done
+            or peer.must_close(route.max_requests)
         )
         if route.sticky:
             self._stick()

@@ -14,7 +14,6 @@ from bascule.config.grammar import compile_pattern
 from bascule.config.plan import Plan, SitePlan
 from bascule.config.schema import Match
 from bascule.http.message import RequestHead
-from bascule.http.path import Path
 
 if TYPE_CHECKING:
     from bascule.proxy.route import RouteRuntime
@@ -27,7 +26,7 @@ Condition = Callable[[RequestHead], bool]
 class SiteRuntime:
     """A site with its routes sorted for matching."""
 
-    __slots__ = ("_exact", "_only", "_patterns", "_prefixes", "plan", "secure_redirect", "strict_transport")
+    __slots__ = ("_exact", "_patterns", "_prefixes", "only", "plan", "secure_redirect", "strict_transport")
 
     def __init__(self, plan: SitePlan, routes: dict[int, RouteRuntime], has_tls_listener: bool) -> None:
         self.plan = plan
@@ -48,13 +47,11 @@ class SiteRuntime:
         self._prefixes = sorted(prefixes.items(), key=lambda item: -len(item[0]))
         only = next(iter(routes[p.index] for p in plan.routes))
         whole = len(plan.routes) == 1 and b"" in prefixes and only.condition is None
-        self._only: RouteRuntime | None = only if whole else None
+        self.only: RouteRuntime | None = only if whole else None
+        """The route of every request, if there is but one."""
 
-    def route(self, head: RequestHead, path: Path) -> RouteRuntime | None:
-        """Return the route of a request, or None if the site has none for it."""
-        if self._only is not None:
-            return self._only
-        where = path.route
+    def route(self, head: RequestHead, where: bytes) -> RouteRuntime | None:
+        """Return the route of a request for a path (in normal form, without parameters), or None if there is none."""
         if (exact := self._exact.get(where)) and (found := _first(exact, head)):
             return found
         for pattern, route in self._patterns:

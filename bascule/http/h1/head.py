@@ -129,10 +129,9 @@ class ResponseParser:
         try:
             block, varying, passed = self._look_up(data, self._cuts)
             head = ResponseHead(block, varying, passed)
-            for field in varying:
-                if field[2] == _CONTENT_LENGTH:
-                    _set_length(head, field)
-                    head.announced = head.length
+            if varying and varying[0][2] == _CONTENT_LENGTH:  # the first of the cuts
+                _set_length(head, varying[0])
+                head.announced = head.length
         except HttpError as error:
             if error.status == 502:
                 raise
@@ -170,7 +169,8 @@ def _set_length(head: RequestHead | ResponseHead, field: Field) -> None:
         raise HttpError(400, causes.LENGTH_WITH_TRANSFER_ENCODING)
     if head.length != NO_LENGTH:
         raise HttpError(400, causes.BAD_CONTENT_LENGTH, "repeated")
-    head.length = content_length(field[1])
+    value = field[1]
+    head.length = int(value) if value.isdigit() and len(value) < 16 else content_length(value)
 
 
 def _other_form(head: RequestHead) -> None:
