@@ -108,9 +108,7 @@ class ProxyApp:
         responses = ResponseParser(watched=watched_response)
         rng = random.Random()  # noqa: S311 - balancing, not secrets
         self.pools = [PoolState(pool, board, worker, time.monotonic, rng) for pool in plan.pools]
-        self.connectors = [
-            Connector(pool.config, responses, self._connect_timeout(pool.index), self.loop) for pool in plan.pools
-        ]
+        self.connectors = [Connector(pool.config, responses, self.loop) for pool in plan.pools]
         for pool in self.pools:
             pool.on_removed = _close_kept
         origins = Origins(self.pools)
@@ -128,11 +126,6 @@ class ProxyApp:
             for route in site.routes
         }
         self.router = build_router(plan, self.routes)
-
-    def _connect_timeout(self, pool: int) -> float:
-        """The longest connect deadline of the routes that use a pool."""
-        routes = [route for site in self.plan.sites for route in site.routes if route.pool == pool]
-        return max((route.timeouts.connect for route in routes), default=self.plan.config.timeouts.connect)
 
     # WorkerApp -------------------------------------------------------------------------------------
 

@@ -73,7 +73,8 @@ def _connect(exchange: Exchange, connector: Connector) -> None:
             give_up(exchange, Outcome.CONNECT, status, cause)
 
     exchange.peer.deadline = response_deadline(exchange)
-    exchange.connecting = connector.connect(server, exchange.peer.proxy_preface(connector), connected)
+    preface = exchange.peer.proxy_preface(connector)
+    exchange.connecting = connector.connect(server, preface, exchange.route.connect_timeout, connected)
 
 
 def _send(exchange: Exchange, connection: OriginConnection) -> None:

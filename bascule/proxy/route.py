@@ -72,6 +72,7 @@ class RouteRuntime:
         "body_limit",
         "body_min_rate",
         "condition",
+        "connect_timeout",
         "connector",
         "cookies",
         "forwarded",
@@ -161,6 +162,7 @@ class RouteRuntime:
         self.body_grace = limits.body_grace
         self.body_min_rate = limits.body_min_rate
         self.body_limit = limits.body_bytes
+        self.connect_timeout = timeouts.connect
         self.response_timeout = timeouts.response
         self.queue_timeout = timeouts.queue
         self.total = timeouts.total

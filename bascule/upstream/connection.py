@@ -262,7 +262,6 @@ class Connector:
 
     __slots__ = (
         "_config",
-        "_connect_timeout",
         "_context",
         "_idle_limit",
         "_loop",
@@ -275,13 +274,11 @@ class Connector:
         self,
         config: Pool,
         responses: ResponseParser,
-        connect_timeout: float,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._config = config
         self._idle_limit = config.keep_alive_idle
         self._most_kept = config.keep_alive if config.proxy_protocol == "off" else 0
-        self._connect_timeout = connect_timeout
         self._context: ssl.SSLContext | None = None
         self._loop = loop
         self.responses = responses
@@ -333,19 +330,24 @@ class Connector:
         self,
         server: ServerState,
         preface: bytes,
+        timeout: float,
         done: Callable[[OriginConnection | None, str], None],
     ) -> asyncio.Task[None]:
-        """Open a connection; `preface` (PROXY protocol) goes out first, before any TLS.
+        """Open a connection within `timeout` seconds; `preface` (PROXY protocol) goes out first, before any TLS.
 
         `done` is called once: with the connection, or with None and a cause.
         """
-        return self._loop.create_task(self._open(server, preface, done))
+        return self._loop.create_task(self._open(server, preface, timeout, done))
 
     async def _open(
-        self, server: ServerState, preface: bytes, done: Callable[[OriginConnection | None, str], None]
+        self,
+        server: ServerState,
+        preface: bytes,
+        timeout: float,  # noqa: ASYNC109 - it ends with a cause, not with an exception
+        done: Callable[[OriginConnection | None, str], None],
     ) -> None:
         try:
-            async with asyncio.timeout(self._connect_timeout):
+            async with asyncio.timeout(timeout):
                 connection = await self._establish(server, preface)
         except TimeoutError:
             done(None, causes.CONNECT_TIMEOUT)

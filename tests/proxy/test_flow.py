@@ -70,11 +70,13 @@ def upload(wire: Wire, message: Message) -> bool:
     return True
 
 
-SIZES = [64, pytest.param(1024, marks=pytest.mark.slow)]
+def large(chunked: bool) -> Any:
+    """64 MiB framed in both ways, and 1 GiB in one."""
+    huge = pytest.param(1024, chunked, marks=pytest.mark.slow)
+    return pytest.mark.parametrize(("size", "chunked"), [(64, False), (64, True), huge])
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize("size", SIZES)
+@large(chunked=False)
 def test_download(origin: Origin, port: int, bascule: Bascule, size: int, chunked: bool) -> None:
     origin.handler = download(size, chunked)
     before = bascule.memory()
@@ -92,8 +94,7 @@ def test_download(origin: Origin, port: int, bascule: Bascule, size: int, chunke
     assert known.hexdigest() == digest(size)
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize("size", SIZES)
+@large(chunked=True)
 def test_upload(origin: Origin, port: int, bascule: Bascule, size: int, chunked: bool) -> None:
     origin.handler = upload
     before = bascule.memory()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from bascule.http.proxy_protocol import parse
 from tests.support.certs import Authority
 from tests.support.clients import Message, Wire, ask, connect, request, reset
 from tests.support.origins import Origin, always, answer, mirror
-from tests.support.program import Bascule, wait_for
+from tests.support.program import PATIENCE, Bascule, wait_for
 
 MIB = 1 << 20
 
@@ -33,7 +34,7 @@ class World:
         server.sni_callback = lambda sock, name, context: self.names.append(name)
         self.plain = stack.enter_context(Origin())
         self.secure = stack.enter_context(Origin(context=server))
-        self.headed = Headed(stack.enter_context(socket.create_server(("127.0.0.1", 0))))
+        self.headed = Headed(stack.enter_context(socket.create_server(("127.0.0.1", 0))), server)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.path = f"/tmp/b-{probe.getsockname()[1]}"
         self.unix = stack.enter_context(Origin(path=self.path + ".origin"))
@@ -63,6 +64,12 @@ class World:
                 "unknown-ca.test": to(secure),
                 "wrong-name.test": to(secure, tls={**tls, "server_name": "other.test"}),
                 "unverified.test": to(secure, tls={"verify": False}),
+                "secure-v1.test": to(f"https://{self.headed.address}", tls=tls, proxy_protocol="v1"),
+                "secure-v2.test": to(f"https://{self.headed.address}", tls=tls, proxy_protocol="v2"),
+                "silent.test": {
+                    "timeouts": {"connect": 0.3},
+                    **to(f"https://{self.headed.address}", tls=tls, proxy_protocol="v2"),
+                },
                 "unix.test": to(f"unix:{self.path}.origin"),
                 "v1.test": to(self.headed.address, proxy_protocol="v1"),
                 "v2.test": to(self.headed.address, proxy_protocol="v2"),
@@ -71,28 +78,31 @@ class World:
 
 
 class Headed:
-    """A server whose connections begin with a PROXY header; it answers one request of each with that header."""
+    """A server whose connections begin with a PROXY header, perhaps before TLS; each gets one answer."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self._sock = sock
+        self._context = context
         self.address = f"127.0.0.1:{sock.getsockname()[1]}"
 
-    def serve(self, count: int) -> list[tuple[str, int]]:
-        """Answer `count` connections; return the sources that their headers told."""
-        sources = []
-        for _ in range(count):
-            sock, _ = self._sock.accept()
-            with Wire(sock) as wire:
-                while not (parsed := parse(wire.buffer)):
-                    assert wire.more()
-                header, size = parsed
-                wire.buffer = wire.buffer[size:]
-                wire.head()
-                assert header.source is not None
-                sources.append((header.source.address.decode(), header.source.port))
-                wire.send(answer(b"x"))
-                assert wire.at_end()
-        return sources
+    def serve(self, secure: bool) -> tuple[str, int]:
+        """Answer one connection; return the source that its header told."""
+        sock, _ = self._sock.accept()
+        sock.settimeout(PATIENCE)
+        data = b""
+        while not (parsed := parse(data)):
+            data += sock.recv(1)  # no byte of what follows
+        with Wire(self._context.wrap_socket(sock, server_side=True) if secure else sock) as wire:
+            wire.head()
+            wire.send(answer(b"x"))
+            assert wire.at_end()
+        source = parsed[0].source
+        assert source is not None
+        return source.address.decode(), source.port
+
+    def silence(self) -> socket.socket:
+        """Accept a connection and say nothing."""
+        return self._sock.accept()[0]
 
 
 @pytest.fixture(scope="module")
@@ -183,15 +193,21 @@ def test_unix_sockets_on_both_sides(world: World) -> None:
     assert oct(Path(world.path + ".front").stat().st_mode)[-3:] == "660"
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
-def test_the_proxy_protocol_towards_servers(world: World, version: str) -> None:
+@pytest.mark.parametrize("host", ["v1.test", "v2.test", "secure-v1.test", "secure-v2.test"])
+def test_the_proxy_protocol_towards_servers(world: World, host: str) -> None:
     """One client, one connection: a server must never take one client for another."""
     with connect(world.port, "127.0.0.5") as first, connect(world.port, "127.0.0.6") as second:
         for wire in (first, second, first):
-            wire.send(request(host=f"{version}.test"))
-            told = world.headed.serve(1)
-            assert told == [wire.sock.getsockname()]
+            wire.send(request(host=host))
+            assert world.headed.serve("secure" in host) == wire.sock.getsockname()
             assert wire.response().body == b"x"
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < seconds
 
 
 def test_failed_connections_leave_nothing_behind(world: World) -> None:
@@ -201,4 +217,9 @@ def test_failed_connections_leave_nothing_behind(world: World) -> None:
         with connect(world.secure_port) as wire:
             wire.send(b"GET / HTTP/1.1\r\n\r\n")  # no TLS
             assert b"HTTP/" not in wire.rest()
+    with connect(world.port) as wire:
+        wire.send(request(host="silent.test"))
+        with world.headed.silence(), within(2):  # although another route to the same server has more patience
+            assert wire.response().status == 504
+            wait_for(lambda: world.bascule.sockets() <= before + 1, "the connection to the server to be closed")
     wait_for(lambda: world.bascule.sockets() <= before, "the sockets to be closed")

@@ -67,7 +67,7 @@ class World:
     def __init__(self, **config: Any) -> None:
         pool = Pool(**config)
         self.loop = asyncio.new_event_loop()
-        self.connector = Connector(pool, ResponseParser(), 1.0, self.loop)
+        self.connector = Connector(pool, ResponseParser(), self.loop)
         self.loop.close()
         self.server: ServerState = make_server(pool, Server.model_validate("127.0.0.1:1"), 0)
         self.connection = self.open()
