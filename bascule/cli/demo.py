@@ -16,7 +16,7 @@ def demo(
     plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of the live picture.")] = False,
     duration: Annotated[float, typer.Option(min=0, help="End after so many seconds; 0: when Ctrl-C is pressed.")] = 0,
     crs: Annotated[
-        Path | None, typer.Option(help="Folder of the OWASP Core Rule Set, instead of the demo's own few rules.")
+        Path | None, typer.Option(help="Folder of the OWASP Core Rule Set, instead of the logical rules.")
     ] = None,
     shop: Annotated[Path | None, typer.Option(help="The sample shop's app.py, if it is not found.")] = None,
 ) -> None:

@@ -40,7 +40,7 @@ CONFIG: Final = """\
 listen: "{host}:{port}"
 sites:
   "*":
-    waf: {{mode: block, {rules}}}
+    waf: {waf}
     routes:
       /:
         servers: [{servers}]
@@ -86,8 +86,8 @@ def _demo(
         config = folder / "bascule.yaml"
         port = free_port(port)
         servers = ", ".join(f'"{replica.address}"' for replica in replicas)
-        rules = f'crs: "{crs.absolute()}"' if crs else f'directives: ["{shop.with_name("waf.conf")}"]'
-        config.write_text(CONFIG.format(host=HOST, port=port, servers=servers, rules=rules))
+        waf = f'{{mode: block, rules: crs, crs: "{crs.absolute()}"}}' if crs else "block"
+        config.write_text(CONFIG.format(host=HOST, port=port, servers=servers, waf=waf))
         proxy = Proxy(config, port)
         stack.callback(proxy.stop)
         proxy.wait_ready()

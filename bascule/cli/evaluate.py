@@ -14,8 +14,8 @@ import typer
 
 from bascule.waf.logic.engine import Logic
 from bascule.waf.logic.learn.corpora import request_of, rows
+from bascule.waf.logic.learn.matrix import shown_by
 from bascule.waf.logic.rules import PRESETS, SHIPPED, RuleBookError
-from bascule.waf.logic.values import request_values
 
 
 @dataclass(slots=True)
@@ -58,11 +58,11 @@ def _measure(files: list[Path], engines: dict[str, Logic]) -> dict[str, Any]:
             for kind, request in _requests(row):
                 tally = tallies[kind]
                 tally.total += 1
-                for position, (name, engine) in enumerate(engines.items()):
-                    began = time.perf_counter()
-                    found = engine.judge(request_values(request.target, request.headers, request.body))
-                    spent += (time.perf_counter() - began) if position == 1 else 0.0
-                    tally.refused[name] += bool(found)
+                began = time.perf_counter()
+                shown = shown_by(request)
+                spent += time.perf_counter() - began
+                for name, engine in engines.items():
+                    tally.refused[name] += any(engine.judge_facts(facts) for facts in shown)
                 judged += 1
     attacks = [t for kind, t in tallies.items() if kind != "harmless"]
     harmless = tallies.get("harmless", Tally())

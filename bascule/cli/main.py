@@ -9,8 +9,8 @@ import typer
 from bascule import __version__
 from bascule.cli.check import check
 from bascule.cli.demo import demo
-from bascule.cli.events import events
 from bascule.cli.evaluate import evaluate
+from bascule.cli.events import events
 from bascule.cli.explain import explain
 from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.replay import replay
@@ -45,7 +45,23 @@ def _options(
     pass
 
 
-for command in (run, reverse, demo, check, explain, events, replay, top, status, reload, upgrade, stop, schema, train, evaluate):
+for command in (
+    run,
+    reverse,
+    demo,
+    check,
+    explain,
+    events,
+    replay,
+    top,
+    status,
+    reload,
+    upgrade,
+    stop,
+    schema,
+    train,
+    evaluate,
+):
     app.command()(command)
 
 

@@ -189,7 +189,7 @@ def check_waf(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
     if waf.rules == "crs" and not waf.crs and not waf.directives:
         findings.error(
             place,
-            f"rules: crs needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your "
+            "rules: crs needs rules: give the folder of the OWASP Core Rule Set as crs: DIR, or files of your "
             "own as directives: [FILE]",
             "get version 4 from https://github.com/coreruleset/coreruleset/releases and unpack it",
         )
