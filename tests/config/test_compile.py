@@ -1,7 +1,5 @@
 """What belongs together is checked, and a plan comes out."""
 
-# ruff: noqa: E501 - a case of a table stands in one line
-
 from __future__ import annotations
 
 import pytest

@@ -1,7 +1,5 @@
 """Every mistake is told with its line, column, key and remedy."""
 
-# ruff: noqa: E501 - a case of a table stands in one line
-
 from __future__ import annotations
 
 import pytest

@@ -1,7 +1,5 @@
 """Whatever is written, loading ends in a plan or in a ConfigError with places: never in another exception."""
 
-# ruff: noqa: E501 - a case of a table stands in one line
-
 from __future__ import annotations
 
 import random

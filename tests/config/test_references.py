@@ -1,7 +1,5 @@
 """References are resolved, and what they bring in is never shown."""
 
-# ruff: noqa: E501 - a case of a table stands in one line
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Scalars: what a person would write, and what the program gets."""
 
-# ruff: noqa: E501 - a case of a table stands in one line
-
 from __future__ import annotations
 
 import os

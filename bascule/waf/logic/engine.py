@@ -1,7 +1,8 @@
-"""The logic engine: values in, findings out. Start reading here for how a value is judged.
+"""The logic engine: values in, findings out.
 
-`Logic.load` reads the rule set and builds the recognisers once, before the fork. `Logic.judge` looks at values one by one:
-what facts they show (`facts/`), which rules those fulfil, and whether the points of a family reach its threshold.
+`Logic.load` reads the rule set and builds the recognisers once, before the fork. `Logic.judge` looks at values one
+by one: what facts they show (`facts/`), which rules those fulfil, and whether the points of a family reach its
+threshold.
 """
 
 from __future__ import annotations
