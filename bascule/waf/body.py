@@ -140,8 +140,18 @@ class BodyView(RequestView):
         self.body_kinds = sniffed
         whole = not (self.inbound_data_error and self.config.sniff_bodies)
         for position, processor in enumerate(sniffed):
-            result = processors.process(processor, body, content_type, self.config, whole)
+            result = processors.process(processor, body, content_type, self.config, whole, len(self.args_get))
             self._take(result, declared=position == 0 and processor == name)
+        self._check_size(body)
+
+    def _check_size(self, body: bytes) -> None:
+        """SecRequestBodyNoFilesLimit: the body less its files must not be larger."""
+        limit = self.config.request_body_no_files_limit
+        if not limit:
+            return
+        size = len(body) if self.multipart is None else self.multipart.size_without_files
+        if size > limit:
+            self.fail_body(b"Request body excluding files is bigger than the maximum expected.")
 
     def _take(self, result: processors.Result, declared: bool) -> None:
         """Add what one processor found; only the declared one's failure is the client's error."""

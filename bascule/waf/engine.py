@@ -20,7 +20,7 @@ from bascule.waf.policy import WafSettings, base_directives, exclusion_directive
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.seclang.collections import CollectionStore, LocalStore
 from bascule.waf.seclang.effects import NOTHING
-from bascule.waf.seclang.folding import Folded, FoldedPhase, fold
+from bascule.waf.seclang.folding import Folded, FoldedPhase, fold, unfolded
 from bascule.waf.seclang.loader import Loader
 from bascule.waf.seclang.model import RuleSet
 from bascule.waf.seclang.phases import Program
@@ -55,10 +55,10 @@ class Waf:
         self.program = Program(
             Folded({n: FoldedPhase([], changes=[(-1, {})]) for n in range(1, 6)}, {}, {}, {}, NOTHING), {}
         )
-        self.folded = fold(rules, self.scratch())
+        self.folded = fold(rules, self.scratch()) if settings.prefilter else unfolded(rules)
         patterns = Patterns(load_patterns(cache_dir))
         known = len(patterns.known)
-        self.plan: Plan = build_plan(self.folded, self.scratch(), patterns)
+        self.plan = build_plan(self.folded, self.scratch(), patterns) if settings.prefilter else Plan()
         if len(patterns.known) != known:
             store_patterns(cache_dir, patterns.known)
         self.program = Program(self.folded, self.plan.needs)

@@ -10,11 +10,16 @@ from bascule.waf.seclang.variables import MULTIPART_FLAGS
 class MultipartView:
     """Collections by the names `seclang.variables` asks for; flags by variable name.
 
+    `size_without_files` is what SecRequestBodyNoFilesLimit counts: header lines and fields.
+
     `summary` is all that rules on the body as a whole can see: the flags and the files' combined size.
     """
 
     def __init__(self, body: MultipartBody, file_limit: int) -> None:
         self.fields: Pairs = body.fields
+        self.size_without_files = sum(len(value) for _, value in body.fields) + sum(
+            len(line) + 2 for part in body.parts for line in part.header_lines
+        )
         files = body.files
         if file_limit and len(files) > file_limit:
             body.flags.file_limit_exceeded = 1

@@ -88,7 +88,7 @@ def base_directives(settings: WafSettings) -> str:
         "SecRequestBodyAccess On",
         f"SecRequestBodyLimit {settings.request_body_limit}",
         "SecRequestBodyLimitAction ProcessPartial",
-        "SecRequestBodyJsonDepthLimit 512",
+        "SecRequestBodyJsonDepthLimit 64",
         "SecArgumentsLimit 1000",
         f"SecResponseBodyAccess {'On' if settings.inspect_response else 'Off'}",
         f"SecResponseBodyLimit {settings.response_body_limit}",

@@ -69,9 +69,13 @@ def sniff(body: bytes, declared: str) -> tuple[str, ...]:
     return found or ("URLENCODED",)
 
 
-def process(name: str, body: bytes, content_type: bytes, config: Config, whole: bool = True) -> Result:
-    """Run one processor over a body, or over its start. Never raises; what is wrong with the body is in `error`."""
-    limits = Limits(fields=config.arguments_limit or MAX_FIELDS, depth=config.request_body_json_depth)
+def process(name: str, body: bytes, content_type: bytes, config: Config, whole: bool = True, others: int = 0) -> Result:
+    """Run one processor over a body, or over its start. Never raises; what is wrong with the body is in `error`.
+
+    `others` arguments count towards SecArgumentsLimit beside the body's own.
+    """
+    fields = max(config.arguments_limit - others, 0) if config.arguments_limit else MAX_FIELDS
+    limits = Limits(fields=fields, depth=config.request_body_json_depth)
     if name == "MULTIPART":
         parser = MultipartParser(content_type, limits)
         parser.feed(body)
@@ -87,7 +91,7 @@ def process(name: str, body: bytes, content_type: bytes, config: Config, whole: 
         document = parse_json(body, limits)
         return Result(document.pairs, _failure(b"JSON", document.error))
     if name == "XML":
-        xml = parse_xml(body, limits)
+        xml = parse_xml(body, Limits(fields=fields))
         return Result(error=_failure(b"XML", xml.error), xml=xml)
     return Result()
 

@@ -83,11 +83,13 @@ class RequestView(RuleState):
 
     @property
     def filename(self) -> bytes:
-        """The decoded target up to its first question mark (REQUEST_FILENAME, PATH_INFO)."""
+        """What stands before the target's question mark, decoded (REQUEST_FILENAME, PATH_INFO).
+
+        Cut first and decoded then: an encoded question mark hides nothing (CVE-2024-1019).
+        """
         if self._filename is None:
-            target = self.target
-            uri = unquote_to_bytes(target) if b"%" in target else target
-            self._filename = uri.partition(b"?")[0]
+            path = self.target.partition(b"?")[0]
+            self._filename = unquote_to_bytes(path) if b"%" in path else path
         return self._filename
 
     @property
@@ -117,7 +119,7 @@ class RequestView(RuleState):
             pairs: Pairs = []
             for name, value in self.headers:
                 if name == b"cookie":
-                    pairs.extend(parse_cookies(value))
+                    pairs.extend(parse_cookies(value.rstrip()))
             self._cookies = pairs
         return self._cookies
 

@@ -137,7 +137,8 @@ class RuleState:
         self._collections[collection] = key
 
     def collection_key(self, collection: str) -> bytes | None:
-        return None if self._collections is None else self._collections.get(collection)
+        found = None if self._collections is None else self._collections.get(collection)
+        return b"" if found is None and collection == "GLOBAL" else found
 
     def collection_pairs(self, collection: str) -> list[tuple[bytes, bytes]]:
         record = self.collection_key(collection)
@@ -185,5 +186,8 @@ class RuleState:
         if actions.severity is not None:
             pairs.append((b"severity", b"%d" % actions.severity))
         expand: list[tuple[bytes, Any]] = [(b"logdata", actions.logdata), (b"msg", actions.message)]
-        pairs.extend((name, text.expand(self)) for name, text in expand if text is not None)
+        for name, text in expand:
+            if text is not None:  # a message that tells of RULE itself is shown as it is written
+                recursive = any(variable == "RULE" for variable, _ in text.references)
+                pairs.append((name, text.source.encode("latin-1") if recursive else text.expand(self)))
         return pairs

@@ -114,6 +114,8 @@ class Transaction(BodyView):
             if logic is not None and piece:
                 logic.judge_piece(self, bytes(self._buffer))
             self.mask |= self.waf.nominator.body(self)
+            if self.inbound_data_error and self.config.request_body_limit_action == "Reject":
+                self._too_large(2, b"the request body is larger than SecRequestBodyLimit")
         return self._run(2, began, turn)
 
     def go_on(self, turn: float) -> Verdict | None:
@@ -139,7 +141,14 @@ class Transaction(BodyView):
             return None
         began = self.clock()
         self.mask |= self.waf.nominator.response_body(self)
+        if self.outbound_data_error and self.config.response_body_limit_action == "Reject":
+            self._too_large(4, b"the response body is larger than SecResponseBodyLimit")
         return self._run(4, began)
+
+    def _too_large(self, phase: int, message: bytes) -> None:
+        """Sec...BodyLimitAction Reject, with libmodsecurity's status."""
+        self.phase = phase
+        self.intervene("deny", 403, b"", 0, message)
 
     def finish(self) -> Event | None:
         """Phase 5. Returns the audit event if anything is worth one."""
@@ -202,7 +211,7 @@ class Transaction(BodyView):
         """Record a disruptive action; it takes effect only where the rule engine is On."""
         action = {"deny": "block", "redirect": "redirect", "drop": "drop"}[kind]
         if action == "redirect":
-            status = status if status in (301, 302, 303, 307) else 302
+            status = status if status is not None and 300 <= status < 400 else 302
         verdict = Verdict(action, status or 403, rule_id, message, location, self.phase)
         if self.would is None:
             self.would = verdict

@@ -91,7 +91,8 @@ def parse_actions(text: str, *, default: bool = False) -> Actions:
 
 
 def _disruptive(actions: Actions, name: str, argument: str | None) -> None:
-    actions.disruptive = name
+    if name != "block" or actions.disruptive is None:
+        actions.disruptive = name
     if name == "redirect":
         if not argument:
             raise ValueError("action redirect needs a URL")
@@ -180,8 +181,8 @@ def _setenv(actions: Actions, argument: str) -> None:
 
 def _xmlns(actions: Actions, argument: str) -> None:
     prefix, equals, href = argument.partition("=")
-    if not equals or not prefix or not href:
-        raise ValueError(f"xmlns takes prefix=namespace, not {argument!r}")
+    if not equals or not prefix or ":" not in href:
+        raise ValueError(f"xmlns takes prefix=namespace with the namespace a URI, not {argument!r}")
     actions.xmlns = {**actions.xmlns, prefix.strip(): href.strip().strip("'\"")}
 
 

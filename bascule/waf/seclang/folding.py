@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bascule.waf.seclang.effects import NOTHING, Effects, Names, effects, link_reads
+from bascule.waf.seclang.effects import EVERYTHING, NOTHING, Effects, Names, effects, link_reads
 from bascule.waf.seclang.evaluate import BoundLink, BoundRule, evaluate, matches_any
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Marker, Rule, RuleSet
@@ -63,6 +63,19 @@ def fold(rules: RuleSet, scratch: Transaction) -> Folded:
     folder = _Folder(scratch, facts)
     phases = {number: folder.phase(number, rules.phases[number]) for number in range(1, 6)}
     return Folded(phases, folder.template, facts, folder.dropped, folder.touched)
+
+
+def unfolded(rules: RuleSet) -> Folded:
+    """Every rule as it stands: the plain engine, against which folding and prefilter are tested."""
+    phases = {}
+    for number, entries in rules.phases.items():
+        phases[number] = phase = FoldedPhase(entries, changes=[(-1, {})], pristine=False)
+        for index, entry in enumerate(entries):
+            if isinstance(entry, Marker):
+                phase.markers.setdefault(entry.name, []).append(index)
+            else:
+                phase.dynamic.append(index)
+    return Folded(phases, {}, {}, {}, EVERYTHING)
 
 
 class _Folder:

@@ -142,21 +142,20 @@ class Loader:
     def _add(self, link: Link, directive: Directive) -> None:
         actions = link.actions
         if self._chain is not None:
-            if actions.rule_id or actions.phase:
-                raise ValueError("a rule inside a chain cannot have its own id or phase")
-            self._chain.links.append(link)
+            self._chain.links.append(link)  # an id or a phase of its own says nothing in a chain
             if not actions.chain:
                 self._chain = None
             return
-        if not actions.rule_id:
+        if not actions.rule_id and link.targets:
             raise ValueError("every rule needs an id, as in id:1001")
-        if actions.rule_id in self._rules:
+        if actions.rule_id and actions.rule_id in self._rules:
             raise ValueError(f"Rule id: {actions.rule_id} is duplicated; first at {self._rules[actions.rule_id].file}")
         if len(self._rules) >= MAX_RULES:
             raise ValueError(f"more than {MAX_RULES} rules")
         actions.phase = actions.phase or 2
         rule = Rule([link], directive.file, directive.line)
-        self._rules[actions.rule_id] = rule
+        if actions.rule_id:
+            self._rules[actions.rule_id] = rule
         self._entries.append(rule)
         if actions.chain:
             self._chain = rule
@@ -210,7 +209,7 @@ class Loader:
         if len(directive.arguments) != 1:
             raise ValueError("takes one list of actions")
         actions = parse_actions(directive.arguments[0], default=True)
-        if actions.disruptive is None or not actions.phase:
+        if actions.disruptive in (None, "block") or not actions.phase:
             raise ValueError("SecDefaultAction must specify a phase and a disruptive action.")
         if actions.phase in self.config.default_actions:
             raise ValueError(

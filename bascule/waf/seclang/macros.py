@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
-_REFERENCE = re.compile(r"%\{([A-Za-z_][\w]*)(?:[.:]([^}]*))?\}")
+_REFERENCE = re.compile(r"%\{([A-Za-z_][\w]*)(?:[.:]([^}]*))?\}(?:%(?!\{))?")
+"""libmodsecurity takes a per cent sign after the brace for a part of the reference."""
 
 Lookup = Callable[["Transaction"], bytes]
 

@@ -147,12 +147,12 @@ class Marker:
 class Config:
     """The settings directives carry, beside the rules. Sizes in bytes, times in seconds."""
 
-    rule_engine: str = "Off"
-    request_body_access: bool = False
+    rule_engine: str = "DetectionOnly"
+    request_body_access: bool = True
     response_body_access: bool = False
     request_body_limit: int = 128 * 1024
     request_body_no_files_limit: int = 0
-    request_body_limit_action: str = "Reject"
+    request_body_limit_action: str = "ProcessPartial"
     request_body_json_depth: int = 10_000
     response_body_limit: int = 512 * 1024
     response_body_limit_action: str = "ProcessPartial"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bascule.waf.seclang.model import Target
+from bascule.waf.seclang.targets import selector_regex
 from bascule.waf.seclang.variables import find_variable
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ def lookup(name: str, key: str | None) -> Callable[[Transaction], bytes]:
         ValueError: there is no such variable.
     """
     variable = find_variable(name)
+    if variable.collection and key is not None and len(key) > 1 and key[0] == key[-1] == "/":
+        source = f"{name}:{key}"
+        return _first(reader(Target(variable, pattern=selector_regex(key[1:-1]), source=source)))
     if variable.collection and key is not None:
         wanted = key.lower().encode("latin-1")
         if name == "TX":
@@ -111,6 +115,10 @@ def lookup(name: str, key: str | None) -> Callable[[Transaction], bytes]:
     else:
         values = reader(Target(variable))
 
+    return _first(values)
+
+
+def _first(values: Reader) -> Callable[[Transaction], bytes]:
     def first(t: Transaction) -> bytes:
         found = values(t)
         return found[0][1] if found else b""

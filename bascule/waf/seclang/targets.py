@@ -73,12 +73,12 @@ def _target(part: str) -> Target:
     if selector[:1] == "'" and selector[-1:] == "'" and len(selector) > 1:
         selector = selector[1:-1]
     if len(selector) > 1 and selector[0] == "/" and selector[-1] == "/":
-        return Target(variable, pattern=_regex(selector[1:-1]), count=count, exclude=exclude, source=part)
+        return Target(variable, pattern=selector_regex(selector[1:-1]), count=count, exclude=exclude, source=part)
     key = selector.lower().encode("latin-1")
     return Target(variable, name=key, count=count, exclude=exclude, source=part)
 
 
-def _regex(pattern: str) -> object:
+def selector_regex(pattern: str) -> object:
     """Compile a selector's regular expression: caseless, linear time, on bytes."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1

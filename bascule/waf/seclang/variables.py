@@ -104,7 +104,7 @@ _scalar(
     REQBODY_ERROR_MSG=lambda t: t.body_error_message,
     REQBODY_PROCESSOR_ERROR=lambda t: _number(t.body_error) if t.body_seen else b"0",
     REQBODY_PROCESSOR_ERROR_MSG=lambda t: t.body_error_message,
-    URLENCODED_ERROR=lambda t: _number(t.urlencoded_error),
+    URLENCODED_ERROR=lambda t: _number(t.args_get is not None and t.urlencoded_error),
     INBOUND_DATA_ERROR=lambda t: _number(t.inbound_data_error),
     OUTBOUND_DATA_ERROR=lambda t: _number(t.outbound_data_error),
     AUTH_TYPE=lambda t: t.auth_type or b"",

@@ -22,10 +22,54 @@ from bascule.waf.seclang.transformations import TRANSFORMATIONS
 from tests.waf.engine.world import HOST, Request, crs, fired, send, waf
 
 PIECES = (
-    b"select", b"union", b" or ", b"1=1", b"'", b'"', b"--", b"/*", b"*/", b"#", b"<script>", b"=", b"%27", b"%2e", b"%u0027",
-    b"../", b"/./", b"//", b"\\", b"\\u0041", b"\\x41", b"&lt;", b"&#65;", b"&amp", b"+", b"  ", b"\t", b"\n", b"\r\n", b"\0",
-    b"\xc3\xa9", b"\xff", b"QUJD", b"c2VsZWN0", b"ABC", b"abc", b"^", b",", b";", b"(", b")", b"$", b"`", b"|", b"etc/passwd", b"cat", b"ping",
-)  # fmt: skip
+    b"select",
+    b"union",
+    b" or ",
+    b"1=1",
+    b"'",
+    b'"',
+    b"--",
+    b"/*",
+    b"*/",
+    b"#",
+    b"<script>",
+    b"=",
+    b"%27",
+    b"%2e",
+    b"%u0027",
+    b"../",
+    b"/./",
+    b"//",
+    b"\\",
+    b"\\u0041",
+    b"\\x41",
+    b"&lt;",
+    b"&#65;",
+    b"&amp",
+    b"+",
+    b"  ",
+    b"\t",
+    b"\n",
+    b"\r\n",
+    b"\0",
+    b"\xc3\xa9",
+    b"\xff",
+    b"QUJD",
+    b"c2VsZWN0",
+    b"ABC",
+    b"abc",
+    b"^",
+    b",",
+    b";",
+    b"(",
+    b")",
+    b"$",
+    b"`",
+    b"|",
+    b"etc/passwd",
+    b"cat",
+    b"ping",
+)
 texts = st.lists(st.sampled_from(PIECES) | st.binary(max_size=6), max_size=8).map(b"".join)
 
 
@@ -57,10 +101,26 @@ def test_the_automaton_yields_what_the_chain_yields(text: bytes, names: list[str
         assert result in forms
 
 
-@given(st.lists(texts, min_size=1, max_size=4), st.sampled_from((
-    rb"^abc$", rb"\bcat\b", rb"[\n\r]", rb"(?i)union\s+select", rb"(?:^|[;|])\s*ping", rb"'$", rb"\Bc", rb"[^a-z]{3}", rb"a.b",
-    rb"^\d+$", rb"@.+=\s*\(\s*select", rb"x{2,}", rb"(?:a|^)b|c$",
-)))  # fmt: skip
+@given(
+    st.lists(texts, min_size=1, max_size=4),
+    st.sampled_from(
+        (
+            rb"^abc$",
+            rb"\bcat\b",
+            rb"[\n\r]",
+            rb"(?i)union\s+select",
+            rb"(?:^|[;|])\s*ping",
+            rb"'$",
+            rb"\Bc",
+            rb"[^a-z]{3}",
+            rb"a.b",
+            rb"^\d+$",
+            rb"@.+=\s*\(\s*select",
+            rb"x{2,}",
+            rb"(?:a|^)b|c$",
+        )
+    ),
+)
 @settings(max_examples=500, deadline=None)
 def test_an_expression_that_matches_a_text_matches_the_joined_texts(values: list[bytes], pattern: bytes) -> None:
     expressions = Patterns().regex(pattern)
@@ -91,11 +151,28 @@ def test_no_fingerprint_is_made_of_weak_kinds_alone() -> None:
 words = st.sampled_from((b"a", b"q", b"id", b"page", b"password", b"_method", b"x.y", b"jsessionid", b"cmd"))
 values = st.lists(
     st.sampled_from(
-        (*PIECES, b"1", b"hello world", b"/bin/sh", b"alert(1)", b"{{7*7}}", b"sleep(5)", b"${jndi:ldap://x}", b"php://input",
-         b"<?php", b".git/config", b"index.php", b"http://127.0.0.1/", b"%0d%0aSet-Cookie:", b"json.x", b"order by 1", b".bak~"),
+        (
+            *PIECES,
+            b"1",
+            b"hello world",
+            b"/bin/sh",
+            b"alert(1)",
+            b"{{7*7}}",
+            b"sleep(5)",
+            b"${jndi:ldap://x}",
+            b"php://input",
+            b"<?php",
+            b".git/config",
+            b"index.php",
+            b"http://127.0.0.1/",
+            b"%0d%0aSet-Cookie:",
+            b"json.x",
+            b"order by 1",
+            b".bak~",
+        ),
     ),
     max_size=5,
-).map(b"".join)  # fmt: skip
+).map(b"".join)
 
 
 @st.composite
@@ -105,11 +182,24 @@ def requests(draw: st.DrawFn) -> Request:
     query = b"&".join(n + b"=" + (_escaped(v) if escape else _visible(v)) for n, v in pairs)
     path = b"/" + _visible(draw(values))
     headers = [HOST, (b"user-agent", b"Mozilla/5.0"), (b"accept", b"*/*")]
-    names = (b"cookie", b"referer", b"x-filename", b"range", b"content-type", b"x-forwarded-for", b"accept", b"content-length")
+    names = (
+        b"cookie",
+        b"referer",
+        b"x-filename",
+        b"range",
+        b"content-type",
+        b"x-forwarded-for",
+        b"accept",
+        b"content-length",
+    )
     for name, value in draw(st.lists(st.tuples(st.sampled_from(names), values), max_size=3)):
         headers.append((name, value.replace(b"\n", b"").replace(b"\r", b"")))
     if draw(st.booleans()):
-        kind = draw(st.sampled_from((b"application/x-www-form-urlencoded", b"application/json", b"text/xml", b"text/plain", b"")))
+        kind = draw(
+            st.sampled_from(
+                (b"application/x-www-form-urlencoded", b"application/json", b"text/xml", b"text/plain", b"")
+            )
+        )
         body = draw(st.sampled_from((query, b'{"a":"%s"}', b"<a b='%s'>%s</a>", b"%s")))
         body = body.replace(b"%s", draw(values))
         headers += [(b"content-type", kind)] if kind else []
@@ -137,17 +227,63 @@ def test_the_prefiltered_engine_finds_what_the_plain_one_finds(paranoia: int, re
 
 
 OPERATOR_LINES = (
-    '"@rx {}"', '"!@rx {}"', '"@contains {}"', '"@streq {}"', '"@beginsWith {}"', '"@endsWith {}"', '"@pm {} zz"', '"@within {} x"',
-    '"!@within {}"', '"!@streq {}"', '"@validateByteRange 32-126"', '"@validateUtf8Encoding"', '"@validateUrlEncoding"',
-    '"@detectSQLi"', '"@detectXSS"', '"@gt 3"', '"!@pm {}"', '"@containsWord {}"',
-)  # fmt: skip
+    '"@rx {}"',
+    '"!@rx {}"',
+    '"@contains {}"',
+    '"@streq {}"',
+    '"@beginsWith {}"',
+    '"@endsWith {}"',
+    '"@pm {} zz"',
+    '"@within {} x"',
+    '"!@within {}"',
+    '"!@streq {}"',
+    '"@validateByteRange 32-126"',
+    '"@validateUtf8Encoding"',
+    '"@validateUrlEncoding"',
+    '"@detectSQLi"',
+    '"@detectXSS"',
+    '"@gt 3"',
+    '"!@pm {}"',
+    '"@containsWord {}"',
+)
 TARGETS = (
-    "ARGS", "ARGS_NAMES", "ARGS:q", "REQUEST_COOKIES", "REQUEST_HEADERS", "REQUEST_HEADERS:cookie", "REQUEST_HEADERS_NAMES",
-    "REQUEST_FILENAME", "REQUEST_BASENAME", "QUERY_STRING", "REQUEST_URI", "REQUEST_URI_RAW", "REQUEST_LINE", "REQUEST_BODY",
-    "REQUEST_METHOD", "&ARGS", "&REQUEST_HEADERS:referer", "ARGS|REQUEST_HEADERS|!REQUEST_HEADERS:referer", "ARGS:/^[a-q]/",
-    "REQUEST_COOKIES|!REQUEST_COOKIES:a", "REQBODY_PROCESSOR", "XML:/*", "ARGS_POST", "TX:seen", "MATCHED_VAR",
-)  # fmt: skip
-STEPS = ("lowercase", "urlDecodeUni", "removeWhitespace", "htmlEntityDecode", "cmdLine", "base64Decode", "length", "jsDecode", "normalizePath")
+    "ARGS",
+    "ARGS_NAMES",
+    "ARGS:q",
+    "REQUEST_COOKIES",
+    "REQUEST_HEADERS",
+    "REQUEST_HEADERS:cookie",
+    "REQUEST_HEADERS_NAMES",
+    "REQUEST_FILENAME",
+    "REQUEST_BASENAME",
+    "QUERY_STRING",
+    "REQUEST_URI",
+    "REQUEST_URI_RAW",
+    "REQUEST_LINE",
+    "REQUEST_BODY",
+    "REQUEST_METHOD",
+    "&ARGS",
+    "&REQUEST_HEADERS:referer",
+    "ARGS|REQUEST_HEADERS|!REQUEST_HEADERS:referer",
+    "ARGS:/^[a-q]/",
+    "REQUEST_COOKIES|!REQUEST_COOKIES:a",
+    "REQBODY_PROCESSOR",
+    "XML:/*",
+    "ARGS_POST",
+    "TX:seen",
+    "MATCHED_VAR",
+)
+STEPS = (
+    "lowercase",
+    "urlDecodeUni",
+    "removeWhitespace",
+    "htmlEntityDecode",
+    "cmdLine",
+    "base64Decode",
+    "length",
+    "jsDecode",
+    "normalizePath",
+)
 
 
 def rules(seed: int) -> str:
@@ -157,8 +293,17 @@ def rules(seed: int) -> str:
     for number in range(1, 25):
         phase = choose.choice((1, 2, 2, 2, 3))
         steps = ",".join(f"t:{name}" for name in choose.sample(STEPS, choose.randrange(3)))
-        extra = choose.choice(("setvar:tx.score=+1", "setvar:'tx.seen=%{MATCHED_VAR}'", "capture,setvar:tx.c=%{TX.0}",
-                               f"skipAfter:M{number % 3}", f"ctl:ruleRemoveById={number + 1}", "multiMatch", "tag:t"))  # fmt: skip
+        extra = choose.choice(
+            (
+                "setvar:tx.score=+1",
+                "setvar:'tx.seen=%{MATCHED_VAR}'",
+                "capture,setvar:tx.c=%{TX.0}",
+                f"skipAfter:M{number % 3}",
+                f"ctl:ruleRemoveById={number + 1}",
+                "multiMatch",
+                "tag:t",
+            )
+        )
         actions = f"id:{number},phase:{phase},pass,log,t:none{',' + steps if steps else ''},{extra}"
         chain = choose.random() < 0.3
         lines.append(f'SecRule {choose.choice(TARGETS)} {_operator(choose)} "{actions}{",chain" if chain else ""}"')

@@ -45,9 +45,13 @@ def waf(rules: str, **settings: Any) -> Waf:
 def crs(paranoia: int, prefilter: bool, mode: str = "detect", directives: str = "") -> Waf:
     """A firewall of the Core Rule Set, compiled once for all tests of a process."""
     settings = WafSettings(
-        mode=mode, crs_dir=shared_dir("crs"), paranoia=paranoia, prefilter=prefilter, directives=directives,
+        mode=mode,
+        crs_dir=shared_dir("crs"),
+        paranoia=paranoia,
+        prefilter=prefilter,
+        directives=directives,
         time_budget=60.0,
-    )  # fmt: skip
+    )
     return Waf.load(settings, rule_cache())
 
 
