@@ -13,7 +13,7 @@ from tests.support.origins import Origin, mirror
 from tests.support.program import Bascule
 
 BROWSER = {
-    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0",
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
     "Accept-Language": "en-US,en;q=0.9,de;q=0.8",
     "Sec-Fetch-Mode": "navigate",
@@ -29,7 +29,9 @@ XML = {"Content-Type": "application/xml"}
 def port() -> Iterator[int]:
     with Origin(mirror) as origin:
         to = f"http://127.0.0.1:{origin.port}"
-        with Bascule(None, "reverse", "--listen", "127.0.0.1:0", "--to", to, "--waf", "block", "--workers", "1") as bascule:
+        with Bascule(
+            None, "reverse", "--listen", "127.0.0.1:0", "--to", to, "--waf", "block", "--workers", "1"
+        ) as bascule:
             yield bascule.port
 
 
@@ -49,7 +51,7 @@ def ask(
 ATTACKS = {
     "sql": "/item?id=" + quote("1' UNION SELECT username, password FROM users -- "),
     "sql in a tautology": "/login?user=" + quote("admin' or 'a'='a"),
-    "xss": "/search?q=" + quote("\"><script>alert(document.cookie)</script>"),
+    "xss": "/search?q=" + quote('"><script>alert(document.cookie)</script>'),
     "xss in an attribute": "/search?q=" + quote("<img src=x onerror=alert(1)>"),
     "traversal": "/download?file=" + quote("../../../../etc/passwd"),
     "traversal, encoded twice": "/download?file=%252e%252e%252f%252e%252e%252f%252e%252e%252fetc%252fpasswd",
@@ -121,7 +123,10 @@ def test_an_honest_session_passes(port: int, target: str) -> None:
     [
         (urlencode({"user": "d'arcy", "comment": "I'd select the blue one -- or the red; what's \"best\"?"}), FORM),
         (json.dumps({"query": "query Q($id: ID!) { item(id: $id) { name } }", "variables": {"id": 7}}), JSON),
-        (json.dumps({"post": "Use `x.map(y => y * 2)`, then **sort** it: see [docs](https://docs.example/a?b=1)"}), JSON),
+        (
+            json.dumps({"post": "Use `x.map(y => y * 2)`, then **sort** it: see [docs](https://docs.example/a?b=1)"}),
+            JSON,
+        ),
     ],
     ids=["form", "graphql", "markdown"],
 )

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -35,10 +36,10 @@ MAX_RULES = 80
 ALONE = 0.2
 """What a harmless text by itself counts beside a host."""
 MAX_COMPLETED = 60
-HOST_PRICE = 0.006
+HOST_PRICE = 0.012
 """The share of a family's attacks that finding has to be worth one harmless host more."""
 LENGTH_PRICE = 0.00002
-MIN_WORTH = 0.00015
+MIN_WORTH = 0.0005
 ROUNDS = 12
 TOLERATED = 3
 """Harmless hosts and texts that one family may refuse before learning goes another round, in which they weigh double."""
@@ -165,16 +166,18 @@ def _candidates(kind: Kind, known: Examples, names: list[str], seed: int) -> lis
     for tree in trees.dump_model()["tree_info"]:
         _walk(tree["tree_structure"], names, frozenset(), found)
     own = tuple(f"{language}." for language in kind.languages)
-    return sorted((facts for facts in found if 1 <= len(facts) <= DEPTH and any(f.startswith(own) for f in facts)), key=sorted)
+    return sorted(
+        (facts for facts in found if 1 <= len(facts) <= DEPTH and any(f.startswith(own) for f in facts)), key=sorted
+    )
 
 
-def _walk(node: dict[str, object], names: list[str], held: Facts, found: set[Facts]) -> None:
+def _walk(node: dict[str, Any], names: list[str], held: Facts, found: set[Facts]) -> None:
     """Collect the facts that hold on each way down; what must be absent is left out."""
     if held:
         found.add(held)
     if "split_feature" in node:
-        _walk(node["left_child"], names, held, found)  # type: ignore[arg-type]
-        _walk(node["right_child"], names, held | {names[node["split_feature"]]}, found)  # type: ignore[index]
+        _walk(node["left_child"], names, held, found)
+        _walk(node["right_child"], names, held | {names[node["split_feature"]]}, found)
 
 
 def _distil(known: Examples, matrix: csr_matrix, candidates: list[Facts]) -> list[Learned]:
@@ -219,5 +222,12 @@ def _regress(matrix: csr_matrix, known: Examples) -> tuple[Floats, float]:
 
     count = matrix.shape[1]
     start = np.append(np.full(count, 0.1), -2.0)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, 12.0)] * count + [(-12.0, -0.5)], options={"maxiter": 400})
+    found = minimize(
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, 12.0)] * count + [(-12.0, -0.5)],
+        options={"maxiter": 400},
+    )
     return found.x[:-1], float(found.x[-1])

@@ -15,7 +15,12 @@ Thresholds = Mapping[str, Mapping[str, int]]
 
 BUDGETS = {"basic": 0.00002, "standard": 0.0001, "advanced": 0.0005, "pci-dss": 0.0008}
 """The share of harmless requests that one family may refuse in a preset."""
-BOUNDS = {"basic": (STANDARD, 14), "standard": (7, STANDARD), "advanced": (4, STANDARD), "pci-dss": (3, STANDARD)}
+BOUNDS = {
+    "basic": (STANDARD, 14),
+    "standard": (STANDARD, STANDARD),
+    "advanced": (4, STANDARD),
+    "pci-dss": (3, STANDARD),
+}
 """Between which points a threshold may lie."""
 HOST_CAP = 5
 """Requests of one host that count: one site's odd parameter is not the web's."""
@@ -56,9 +61,7 @@ def thresholds(rules: Rules, rows: Sequence[Row]) -> dict[str, dict[str, int]]:
             hosts[family, row.host, points] += 1
             if hosts[family, row.host, points] <= HOST_CAP:
                 reached[family][points] += 1
-    return {
-        family: {preset: _lowest(reached[family], len(harmless), preset) for preset in PRESETS} for family in rules
-    }
+    return {family: {preset: _lowest(reached[family], len(harmless), preset) for preset in PRESETS} for family in rules}
 
 
 def _lowest(reached: Counter[int], total: int, preset: str) -> int:
