@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_FIRED = 8
 """Most rules one value adds to the event: those with most points tell the story."""
+MAX_FINDINGS = 128
+"""Fired rules after which a request is judged no further: an event of thousands would take seconds to write."""
 ID_BLOCK_ALL = 899_999
 _COLLECTIONS = {"query": b"ARGS_GET", "body": b"ARGS_POST", "cookie": b"REQUEST_COOKIES", "name": b"ARGS_NAMES",
                 "path": b"REQUEST_FILENAME", "file": b"FILES", "upload": b"FILES_TMP_CONTENT"}  # fmt: skip
@@ -72,6 +74,9 @@ class Inspector:
 
     def _judge(self, t: Transaction, values: Iterable[Value]) -> None:
         for finding in self._logic.judge(values):
+            if len(t.fired) >= MAX_FINDINGS:
+                t.note(f"more than {MAX_FINDINGS} findings: the others are not listed")
+                return
             name = variable_of(finding.value)
             rules = [rule for rule in finding.rules if not self._excluded(t, rule, name)]
             if sum(rule.points for rule in rules) < finding.threshold:
