@@ -21,7 +21,7 @@ def train(
     ] = None,
     version: Annotated[str, typer.Option(help="Version to give the rules.")] = "1",
 ) -> None:
-    """Learn the logic rules from corpora. Needs the extra `train`: pip install 'bascule[train]'."""
+    """Learn the logic rules from corpora. Needs the extra named train."""
     if missing := [name for name in ("lightgbm", "scipy") if importlib.util.find_spec(name) is None]:
         typer.echo(f"error: {', '.join(missing)} is not installed: pip install 'bascule[train]'", err=True)
         raise typer.Exit(1)
