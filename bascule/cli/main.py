@@ -15,6 +15,7 @@ from bascule.cli.explain import explain
 from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.replay import replay
 from bascule.cli.reverse import reverse
+from bascule.cli.rules import app as rules
 from bascule.cli.run import run
 from bascule.cli.schema import schema
 from bascule.cli.top import top
@@ -63,6 +64,7 @@ for command in (
     evaluate,
 ):
     app.command()(command)
+app.add_typer(rules, name="rules")
 
 
 def main() -> None:

@@ -87,13 +87,15 @@ class Waf:
         return transaction
 
 
-def load_rules(settings: WafSettings) -> RuleSet:
+def load_rules(settings: WafSettings, refused: list[WafLoadError] | None = None) -> RuleSet:
     """Read the rules `settings` name, in their order: base, exclusions, set-up, paranoia, CRS, own files.
+
+    With a list as `refused`, what cannot be honoured is noted there and left out.
 
     Raises:
         WafLoadError: as `Waf.load`.
     """
-    loader = Loader()
+    loader = Loader(refused=refused)
     here = Path()
     try:
         loader.load_text(base_directives(settings), "<settings>", here)

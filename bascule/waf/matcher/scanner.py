@@ -90,9 +90,14 @@ class Scanner:
         self._linear_other, self._linear_other_bits = _linear([p for p in pairs if p[0].linear and p[0].seam])
         self._automaton = automaton
         self.expressions = expressions
+        self._bits_of = bits
         self.everything = 0
         for bit in bits:
             self.everything |= bit
+
+    def expressions_of(self, gates: int) -> list[Expression]:
+        """The expressions that open any of `gates`."""
+        return [e for e, bit in zip(self.expressions, self._bits_of, strict=True) if bit & gates]
 
     def scan(self, texts: list[bytes]) -> int:
         """Return the gates that `texts`, in any of their forms, open."""

@@ -26,11 +26,15 @@ BOUND_OPERATORS = 256
 
 @dataclass(slots=True)
 class Loader:
-    """Collects rules and settings over any number of texts and files, then `finish`es the rule set."""
+    """Collects rules and settings over any number of texts and files, then `finish`es the rule set.
+
+    The first thing that cannot be honoured is raised; with a list as `refused` it is noted there instead and left out.
+    """
 
     config: Config = field(default_factory=Config)
     resolver: Any = None
     allow_inspect_file: bool = False
+    refused: list[WafLoadError] | None = None
     _entries: list[Rule | Marker] = field(default_factory=list)
     _rules: dict[int, Rule] = field(default_factory=dict)
     _files: list[str] = field(default_factory=list)
@@ -58,12 +62,17 @@ class Loader:
         for directive in directives(text, file, base_dir):
             try:
                 self._carry_out(directive, depth)
-            except WafLoadError:
-                raise
+            except WafLoadError as error:
+                self._refuse(error)
             except (ValueError, OSError) as error:
-                raise directive.error(f"{directive.name}: {error}") from None
+                self._refuse(directive.error(f"{directive.name}: {error}"))
         if self._chain is not None and depth == 0:
             raise WafLoadError(file, self._chain.line, "the chain that starts here has no last rule")
+
+    def _refuse(self, error: WafLoadError) -> None:
+        if self.refused is None:
+            raise error from None
+        self.refused.append(error)
 
     def finish(self) -> RuleSet:
         """Apply defaults, removals and updates, compile operators, and order the rules by phase."""

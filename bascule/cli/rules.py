@@ -1,0 +1,149 @@
+"""``bascule rules``: what a rule set covers, what a rule means, and how rules are installed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bascule.cli import rules_install
+from bascule.cli.app import cache_dir
+from bascule.cli.event_source import fail
+from bascule.waf.engine import Waf, WafLoadError, WafSettings, load_rules
+from bascule.waf.seclang.model import Rule, RuleSet
+from bascule.waf.seclang.words import tell
+
+app = typer.Typer(help="Check, explain and install the firewall's rules.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="A CRS folder, a folder of .conf files, or one file.")]
+Paranoia = Annotated[int, typer.Option(min=1, max=4, help="Paranoia level of the Core Rule Set.")]
+
+
+def settings_for(place: Path, paranoia: int) -> WafSettings:
+    """Return settings that load the rules in `place`."""
+    if place.is_file():
+        return WafSettings(rules=(place,))
+    if (place / "rules").is_dir():
+        return WafSettings(crs_dir=place, paranoia=paranoia)
+    files = tuple(sorted(place.glob("*.conf")))
+    if not files:
+        fail(f"there are no rules in {place}: no folder rules/ and no file *.conf")
+    return WafSettings(rules=files)
+
+
+@app.command()
+def check(place: Folder, paranoia: Paranoia = 1) -> None:
+    """Report what a rule set holds, what of it can be honoured, and how it runs."""
+    console = Console(highlight=False, soft_wrap=True)
+    refused: list[WafLoadError] = []
+    settings = settings_for(place, paranoia)
+    try:
+        rules = load_rules(settings, refused)
+    except WafLoadError as error:
+        fail(str(error))
+    _report(console, rules)
+    if not refused:
+        _compiled(console, Waf.load(settings, cache_dir("")), paranoia)
+    for refusal in refused:
+        console.print(f"refused: {refusal}", style="red", markup=False)
+    console.print(f"{len(refused)} of the directives cannot be honoured" if refused else "everything can be honoured")
+    raise typer.Exit(1 if refused else 0)
+
+
+def _report(console: Console, rules: RuleSet) -> None:
+    every = [rule for entries in rules.phases.values() for rule in entries if isinstance(rule, Rule)]
+    links = [link for rule in every for link in rule.links]
+    operators = Counter(("!" if link.negated else "") + "@" + link.operator_name for link in links if link.targets)
+    chains = {link.actions.transformations for link in links if link.targets}
+    phases = ", ".join(f"phase {n}: {sum(rule.phase == n for rule in every)}" for n in sorted(rules.phases))
+    console.print(f"{len(every)} rules in {len(rules.files)} files ({phases})")
+    console.print(f"{len(links)} conditions, {sum(len(rule.links) > 1 for rule in every)} chained rules")
+    console.print(f"{len(chains)} distinct transformation chains")
+    console.print("operators: " + ", ".join(f"{name} {count}" for name, count in operators.most_common()))
+    console.print("settings: " + (", ".join(sorted(set(rules.config.accepted))) or "none"))
+
+
+def _compiled(console: Console, waf: Waf, paranoia: int) -> None:
+    dropped = Counter(waf.folded.dropped.values())
+    console.print(
+        f"at paranoia level {paranoia}: " + ", ".join(f"{count} rules {why}" for why, count in dropped.most_common())
+    )
+    always = [
+        program.rules[index].rule.rule_id
+        for program in waf.program.phases.values() for index, need in program.needs if not need
+    ]  # fmt: skip
+    gated = sum(bool(need) for program in waf.program.phases.values() for _, need in program.needs)
+    console.print(f"{gated} rules wait for the prefilter; evaluated always: {always or 'none'}")
+    for name, scanner in getattr(waf.nominator, "scanners", {}).items():
+        console.print(f"scanner {name}: {len(scanner.expressions)} expressions")
+
+
+@app.command()
+def explain(
+    rule_id: Annotated[int, typer.Argument(help="The rule's id.")],
+    place: Annotated[
+        Path, typer.Option("--rules", "--crs", help="A CRS folder, a folder of .conf files, or one file.")
+    ],
+    paranoia: Paranoia = 4,
+) -> None:
+    """Tell a rule in words, with its compiled form."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        waf = Waf.load(settings_for(place, paranoia), cache_dir(""))
+    except WafLoadError as error:
+        fail(str(error))
+    rule = waf.rules.rules.get(rule_id)
+    if rule is None:
+        fail(f"there is no rule {rule_id} in {place}")
+    console.print(f"Rule {rule_id}  {rule.file}:{rule.line}", style="bold", markup=False)
+    if rule.tag_texts:
+        console.print("tags: " + ", ".join(rule.tag_texts), markup=False)
+    for line in tell(rule):
+        console.print(line, markup=False)
+    console.print("Compiled:", style="bold")
+    for line in _compiled_form(waf, rule):
+        console.print(f"  {line}", markup=False)
+
+
+def _compiled_form(waf: Waf, rule: Rule) -> list[str]:
+    why = waf.folded.dropped.get(rule.rule_id)
+    if why is not None:
+        return [f"not run for requests at this paranoia level: {why}"]
+    program = waf.program.phases[rule.phase]
+    fixed = {program.rules[index].rule.rule_id for index in program.folded.fixed}
+    if rule.rule_id in fixed:
+        return ["depends on TX alone: run only once some other rule has written to TX"]
+    gates = waf.plan.gates.get(rule.rule_id)
+    if not gates:
+        return ["evaluated for every transaction: nothing that could be scanned for is necessary for it"]
+    lines = [f"gate {number}: opened by {gate}" for number, gate in enumerate(gates, 1)]
+    need = waf.plan.needs.get(id(rule), 0)
+    for name, scanner in getattr(waf.nominator, "scanners", {}).items():
+        found = scanner.expressions_of(need)
+        if found:
+            shown = found[0].text.decode("latin-1")
+            lines.append(
+                f"scanned for in {name} by {'RE2' if found[0].linear else 'Hyperscan'}: {len(found)} expressions, "
+                f"such as {shown[:100]}{'...' if len(shown) > 100 else ''}"
+            )
+    return lines
+
+
+@app.command()
+def install(
+    name: Annotated[str, typer.Argument(help="What to install: crs.")],
+    source: Annotated[str, typer.Option("--from", help="The release: a .tar.gz file or its https URL.")],
+    sha256: Annotated[str, typer.Option(help="Its SHA-256 in hexadecimal, from a place you trust.")],
+    to: Annotated[Path, typer.Option(help="The folder to make.")],
+) -> None:
+    """Install a release of the OWASP Core Rule Set: verified, unpacked, and loaded once to see that it works."""
+    if name != "crs":
+        fail(f"there is nothing called {name!r} to install; there is: crs")
+    try:
+        files = rules_install.install(source, sha256, to)
+    except (rules_install.InstallError, WafLoadError) as error:
+        fail(str(error))
+    typer.echo(f"{files} files in {to}: use it with --crs {to}")

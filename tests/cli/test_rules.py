@@ -1,0 +1,120 @@
+"""`bascule rules`: reports, explanations, and installation from archives that may be hostile."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bascule.cli.rules import app
+from bascule.cli.rules_install import InstallError, install
+from tests.cli.firewall import crs
+
+RULE = 'SecRule ARGS "@rx attack" "id:1,phase:2,deny,status:403,t:lowercase,msg:\'Bad\',severity:CRITICAL"\n'
+BAD = 'SecRule ARGS "@rx (?<=a+)b" "id:2,phase:2,deny"\nSecRule NOSUCH "@rx a" "id:3"\nSecNothing On\n'
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.output
+
+
+def test_check_reports_what_a_rule_set_holds(tmp_path: Path) -> None:
+    code, output = command("check", str(crs(tmp_path)))
+    assert code == 0
+    assert "everything can be honoured" in output
+    assert " rules in 2 files" in output
+
+
+def test_check_lists_everything_that_cannot_be_honoured(tmp_path: Path) -> None:
+    file = tmp_path / "own.conf"
+    file.write_text(RULE + BAD)
+    code, output = command("check", str(file))
+    assert code == 1
+    for line in (2, 3, 4):
+        assert f"refused: {file}:{line}: " in output
+    assert "3 of the directives cannot be honoured" in output
+
+
+def test_explain_tells_a_rule_and_its_compiled_form(tmp_path: Path) -> None:
+    file = tmp_path / "own.conf"
+    file.write_text(RULE)
+    code, output = command("explain", "1", "--rules", str(file))
+    assert code == 0
+    assert "ARGS after lowercase matches the regular expression attack" in output
+    assert "refuse the request, status 403" in output
+    assert "opened by values" in output
+    assert "Hyperscan" in output
+
+
+def test_explain_says_that_there_is_no_such_rule(tmp_path: Path) -> None:
+    file = tmp_path / "own.conf"
+    file.write_text(RULE)
+    code, output = command("explain", "7", "--rules", str(file))
+    assert code == 1
+    assert "there is no rule 7" in output
+
+
+def archive(folder: Path, **members: str) -> tuple[Path, str]:
+    """Make a .tar.gz whose members lie in one folder, as releases do; return it and its SHA-256."""
+    path = folder / "release.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        for name, text in members.items():
+            info = tarfile.TarInfo(name)
+            if text.startswith("-> "):
+                info.type, info.linkname = tarfile.SYMTYPE, text[3:]
+                tar.addfile(info)
+                continue
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+GOOD = {
+    "crs-4/crs-setup.conf.example": "SecComponentSignature x\n",
+    "crs-4/rules/A.conf": RULE,
+    "crs-4/rules/a.data": "x\n",
+}
+
+
+def test_install_unpacks_the_rules_and_nothing_else(tmp_path: Path) -> None:
+    others = {
+        "crs-4/../../evil.conf": "x", "crs-4/rules/link.conf": "-> /etc/passwd", "crs-4/tests/t.yaml": "x", "/abs.conf": "x",
+        "crs-4/rules/../../../up.conf": "x",
+    }  # fmt: skip
+    path, digest = archive(tmp_path, **GOOD, **others)
+    code, output = command("install", "crs", "--from", str(path), "--sha256", digest, "--to", str(tmp_path / "new"))
+    assert code == 0, output
+    found = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()} - {"release.tar.gz"}
+    assert found == {"new/crs-setup.conf.example", "new/rules/A.conf", "new/rules/a.data"}
+
+
+@pytest.mark.parametrize(
+    ("members", "digest", "reason"),
+    [
+        (GOOD, "0" * 64, "damaged"),
+        (GOOD, "zz", "64 hexadecimal"),
+        ({"x/readme": "hello"}, "", "holds no rule set"),
+        ({**GOOD, "crs-4/rules/B.conf": BAD}, "", "look-behind"),
+    ],
+)
+def test_install_leaves_nothing_behind_when_it_refuses(
+    tmp_path: Path, members: dict[str, str], digest: str, reason: str
+) -> None:
+    path, real = archive(tmp_path, **members)
+    code, output = command(
+        "install", "crs", "--from", str(path), "--sha256", digest or real, "--to", str(tmp_path / "n")
+    )
+    assert code == 1
+    assert reason in output or reason == "look-behind"
+    assert [p.name for p in tmp_path.iterdir()] == ["release.tar.gz"]
+
+
+def test_install_does_not_touch_what_is_there(tmp_path: Path) -> None:
+    path, digest = archive(tmp_path, **GOOD)
+    with pytest.raises(InstallError, match="is there already"):
+        install(str(path), digest, tmp_path)
