@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 HOLD_TIME = 0.5
 """Seconds a response may be held: a page that trickles is judged by what came in that time."""
+CHEAP = 4096
+"""Bytes of a body that is judged at once; a larger one waits for its turn."""
 _DECODED_LIMIT = 1 << 20
 
 
@@ -33,8 +35,8 @@ class Inspection:
     """The firewall's part in one exchange."""
 
     __slots__ = (
-        "_codings", "_cut", "_encoded", "_exchange", "_facts", "_held", "_large_body", "_limit", "_response", "_seen",
-        "_timer", "_waf", "holding", "transaction", "windows",
+        "_begun", "_codings", "_cut", "_encoded", "_exchange", "_facts", "_held", "_large_body", "_limit", "_response",
+        "_seen", "_timer", "_waf", "holding", "transaction", "windows",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
@@ -50,6 +52,8 @@ class Inspection:
         self._large_body = large_body
         self._limit = waf.settings.request_body_limit
         self._seen = 0
+        self._begun = False
+        """Judging has begun, and goes on at the next turn."""
         self._cut = False
         """The body is larger than the limit: its start is judged first."""
         self._encoded: list[bytes] = []
@@ -71,7 +75,7 @@ class Inspection:
             verdict = transaction.request_end(TURN)
             if transaction.rest is None:
                 return not self._refuse(verdict)
-            self._wait_for_turn()
+            self._wait_for_turn(begun=True)
             return False
         if head.length > self._limit and self._too_large(head.length):
             return False
@@ -98,14 +102,18 @@ class Inspection:
         self.holding = False
         if self._codings and self._decode():
             return
+        if self.transaction.body_length > CHEAP:
+            self._exchange.peer.pause_reading()
+            self._wait_for_turn(begun=False)
+            return
         verdict = self.transaction.request_end(TURN)
         if self.transaction.rest is None:
             self._judged(verdict)
         else:
-            self._exchange.peer.pause_reading()
-            self._wait_for_turn()
+            self._wait_for_turn(begun=True)
 
-    def _wait_for_turn(self) -> None:
+    def _wait_for_turn(self, begun: bool) -> None:
+        self._begun = begun
         self._postpone()
         self._exchange.app.turns.add(self._another_turn)
 
@@ -121,7 +129,8 @@ class Inspection:
             return False
         self._postpone()
         try:
-            verdict = self.transaction.go_on(TURN)
+            verdict = self.transaction.go_on(TURN) if self._begun else self.transaction.request_end(TURN)
+            self._begun = True
         except BaseException:
             exchange.answer(500, causes.INTERNAL)
             raise
