@@ -26,7 +26,9 @@ SecRule REQUEST_FILENAME|ARGS "@contains vile" "id:950001,phase:1,deny,status:40
 def firewall(tmp_path: Path, *exclusions: dict[str, Any], extra: str = "", rules: str = RULES) -> Waf:
     file = tmp_path / "rules.conf"
     file.write_text(rules + extra)
-    config = WafConfig.model_validate({"mode": "block", "directives": [str(file)], "exclusions": list(exclusions)})
+    config = WafConfig.model_validate(
+        {"mode": "block", "rules": "crs", "directives": [str(file)], "exclusions": list(exclusions)}
+    )
     return Waf.load(settings_of(config))
 
 
