@@ -106,6 +106,7 @@ def worker(context: WorkerContext) -> ProxyApp:
         context.sockets,
         context.index,
         context.loop,
+        context.board.u64("proxy/clients", context.workers),
     )
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))

@@ -88,7 +88,7 @@ def _send(exchange: Exchange, connection: OriginConnection) -> None:
         exchange.forget_large_body()
     if exchange.request_done and exchange.request_chunked:
         message += last_chunk(exchange.request_trailers)
-    connection.write(message)
+    connection.transport.write(message)
     peer = exchange.peer
     if exchange.request_done or not exchange.awaits_client:
         peer.deadline = response_deadline(exchange)

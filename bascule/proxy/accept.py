@@ -1,0 +1,131 @@
+"""Accepting in turn: of the workers that share a listening socket, one with few clients takes the next connection.
+
+The kernel wakes them all and the quickest gets it, so a burst of 64 connections was seen to end as 52 and 12, and the
+busier worker's core was the bound of the whole. A worker that is ahead of another steps back for a moment. If nobody
+has taken the connection by then, the others are busy or gone, and it takes it after all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+PATIENCE = 0.005
+"""Seconds a worker that is ahead leaves to the others: about what a runnable process waits for a busy core."""
+RECOVERY = 0.1
+"""Seconds without accepting after the process ran out of descriptors or memory."""
+SLACK = 2
+"""Clients more than another worker has that do not make a worker step back."""
+BATCH = 2
+"""Connections accepted of those that the others left; twice as many each further time, up to `MOST`."""
+MOST = 256
+_AWAY = 1 << 40
+"""Added to the count of a worker that has stepped back: nobody waits for it."""
+
+Factory = Callable[[], asyncio.BaseProtocol]
+
+
+class FairAcceptor:
+    """Accepts for one worker. `crowd` holds every worker's count of clients, in memory that they share."""
+
+    __slots__ = ("_batch", "_clients", "_crowd", "_listening", "_loop", "_opening", "_timer", "_worker")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, crowd: memoryview, worker: int) -> None:
+        self._loop = loop
+        self._crowd = crowd
+        self._worker = worker
+        self._listening: list[tuple[socket.socket, Factory]] = []
+        self._opening: set[asyncio.Task[None]] = set()
+        self._clients = 0
+        self._batch = BATCH
+        self._timer: asyncio.TimerHandle | None = None
+
+    def listen(self, sock: socket.socket, factory: Factory) -> None:
+        """Accept from a listening, non-blocking socket; `factory` makes the protocol of a connection."""
+        self._listening.append((sock, factory))
+        self._loop.add_reader(sock.fileno(), self._ready, sock, factory)
+        self._publish()
+
+    def count(self, clients: int) -> None:
+        """Tell the other workers how many clients this one has."""
+        self._clients = clients
+        self._publish()
+
+    def close(self) -> None:
+        """Accept no more. What was accepted goes on; see `settle`."""
+        self._pause()
+        self._listening.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def settle(self) -> None:
+        """Return when every accepted connection has reached its protocol."""
+        if self._opening:
+            await asyncio.wait(self._opening)
+
+    def _publish(self) -> None:
+        if self._timer is None:
+            self._crowd[self._worker] = self._clients + len(self._opening)
+
+    def _ready(self, sock: socket.socket, factory: Factory) -> None:
+        """Somebody waits to be accepted."""
+        crowd = self._crowd
+        if crowd[self._worker] > min(crowd) + SLACK:
+            self._step_back(PATIENCE)
+        else:
+            self._batch = BATCH
+            self._accept(sock, factory)
+
+    def _accept(self, sock: socket.socket, factory: Factory) -> bool:
+        """Accept one connection. Return whether there may be another."""
+        try:
+            connection, _ = sock.accept()
+        except BlockingIOError:
+            return False  # another worker was quicker
+        except ConnectionAbortedError:
+            return True
+        except OSError:
+            self._step_back(RECOVERY)
+            return False
+        connection.setblocking(False)
+        task = self._loop.create_task(self._open(connection, factory))
+        self._opening.add(task)
+        task.add_done_callback(self._opened)
+        self._publish()
+        return True
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening.discard(task)
+        self._publish()
+
+    async def _open(self, connection: socket.socket, factory: Factory) -> None:
+        try:
+            await self._loop.connect_accepted_socket(factory, connection)
+        except OSError:
+            connection.close()  # it was gone already
+
+    def _pause(self) -> None:
+        for sock, _ in self._listening:
+            self._loop.remove_reader(sock.fileno())
+        self._crowd[self._worker] = _AWAY + self._clients
+
+    def _step_back(self, seconds: float) -> None:
+        if self._timer is None:
+            self._pause()
+            self._timer = self._loop.call_later(seconds, self._return)
+
+    def _return(self) -> None:
+        """Take what the others left, and compete for the next again."""
+        self._timer = None
+        self._publish()
+        for sock, factory in self._listening:
+            for _ in range(self._batch):
+                if not self._accept(sock, factory):
+                    break
+            if self._timer is not None:
+                return  # out of descriptors: it has stepped back once more
+        self._batch = min(2 * self._batch, MOST)
+        for sock, factory in self._listening:
+            self._loop.add_reader(sock.fileno(), self._ready, sock, factory)
