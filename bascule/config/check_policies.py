@@ -214,7 +214,7 @@ def crs_fault(folder: str) -> str:
 
 
 def _rule_files(folder: str) -> list[str]:
-    if not folder:
+    if not os.path.isdir(folder):  # unlike Path.glob it bears any name
         return []
     root = Path(folder)
     files = [*root.glob("crs-setup.conf*"), *root.glob("rules/*.conf"), *root.glob("rules/*.data")]
