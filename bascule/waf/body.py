@@ -171,6 +171,11 @@ class BodyView(RequestView):
         self.body_error_message = self.body_error_message or reason
 
     @property
+    def raw_body(self) -> bytes:
+        """The body as it was sent, as far as it was kept."""
+        return bytes(self._buffer)
+
+    @property
     def multipart_seen(self) -> bool:
         return self.multipart is not None
 

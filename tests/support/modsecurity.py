@@ -98,8 +98,9 @@ class Tracer:
             )
         else:
             self.lines.append("Executing unconditional rule...")
-        for read in link.readers:
-            for variable, value in read(t):
+        for prefix, pairs in link.readers:
+            for key, value in pairs(t):
+                variable = prefix + key
                 if link.excluded is not None and link.excluded(variable):
                     continue
                 for step, function in zip(model.actions.transformations, model.functions, strict=True):

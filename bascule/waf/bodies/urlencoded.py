@@ -36,8 +36,9 @@ def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFA
         result.error = f"more than {limits.fields} fields"
     if b"%" in body:
         result.invalid_encoding = _INVALID.search(body) is not None
-    pairs = result.pairs
-    for text in fields:
-        name, _, value = text.partition(b"=")
-        pairs.append((url_decode(name), url_decode(value)))
+    parted = [text.partition(b"=") for text in fields]
+    if b"%" in body or b"+" in body:
+        result.pairs = [(url_decode(name), url_decode(value)) for name, _, value in parted]
+    else:
+        result.pairs = [(name, value) for name, _, value in parted]
     return result

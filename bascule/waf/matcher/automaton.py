@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from bascule.waf.matcher.triggers import ACTIVE, ALWAYS, BASE64, CASE_FOLDING, CASE_NEUTRAL, PLAIN, features
+from bascule.waf.matcher.triggers import ACTIVE, ALWAYS, BASE64, CASE_FOLDING, CASE_NEUTRAL, PLAIN, SPACE, features
 
 
 class Step(NamedTuple):
@@ -24,6 +24,9 @@ Chain = tuple[Step, ...]
 State = frozenset[Chain]
 Move = tuple[Callable[[bytes], bytes], State, bool]
 """A step to take, the state it leads to, and whether anything is left to do there."""
+
+OTHER_SEAM = b"\x01"
+"""Joins texts where a line feed would not do; no transformation looks at it."""
 
 MAX_FORMS = 256
 """Most forms of one text that are followed; beyond it the rules concerned are all nominated."""
@@ -55,6 +58,25 @@ def make_chain(steps: Iterable[tuple[str, Callable[[bytes], bytes]]], exact_case
     return tuple(reversed(chain))
 
 
+Marked = tuple[bytes, int]
+"""A text with its features."""
+
+
+def mark(texts: list[bytes]) -> list[Marked]:
+    """Return the texts with their features."""
+    marked: list[Marked] = []
+    for text in texts:
+        residue = text.translate(None, PLAIN)
+        if residue:
+            marked.append((text, features(text, residue)))
+        else:
+            marked.append((text, ALWAYS if len(text) & 3 else _EVEN))
+    return marked
+
+
+_EVEN = ALWAYS | BASE64
+
+
 class Automaton:
     """The transformation chains of one group of rules.
 
@@ -70,27 +92,38 @@ class Automaton:
             for step in chain:
                 self.relevant |= step.needs
 
-    def forms(self, texts: list[bytes]) -> dict[bytes, None]:
+    def forms(self, texts: list[Marked]) -> dict[bytes, None]:
         """Return every form of every text beside the texts themselves.
 
         Raises:
             TooManyFormsError: one text has more than MAX_FORMS forms.
         """
         into: dict[bytes, None] = {}
-        relevant = self.relevant
-        plain = relevant & (ALWAYS | BASE64)
-        floor = (self._floor * 4 + 2) // 3
-        for text in texts:
-            residue = text.translate(None, PLAIN)
-            if residue:
-                present = features(text, residue) & relevant
-            elif plain and (plain & ALWAYS or not len(text) & 3):
-                present = plain if not len(text) & 3 else ALWAYS
-            else:
-                continue
-            if present and (present != BASE64 or len(text) >= floor):
-                self._follow(text, self._start, present, into, set())
+        spaced: list[bytes] = []
+        relevant, start, floor = self.relevant, self._start, (self._floor * 4 + 2) // 3
+        for text, found in texts:
+            present = found & relevant
+            if present == SPACE and OTHER_SEAM not in text:
+                spaced.append(text)
+            elif present and (present != BASE64 or len(text) >= floor):
+                self._follow(text, start, present, into, set())
+        if spaced:
+            self._without_spaces(spaced, floor, into)
         return into
+
+    def _without_spaces(self, texts: list[bytes], floor: int, into: dict[bytes, None]) -> None:
+        """The forms of texts whose only feature is that they have spaces: `removeWhitespace` for all in one go.
+
+        No other step answers to a space, it works byte by byte, and what it leaves can only be Base64.
+        """
+        joined = OTHER_SEAM.join(texts)
+        for function, following, more in self._moves_of(self._start, SPACE):
+            parts = function(joined).split(OTHER_SEAM)
+            into.update(dict.fromkeys(parts))
+            if more and self.relevant & BASE64:
+                for part in parts:
+                    if len(part) >= floor and not len(part) & 3:
+                        self._follow(part, following, BASE64, into, set())
 
     def _follow(
         self, text: bytes, state: State, present: int, into: dict[bytes, None], seen: set[tuple[bytes, State]]

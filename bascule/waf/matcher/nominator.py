@@ -133,7 +133,7 @@ class GateKeeper:
         for read, link, bit in self._exact_uri:
             if link(read(t)):
                 mask |= bit
-        found = self._values.scan(self._head_values(t))
+        found = self._values.scan(self._head_values(t), [t.filename, t.basename], self._path_bits)
         if found & self._path_bits or self._always_paths:
             found = found & ~self._path_bits | self._path_gates(t, found)
         return mask | found
@@ -153,8 +153,8 @@ class GateKeeper:
 
     @staticmethod
     def _head_values(t: Transaction) -> list[bytes]:
-        """The parsed values of the head: file name, query, arguments and cookies."""
-        texts = [t.filename, t.basename]
+        """The parsed values of the head: arguments and cookies with their names."""
+        texts: list[bytes] = []
         if t.query:
             for name, value in t.args_get:
                 texts.append(name)
@@ -277,7 +277,7 @@ class GateKeeper:
             texts.extend(t.xml_values("//@*"))
         if t.multipart_seen:
             mask |= plan.part
-        mask |= self._values.scan(texts)
+        mask |= self._values.scan(texts, None, self._path_bits) & ~self._path_bits
         raw = t.request_body_variable
         if raw and plan.body_bits:
             mask |= self._raw.scan_parts([(self._body, [raw])]) & plan.body_bits

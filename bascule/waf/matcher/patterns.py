@@ -9,6 +9,7 @@ import hyperscan
 import re2
 
 from bascule.waf.matcher import sqli
+from bascule.waf.matcher.automaton import OTHER_SEAM
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.seclang.model import Link
 from bascule.waf.seclang.operators import OperatorError
@@ -23,8 +24,8 @@ PREFILTER = hyperscan.HS_FLAG_PREFILTER
 MAX_LITERAL = 64
 """Bytes of a literal that are scanned for; a longer one is known by its beginning."""
 
-SEAM, OTHER_SEAM = b"\n", b"\x01"
-"""What joins texts: the other one for expressions that a line feed alone would satisfy."""
+SEAM = b"\n"
+"""What joins texts; OTHER_SEAM does for expressions that a line feed alone would satisfy."""
 
 
 MAX_HYPERSCAN = 1_500

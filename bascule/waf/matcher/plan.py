@@ -11,7 +11,7 @@ from bascule.waf.matcher.scanner import ScannerBuilder, Steps
 from bascule.waf.matcher.sqli import Guarded
 from bascule.waf.seclang import variables as v
 from bascule.waf.seclang.effects import CAPTURES, NOTHING, Names, link_reads, link_writes
-from bascule.waf.seclang.evaluate import BoundLink, BoundRule, matches
+from bascule.waf.seclang.evaluate import IMPURE, BoundLink, BoundRule, matches
 from bascule.waf.seclang.folding import Folded, constant_argument
 from bascule.waf.seclang.model import Actions, Link, Rule, Target
 from bascule.waf.seclang.operators.detect import DetectSqli
@@ -180,7 +180,7 @@ class Planner:
         """Register a gate for one link. Returns its bit, or 0 if the link cannot be judged beforehand."""
         targets = [target for target in link.targets if not target.exclude]
         argument = self._argument(link, state)
-        if not targets or argument is None or link.operator is None:
+        if not targets or argument is None or link.operator is None or link.operator_name in IMPURE:
             return 0
         expressions = self.patterns.necessary(link, argument)
         kinds = [self._kind(link, target, expressions) for target in targets]
@@ -323,7 +323,7 @@ class Planner:
         return kind if self._is_local(rule, first) else None
 
     def _is_local(self, rule: Rule, first: Link) -> bool:
-        if rule.phase > 2 or first.operator is None:
+        if rule.phase > 2 or first.operator is None or first.operator_name in IMPURE:
             return False
         if len(rule.links) == 1:
             return True

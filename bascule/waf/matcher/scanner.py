@@ -7,10 +7,10 @@ from pathlib import Path
 
 import re2
 
-from bascule.waf.matcher.automaton import Automaton, Chain, TooManyFormsError, make_chain
+from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton, Chain, Marked, TooManyFormsError, make_chain, mark
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.linear import linear_options
-from bascule.waf.matcher.patterns import CASELESS, OTHER_SEAM, SEAM, Expression, safe_caseless
+from bascule.waf.matcher.patterns import CASELESS, SEAM, Expression, safe_caseless
 from bascule.waf.matcher.triggers import ALWAYS, BASE64, CASE_FOLDING
 
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
@@ -22,6 +22,10 @@ that have them, lest the noise nominate others."""
 
 
 MAX_LEAST = 64
+
+MAX_CLEAN = 16_384
+MAX_CLEAN_TEXT = 24
+"""Names of arguments and cookies, and short values, come again: so many that open no gate are not scanned again."""
 
 
 class ScannerBuilder:
@@ -83,6 +87,7 @@ class Scanner:
         unusual: Scanner | None = None,
     ) -> None:
         self._unusual = unusual
+        self._clean: set[bytes] = set()
         pairs = list(zip(expressions, bits, strict=True))
         self._main, self._bits = _hyperscan([p for p in pairs if not p[0].seam and not p[0].linear], cache_dir)
         self._other, self._other_bits = _hyperscan([p for p in pairs if p[0].seam and not p[0].linear], cache_dir)
@@ -99,26 +104,39 @@ class Scanner:
         """The expressions that open any of `gates`."""
         return [e for e, bit in zip(self.expressions, self._bits_of, strict=True) if bit & gates]
 
-    def scan(self, texts: list[bytes]) -> int:
-        """Return the gates that `texts`, in any of their forms, open."""
-        return self.scan_parts([(self._automaton, texts)])
+    def scan(self, texts: list[bytes], always: list[bytes] | None = None, others: int = 0) -> int:
+        """Return the gates that `texts` and those to be scanned `always`, in any of their forms, open.
+
+        Short `texts` that open none, or only `others` (which are none of theirs), are remembered.
+        """
+        clean = self._clean
+        fresh = [text for text in texts if text not in clean]
+        if not fresh and not always:
+            return 0
+        mask = self.scan_parts([(self._automaton, [*always, *fresh] if always else fresh)])
+        if not mask & ~others:
+            if len(clean) >= MAX_CLEAN:
+                clean.clear()
+            clean.update([text for text in fresh if len(text) <= MAX_CLEAN_TEXT])
+        return mask
 
     def scan_parts(self, parts: list[tuple[Automaton, list[bytes]]]) -> int:
         """As `scan`, where each part has an automaton of its own: of the chains its kind of text meets."""
         texts: list[bytes] = []
         forms: dict[bytes, None] = {}
-        mask = 0
+        everything: list[Marked] = []
         try:
             for automaton, own in parts:
+                marked = mark(own)
                 texts += own
-                forms |= automaton.forms(own)
+                everything += marked
+                forms |= automaton.forms(marked)
         except TooManyFormsError:
             return self.everything
-        if self._unusual is not None:
-            mask = self._unusual.scan_forms(texts)
+        mask = 0 if self._unusual is None else self._unusual.scan_forms(everything)
         return mask | self._scan([*texts, *forms] if forms else texts)
 
-    def scan_forms(self, texts: list[bytes]) -> int:
+    def scan_forms(self, texts: list[Marked]) -> int:
         """Return the gates opened by what the transformations make of `texts`, but not by the texts themselves."""
         try:
             forms = self._automaton.forms(texts)

@@ -9,7 +9,9 @@ expression, grouping or statement; numbers, bare words, operators and function n
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cache
+from itertools import accumulate
 
 import re2
 
@@ -74,15 +76,10 @@ def _alike(match: re.Match[bytes]) -> bytes:
     return b"x_" if b"_" in word else b"x"
 
 
-MAX_CLEAN = 8_192
-MAX_CLEAN_TEXT = 64
-"""Short texts (names of arguments and cookies, above all) come again: so many are remembered to be harmless."""
-
-
 class Guarded:
     """@detectSQLi behind its necessary condition, and by outline: libinjection's answer, sooner."""
 
-    __slots__ = ("_clean", "_evaluate", "_search")
+    __slots__ = ("_evaluate", "_find", "_search")
 
     def __init__(self, operator: Operator) -> None:
         self._evaluate = operator.evaluate
@@ -90,16 +87,23 @@ class Guarded:
         found.Add(necessary())
         found.Compile()
         self._search = found.Match
-        self._clean: set[bytes] = set()
+        self._find = re2.compile(necessary(), linear_options()).search
 
     def evaluate(self, value: bytes) -> Match | None:
         """Return the fingerprint as libinjection finds it."""
-        if value in self._clean:
-            return None
-        if self._search(value):
-            return self._evaluate(outline(value))
-        if len(value) <= MAX_CLEAN_TEXT:
-            if len(self._clean) >= MAX_CLEAN:
-                self._clean.clear()
-            self._clean.add(value)
-        return None
+        return self._evaluate(outline(value)) if self._search(value) else None
+
+    def screen(self, texts: list[bytes]) -> set[bytes]:
+        """Return those of `texts` that meet the necessary condition, by looking through all of them at once.
+
+        What meets it ends in the text or with the line feed after it, so the end of a find tells the text.
+        """
+        joined = b"\n".join(texts)
+        ends = list(accumulate(len(text) + 1 for text in texts))
+        found: set[bytes] = set()
+        match = self._find(joined)
+        while match is not None:
+            place = bisect_right(ends, match.end() - 1)
+            found.add(texts[place])
+            match = self._find(joined, ends[place]) if ends[place] <= len(joined) else None
+        return found

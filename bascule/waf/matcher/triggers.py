@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 PERCENT, BACKSLASH, AMPERSAND, HIGH, NUL, BLANK, SPACE, SPACES, SHELL, PATH, COMMENT, NEWLINE, BASE64 = (
     1 << n for n in range(13)
@@ -101,9 +102,11 @@ def features(text: bytes, residue: bytes) -> int:
     for bit, sequence in sequences:
         if sequence in text and (bit != AMPERSAND or _ENTITY(text) is not None):
             found |= bit
-    if found & BASE64 and len(text) & 3 and not found & (NEWLINE | SPACE | BLANK | NUL):
-        return found & ~BASE64
-    return found
+    if not found & BASE64 or found & (NEWLINE | NUL):
+        return found
+    # Blanks may stand before a line end or last (mbedtls_base64_decode); without them the length tells.
+    possible = text[-1:] == b" " if found & SPACE else not len(text) & 3
+    return found if possible else found & ~BASE64
 
 
 def _analyse(residue: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
@@ -123,3 +126,14 @@ def _analyse(residue: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
             _KNOWN.clear()
         _KNOWN[residue] = found, sequences
     return found, sequences
+
+
+def unchanged_bytes(names: Iterable[str]) -> bytes:
+    """Bytes of which a text may consist to be left as it is by all these steps; none if that depends on more."""
+    active = b""
+    for name in names:
+        needs = ACTIVE.get(name, ALWAYS)
+        if name in CASE_FOLDING or needs & ~sum(_BYTES):
+            return b""
+        active += b"".join(members for bit, members in _BYTES.items() if needs & bit)
+    return bytes(sorted(set(range(256)) - set(active)))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bascule.waf.events import Evidence, FiredRule
-from bascule.waf.matcher.triggers import PLAIN, QUIET
+from bascule.waf.matcher.triggers import PLAIN, QUIET, unchanged_bytes
 from bascule.waf.seclang.collections import to_int
 from bascule.waf.seclang.controls import Control
 from bascule.waf.seclang.model import Link, Rule, SetVar, Target
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 MAX_EVIDENCE = 16
 """Most matched values one fired rule keeps for its event."""
 
+IMPURE = frozenset({"rbl", "inspectfile"})
+"""Operators whose answer may change with time: never remembered, never decided by the prefilter."""
+
+_NONE: frozenset[bytes] = frozenset()
+
+MAX_CLEAN = 2_048
+MAX_CLEAN_TEXT = 64
+"""How many values of at most so many bytes a link keeps in mind that do not match: 128 KiB for a link that is busy."""
+
 
 class BoundLink:
     """A link made ready to run: readers, exclusions, transformations and operator as plain functions."""
@@ -31,13 +40,18 @@ class BoundLink:
         "_make",
         "actions",
         "argument",
+        "clean",
         "evaluate",
         "excluded",
         "functions",
         "link",
+        "look_up",
         "negated",
+        "pure",
         "quiet",
         "readers",
+        "screen",
+        "unchanged",
     )
 
     def __init__(self, link: Link) -> None:
@@ -53,6 +67,27 @@ class BoundLink:
         self.evaluate = link.operator.evaluate if link.operator is not None else None
         self._make = link.bind
         self.argument = link.argument
+        self.pure = link.operator is not None and link.operator_name not in IMPURE
+        self.look_up = getattr(link.operator, "lookup", None)
+        self.clean: set[bytes] = set()
+        self.unchanged = unchanged_bytes(link.actions.transformations)
+        self.screen = getattr(link.operator, "screen", None) if self.unchanged else None
+
+    def harmless(self, t: Transaction) -> set[bytes]:
+        """The values that the operator's own screening clears, those its transformations leave as they are."""
+        assert self.screen is not None
+        clean, unchanged = self.clean, self.unchanged
+        values = [
+            value for _, pairs in self.readers for _, value in pairs(t)
+            if value not in clean and not value.translate(None, unchanged)
+        ]  # fmt: skip
+        return set(values).difference(self.screen(values)) if values else set()
+
+    def remember(self, value: bytes) -> None:
+        """Keep in mind that a value does not match: names and other short values come again and again."""
+        if len(self.clean) >= MAX_CLEAN:
+            self.clean.clear()
+        self.clean.add(value)
 
     def operator(self, t: Transaction) -> Callable[[bytes], object]:
         """Return the operator's function, with macros in its argument expanded now."""
@@ -104,7 +139,7 @@ def matches_any(t: Transaction, link: BoundLink) -> bool:
     excluded, test = link.excluded, link.operator(t)
     return any(
         matches(link, value, test)
-        for read in link.readers for name, value in read(t) if excluded is None or not excluded(name)
+        for prefix, pairs in link.readers for key, value in pairs(t) if excluded is None or not excluded(prefix + key)
     )  # fmt: skip
 
 
@@ -113,15 +148,17 @@ def _link(t: Transaction, rule: Rule, link: BoundLink, evidence: list[Evidence])
         _after_match(t, link, evidence, None)
         return True
     test = link.operator(t)
-    negated, excluded, functions = link.negated, link.excluded, link.functions
+    negated, excluded, functions, quiet = link.negated, link.excluded, link.functions, link.quiet
     removed = t.removals.targets_for(rule) if t.removals is not None else None
-    multi = link.actions.multi_match
-    matched = False
-    quiet = link.quiet
+    filtered = excluded is not None or removed is not None
+    clean, screened = link.clean, link.harmless(t) if link.screen is not None else _NONE
+    multi, matched = link.actions.multi_match, False
     forms: tuple[bytes, ...]
-    for read in link.readers:
-        for name, value in read(t):
-            if (excluded is not None and excluded(name)) or (removed is not None and removed(name)):
+    for prefix, pairs in link.readers:
+        for key, value in pairs(t):
+            if value in clean or value in screened:
+                continue
+            if filtered and _left_out(prefix + key, excluded, removed):
                 continue
             if quiet and not value.translate(None, PLAIN):
                 forms = (value,)
@@ -132,16 +169,26 @@ def _link(t: Transaction, rule: Rule, link: BoundLink, evidence: list[Evidence])
                 for function in functions:
                     transformed = function(transformed)
                 forms = (transformed,)
+            harmless = True
             for form in forms:
                 match = test(form)
                 if (match is None) is not negated:
                     continue
-                matched = True
+                matched, harmless = True, False
+                name = prefix + key
                 t.set_matched(name, form)
                 if link.actions.capture and not negated:
                     t.capture(match)
+                if link.look_up is not None:
+                    t.geo = [(k.lower().encode(), v) for k, v in (link.look_up(form) or {}).items()]
                 _after_match(t, link, evidence, Evidence(name, value, form, link.link))
+            if harmless and link.pure and len(value) <= MAX_CLEAN_TEXT:
+                link.remember(value)
     return matched
+
+
+def _left_out(name: bytes, excluded: Callable[[bytes], bool] | None, removed: Callable[[bytes], bool] | None) -> bool:
+    return (excluded is not None and excluded(name)) or (removed is not None and removed(name))
 
 
 def _forms(value: bytes, functions: tuple[Callable[[bytes], bytes], ...]) -> tuple[bytes, ...]:

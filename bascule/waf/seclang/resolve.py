@@ -3,59 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bascule.waf.seclang.model import Target
 from bascule.waf.seclang.targets import selector_regex
-from bascule.waf.seclang.variables import find_variable
+from bascule.waf.seclang.variables import HEADER, HEADER_NAME, find_variable
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
-Value = tuple[bytes, bytes]
-"""A value with its full name: (b"ARGS:q", b"1")."""
+Pairs = Iterable[tuple[bytes, bytes]]
 
-Reader = Callable[["Transaction"], list[Value]]
+
+class Reader(NamedTuple):
+    """What a target yields: (key, value) pairs. A value's full name is `prefix` and its key (b"ARGS:" + b"q")."""
+
+    prefix: bytes
+    pairs: Callable[[Transaction], Pairs]
 
 
 def reader(target: Target) -> Reader:
-    """Return a function that lists the values `target` covers, each with its full name."""
+    """Return a function that lists the values `target` covers."""
     variable = target.variable
     name = variable.name.encode("ascii")
     if target.count:
-        counted = reader(Target(variable, target.name, target.pattern, target.xpath))
+        counted = reader(Target(variable, target.name, target.pattern, target.xpath, source=target.source)).pairs
         full = name + b":" + target.name if target.name is not None else name
-        return lambda t: [(full, b"%d" % len(counted(t)))]
+        return Reader(full, lambda t: ((b"", b"%d" % len(list(counted(t)))),))
     read: Any = variable.read
     if variable.name == "XML":
         return _xml(target)
-    if not variable.collection:
+    if variable.collection:
+        return Reader(name + b":", _members(target))
 
-        def scalar(t: Transaction) -> list[Value]:
-            value = read(t)
-            return [] if value is None else [(name, value)]
+    def scalar(t: Transaction) -> Pairs:
+        value = read(t)
+        return () if value is None else ((b"", value),)
 
-        return scalar
-    prefix = name + b":"
-    if variable.name == "TX" and target.name is not None:
-        key, full = target.name, prefix + target.name
+    return Reader(name, scalar)
 
-        def member(t: Transaction) -> list[Value]:
-            value = t.tx.get(key)
-            return [] if value is None else [(full, value)]
 
-        return member
-    if target.name is not None:
-        wanted = target.name
-        return lambda t: [(prefix + k, v) for k, v in read(t) if k.lower() == wanted]
-    if target.pattern is not None:
-        search = target.pattern.search
-        start = literal_start(target)
-        if start and variable.name == "TX":
-            return lambda t: [(prefix + k, v) for k, v in t.tx.items() if k.startswith(start) and search(k) is not None]
-        return lambda t: [(prefix + k, v) for k, v in read(t) if search(k) is not None]
-    return lambda t: [(prefix + k, v) for k, v in read(t)]
+def _members(target: Target) -> Callable[[Transaction], Pairs]:
+    """The members of a collection that the target's selector covers."""
+    read: Any = target.variable.read
+    wanted, variable = target.name, target.variable.name
+    if wanted is not None:
+        if variable == "TX":
+            return lambda t: ((wanted, t.tx[wanted]),) if wanted in t.tx else ()
+        if target.variable.source in (HEADER, HEADER_NAME):  # names of headers are lower case already
+            return lambda t: [pair for pair in read(t) if pair[0] == wanted]
+        return lambda t: [pair for pair in read(t) if pair[0].lower() == wanted]
+    if target.pattern is None:
+        return read  # type: ignore[no-any-return]
+    search = target.pattern.search
+    start = literal_start(target)
+    if start and variable == "TX":
+        return lambda t: [(k, v) for k, v in t.tx.items() if k.startswith(start) and search(k) is not None]
+    return lambda t: [pair for pair in read(t) if search(pair[0]) is not None]
 
 
 def literal_start(target: Target) -> bytes:
@@ -68,11 +73,11 @@ def literal_start(target: Target) -> bytes:
 
 
 def _xml(target: Target) -> Reader:
+    """Values of an XPath; of XML itself, for @validateDTD and @validateSchema, the whole document as it was sent."""
     path = target.xpath
-    name = b"XML" if path is None else b"XML:" + path.encode("latin-1")
     if path is None:
-        return lambda t: []
-    return lambda t: [(name, value) for value in t.xml_values(path)]
+        return Reader(b"XML", lambda t: ((b"", t.raw_body),) if t.body_processor == b"XML" else ())
+    return Reader(b"XML:" + path.encode("latin-1"), lambda t: [(b"", value) for value in t.xml_values(path)])
 
 
 def excluder(exclusions: list[Target]) -> Callable[[bytes], bool]:
@@ -119,8 +124,9 @@ def lookup(name: str, key: str | None) -> Callable[[Transaction], bytes]:
 
 
 def _first(values: Reader) -> Callable[[Transaction], bytes]:
+    pairs = values.pairs
+
     def first(t: Transaction) -> bytes:
-        found = values(t)
-        return found[0][1] if found else b""
+        return next((value for _, value in pairs(t)), b"")
 
     return first
