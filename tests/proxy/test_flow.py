@@ -160,18 +160,18 @@ def test_a_slow_server_holds_the_client_back(origin: Origin, port: int, bascule:
     origin.handler = handle
     before = bascule.memory()
     with connect(port) as wire:
-        wire.send(request("/", "POST", Content_Length=str(64 * MIB)))
+        wire.send(request("/", "POST", Content_Length=str(128 * MIB)))
         wire.sock.settimeout(0.5)
-        data, sent = memoryview(b"".join(blocks(64))), 0
+        data, sent = memoryview(b"".join(blocks(128))), 0
         with contextlib.suppress(TimeoutError):
             while sent < len(data):
                 sent += wire.sock.send(data[sent : sent + MIB])
-        assert sent < 40 * MIB, "the client was not held back"
+        assert sent < 100 * MIB, "the client was not held back: the kernel buffers of two hops take less than that"
         assert bascule.memory() < before + EXTRA
         go.put(None)
         wire.sock.settimeout(30)
         wire.sock.sendall(data[sent:])
-        assert wire.response().body == digest(64).encode()
+        assert wire.response().body == digest(128).encode()
 
 
 def settled(count: Any) -> None:
