@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -25,6 +26,8 @@ from bascule.upstream.server import ServerState
 MAX_HEAD = 262144
 """Bytes of a response head; servers are trusted more than clients, but not without a bound."""
 WRITE_HIGH = 262144
+LAST_WORDS = 262144
+"""Bytes of an answer that are still read when the connection breaks under an upload."""
 _NONE: list[Field] = []
 
 
@@ -71,6 +74,7 @@ class OriginConnection(asyncio.Protocol):
         "_buffer",
         "_connector",
         "_fields",
+        "_spare",
         "_tunnel",
         "closed",
         "fresh",
@@ -90,6 +94,7 @@ class OriginConnection(asyncio.Protocol):
         self._body: Body | None = None
         self._buffer = b""
         self._tunnel = False
+        self._spare = -1
         self.fresh = True
         """No request was answered on it yet: a loss is then not a stale kept connection."""
         self.keep = False
@@ -103,7 +108,13 @@ class OriginConnection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=WRITE_HIGH)
 
     def write(self, data: bytes) -> None:
-        """Send request bytes."""
+        """Send more of a request body.
+
+        A server may answer and close while the body still comes; the write that then fails would take its answer along.
+        A second descriptor keeps that readable (see `connection_lost`).
+        """
+        if self._spare < 0 and not (self.closed or self._tunnel or self.server.secure):
+            self._spare = os.dup(self.transport.get_extra_info("socket").fileno())
         self.transport.write(data)
 
     def data_received(self, data: bytes) -> None:
@@ -215,6 +226,8 @@ class OriginConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.closed = True
+        if self._spare >= 0:
+            self._last_words()
         user, self.user = self.user, None
         if user is None:
             self._connector.forget(self)
@@ -222,6 +235,21 @@ class OriginConnection(asyncio.Protocol):
             user.on_content(b"", True)
         else:
             user.on_origin_lost()
+
+    def _last_words(self) -> None:
+        """Read what the server said before its end cut the upload off."""
+        try:
+            data = os.read(self._spare, LAST_WORDS)
+        except OSError:
+            data = b""
+        self._drop_spare()
+        if data and self.user is not None:
+            self.data_received(data)
+
+    def _drop_spare(self) -> None:
+        spare, self._spare = self._spare, -1
+        if spare >= 0:
+            os.close(spare)
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -242,6 +270,8 @@ class OriginConnection(asyncio.Protocol):
         self.user = None
         self.fresh = False
         self.trailers = _NONE
+        if self._spare >= 0:
+            self._drop_spare()
         if self.keep and not self.closed and self._body is None and not self._buffer:
             self.idle_since = now
             self._connector.keep(self)
