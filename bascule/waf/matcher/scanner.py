@@ -24,7 +24,7 @@ that have them, lest the noise nominate others."""
 MAX_LEAST = 64
 
 MAX_CLEAN = 16_384
-MAX_CLEAN_TEXT = 24
+MAX_CLEAN_TEXT = 48
 """Names of arguments and cookies, and short values, come again: so many that open no gate are not scanned again."""
 
 

@@ -2,8 +2,8 @@
 
 libinjection looks a text's token kinds up in a table of fingerprints. Every fingerprint in it has a kind that only
 comes of a quote, a comment, a parenthesis, `@`, `$`, `&&`, `||`, or a word listed as keyword, type, variable, union,
-expression, grouping or statement; numbers, bare words, operators and function names without parentheses make none
-(`tests/waf/matcher/test_sqli.py` holds the table to that). A multi-word entry needs each of its words.
+expression, grouping or statement; numbers, bare words, operators and function names without parentheses make none,
+nor do AND and OR without a number or a function's name (`tests/waf/engine/test_prefilter.py` holds the table to that).
 """
 
 from __future__ import annotations
@@ -19,40 +19,59 @@ from bascule.waf.libinjection.tokens import KEYWORDS
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.seclang.operators import Match, Operator
 
-MARKS = rb"""['"`@#$()]|--|/\*|&&|\|\|"""
+MARKS = rb"""['"`@#$(){}\\]|--|/\*|&&|\|\|"""
 WEAK_KINDS = frozenset("no1f")
 """Kinds of words that make no fingerprint by themselves."""
+
+_UNIMPORTANT = frozenset({b"IN", b"NOT IN"})
+"""Keywords that folding turns into a bare word, unless a parenthesis follows."""
+
+_BLANK = rb"[\s\x00\x0b\xa0]+"
+
+
+@cache
+def _important() -> list[bytes]:
+    """Entries of the keyword table whose kind may make a fingerprint; and IF, which `;` makes a statement."""
+    entries = [entry for entry, kind in KEYWORDS.items() if kind not in WEAK_KINDS and entry not in _UNIMPORTANT]
+    return [*(entry for entry in entries if entry[:1].isalpha() or entry[:1] == b"_"), b"IF"]
 
 
 @cache
 def words() -> tuple[bytes, ...]:
-    """One word of each entry of the keyword table that may matter; plus IF, which `;` makes a statement."""
-    found = {b"IF"}
-    entries = [
-        entry
-        for entry, kind in KEYWORDS.items()
-        if kind not in WEAK_KINDS and entry[:1].isalpha() | (entry[:1] == b"_")
-    ]
-    for entry in sorted(entries, key=lambda entry: entry.count(b" ")):
-        parts = entry.split()
-        if not any(part in found for part in parts):
-            found.add(max(parts, key=len))
-    return tuple(sorted(found))
+    """The single words that matter, but for those of logic, which need company."""
+    return tuple(sorted(entry for entry in _important() if b" " not in entry and KEYWORDS.get(entry) != "&"))
 
 
 @cache
-def necessary() -> bytes:
-    """The condition as a regular expression.
+def phrases() -> tuple[tuple[bytes, bytes], ...]:
+    """The first two words of entries none of whose words matters alone.
+
+    Words become one keyword only side by side; what can be between them and vanish is in MARKS.
+    """
+    alone = set(words())
+    found = {tuple(entry.split()[:2]) for entry in _important() if b" " in entry and alone.isdisjoint(entry.split())}
+    return tuple(sorted((first, second) for first, second in found))
+
+
+@cache
+def necessary(between: bytes = rb".*?") -> bytes:
+    """The condition as a regular expression; `between` is what may stand between two words that need each other.
 
     A word may follow digits at once (`1or`, `0x1for`), for a number ends where its digits do.
     """
     before, after = rb"(?:^|[^A-Za-z_]|[0-9][0-9A-Za-z\x00]*)", rb"(?:$|[^0-9A-Za-z_$])"
-    return rb"(?ism:" + MARKS + b"|" + before + b"(?:" + b"|".join(words()) + b")" + after + b")"
+    pairs = b"|".join(first + _BLANK + second for first, second in phrases())
+    important = before + b"(?:" + b"|".join(words()) + b"|" + pairs + b")" + after
+    logic = before + b"(?:" + b"|".join(sorted(e for e in _important() if KEYWORDS.get(e) == "&")) + b")" + after
+    functions = before + b"(?:" + b"|".join(re.escape(e) for e, kind in KEYWORDS.items() if kind == "f") + b")" + after
+    company = b"(?:[0-9]|" + functions + b")"
+    together = company + between + logic + b"|" + logic + between + company
+    return rb"(?ism:" + MARKS + b"|" + important + b"|" + together + b")"
 
 
 _SIMPLE = re.compile(rb"[A-Za-z0-9_ ,./:?=&+%;!*<>|~^{}#\[\]-]*+")
 _WORD = re.compile(rb"(?<![0-9A-Za-z_.])(?:[A-Za-z_][0-9A-Za-z_.]*|[0-9]{2,19}(?![0-9A-Za-z_.]))")
-_KEPT = frozenset(part for entry in KEYWORDS for part in entry.split()) | {b"SP_PASSWORD"}
+_KEPT = frozenset(part for entry in KEYWORDS for part in re.split(rb"[ .]", entry)) | {b"SP_PASSWORD"}
 
 
 def outline(text: bytes) -> bytes:
@@ -87,7 +106,7 @@ class Guarded:
         found.Add(necessary())
         found.Compile()
         self._search = found.Match
-        self._find = re2.compile(necessary(), linear_options()).search
+        self._find = re2.compile(necessary(rb"[^\n]*?"), linear_options()).search
 
     def evaluate(self, value: bytes) -> Match | None:
         """Return the fingerprint as libinjection finds it."""
@@ -96,11 +115,12 @@ class Guarded:
     def screen(self, texts: list[bytes]) -> set[bytes]:
         """Return those of `texts` that meet the necessary condition, by looking through all of them at once.
 
-        What meets it ends in the text or with the line feed after it, so the end of a find tells the text.
+        A find ends in its text or with the line feed after it, so its end tells the text. Texts that
+        hold line feeds themselves are taken to meet the condition.
         """
         joined = b"\n".join(texts)
         ends = list(accumulate(len(text) + 1 for text in texts))
-        found: set[bytes] = set()
+        found = {text for text in texts if b"\n" in text} if joined.count(b"\n") >= len(texts) else set()
         match = self._find(joined)
         while match is not None:
             place = bisect_right(ends, match.end() - 1)

@@ -6,16 +6,18 @@ import random
 import re
 
 import pytest
+import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.waf.libinjection import is_sqli
 from bascule.waf.libinjection.sqli import FINGERPRINTS
+from bascule.waf.libinjection.tokens import KEYWORDS
 from bascule.waf.matcher.automaton import Automaton, make_chain, mark
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.patterns import Patterns
 from bascule.waf.matcher.scanner import ScannerBuilder
-from bascule.waf.matcher.sqli import WEAK_KINDS, necessary, outline
+from bascule.waf.matcher.sqli import WEAK_KINDS, Guarded, necessary, outline
 from bascule.waf.matcher.triggers import ACTIVE, ALWAYS, BASE64, CASE_FOLDING, PLAIN, QUIET, features
 from bascule.waf.seclang.operators import OPERATORS, LoadContext
 from bascule.waf.seclang.transformations import TRANSFORMATIONS
@@ -136,8 +138,6 @@ def test_an_expression_that_matches_a_text_matches_the_joined_texts(values: list
 @given(texts)
 @settings(max_examples=500, deadline=None)
 def test_what_fails_the_necessary_condition_is_no_sql_injection(text: bytes) -> None:
-    import re2
-
     if re2.search(necessary(), text, linear_options()) is None:
         assert is_sqli(text) is None
     assert is_sqli(outline(text)) == is_sqli(text)
@@ -146,6 +146,31 @@ def test_what_fails_the_necessary_condition_is_no_sql_injection(text: bytes) -> 
 def test_no_fingerprint_is_made_of_weak_kinds_alone() -> None:
     weak = {kind.upper() for kind in WEAK_KINDS} | set(",.:;?\\{}")
     assert not [fingerprint for fingerprint in FINGERPRINTS if set(fingerprint) <= weak]
+    assert not [fingerprint for fingerprint in FINGERPRINTS if set(fingerprint) <= (weak | {"&"}) - {"1", "F"}]
+
+
+sql = st.lists(
+    st.sampled_from([*(w.decode() for w in KEYWORDS), "x", "foo.bar", "1", "0x1f", "2.5", "-", "+", ".", ",", ";", ":", "?", "!",
+                     "~", "<", ">", "=", "%", "^", "|", "&", "*", "/", "[", "]", "\n", "\t", "\0", "\xa0", "", " ", " "]),
+    max_size=9,
+)  # fmt: skip
+
+
+@given(sql, st.sampled_from(("", " ", "  ")))
+@settings(max_examples=3000, deadline=None)
+def test_no_words_without_the_necessary_condition_are_sql_injection(parts: list[str], glue: str) -> None:
+    text = glue.join(parts).encode("latin-1")
+    if re2.search(necessary(), text, linear_options()) is None:
+        assert is_sqli(text) is None
+    assert is_sqli(outline(text)) == is_sqli(text)
+
+
+@given(st.lists(texts | sql.map(lambda parts: " ".join(parts).encode("latin-1")), max_size=6))
+@settings(max_examples=1000, deadline=None)
+def test_screening_many_texts_keeps_every_sql_injection(values: list[bytes]) -> None:
+    operator = Guarded(OPERATORS["detectsqli"](b"", LoadContext()))
+    suspects = operator.screen(values) if values else set()
+    assert {value for value in values if is_sqli(value) is not None} <= suspects
 
 
 words = st.sampled_from((b"a", b"q", b"id", b"page", b"password", b"_method", b"x.y", b"jsessionid", b"cmd"))
