@@ -77,14 +77,18 @@ class Requests:
     def form(self, size: int) -> bytes:
         body = ""
         while len(body) < size:
-            body += f"&{self.word()}{self._random.randrange(100)}={self.text(3).replace(' ', '+')}"
+            body += (
+                f"&{self.word()}{self._random.randrange(100)}={self.text(3 if size < 4096 else 30).replace(' ', '+')}"
+            )
         return body[1 : size + 1].encode()
 
     def json(self, size: int) -> bytes:
         items: list[dict[str, object]] = []
         while len(json.dumps(items)) < size:
             number = self._random.randrange(10**6)
-            items.append({"id": number, "name": self.text(2), "note": self.text(6), "active": True})
+            items.append(
+                {"id": number, "name": self.text(2), "note": self.text(6 if size < 4096 else 60), "active": True}
+            )
         return json.dumps({"items": items, "cursor": self.token(20)}).encode()
 
 

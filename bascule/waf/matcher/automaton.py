@@ -6,6 +6,7 @@ cannot change the text are passed over; the chains' common beginnings share thei
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -75,6 +76,17 @@ def mark(texts: list[bytes]) -> list[Marked]:
 
 
 _EVEN = ALWAYS | BASE64
+_GAP = b"CgoK"
+_NEITHER = PLAIN + b" ./-" + OTHER_SEAM
+_SIDE_BY_SIDE = ((b"/", (b" /", b"//", b"/.", b"./")), (b".", (b"..",)), (b"-", (b"--",)), (b" ", (b"  ",)))
+
+
+def simple(texts: list[bytes]) -> bool:
+    """Whether no text has a feature but spaces and, perhaps, being Base64. One look at all of them together."""
+    joined = OTHER_SEAM.join(texts)
+    if joined.translate(None, _NEITHER) or joined.count(OTHER_SEAM) >= len(texts):
+        return False
+    return not any(first in joined and any(pair in joined for pair in pairs) for first, pairs in _SIDE_BY_SIDE)
 
 
 class Automaton:
@@ -111,6 +123,24 @@ class Automaton:
             self._without_spaces(spaced, floor, into)
         return into
 
+    def simple_forms(self, texts: list[bytes]) -> dict[bytes, None]:
+        """As `forms` for texts that are `simple`: their only features are that they have spaces, or may be Base64.
+
+        Raises:
+            TooManyFormsError: as `forms`.
+        """
+        into: dict[bytes, None] = {}
+        floor = (self._floor * 4 + 2) // 3
+        if self.relevant & ALWAYS:
+            return self.forms(mark(texts))
+        if self.relevant & SPACE:
+            spaced = [text for text in texts if b" " in text]
+            if spaced:
+                self._without_spaces(spaced, floor, into)
+        if self.relevant & BASE64:
+            self._decoded([text for text in texts if len(text) >= floor], self._start, into)
+        return into
+
     def _without_spaces(self, texts: list[bytes], floor: int, into: dict[bytes, None]) -> None:
         """The forms of texts whose only feature is that they have spaces: `removeWhitespace` for all in one go.
 
@@ -121,9 +151,34 @@ class Automaton:
             parts = function(joined).split(OTHER_SEAM)
             into.update(dict.fromkeys(parts))
             if more and self.relevant & BASE64:
-                for part in parts:
-                    if len(part) >= floor and not len(part) & 3:
-                        self._follow(part, following, BASE64, into, set())
+                self._decoded([part for part in parts if len(part) >= floor], following, into)
+
+    def _decoded(self, texts: list[bytes], state: State, into: dict[bytes, None]) -> None:
+        """The forms of texts that may be Base64 and have no other feature but spaces.
+
+        Texts of letters and digits alone are decoded together, with a group between them that means three line
+        feeds; those with other marks, or with blanks last, one by one.
+        """
+        plain = [text for text in texts if not len(text) & 3 and text.isalnum()]
+        for text in texts:
+            if (not len(text) & 3 and not text.isalnum() and b" " not in text) or text[-1:] == b" ":
+                self._follow(text, state, BASE64, into, set())
+        if not plain:
+            return
+        whole = a2b_base64(_GAP.join(plain))
+        parts = whole.split(b"\n\n\n")
+        moves = self._moves_of(state, BASE64)
+        if len(parts) != len(plain) or len(moves) != 1:
+            for text in plain:
+                self._follow(text, state, BASE64, into, set())
+            return
+        into.update(dict.fromkeys(parts))
+        _, following, more = moves[0]
+        if more:
+            for part, found in mark(parts):
+                present = found & self.relevant
+                if present:
+                    self._follow(part, following, present, into, set())
 
     def _follow(
         self, text: bytes, state: State, present: int, into: dict[bytes, None], seen: set[tuple[bytes, State]]

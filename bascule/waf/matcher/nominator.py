@@ -73,6 +73,7 @@ class GateKeeper:
         self._scratch = scratch
         self._values = plan.values.build(cache_dir)
         self._raw = plan.raw.build(cache_dir)
+        self._body = plan.body_text.build(cache_dir)
         self._response = plan.response.build(cache_dir)
         self._headers: Memo[Header, int] = Memo()
         self._names: Memo[tuple[bytes, ...], int] = Memo()
@@ -98,10 +99,14 @@ class GateKeeper:
         self._raw_uri, self._decoded_uri = Automaton(raw), Automaton(decoded)
         self._any_uri, self._query = Automaton(raw | decoded), Automaton(query)
         self._line = Automaton(chains.get("REQUEST_LINE", set()))
-        self._body = Automaton(plan.body_chains)
         self._wants_query = anchored
         self._wants_line = "REQUEST_LINE" in plan.uri_bits
-        self.scanners = {"values": self._values, "raw": self._raw, "response": self._response}
+        self.scanners = {
+            "values": self._values,
+            "raw": self._raw,
+            "request body": self._body,
+            "response": self._response,
+        }
 
     # -- the request's head ----------------------------------------------------------------------
 
@@ -133,7 +138,9 @@ class GateKeeper:
         for read, link, bit in self._exact_uri:
             if link(read(t)):
                 mask |= bit
-        found = self._values.scan(self._head_values(t), [t.filename, t.basename], self._path_bits)
+        keys, values = self._head_values(t)
+        found = self._values.scan(values, [t.filename, t.basename], self._path_bits)
+        found |= self._values.scan_names(keys, self._path_bits)
         if found & self._path_bits or self._always_paths:
             found = found & ~self._path_bits | self._path_gates(t, found)
         return mask | found
@@ -152,19 +159,10 @@ class GateKeeper:
             raw.append((self._line, [t.request_line]))
 
     @staticmethod
-    def _head_values(t: Transaction) -> list[bytes]:
-        """The parsed values of the head: arguments and cookies with their names."""
-        texts: list[bytes] = []
-        if t.query:
-            for name, value in t.args_get:
-                texts.append(name)
-                if value:
-                    texts.append(value)
-        for name, value in t.cookies:
-            texts.append(name)
-            if value:
-                texts.append(value)
-        return texts
+    def _head_values(t: Transaction) -> tuple[list[bytes], list[bytes]]:
+        """The names and the values of arguments and cookies."""
+        pairs = [*t.args_get, *t.cookies]
+        return [name for name, _ in pairs], [value for _, value in pairs if value]
 
     def _facts_of(self, t: Transaction) -> int:
         key = (t.method, t.version, t.body_processor, t.connection.client_address)
@@ -266,11 +264,8 @@ class GateKeeper:
     def body(self, t: Transaction) -> int:
         plan = self._plan
         mask = self._body_facts(t) | self._facts_of(t)
-        texts: list[bytes] = []
-        for name, value in t.args_post:
-            texts.append(name)
-            if value:
-                texts.append(value)
+        texts = [value for _, value in t.args_post if value]
+        mask |= self._values.scan_names([name for name, _ in t.args_post], self._path_bits)
         if t.xml_seen:
             mask |= plan.xml
             texts.extend(t.xml_values("/*"))
@@ -279,8 +274,8 @@ class GateKeeper:
             mask |= plan.part
         mask |= self._values.scan(texts, None, self._path_bits) & ~self._path_bits
         raw = t.request_body_variable
-        if raw and plan.body_bits:
-            mask |= self._raw.scan_parts([(self._body, [raw])]) & plan.body_bits
+        if raw:
+            mask |= self._body.scan([raw])
         return mask
 
     def _body_facts(self, t: Transaction) -> int:

@@ -78,6 +78,7 @@ class Plan:
     needs: dict[int, int] = field(default_factory=dict)
     values: ScannerBuilder = field(default_factory=ScannerBuilder)
     raw: ScannerBuilder = field(default_factory=ScannerBuilder)
+    body_text: ScannerBuilder = field(default_factory=ScannerBuilder)
     response: ScannerBuilder = field(default_factory=ScannerBuilder)
     headers: list[ExactGate] = field(default_factory=list)
     paths: list[ExactGate] = field(default_factory=list)
@@ -87,11 +88,7 @@ class Plan:
     response_headers: list[ExactGate] = field(default_factory=list)
     uri_bits: dict[str, int] = field(default_factory=dict)
     uri_chains: dict[str, set[Chain]] = field(default_factory=dict)
-    body_chains: set[Chain] = field(default_factory=set)
     query_anchored: bool = False
-    body_bits: int = 0
-    value_bits: int = 0
-    response_bits: int = 0
     part: int = 0
     body: list[ExactGate] = field(default_factory=list)
     xml: int = 0
@@ -266,7 +263,8 @@ class Planner:
                 plan.response_headers.append(ExactGate(exact.rule, exact.link, None, bit, [target]))
             case _:
                 assert expressions is not None
-                builder = {"values": plan.values, "response body": plan.response}.get(kind, plan.raw)
+                builders = {"values": plan.values, "request body": plan.body_text, "response body": plan.response}
+                builder = builders.get(kind, plan.raw)
                 made = builder.add(expressions, chain, bit)
                 name = target.variable.name
                 if kind == "uri":
@@ -274,9 +272,6 @@ class Planner:
                     plan.uri_chains.setdefault(name, set()).add(made)
                     if name == "QUERY_STRING" and any(has_anchor(expression) for expression in expressions):
                         plan.query_anchored = True
-                elif kind == "request body":
-                    plan.body_bits |= bit
-                    plan.body_chains.add(made)
 
     def _header_gate(self, gate: ExactGate, link: Link, expressions: list[Expression] | None) -> None:
         """Headers: scanned where the operator has expressions, evaluated otherwise."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import re2
 
-from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton, Chain, Marked, TooManyFormsError, make_chain, mark
+from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton, Chain, TooManyFormsError, make_chain, mark, simple
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.patterns import CASELESS, SEAM, Expression, safe_caseless
@@ -23,9 +23,16 @@ that have them, lest the noise nominate others."""
 
 MAX_LEAST = 64
 
+MANY = 6
+"""From so many texts on it pays to look at all of them together first."""
+
 MAX_CLEAN = 16_384
-MAX_CLEAN_TEXT = 48
-"""Names of arguments and cookies, and short values, come again: so many that open no gate are not scanned again."""
+MAX_CLEAN_TEXT = 24
+"""Short values come again: so many that open no gate are not scanned again."""
+
+MAX_NAME = 128
+MANY_NEW = 24
+"""Bytes of a name worth remembering; so many new ones at once are scanned together, and not remembered."""
 
 
 class ScannerBuilder:
@@ -88,6 +95,7 @@ class Scanner:
     ) -> None:
         self._unusual = unusual
         self._clean: set[bytes] = set()
+        self._names: dict[bytes, int] = {}
         pairs = list(zip(expressions, bits, strict=True))
         self._main, self._bits = _hyperscan([p for p in pairs if not p[0].seam and not p[0].linear], cache_dir)
         self._other, self._other_bits = _hyperscan([p for p in pairs if p[0].seam and not p[0].linear], cache_dir)
@@ -120,29 +128,52 @@ class Scanner:
             clean.update([text for text in fresh if len(text) <= MAX_CLEAN_TEXT])
         return mask
 
+    def scan_names(self, names: list[bytes], others: int = 0) -> int:
+        """As `scan` for the names of arguments and cookies, which nearly always come again: each is judged once."""
+        known = self._names
+        mask = 0
+        new: list[bytes] = []
+        for name in names:
+            found = known.get(name)
+            if found is None:
+                new.append(name)
+            else:
+                mask |= found
+        if not new:
+            return mask & ~others
+        if len(new) > MANY_NEW:
+            return (mask | self.scan_parts([(self._automaton, new)])) & ~others
+        for name in new:
+            found = self.scan_parts([(self._automaton, [name])])
+            mask |= found
+            if len(name) <= MAX_NAME:
+                if len(known) >= MAX_CLEAN:
+                    known.clear()
+                known[name] = found
+        return mask & ~others
+
     def scan_parts(self, parts: list[tuple[Automaton, list[bytes]]]) -> int:
         """As `scan`, where each part has an automaton of its own: of the chains its kind of text meets."""
         texts: list[bytes] = []
         forms: dict[bytes, None] = {}
-        everything: list[Marked] = []
+        unusual = None if self._unusual is None else self._unusual._automaton
+        noise: dict[bytes, None] = {}
         try:
             for automaton, own in parts:
-                marked = mark(own)
                 texts += own
-                everything += marked
+                if len(own) >= MANY and simple(own):
+                    forms |= automaton.simple_forms(own)
+                    if unusual is not None:
+                        noise |= unusual.simple_forms(own)
+                    continue
+                marked = mark(own)
                 forms |= automaton.forms(marked)
+                if unusual is not None:
+                    noise |= unusual.forms(marked)
         except TooManyFormsError:
             return self.everything
-        mask = 0 if self._unusual is None else self._unusual.scan_forms(everything)
+        mask = self._unusual._scan(list(noise)) if noise and self._unusual is not None else 0
         return mask | self._scan([*texts, *forms] if forms else texts)
-
-    def scan_forms(self, texts: list[Marked]) -> int:
-        """Return the gates opened by what the transformations make of `texts`, but not by the texts themselves."""
-        try:
-            forms = self._automaton.forms(texts)
-        except TooManyFormsError:
-            return self.everything
-        return self._scan(list(forms)) if forms else 0
 
     def _scan(self, texts: list[bytes]) -> int:
         mask = 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bascule.waf.libinjection import is_sqli
 from bascule.waf.libinjection.sqli import FINGERPRINTS
 from bascule.waf.libinjection.tokens import KEYWORDS
-from bascule.waf.matcher.automaton import Automaton, make_chain, mark
+from bascule.waf.matcher.automaton import Automaton, make_chain, mark, simple
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.patterns import Patterns
 from bascule.waf.matcher.scanner import ScannerBuilder
@@ -101,6 +101,21 @@ def test_the_automaton_yields_what_the_chain_yields(text: bytes, names: list[str
         assert result.lower() in {form.lower() for form in forms}
     else:
         assert result in forms
+
+
+simple_texts = st.lists(
+    st.sampled_from([b"QUJD", b"c2VsZWN0", b"abc", b"x", b"12", b" ", b"-", b".", b"/", b"_", b"Z", b"eval", b"0K"]),
+    max_size=7,
+).map(b"".join)
+
+
+@given(st.lists(simple_texts, min_size=1, max_size=12), st.lists(st.sampled_from(sorted(ACTIVE)), max_size=5))
+@settings(max_examples=600, deadline=None)
+def test_many_simple_texts_take_the_forms_each_takes_alone(values: list[bytes], names: list[str]) -> None:
+    automaton = Automaton([make_chain([(name, TRANSFORMATIONS[name]) for name in names], exact_case=False)])
+    if simple(values):
+        alone, together = automaton.forms(mark(values)), automaton.simple_forms(values)
+        assert {*values, *alone} <= {*values, *together}
 
 
 @given(
