@@ -15,7 +15,7 @@ import msgspec
 
 from bascule.waf.matcher.patterns import Answer, Expression
 
-_FORMAT = b"bascule-hs-4\n"
+_FORMAT = b"bascule-hs-5\n"
 
 
 _CANARIES = (

@@ -85,7 +85,7 @@ class Patterns:
         if name == "validatebyterange":
             return _outside(link)
         if name == "detectsqli":
-            return [Expression(sqli.necessary(), BASE, linear=True)]
+            return [Expression(sqli.necessary(), BASE, seam=True, linear=True)]
         simple = _NEEDS.get(name)
         return None if simple is None else [Expression(text, BASE) for text in simple]
 
@@ -152,6 +152,11 @@ def _linear(pattern: bytes, flags: int) -> Expression | None:
         return None
     if translated.shifted or compiled.search(b"") is not None:
         return None
+    if not _WORD_EDGE.search(
+        text
+    ):  # the other seam may stand for the edge of a text, there is no edge of a word beside
+        text = text.replace(b"(?m:^)", b"(?:(?m:^)|\\x01)").replace(b"(?m:$)", b"(?:(?m:$)|\\x01)")
+        return Expression(text, flags, seam=True, linear=True) if compiled.search(OTHER_SEAM) is None else None
     seam, other = compiled.search(SEAM) is not None, compiled.search(OTHER_SEAM) is not None
     # White space is part of the shell's grammar: without anchors the other seam nominates less.
     return _usable(Expression(text, flags, seam or not (other or _ANCHOR.search(text)), linear=True), other)
@@ -178,6 +183,9 @@ def _least(node: Node) -> int:
         case Capture(inner) | Atomic(inner):
             return _least(inner)
     return 0
+
+
+_WORD_EDGE = re.compile(rb"\\[bB]")
 
 
 def _usable(expression: Expression, other_seam: bool) -> Expression | None:

@@ -32,7 +32,7 @@ MAX_CLEAN_TEXT = 24
 
 MAX_NAME = 128
 MANY_NEW = 24
-"""Bytes of a name worth remembering; so many new ones at once are scanned together, and not remembered."""
+"""Bytes of a name worth remembering; of so many new ones at once; the others are scanned together."""
 
 
 class ScannerBuilder:
@@ -142,8 +142,8 @@ class Scanner:
         if not new:
             return mask & ~others
         if len(new) > MANY_NEW:
-            return (mask | self.scan_parts([(self._automaton, new)])) & ~others
-        for name in new:
+            mask |= self.scan_parts([(self._automaton, new[MANY_NEW:])])
+        for name in new[:MANY_NEW]:
             found = self.scan_parts([(self._automaton, [name])])
             mask |= found
             if len(name) <= MAX_NAME:
