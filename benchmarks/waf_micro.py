@@ -120,7 +120,7 @@ RESPONSE: Headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-
 
 
 def drive(waf: Waf, connection: ConnectionFacts, request: Prepared) -> Transaction:
-    """What the proxy does for one exchange whose response body is not inspected."""
+    """What the proxy does for one exchange whose response has no body to inspect."""
     method, target, headers, body = request
     transaction = waf.begin(connection)
     transaction.request_head(method, target, b"1.1", headers)
@@ -128,6 +128,7 @@ def drive(waf: Waf, connection: ConnectionFacts, request: Prepared) -> Transacti
         transaction.request_body(body)
     transaction.request_end()
     transaction.response_head(200, RESPONSE)
+    transaction.response_end()
     transaction.finish()
     return transaction
 

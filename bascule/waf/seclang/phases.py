@@ -45,6 +45,7 @@ class PhaseProgram:
         self.dead = folded.dead
         self.disturbing = {index for index in folded.dynamic if _disturbs(self.rules[index].rule, fixed)}
         self.lazy = {index for index in folded.dynamic if _is_lazy(self.rules[index].rule, index in self.disturbing)}
+        self._jumps = self._silent_jumps()
         self._candidates: dict[int, tuple[int, ...]] = {}
         self._merged: dict[tuple[int, ...], list[int]] = {}
 
@@ -53,11 +54,35 @@ class PhaseProgram:
         key = mask & self.relevant
         found = self._candidates.get(key)
         if found is None:
-            found = tuple(index for index, need in self.needs if need & key == need)
+            found = self._without_idle_jumps([index for index, need in self.needs if need & key == need])
             if len(self._candidates) >= MAX_REMEMBERED:
                 self._candidates.clear()
             self._candidates[key] = found
         return found
+
+    def _silent_jumps(self) -> dict[int, int]:
+        """Rules that do nothing but skip others, none of which are fixed: their places, and where they skip to."""
+        busy = [*self.always, *self.places]
+        found: dict[int, int] = {}
+        for index in self.folded.dynamic:
+            marker = _only_skips_to(self.rules[index].rule)
+            end = self.folded.marker_after(marker, index) if marker is not None else index
+            if end > index and not any(index < place < end for place in busy):
+                found[index] = end
+        return found
+
+    def _without_idle_jumps(self, candidates: list[int]) -> tuple[int, ...]:
+        """Leave out rules that would only skip what is no candidate.
+
+        CRS's 951100 matches nearly every response, to spare it rules that are not nominated anyway.
+        """
+        kept: list[int] = []
+        nearest = MISSING
+        for index in reversed(candidates):
+            if self._jumps.get(index, MISSING + 1) > nearest:
+                kept.append(index)
+                nearest = index
+        return tuple(reversed(kept))
 
     def merged(self, candidates: tuple[int, ...]) -> list[int]:
         """Candidates and fixed rules together, in order."""
@@ -90,6 +115,18 @@ def _disturbs(rule: Rule, fixed: list[Rule]) -> bool:
             elif action.name == "ctl" and action.argument.name.startswith("ruleremovetarget"):
                 touches_tx |= any(target.variable.source == TX for target in action.argument.value[1])
     return touches_tx or any(removals.covers(other) for other in fixed)
+
+
+def _only_skips_to(rule: Rule) -> str | None:
+    """The marker a rule skips to, if nothing else follows from a match; else None."""
+    head = rule.head.actions
+    if rule.log or rule.audit_log or head.skip or head.disruptive not in (None, "pass"):
+        return None
+    for link in rule.links:
+        actions = link.actions
+        if actions.setvars or actions.capture or actions.runtime or actions.sanitise or actions.severity is not None:
+            return None
+    return next((link.actions.skip_after for link in rule.links if link.actions.skip_after), None)
 
 
 def _is_lazy(rule: Rule, disturbs: bool) -> bool:

@@ -344,7 +344,8 @@ def rules(seed: int) -> str:
                 "tag:t",
             )
         )
-        actions = f"id:{number},phase:{phase},pass,log,t:none{',' + steps if steps else ''},{extra}"
+        log = "nolog" if extra.startswith("skipAfter") and choose.random() < 0.5 else "log"
+        actions = f"id:{number},phase:{phase},pass,{log},t:none{',' + steps if steps else ''},{extra}"
         chain = choose.random() < 0.3
         lines.append(f'SecRule {choose.choice(TARGETS)} {_operator(choose)} "{actions}{",chain" if chain else ""}"')
         if chain:
@@ -359,6 +360,20 @@ def rules(seed: int) -> str:
 def _operator(choose: random.Random) -> str:
     argument = choose.choice(("abc", "cat", "select", "etc/passwd", "GET", "1", "ping", "q"))
     return choose.choice(OPERATOR_LINES).format(argument)
+
+
+def test_a_silent_jump_over_nothing_is_not_evaluated_and_one_over_a_candidate_is() -> None:
+    firewall = waf(
+        'SecRuleEngine On\nSecRule ARGS "!@rx zzz" "id:1,phase:2,pass,nolog,t:none,skipAfter:END"\n'
+        'SecRule ARGS "@rx abc" "id:2,phase:2,pass,log,t:none"\nSecMarker END\n'
+        'SecRule ARGS "@rx abc" "id:3,phase:2,pass,log,t:none"\n'
+    )
+    idle, _ = send(firewall, Request(target=b"/?a=1"))
+    busy, _ = send(firewall, Request(target=b"/?a=abc"))
+    passed, _ = send(firewall, Request(target=b"/?a=abczzz"))
+    assert idle.matched_rules == []
+    assert busy.matched_rules == [1, 3]
+    assert passed.matched_rules == [2, 3]
 
 
 @pytest.mark.parametrize("seed", range(12))
