@@ -74,7 +74,7 @@ class Firewall:
             return None
         path = normalise(request.target.partition(b"?")[0], site.plan.path)
         head = _Head(request.method, request.target, request.headers)
-        return cast("_Route | None", site.route(cast("Any", head), path.route))
+        return cast("_Route | None", site.route_of(cast("Any", head), path))
 
 
 def _judge(waf: Waf, request: Recorded, large_body: str) -> Judgement:

@@ -67,8 +67,8 @@ class PathPolicy(Model):
 
     dot_segments: Literal["resolve", "reject"] = "resolve"
     """``.`` and ``..`` segments, also when percent-encoded; above the root is always refused."""
-    encoded_slash: Literal["reject", "keep", "decode"] = "reject"
-    """``%2F`` and ``%5C``: refuse, pass on as they are, or treat as a separator."""
+    encoded_slash: Literal["keep", "reject", "decode"] = "keep"
+    """``%2F`` and ``%5C``: pass on as data (400 if decoding would climb or change the route), refuse, or decode."""
     double_slash: Literal["merge", "keep", "reject"] = "merge"
     """``//`` inside a path: make it one slash, keep it, or refuse."""
     backslash: Literal["reject", "slash", "keep"] = "reject"

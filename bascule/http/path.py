@@ -28,10 +28,15 @@ _EMPTY_SEGMENT = re.compile(rb"/(?:;[^/]*)?(?=/)")
 
 
 class Path(NamedTuple):
-    """A path in normal form: `wire` goes to the server, `route` (no parameters) decides."""
+    """A path in normal form: `wire` goes to the server, `route` (no parameters) decides.
+
+    `decoded` is what a server that decodes kept slashes makes of it; empty if there are none. A path whose two
+    readings take different routes is not to be served (`SiteRuntime.route_of`).
+    """
 
     wire: bytes
     route: bytes
+    decoded: bytes = b""
 
 
 DEFAULT_POLICY = PathPolicy()
@@ -64,7 +69,19 @@ def normalise(path: bytes, policy: PathPolicy = DEFAULT_POLICY) -> Path:
             raise HttpError(400, causes.BAD_PATH, "double slash")
         wire = _EMPTY_SEGMENT.sub(b"", wire)
     wire = _dots(wire, policy)
-    return Path(wire, _PARAMETER.sub(b"", wire) if b";" in wire else wire)
+    route = _PARAMETER.sub(b"", wire) if b";" in wire else wire
+    return Path(wire, route, _decoded(route) if b"%2F" in route or b"%5C" in route else b"")
+
+
+def _decoded(route: bytes) -> bytes:
+    """Return the path as one reads it who takes encoded slashes for separators, merged.
+
+    Raises HttpError(400) where that reading has dot segments: it climbs, which data in a path has no need to.
+    """
+    decoded = route.replace(b"%2F", b"/").replace(b"%5C", b"/")
+    if any(segment in (b".", b"..") for segment in decoded.split(b"/")):
+        raise HttpError(400, causes.BAD_PATH, "dot segment beside an encoded slash")
+    return _EMPTY_SEGMENT.sub(b"", decoded)
 
 
 def _escapes(path: bytes, policy: PathPolicy) -> bytes:

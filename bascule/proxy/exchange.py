@@ -153,11 +153,13 @@ class Exchange:
             self.extra = site.strict_transport
         raw_path, mark, query = head.target.partition(b"?")
         if is_normal(raw_path):  # as nearly all are
-            path = place = raw_path
+            path = raw_path
+            route = site.only or site.route(head, path)
         else:
-            path, place = normalise(raw_path, site.plan.path)
+            normal = normalise(raw_path, site.plan.path)
+            path = normal.wire
+            route = site.only or site.route_of(head, normal)
         self.path = path
-        route = site.only or site.route(head, place)
         if route is None:
             raise HttpError(404, causes.NO_ROUTE)
         self.route = route

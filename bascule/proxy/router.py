@@ -13,7 +13,10 @@ from urllib.parse import parse_qsl
 from bascule.config.grammar import compile_pattern
 from bascule.config.plan import Plan, SitePlan
 from bascule.config.schema import Match
+from bascule.http.errors import HttpError
 from bascule.http.message import RequestHead
+from bascule.http.path import Path
+from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from bascule.proxy.route import RouteRuntime
@@ -49,6 +52,16 @@ class SiteRuntime:
         whole = len(plan.routes) == 1 and b"" in prefixes and only.condition is None
         self.only: RouteRuntime | None = only if whole else None
         """The route of every request, if there is but one."""
+
+    def route_of(self, head: RequestHead, path: Path) -> RouteRuntime | None:
+        """Return the route of a request, or None if there is none.
+
+        Raises HttpError(400) where a server that decodes slashes would be asked for what another route answers for.
+        """
+        route = self.route(head, path.route)
+        if path.decoded and self.route(head, path.decoded) is not route:
+            raise HttpError(400, causes.BAD_PATH, "encoded slash changes the route")
+        return route
 
     def route(self, head: RequestHead, where: bytes) -> RouteRuntime | None:
         """Return the route of a request for a path (in normal form, without parameters), or None if there is none."""
