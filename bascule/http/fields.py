@@ -92,6 +92,8 @@ RESPONSE_KINDS: dict[bytes, int] = {
     b"location": Kind.LOCATION,
     b"content-location": Kind.LOCATION,
     b"refresh": Kind.LOCATION,
+    b"link": Kind.LOCATION,
+    b"access-control-allow-origin": Kind.LOCATION,
     b"set-cookie": Kind.SET_COOKIE,
     b"date": Kind.DATE,
     b"via": Kind.VIA,

@@ -308,7 +308,7 @@ class Exchange:
             if not self.request_done:
                 self.peer.expect_body()
         if self.head.minor:
-            self.peer.write(wire.informational_head(head))
+            self.peer.write(wire.informational_head(self, head))
 
     def on_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
         """See OriginUser."""

@@ -6,13 +6,15 @@ Origin hiding is the first promise of a reverse proxy: redirects and cookies spe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bascule.config.grammar import compile_pattern
 from bascule.config.policies import CookieMap, Rewrite
 from bascule.upstream.pool import PoolState
+from bascule.upstream.server import ServerState
 
 _ABSOLUTE = re.compile(rb"(https?:)?//([^/?#\s\"';,]*)([^\s\"';]*)", re.IGNORECASE)
+_REFERENCE = re.compile(rb"<([^<>]*)>")
 _REFRESH = re.compile(rb"(\s*[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?[\"']?)(.*)", re.IGNORECASE | re.DOTALL)
 
 PathRewrite = Callable[[bytes], bytes]
@@ -39,7 +41,7 @@ def compile_rewrite(rewrite: Rewrite) -> PathRewrite | None:
 
 
 class Origins:
-    """Every way in which a URL could name a server behind the bridge; discovered servers are asked for as they are."""
+    """Every way in which a URL or cookie could name a server behind the bridge, also one discovered meanwhile."""
 
     __slots__ = ("_pools",)
 
@@ -48,21 +50,29 @@ class Origins:
 
     def __contains__(self, authority: bytes) -> bool:
         """Whether a lower-case authority names a server, with or without a default port."""
+        for server in self._servers():
+            address = server.origin.address
+            if authority in (str(address).lower().encode(), server.host_header.lower()):
+                return True
+            host = f"[{address.host}]" if ":" in address.host else address.host
+            if address.port in (80, 443) and authority == host.lower().encode():
+                return True
+        return False
+
+    def at(self, host: bytes) -> bool:
+        """Whether a server runs at a lower-case host name or address."""
+        return any(host == server.origin.address.host.lower().encode() for server in self._servers())
+
+    def _servers(self) -> Iterator[ServerState]:
+        """Yield the servers that have a host: not those at UNIX sockets."""
         for pool in self._pools:
             for server in pool.servers:
-                address = server.origin.address
-                if address.path:
-                    continue
-                if authority in (str(address).lower().encode(), server.host_header.lower()):
-                    return True
-                host = f"[{address.host}]" if ":" in address.host else address.host
-                if address.port in (80, 443) and authority == host.lower().encode():
-                    return True
-        return False
+                if not server.origin.address.path:
+                    yield server
 
 
 class PlaceMap:
-    """Rewrites the places that a server names: `Location`, `Content-Location`, `Refresh`."""
+    """Rewrites the places that a server names: in redirects, links, cross-origin grants and cookies."""
 
     __slots__ = ("_add", "_origins", "_strip")
 
@@ -89,6 +99,32 @@ class PlaceMap:
         if match is None:
             return value
         return match.group(1) + self.place(match.group(2), scheme, authority)
+
+    def links(self, value: bytes, scheme: bytes, authority: bytes) -> bytes:
+        """Return a `Link` value (RFC 8288: references in angle brackets) as the client may see it."""
+        return _REFERENCE.sub(lambda match: b"<%b>" % self.place(match.group(1), scheme, authority), value)
+
+    def grant(self, value: bytes, scheme: bytes, authority: bytes) -> bytes:
+        """Return an `Access-Control-Allow-Origin` value: an origin, which has no path that could be mapped."""
+        match = _ABSOLUTE.match(value)
+        if match is None or match.group(2).lower() not in self._origins:
+            return value
+        return scheme + b"://" + authority
+
+    def cookie(self, value: bytes, host: bytes) -> bytes:
+        """Return a `Set-Cookie` value without a Domain that names a server.
+
+        Browsers ignore a cookie whose domain does not match the host they asked (RFC 6265 5.3); one that does stays.
+        """
+        pair, *attributes = value.split(b";")
+        kept = [pair]
+        for attribute in attributes:
+            name, _, domain = attribute.partition(b"=")
+            bare = domain.strip().lower().lstrip(b".")
+            foreign = name.strip().lower() == b"domain" and bare != host and not host.endswith(b"." + bare)
+            if not (foreign and self._origins.at(bare)):
+                kept.append(attribute)
+        return b";".join(kept)
 
     def _path(self, path: bytes) -> bytes:
         """Undo the route's path rewrite."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bascule.http.fields import Field, Kind, list_tokens
 from bascule.http.h1.block import PASSED
 from bascule.http.message import RequestHead, ResponseHead
+from bascule.proxy.rewrite import PlaceMap
 
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
@@ -29,6 +30,13 @@ _KEPT_OPTIONS = frozenset(
     b"pragma range te upgrade user-agent vary x-forwarded-for x-forwarded-host x-forwarded-proto".split()
 )
 """Fields for all recipients: naming them in Connection does not remove them (RFC 9110 7.6.1)."""
+
+_PLACES = {
+    b"refresh": PlaceMap.refresh,
+    b"link": PlaceMap.links,
+    b"access-control-allow-origin": PlaceMap.grant,
+}
+"""How the places are written in fields that hold more, or less, than one URI reference."""
 
 IDENTITY, CHUNKED, UNTIL_CLOSE = range(3)
 """How a body is delimited towards the client."""
@@ -170,9 +178,10 @@ def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
                 lines.append(field[3])
         elif kind == _SET_COOKIE:
             lines.append(_cookie(exchange, field))
+            constant = constant and b"domain" not in field[1].lower()
         elif kind == _LOCATION:
             lines.append(_place(exchange, field))
-            constant = False
+            constant = constant and b"//" not in field[1]
         elif kind == _UNSAFE_NAME:
             lines.append(field[3])
         elif kind == _TRAILER:
@@ -183,9 +192,10 @@ def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
     return block.remember(route.index, joined) if constant else joined
 
 
-def informational_head(head: ResponseHead) -> bytes:
-    """Return a 1xx head: its end-to-end fields only."""
-    return b"".join((status_line(head.status, head.reason), head.block.plain, b"\r\n"))
+def informational_head(exchange: Exchange, head: ResponseHead) -> bytes:
+    """Return a 1xx head: its end-to-end fields only. The links of a 103 (RFC 8297) are why there is one."""
+    links = [_place(exchange, field) for field in head.block.asks if field[0] == b"link"]
+    return b"".join((status_line(head.status, head.reason), head.block.plain, *links, b"\r\n"))
 
 
 def switch_head(exchange: Exchange, head: ResponseHead) -> bytes:
@@ -205,11 +215,14 @@ def connection_line(request: RequestHead, close: bool) -> bytes:
 
 def _cookie(exchange: Exchange, field: Field) -> bytes:
     mapped = exchange.route.cookies
-    return field[3] if mapped is None else b"set-cookie: %b\r\n" % mapped(field[1])
+    value = field[1] if mapped is None else mapped(field[1])
+    if b"domain" in value.lower():
+        value = exchange.route.place.cookie(value, exchange.head.host)
+    return field[3] if value is field[1] else b"set-cookie: %b\r\n" % value
 
 
 def _place(exchange: Exchange, field: Field) -> bytes:
     place = exchange.route.place
-    change = place.refresh if field[0] == b"refresh" else place.place
-    value = change(field[1], exchange.scheme, exchange.head.authority)
+    change = _PLACES.get(field[0], PlaceMap.place)
+    value = change(place, field[1], exchange.scheme, exchange.head.authority)
     return b"%b: %b\r\n" % (field[0], value)

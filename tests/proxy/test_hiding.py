@@ -87,6 +87,40 @@ def test_refresh(origin: Origin, port: int) -> None:
     assert place(origin, port, "5", "Refresh") == "5"
 
 
+def test_links_and_grants(origin: Origin, port: int) -> None:
+    said = f'<http://{origin.address}/in/a>; rel=next, <https://else.test/b>; rel="x", </in/c>'
+    told = '<http://site.test/app/a>; rel=next, <https://else.test/b>; rel="x", </app/c>'
+    assert place(origin, port, said, "Link", "/app/") == told
+    grant = "Access-Control-Allow-Origin"
+    assert place(origin, port, f"http://{origin.address}", grant, "/app/") == "http://site.test"
+    assert place(origin, port, "https://else.test", grant) == "https://else.test"
+    assert place(origin, port, "*", grant) == "*"
+
+
+def test_early_hints_keep_their_links(origin: Origin, port: int) -> None:
+    origin.handler = always(f"HTTP/1.1 103 Early Hints\r\nLink: <//{origin.address}/a.css>\r\n\r\n".encode() + answer())
+    with connect(port) as wire:
+        wire.send(request("/", host="site.test"))
+        early = wire.head()
+        assert (early.status, early["link"]) == (103, "<http://site.test/a.css>")
+        assert wire.response().status == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("a=1; Domain={host}; Path=/", "a=1; Path=/"),
+        ("a=1; DOMAIN=.{host}", "a=1"),
+        ("a=1; Domain=site.test", "a=1; Domain=site.test"),
+        ("a=domain; Domain=other.test", "a=domain; Domain=other.test"),
+    ],
+)
+def test_a_cookie_names_no_server(origin: Origin, port: int, said: str, told: str) -> None:
+    said = said.format(host=origin.address.partition(":")[0])
+    origin.handler = always(answer(b"", "200 OK", f"Set-Cookie: {said}"))
+    assert get(port)["set-cookie"] == told
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [
@@ -115,8 +149,10 @@ def partial(wire: Wire, message: Message) -> bool:
 def telling(origin: Origin) -> list[Callable[[Wire, Message], bool | None]]:
     """Everything that a server could do to be named."""
     where = f"http://{origin.address}/"
-    names = ("Location", "Content-Location", "Refresh", "Server", "X-Powered-By", "Via", "Alt-Svc", "X-Generator")
+    names = ("Location", "Content-Location", "Refresh", "Server", "X-Powered-By", "Via", "Alt-Svc", "X-Generator",
+             "Access-Control-Allow-Origin")  # fmt: skip
     fields = [f"{name}: {'0; url=' if name == 'Refresh' else ''}{where}" for name in names]
+    fields += [f"Link: <{where}>; rel=next", f"Set-Cookie: a=1; Domain={origin.address.partition(':')[0]}"]
     trailer = "".join(f"{field}\r\n" for field in fields).encode()
     chunked = "\r\n".join(["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", *fields, "", ""]).encode()
     early = "\r\n".join(["HTTP/1.1 103 Early Hints", *fields, "", ""]).encode()
