@@ -72,8 +72,9 @@ def _connect(exchange: Exchange, connector: Connector) -> None:
             status = 504 if cause == causes.CONNECT_TIMEOUT else 502
             give_up(exchange, Outcome.CONNECT, status, cause)
 
-    exchange.peer.deadline = response_deadline(exchange)
-    preface = exchange.peer.proxy_preface(connector)
+    peer = exchange.peer
+    peer.deadline = response_deadline(exchange)
+    preface = connector.preface((peer.address.decode(), peer.port), peer.local)
     exchange.connecting = connector.connect(server, preface, exchange.route.connect_timeout, connected)
 
 

@@ -1,202 +1,50 @@
 """The way of one request: who asks, which route, may it pass, which server, back to the client, into the log.
 
-Start at `Exchange.begin`: the phases stand there in their order (docs/life-of-a-request.md draws them).
-The tries at servers are in attempts.py, the serialisation of heads in wire.py.
+Start at `Exchange.begin`: the phases stand there in their order (docs/life-of-a-request.md draws them). What they
+decide of the head is in admission.py, the tries at servers in attempts.py, the serialisation of heads in wire.py,
+what is known of the exchange in facts.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bascule.http.errors import HttpError
-from bascule.http.fields import Kind
 from bascule.http.h1.body import chunk, last_chunk
-from bascule.http.message import RequestHead, ResponseHead
-from bascule.http.path import is_normal, normalise
-from bascule.proxy import answers, attempts, messages, wire
+from bascule.http.message import ResponseHead
+from bascule.proxy import admission, answers, attempts, tunnel, wire
+from bascule.proxy.facts import NOTHING, Facts
 from bascule.proxy.inspection import Inspection
 from bascule.telemetry import causes
-from bascule.upstream.pool import Outcome, Ticket
+from bascule.upstream.pool import Outcome
 
 if TYPE_CHECKING:
     from bascule.http.fields import Field
-    from bascule.proxy.app import ProxyApp
-    from bascule.proxy.client import ClientConnection
-    from bascule.proxy.messages import Messages
-    from bascule.proxy.route import RouteRuntime
-    from bascule.proxy.router import SiteRuntime
-    from bascule.upstream.connection import OriginConnection
-    from bascule.upstream.server import ServerState
 
 PENDING_LIMIT = 65536
 """Request body bytes held while no server takes them; then the client is asked to wait."""
 JOINED = 16384
 """Content up to this size is copied to go out with the head in one piece; more costs less in a piece of its own."""
-_NOTHING: list[Any] = []
-"""Stands in where nothing can come; never appended to."""
-_UNKNOWN: Any = None
 _OK, _ERROR_STATUS = Outcome.OK, Outcome.ERROR_STATUS  # asking an Enum for a member takes four times as long
 
 
-class Exchange:
+class Exchange(Facts):
     """One request and its response."""
 
-    __slots__ = (
-        "app",
-        "bytes_in",
-        "bytes_out",
-        "cause",
-        "charged",
-        "close",
-        "connecting",
-        "continued",
-        "extra",
-        "finished",
-        "framing",
-        "head",
-        "inspection",
-        "kept",
-        "messages",
-        "method",
-        "origin",
-        "parts",
-        "path",
-        "peer",
-        "ref",
-        "replayable",
-        "request_chunked",
-        "request_done",
-        "request_trailers",
-        "responding",
-        "route",
-        "scheme",
-        "server",
-        "site",
-        "started",
-        "status",
-        "target",
-        "ticket",
-        "tried",
-        "tries",
-        "upgrading",
-        "wait",
-    )
-
-    def __init__(self, peer: ClientConnection, head: RequestHead) -> None:
-        self.app: ProxyApp = peer.app
-        self.peer = peer
-        self.head = head
-        self.method = head.method
-        self.started = perf_counter()
-        self.scheme = peer.scheme
-        self.target = head.target
-        self.path = b""
-        self.request_chunked = head.chunked
-        self.request_done = done = not head.chunked and head.length <= 0
-        self.request_trailers: list[Field] = _NOTHING
-        self.parts: list[bytes] = _NOTHING if done else []
-        self.kept = 0
-        self.replayable = True
-        self.continued = False
-        self.upgrading = False
-        self.origin: OriginConnection | None = None
-        self.connecting: asyncio.Task[None] | None = None
-        self.ticket: Ticket | None = None
-        self.tried: tuple[ServerState, ...] = ()
-        self.tries = 0
-        self.charged = False
-        """Whether the pool counts this request as in progress at `server`."""
-        self.responding = False
-        self.framing = wire.IDENTITY
-        self.close = False
-        self.route: RouteRuntime = _UNKNOWN  # until found; then never None again
-        self.site: SiteRuntime = _UNKNOWN
-        self.server: ServerState = _UNKNOWN
-        self.extra = b""
-        self.status = 0
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.wait = 0.0
-        self.cause = ""
-        self.ref = ""
-        self.inspection: Inspection | None = None
-        self.messages: Messages | None = None
-        self.finished = False
+    __slots__ = ()
 
     # The phases ------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Decide what becomes of the request whose head is complete."""
         try:
-            self._identify()
-            self._find_route()
-            if self._admit() and self._inspect():
+            admission.identify(self)
+            admission.find_route(self)
+            if admission.admit(self) and self._inspect():
                 attempts.start(self)
         except HttpError as error:
             self.answer(error.status, error.cause)
-
-    def _identify(self) -> None:
-        """Who asks: the peer, or whom a trusted hop names."""
-        if self.peer.trusted:
-            self.scheme = self.peer.identify(self.head)
-
-    def _find_route(self) -> None:
-        """Host and path in normal form decide the route; the same form goes to the server."""
-        head = self.head
-        site = self.app.router.site(head.host)
-        if site is None:
-            raise HttpError(421, causes.NO_SITE)
-        self.site = site
-        if site.strict_transport and self.scheme == b"https":
-            self.extra = site.strict_transport
-        raw_path, mark, query = head.target.partition(b"?")
-        if is_normal(raw_path):  # as nearly all are
-            path = raw_path
-            route = site.only or site.route(head, path)
-        else:
-            normal = normalise(raw_path, site.plan.path)
-            path = normal.wire
-            route = site.only or site.route_of(head, normal)
-        self.path = path
-        if route is None:
-            raise HttpError(404, causes.NO_ROUTE)
-        self.route = route
-        self.peer.times = route.times
-        target = path if route.rewrite is None else route.rewrite(path)
-        if target is not raw_path:
-            self.target = target + mark + query
-
-    def _admit(self) -> bool:
-        """What Bascule answers itself, and what it refuses; True lets the request on to a server."""
-        head, route, site = self.head, self.route, self.site
-        if not (route.guarded or head.block.upgrade or self.app.maintenance or head.method == b"CONNECT"):
-            return True
-        if site.secure_redirect and self.scheme == b"http":
-            answers.redirect(self, b"https://%b%b" % (head.host, self.uri), 308, causes.HTTPS_REDIRECT)
-            return False
-        if (tls := site.plan.tls) is not None and tls.client_auth is not None:
-            self.peer.check_certificate(site, self)
-        if (route.maintenance is not None or self.app.maintenance) and answers.maintenance(self):
-            return False
-        if route.own_limits:
-            answers.check_limits(self)
-        if route.underscore == "reject" and any(field[2] == Kind.UNSAFE_NAME for field in head.block.asks):
-            raise HttpError(400, causes.UNDERSCORE_FIELD)
-        if head.method == b"CONNECT":
-            raise HttpError(405, causes.METHOD_NOT_ALLOWED)
-        if route.body_limit and head.length > route.body_limit:
-            raise HttpError(413, causes.BODY_TOO_LARGE)
-        if route.pool is None:
-            answers.fixed(self)
-            return False
-        block = head.block
-        if block.upgrade:
-            offered = block.upgrade.lower().partition(b"/")[0]
-            allowed = offered in route.upgrades or b"*" in route.upgrades
-            self.upgrading = allowed and b"upgrade" in block.options and head.minor == 1
-        return True
 
     def _inspect(self) -> bool:
         """The firewall, where the route has one. False: it refused, or awaits the body."""
@@ -360,7 +208,7 @@ class Exchange:
         if content:
             content = chunk(content)
         if complete:
-            content += last_chunk(self.origin.trailers if self.origin is not None else _NOTHING)
+            content += last_chunk(self.origin.trailers if self.origin is not None else NOTHING)
         return content
 
     def on_content(self, content: bytes, complete: bool) -> None:
@@ -383,36 +231,16 @@ class Exchange:
         self.finish(_ERROR_STATUS if 502 <= self.status <= 504 else _OK, "", self.status)
 
     def on_switch(self, head: ResponseHead, rest: bytes) -> None:
-        """See OriginUser: 101 answers only a request that asked for it."""
-        if not self.upgrading or not messages.begin(self, head):
-            self.on_origin_fault(causes.ORIGIN_PROTOCOL_ERROR)
-            return
-        self.wait = perf_counter() - self.started
-        self.status = 101
-        self.responding = True
-        self.close = True
-        peer = self.peer
-        peer.write(wire.switch_head(self, head))
-        if rest:
-            self.on_tunnel_data(rest)
-        peer.deadline = self.app.now + self.route.times.response_idle
-        peer.begin_tunnel()
+        """See OriginUser."""
+        tunnel.begin(self, head, rest)
 
     def on_tunnel_data(self, data: bytes) -> None:
         """See OriginUser."""
-        self.bytes_out += len(data)
-        peer = self.peer
-        if self.messages is None:
-            peer.write(data)
-        elif not self.messages.from_server(data):
-            return
-        if not peer.blocked:
-            peer.deadline = self.app.now + self.route.times.response_idle
+        tunnel.from_server(self, data)
 
     def on_tunnel_eof(self) -> None:
         """See OriginUser."""
-        if self.peer.end_writing():
-            self.finish(Outcome.OK, "", 101)
+        tunnel.server_ended(self)
 
     def on_origin_fault(self, cause: str) -> None:
         """See OriginUser."""
@@ -485,89 +313,3 @@ class Exchange:
         if self.charged and (pool := self.route.pool) is not None:
             self.charged = False
             pool.release(self.server, Outcome.CLIENT_ABORT if outcome is None else outcome, self.wait)
-
-    def record(self) -> None:
-        """Hand the facts to the log and the metrics."""
-        head = self.head
-        peer = self.peer
-        duration = perf_counter() - self.started
-        app = self.app
-        app.record(
-            (
-                app.epoch + self.started,
-                peer.address,
-                peer.port,
-                self.route.plan if self.route is not None else None,
-                head.method,
-                head.authority,
-                head.target,
-                b"HTTP/1.1" if head.minor else b"HTTP/1.0",
-                self.status,
-                self.bytes_in,
-                self.bytes_out,
-                duration,
-                self.wait,
-                self.server.name if self.tries else "",
-                self.tries,
-                self.cause,
-                self.ref,
-                head.block.user_agent,
-                head.referer,
-                peer.tls_version,
-                "",
-            )
-        )
-
-    # RequestFacts of upstream/pool.py ----------------------------------------------------------------
-
-    @property
-    def client(self) -> bytes:
-        """The client's textual address."""
-        return self.peer.address
-
-    def header(self, name: bytes) -> bytes | None:
-        """Return the first value of a field, or None."""
-        for field in self.head.fields:
-            if field[0] == name:
-                return field[1]
-        return None
-
-    def cookie(self, name: bytes) -> bytes | None:
-        """Return the value of a cookie, or None (RFC 6265 5.4, lenient on spaces)."""
-        for value in self.head.values(b"cookie"):
-            for pair in value.split(b";"):
-                key, separator, content = pair.strip().partition(b"=")
-                if separator and key == name:
-                    return content
-        return None
-
-    @property
-    def uri(self) -> bytes:
-        """Normal path and the query as sent, before any rewrite."""
-        _, mark, query = self.head.target.partition(b"?")
-        return self.path + mark + query
-
-    def facts(self) -> dict[bytes, bytes]:
-        """Return what header templates may name."""
-        return {
-            b"{client_address}": self.peer.address,
-            b"{host}": self.head.host,
-            b"{scheme}": self.scheme,
-            b"{request_id}": self.reference().encode(),
-            b"{path}": self.path,
-        }
-
-    @property
-    def started_at(self) -> float:
-        """When the head was complete, in seconds of the epoch."""
-        return self.app.epoch + self.started
-
-    def age(self) -> float:
-        """Return the seconds since the head was complete."""
-        return perf_counter() - self.started
-
-    def reference(self) -> str:
-        """Return the reference id of this exchange, made on first use."""
-        if not self.ref:
-            self.ref = self.app.new_ref()
-        return self.ref

@@ -9,8 +9,8 @@ from bascule.http.forwarded import ClientInfo, forwarding_lines
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
-    from bascule.proxy.client import ClientConnection
     from bascule.proxy.exchange import Exchange
+    from bascule.proxy.peer import Peer
     from bascule.proxy.router import SiteRuntime
 
 
@@ -20,7 +20,7 @@ def fixed_lines(address: bytes, scheme: bytes) -> bytes:
     return lines + b"X-Forwarded-Host: "
 
 
-def lines(connection: ClientConnection, exchange: Exchange) -> bytes:
+def lines(connection: Peer, exchange: Exchange) -> bytes:
     """Return all lines about the client for one request."""
     written = exchange.route.forwarded
     authority = exchange.head.authority
@@ -37,7 +37,7 @@ def lines(connection: ClientConnection, exchange: Exchange) -> bytes:
     return told
 
 
-def check_certificate(connection: ClientConnection, site: SiteRuntime) -> None:
+def check_certificate(connection: Peer, site: SiteRuntime) -> None:
     """Let in only whom the site's client certificates allow.
 
     The handshake asked for a certificate by SNI; a request for this site on a connection made for another name

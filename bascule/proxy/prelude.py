@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.proxy_protocol import ProxyProtocolError, parse
-from bascule.proxy.client import WRITE_HIGH, Address, ClientConnection, peer_of
+from bascule.proxy.client import WRITE_HIGH, ClientConnection
+from bascule.proxy.peer import Address, peer_of
 from bascule.telemetry import causes
 from bascule.tls.filter import TlsError
 from bascule.tls.server import ListenerContexts

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bascule.http.fields import Field, Kind, list_tokens
 from bascule.http.h1.block import PASSED
 from bascule.http.message import RequestHead, ResponseHead
+from bascule.proxy import forwarding
 from bascule.proxy.rewrite import PlaceMap
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def request_head(exchange: Exchange) -> bytes:
             lines,
             _passed(head) if block.options else head.passed,
             _request_framing(exchange, head) if head.length >= 0 or head.chunked or block.expect else b"",
-            peer.fixed_lines if usual else peer.forwarded_lines(exchange),
+            peer.fixed_lines if usual else forwarding.lines(peer, exchange),
             authority if usual else b"",
             b"\r\n" if usual else b"",
             route.request_tail,

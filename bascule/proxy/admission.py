@@ -1,0 +1,81 @@
+"""The decisions on a request's head, in their order: who asks, which route, may it pass.
+
+Exchange.begin calls them one after the other. Each raises HttpError for what is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bascule.http.errors import HttpError
+from bascule.http.fields import Kind
+from bascule.http.path import is_normal, normalise
+from bascule.proxy import answers, forwarding
+from bascule.telemetry import causes
+
+if TYPE_CHECKING:
+    from bascule.proxy.exchange import Exchange
+
+
+def identify(exchange: Exchange) -> None:
+    """Who asks: the peer, or whom a trusted hop names."""
+    if exchange.peer.trusted:
+        exchange.scheme = exchange.peer.identify(exchange.head)
+
+
+def find_route(exchange: Exchange) -> None:
+    """Host and path in normal form decide the route; the same form goes to the server."""
+    head = exchange.head
+    site = exchange.app.router.site(head.host)
+    if site is None:
+        raise HttpError(421, causes.NO_SITE)
+    exchange.site = site
+    if site.strict_transport and exchange.scheme == b"https":
+        exchange.extra = site.strict_transport
+    raw_path, mark, query = head.target.partition(b"?")
+    if is_normal(raw_path):  # as nearly all are
+        path = raw_path
+        route = site.only or site.route(head, path)
+    else:
+        normal = normalise(raw_path, site.plan.path)
+        path = normal.wire
+        route = site.only or site.route_of(head, normal)
+    exchange.path = path
+    if route is None:
+        raise HttpError(404, causes.NO_ROUTE)
+    exchange.route = route
+    exchange.peer.times = route.times
+    target = path if route.rewrite is None else route.rewrite(path)
+    if target is not raw_path:
+        exchange.target = target + mark + query
+
+
+def admit(exchange: Exchange) -> bool:
+    """What Bascule answers itself, and what it refuses; True lets the request on to a server."""
+    head, route, site = exchange.head, exchange.route, exchange.site
+    if not (route.guarded or head.block.upgrade or exchange.app.maintenance or head.method == b"CONNECT"):
+        return True
+    if site.secure_redirect and exchange.scheme == b"http":
+        answers.redirect(exchange, b"https://%b%b" % (head.host, exchange.uri), 308, causes.HTTPS_REDIRECT)
+        return False
+    if (tls := site.plan.tls) is not None and tls.client_auth is not None:
+        forwarding.check_certificate(exchange.peer, site)
+    if (route.maintenance is not None or exchange.app.maintenance) and answers.maintenance(exchange):
+        return False
+    if route.own_limits:
+        answers.check_limits(exchange)
+    if route.underscore == "reject" and any(field[2] == Kind.UNSAFE_NAME for field in head.block.asks):
+        raise HttpError(400, causes.UNDERSCORE_FIELD)
+    if head.method == b"CONNECT":
+        raise HttpError(405, causes.METHOD_NOT_ALLOWED)
+    if route.body_limit and head.length > route.body_limit:
+        raise HttpError(413, causes.BODY_TOO_LARGE)
+    if route.pool is None:
+        answers.fixed(exchange)
+        return False
+    block = head.block
+    if block.upgrade:
+        offered = block.upgrade.lower().partition(b"/")[0]
+        allowed = offered in route.upgrades or b"*" in route.upgrades
+        exchange.upgrading = allowed and b"upgrade" in block.options and head.minor == 1
+    return True

@@ -1,0 +1,196 @@
+"""What is known of one request and its response: kept here, asked by balancers, header templates and the log."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from bascule.http.message import RequestHead
+from bascule.proxy import wire
+
+if TYPE_CHECKING:
+    from bascule.http.fields import Field
+    from bascule.proxy.app import ProxyApp
+    from bascule.proxy.client import ClientConnection
+    from bascule.proxy.inspection import Inspection
+    from bascule.proxy.messages import Messages
+    from bascule.proxy.route import RouteRuntime
+    from bascule.proxy.router import SiteRuntime
+    from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.pool import Ticket
+    from bascule.upstream.server import ServerState
+
+NOTHING: list[Any] = []
+"""Stands in where nothing can come; never appended to."""
+_UNKNOWN: Any = None
+
+
+class Facts:
+    """The state of an exchange. See RequestFacts of upstream/pool.py for what a balancer may ask."""
+
+    __slots__ = (
+        "app",
+        "bytes_in",
+        "bytes_out",
+        "cause",
+        "charged",
+        "close",
+        "connecting",
+        "continued",
+        "extra",
+        "finished",
+        "framing",
+        "head",
+        "inspection",
+        "kept",
+        "messages",
+        "method",
+        "origin",
+        "parts",
+        "path",
+        "peer",
+        "ref",
+        "replayable",
+        "request_chunked",
+        "request_done",
+        "request_trailers",
+        "responding",
+        "route",
+        "scheme",
+        "server",
+        "site",
+        "started",
+        "status",
+        "target",
+        "ticket",
+        "tried",
+        "tries",
+        "upgrading",
+        "wait",
+    )
+
+    def __init__(self, peer: ClientConnection, head: RequestHead) -> None:
+        self.app: ProxyApp = peer.app
+        self.peer = peer
+        self.head = head
+        self.method = head.method
+        self.started = perf_counter()
+        self.scheme = peer.scheme
+        self.target = head.target
+        self.path = b""
+        self.request_chunked = head.chunked
+        self.request_done = done = not head.chunked and head.length <= 0
+        self.request_trailers: list[Field] = NOTHING
+        self.parts: list[bytes] = NOTHING if done else []
+        self.kept = 0
+        self.replayable = True
+        self.continued = False
+        self.upgrading = False
+        self.origin: OriginConnection | None = None
+        self.connecting: asyncio.Task[None] | None = None
+        self.ticket: Ticket | None = None
+        self.tried: tuple[ServerState, ...] = ()
+        self.tries = 0
+        self.charged = False
+        """Whether the pool counts this request as in progress at `server`."""
+        self.responding = False
+        self.framing = wire.IDENTITY
+        self.close = False
+        self.route: RouteRuntime = _UNKNOWN  # until found; then never None again
+        self.site: SiteRuntime = _UNKNOWN
+        self.server: ServerState = _UNKNOWN
+        self.extra = b""
+        self.status = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.wait = 0.0
+        self.cause = ""
+        self.ref = ""
+        self.inspection: Inspection | None = None
+        self.messages: Messages | None = None
+        self.finished = False
+
+    @property
+    def client(self) -> bytes:
+        """The client's textual address."""
+        return self.peer.address
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of a field, or None."""
+        for field in self.head.fields:
+            if field[0] == name:
+                return field[1]
+        return None
+
+    def cookie(self, name: bytes) -> bytes | None:
+        """Return the value of a cookie, or None (RFC 6265 5.4, lenient on spaces)."""
+        for value in self.head.values(b"cookie"):
+            for pair in value.split(b";"):
+                key, separator, content = pair.strip().partition(b"=")
+                if separator and key == name:
+                    return content
+        return None
+
+    @property
+    def uri(self) -> bytes:
+        """Normal path and the query as sent, before any rewrite."""
+        _, mark, query = self.head.target.partition(b"?")
+        return self.path + mark + query
+
+    def facts(self) -> dict[bytes, bytes]:
+        """Return what header templates may name."""
+        return {
+            b"{client_address}": self.peer.address,
+            b"{host}": self.head.host,
+            b"{scheme}": self.scheme,
+            b"{request_id}": self.reference().encode(),
+            b"{path}": self.path,
+        }
+
+    @property
+    def started_at(self) -> float:
+        """When the head was complete, in seconds of the epoch."""
+        return self.app.epoch + self.started
+
+    def age(self) -> float:
+        """Return the seconds since the head was complete."""
+        return perf_counter() - self.started
+
+    def reference(self) -> str:
+        """Return the reference id of this exchange, made on first use."""
+        if not self.ref:
+            self.ref = self.app.new_ref()
+        return self.ref
+
+    def record(self) -> None:
+        """Hand the facts to the log and the metrics."""
+        head = self.head
+        peer = self.peer
+        duration = perf_counter() - self.started
+        app = self.app
+        app.record(
+            (
+                app.epoch + self.started,
+                peer.address,
+                peer.port,
+                self.route.plan if self.route is not None else None,
+                head.method,
+                head.authority,
+                head.target,
+                b"HTTP/1.1" if head.minor else b"HTTP/1.0",
+                self.status,
+                self.bytes_in,
+                self.bytes_out,
+                duration,
+                self.wait,
+                self.server.name if self.tries else "",
+                self.tries,
+                self.cause,
+                self.ref,
+                head.block.user_agent,
+                head.referer,
+                peer.tls_version,
+                "",
+            )
+        )

@@ -1,0 +1,116 @@
+"""Who is at the other end of a client's connection, and what is needed of the transport to it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from bascule.http.forwarded import ClientInfo, client_address
+from bascule.http.message import RequestHead
+from bascule.proxy import forwarding
+
+if TYPE_CHECKING:
+    from bascule.proxy.app import ProxyApp
+    from bascule.tls.filter import TlsFilter
+
+Address = tuple[str, int]
+
+
+class ClientTransport(Protocol):
+    """What a connection needs of its transport; TLS offers the same over ciphertext."""
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+
+    def write_eof(self) -> None:
+        """End the sending direction."""
+
+    def close(self) -> None:
+        """Close after what was written is sent."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes not yet taken by the kernel."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """See asyncio.BaseTransport."""
+
+
+class Peer(asyncio.Protocol):
+    """The client: its address and port, the scheme it used, and whom it speaks for if it is a trusted proxy."""
+
+    __slots__ = (
+        "_local",
+        "address",
+        "app",
+        "fixed_lines",
+        "info",
+        "peer_address",
+        "port",
+        "scheme",
+        "tls",
+        "tls_version",
+        "transport",
+        "trusted",
+    )
+
+    def __init__(self, app: ProxyApp, tls: TlsFilter | None) -> None:
+        self.app = app
+        self.tls = tls
+        self.scheme = b"https" if tls is not None else b"http"
+        self.tls_version = ""
+        self.transport: ClientTransport = cast("ClientTransport", None)
+        self.address = b""
+        self.port = 0
+        self.peer_address = b""
+        self._local: Address | None = None
+        self.trusted = False
+        self.info: ClientInfo | None = None
+        self.fixed_lines = b""
+
+    def introduce(self, peer: Address, local: Address | None) -> None:
+        """Say who called, and whom if that is not what the socket says (PROXY header)."""
+        self.peer_address = self.address = peer[0].encode()
+        self.port = peer[1]
+        self._local = local
+        trusted = self.app.trusted
+        self.trusted = bool(trusted) and self.address in trusted
+        self.fixed_lines = forwarding.fixed_lines(self.address, self.scheme)
+
+    @property
+    def local(self) -> Address:
+        """The address that the client called; asked for only when needed, for it costs a system call."""
+        if self._local is None:
+            self._local = _address(self.transport.get_extra_info("sockname"))
+        return self._local
+
+    def identify(self, head: RequestHead) -> bytes:
+        """Learn from a trusted hop who the client is; return the scheme it used."""
+        self.info = info = client_address(
+            self.peer_address, head.block.fields, self.app.trusted, self.app.plan.config.trusted_field
+        )
+        self.address = info.address
+        return info.proto or self.scheme
+
+
+def peer_of(transport: asyncio.BaseTransport) -> Address:
+    """Return the address of a connection's other end."""
+    return _address(transport.get_extra_info("peername"))
+
+
+def _address(name: tuple[Any, ...] | str | bytes | None) -> Address:
+    """Return host and port of a socket's name; of a UNIX socket, which is named by a path, those of this machine."""
+    if not isinstance(name, tuple):
+        return ("", 0) if name is None else ("127.0.0.1", 0)
+    host: str = name[0]
+    if host.startswith("::ffff:") and "." in host:  # an IPv4 client of a dual-stack socket is an IPv4 client
+        host = host.removeprefix("::ffff:")
+    return host, name[1]
