@@ -16,6 +16,7 @@ from rich.tree import Tree
 from bascule.config.errors import MAX_SHOWN, ConfigError, Problem
 from bascule.config.loader import load
 from bascule.config.view import problem_data, view
+from bascule.proxy.firewall import answers_fault
 
 
 def check(
@@ -25,6 +26,8 @@ def check(
     """Check a configuration and print what would run. Exit status 0 if it is good, 1 if not."""
     try:
         plan = load(file)
+        if fault := answers_fault(plan):
+            raise ConfigError([Problem(fault, file=str(file))])
     except ConfigError as error:
         if as_json:
             _print_json({"ok": False, "errors": [problem_data(problem) for problem in error.problems]})

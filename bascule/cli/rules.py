@@ -12,11 +12,14 @@ from rich.console import Console
 from bascule.cli import rules_install
 from bascule.cli.app import cache_dir
 from bascule.cli.event_source import fail
+from bascule.cli.rules_list import list_rules, shipped
 from bascule.waf.engine import Waf, WafLoadError, WafSettings, load_rules
+from bascule.waf.filters.table import CONFIGURED, ENABLE
 from bascule.waf.seclang.model import Rule, RuleSet
 from bascule.waf.seclang.words import tell
 
-app = typer.Typer(help="Check, explain and install the firewall's rules.", no_args_is_help=True)
+app = typer.Typer(help="List, check, explain and install the firewall's rules.", no_args_is_help=True)
+app.command("list")(list_rules)
 
 Folder = Annotated[Path, typer.Argument(help="A CRS folder, a folder of .conf files, or one file.")]
 Paranoia = Annotated[int, typer.Option(min=1, max=4, help="Paranoia level of the Core Rule Set.")]
@@ -85,12 +88,16 @@ def _compiled(console: Console, waf: Waf, paranoia: int) -> None:
 def explain(
     rule_id: Annotated[int, typer.Argument(help="The rule's id.")],
     place: Annotated[
-        Path, typer.Option("--rules", "--crs", help="A CRS folder, a folder of .conf files, or one file.")
-    ],
+        Path | None,
+        typer.Option("--rules", "--crs", help="A CRS folder, a folder of .conf files, one file; or Bascule's own."),
+    ] = None,
     paranoia: Paranoia = 4,
 ) -> None:
     """Tell a rule in words, with its compiled form."""
     console = Console(highlight=False, soft_wrap=True)
+    if place is None:
+        _explain_shipped(console, rule_id)
+        return
     try:
         waf = Waf.load(settings_for(place, paranoia), cache_dir(""))
     except WafLoadError as error:
@@ -106,6 +113,27 @@ def explain(
     console.print("Compiled:", style="bold")
     for line in _compiled_form(waf, rule):
         console.print(f"  {line}", markup=False)
+
+
+def _explain_shipped(console: Console, rule_id: int) -> None:
+    row = next((row for row in shipped() if row["id"] == rule_id), None)
+    if row is None:
+        fail(f"Bascule brings no rule {rule_id}; one of a rule set is explained with --rules PLACE")
+    console.print(f"Rule {rule_id}  {row['title']}: {row['name']}", style="bold", markup=False)
+    console.print(f"The request {row['says']}.", markup=False)
+    console.print(f"risk {row['risk']}, answered with {row['answer']} unless waf.answers says otherwise", markup=False)
+    cwe = ", ".join(f"CWE-{number}" for number in row["cwe"])
+    console.print(f"OWASP 2021 {row['owasp_2021']}; 2025 {row['owasp_2025']}; {cwe}", markup=False)
+    if "facts" in row:
+        measured = row["measured"]
+        console.print(f"{row['points']} points where a value shows: {', '.join(row['facts'])}", markup=False)
+        attacks, browsers = measured["attacks"], measured["browsers"]
+        console.print(f"measured: fires in {attacks} % of attacks, in {browsers} % of harmless requests")
+    else:
+        when = {CONFIGURED: "runs once configured", ENABLE: "on where waf.filters.enable names it"}.get(
+            row["preset"], f"on from the preset {row['preset']}"
+        )
+        console.print(f"{when}: see waf.filters", markup=False)
 
 
 def _compiled_form(waf: Waf, rule: Rule) -> list[str]:

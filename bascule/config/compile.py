@@ -10,6 +10,7 @@ import pwd
 from collections.abc import Iterable
 from pathlib import Path
 
+from bascule.config.check_filters import check_answers, check_filters
 from bascule.config.check_policies import check_policies, check_timeouts, check_waf
 from bascule.config.check_pools import MIN_SECRET, check_pool
 from bascule.config.check_sites import check_hosts, check_route, check_site, split_path
@@ -78,7 +79,7 @@ class _Compiler:
     def check_top(self) -> None:
         """Check everything but the sites."""
         config, findings = self._config, self._findings
-        check_policies(findings, (), config)
+        self._check_stated((), config)
         check_timeouts(findings, (), config.timeouts)
         for name, pool in config.pools.items():
             if not pool.servers and pool.discover is None:
@@ -102,7 +103,7 @@ class _Compiler:
     def _site(self, name: str, site: Site, top: Policies) -> SitePlan:
         path: KeyPath = ("sites", name)
         hosts = tuple(dict.fromkeys(host.lower() for host in (name, *site.aliases)))
-        check_policies(self._findings, path, site)
+        self._check_stated(path, site)
         check_site(self._findings, path, site, hosts)
         policies = top.below(site)
         if site.timeouts is not None:
@@ -118,7 +119,7 @@ class _Compiler:
     def _route(
         self, path: KeyPath, label: str, site_name: str, written: str, route: Route, site: Site, above: Policies
     ) -> RoutePlan:
-        check_policies(self._findings, path, route)
+        self._check_stated(path, route)
         check_route(self._findings, path, route, self._config.pools)
         policies = above.below(route)
         if route.timeouts is not None:
@@ -147,6 +148,13 @@ class _Compiler:
             upgrades=route.upgrades,
             log=route.log,
         )
+
+    def _check_stated(self, path: KeyPath, level: Config | Site | Route) -> None:
+        """Check what one level states of policies and the firewall."""
+        check_policies(self._findings, path, level)
+        if level.waf is not None:
+            check_filters(self._findings, (*path, "waf", "filters"), level.waf.filters)
+            check_answers(self._findings, (*path, "waf", "answers"), level.waf.answers)
 
     def _check_waf(self, path: KeyPath, route: Route, site: Site, policies: Policies) -> None:
         """Check the firewall of a route once, at the lowest level that says anything of it."""

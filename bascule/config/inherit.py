@@ -1,6 +1,6 @@
 """Inheritance: what global settings, a site and a route say together.
 
-A lower level overrides the keys it states. Header operations, error pages and exclusions add up.
+A lower level overrides the keys it states. Header operations, error pages, exclusions and answers add up.
 """
 
 from __future__ import annotations
@@ -79,7 +79,11 @@ def _merge_waf(parent: WafConfig, child: WafConfig | None) -> WafConfig:
     if child is None:
         return parent
     exclusions = (*parent.exclusions, *_current(child).exclusions)
-    return overlay(parent, child).model_copy(update={"exclusions": exclusions})
+    patterns = (*parent.filters.patterns, *child.filters.patterns)
+    filters = overlay(parent.filters, child.filters).model_copy(update={"patterns": patterns})
+    answers = {**parent.answers, **child.answers}
+    update = {"exclusions": exclusions, "filters": filters, "answers": answers}
+    return overlay(parent, child).model_copy(update=update)
 
 
 def _current(waf: WafConfig) -> WafConfig:

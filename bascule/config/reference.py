@@ -44,8 +44,8 @@ or a file never appears in messages or listings. Inside `{ }` and `[ ]` YAML wan
 
 **Inheritance.** `timeouts`, `limits`, `headers`, `errors` and `waf` hold for all sites when they stand at the top
 level; they, and `cookies` and `maintenance`, can stand at a site and at a route. A lower level overrides what it says.
-`headers.request` and `headers.response` add up name by name, `errors.pages` status by status, and `waf.exclusions` one
-after the other.
+`headers.request` and `headers.response` add up name by name, `errors.pages` status by status, `waf.answers` rule by
+rule, and `waf.exclusions` and `waf.filters.patterns` one after the other.
 """
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, WithJsonSchema, model_validator
 
 from bascule.config.base import Model
+from bascule.config.filters import Answer, WafFilters
 from bascule.config.types import Digits, FileField, PositiveDuration, Size
 
 RuleName = Annotated[
@@ -56,6 +57,12 @@ class WafConfig(Model):
     """Further SecLang files (``.conf``), read after the Core Rule Set in this order. They run with ``logic`` too."""
     exclusions: tuple[WafExclusion, ...] = ()
     """Exceptions. A route has those of its site as well as its own."""
+    filters: WafFilters = WafFilters()
+    """What named rules hold requests to. A lower level overrides the keys it states, but for `patterns`, which add
+    up."""
+    answers: dict[Annotated[str, Digits], Answer] = Field(default_factory=dict)
+    """From a rule (id or name) or family of rules to how it is answered; what is not named here is refused with 403. A
+    rule's own answer wins over its family's. A route has those of its site as well as its own."""
     body_limit: Annotated[Size, Field(ge=1024, le=1 << 27)] = 131072
     """Request body held back until it is judged."""
     large_body: Literal["inspect-start", "reject", "stream"] = "inspect-start"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bascule.http.fields import Field
+import copy
+from typing import Self
+
+from bascule.http.fields import Field, Kind
 from bascule.http.h1.block import NO_LENGTH, Block
 
 __all__ = ["NO_LENGTH", "RequestHead", "ResponseHead"]
@@ -33,6 +36,19 @@ class _Head:
     def values(self, name: bytes) -> list[bytes]:
         """Return all values of a field."""
         return [field[1] for field in self.fields if field[0] == name]
+
+    def amended(self, values: dict[tuple[bytes, bytes], bytes]) -> Self:
+        """Return a copy in which fields have other values, given by (name, value as it is)."""
+        head = copy.copy(self)
+        head.block = self.block.with_fields([_amended(field, values) for field in self.block.fields])
+        head.varying = [_amended(field, values) for field in self.varying]
+        head.passed = b"".join([field[3] for field in head.varying if field[2] != Kind.CONTENT_LENGTH])
+        return head
+
+
+def _amended(field: Field, values: dict[tuple[bytes, bytes], bytes]) -> Field:
+    value = values.get((field[0], field[1]))
+    return field if value is None else (field[0], value, field[2], b"%b: %b\r\n" % (field[0], value))
 
 
 class RequestHead(_Head):

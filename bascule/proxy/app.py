@@ -70,6 +70,8 @@ class ProxyApp:
         self.firewalls = firewalls
         self.events = events
         self.turns = Turns(loop)
+        self.tarpitted = 0
+        """Refusals that are held back at the moment."""
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self._acceptor = FairAcceptor(loop, crowd, worker) if crowd is not None and len(crowd) > 1 else None

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bascule.config.plan import Plan
 from bascule.config.waf import WafConfig, WafExclusion
-from bascule.waf.engine import Waf, WafSettings
+from bascule.waf.engine import Waf, WafSettings, answers_of
+from bascule.waf.filters.inspector import FilterInspector
 from bascule.waf.policy import Exclusion
 
 _COLLECTIONS = {"cookie": "REQUEST_COOKIES", "header": "REQUEST_HEADERS"}
@@ -46,7 +47,7 @@ def settings_of(config: WafConfig) -> WafSettings:
     signatures = bool(crs or config.directives)
     return WafSettings(
         mode=config.mode,
-        logic=config.preset if config.rules != "crs" else "",
+        logic=config.preset if config.rules != "crs" or config.preset == "bypass" else "",
         crs_dir=Path(crs) if crs else None,
         rules=tuple(Path(file) for file in config.directives),
         paranoia=config.paranoia,
@@ -55,9 +56,23 @@ def settings_of(config: WafConfig) -> WafSettings:
         protocol_rules=signatures,
         time_budget=config.budget,
         on_budget=config.on_budget,
+        filters=config.filters,
+        answers=tuple(config.answers.items()),
         exclusions=tuple(_exclusion(exclusion) for exclusion in config.exclusions),
         today=datetime.datetime.now(datetime.UTC).date(),
     )
+
+
+def answers_fault(plan: Plan) -> str:
+    """Return what is wrong with the answers of any firewall of a plan, without loading their rules; or nothing."""
+    for config in (route.waf for site in plan.sites for route in site.routes):
+        if config.mode != "off" and config.answers:
+            settings = settings_of(config)
+            try:
+                answers_of(settings, FilterInspector(settings.filters, settings.logic))
+            except (ValueError, OSError) as error:
+                return str(error)
+    return ""
 
 
 def _exclusion(exclusion: WafExclusion) -> Exclusion:

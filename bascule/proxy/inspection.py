@@ -18,6 +18,7 @@ from bascule.proxy.turns import TURN
 from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
+from bascule.waf.rewriting import rewrite
 
 if TYPE_CHECKING:
     from bascule.http.message import ResponseHead
@@ -28,6 +29,10 @@ HOLD_TIME = 0.5
 """Seconds a response may be held: a page that trickles is judged by what came in that time."""
 CHEAP = 4096
 """Bytes of a body that is judged at once; a larger one waits for its turn."""
+MAX_TARPITTED = 256
+"""Refusals that a worker holds back at a time: a tarpit may not become the flood it answers."""
+LATE = 60.0
+"""Seconds beyond a tarpit's delay until the client's connection is given up."""
 _DECODED_LIMIT = 1 << 20
 
 
@@ -36,7 +41,7 @@ class Inspection:
 
     __slots__ = (
         "_begun", "_codings", "_cut", "_encoded", "_exchange", "_facts", "_held", "_large_body", "_limit", "_response",
-        "_seen", "_timer", "_waf", "holding", "transaction", "windows",
+        "_seen", "_tarpitted", "_timer", "_waf", "holding", "transaction", "windows",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
@@ -61,6 +66,7 @@ class Inspection:
         self._held: list[bytes] | None = None
         self._response: ResponseHead | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._tarpitted = False
 
     # The request -----------------------------------------------------------------------------------
 
@@ -74,7 +80,7 @@ class Inspection:
         if exchange.request_done or not transaction.wants_request_body:
             verdict = transaction.request_end(TURN)
             if transaction.rest is None:
-                return not self._refuse(verdict)
+                return not self._refuse(verdict) and (not transaction.rewrites or self._amend())
             self._wait_for_turn(begun=True)
             return False
         if head.length > self._limit and self._too_large(head.length):
@@ -142,8 +148,32 @@ class Inspection:
 
     def _judged(self, verdict: Verdict | None) -> None:
         """Carry out the verdict on a request."""
-        if not self._refuse(verdict) and (not self._cut or self._beyond()):
+        if self._refuse(verdict) or (self.transaction.rewrites and not self._amend()):
+            return
+        if not self._cut or self._beyond():
             attempts.start(self._exchange)
+
+    def _amend(self) -> bool:
+        """Change the request as its rules say before it is passed on; one that cannot be changed is refused."""
+        transaction, exchange = self.transaction, self._exchange
+        what = ", ".join(sorted({f"rule {c.rule_id}: {c.action}" for c in transaction.rewrites}))
+        if transaction.rule_engine != "On":
+            transaction.note(f"in block mode it would be passed on changed: {what}")
+            return True
+        body = b"".join(exchange.parts)
+        changed = None if self._codings else rewrite(transaction, body)
+        if changed is None:
+            transaction.note(f"refused, for it could not be made harmless: {what}")
+            exchange.answer(403, causes.WAF)
+            return False
+        transaction.note(f"passed on changed: {what}")
+        path, mark, _ = exchange.target.partition(b"?")
+        exchange.target = path + mark + changed.query
+        if body:
+            exchange.parts = [changed.body]
+        if changed.fields:
+            exchange.head = exchange.head.amended(changed.fields)
+        return True
 
     def _show_head(self, transaction: Transaction) -> Verdict | None:
         head = self._exchange.head
@@ -223,9 +253,26 @@ class Inspection:
             answers.redirect(exchange, verdict.location, verdict.status, causes.WAF)
         elif verdict.action == "drop":
             exchange.abandon(causes.WAF)
+        elif verdict.action == "page":
+            answers.page(exchange, verdict.page, verdict.status, causes.WAF)
+        elif verdict.action == "tarpit":
+            self._answer_late(verdict)
         else:
             exchange.answer(verdict.status, causes.WAF)
         return True
+
+    def _answer_late(self, verdict: Verdict) -> None:
+        """Let the client wait for its refusal; of many at a time all but the first are answered at once."""
+        exchange = self._exchange
+        app = exchange.app
+        if app.tarpitted >= MAX_TARPITTED or self._timer is not None:
+            exchange.answer(verdict.status, causes.WAF)
+            return
+        app.tarpitted += 1
+        self._tarpitted = True
+        exchange.detach(None)
+        exchange.peer.deadline = app.now + verdict.delay + LATE
+        self._timer = app.loop.call_later(verdict.delay, exchange.answer, verdict.status, causes.WAF)
 
     # The messages of a WebSocket -------------------------------------------------------------------
 
@@ -316,6 +363,8 @@ class Inspection:
         """Run the last phase and hand the event to the log."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._tarpitted:
+            self._exchange.app.tarpitted -= 1
         self._write_event(self.transaction)
 
     def _write_event(self, transaction: Transaction) -> None:

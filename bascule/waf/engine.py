@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bascule.waf.logic.inspector import Inspector
+from bascule.waf.answers import Answers
+from bascule.waf.filters.inspector import FilterInspector
+from bascule.waf.logic.inspector import Inspector, named_logic_rules
 from bascule.waf.matcher.database import is_sound, load_patterns, store_patterns
 from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
 from bascule.waf.matcher.patterns import Patterns
@@ -51,6 +53,7 @@ class Waf:
         self.clock, self.wall_clock = clock, wall_clock
         self.time_budget = settings.time_budget
         self.logic = Inspector.load(settings.logic, cache_dir) if settings.logic not in ("", "bypass") else None
+        self.filters, self.answers = self._named_rules()
         self.nominator: Nominator = EveryRule()
         self.program = Program(
             Folded({n: FoldedPhase([], changes=[(-1, {})]) for n in range(1, 6)}, {}, {}, {}, NOTHING), {}
@@ -81,6 +84,17 @@ class Waf:
         """
         return cls(load_rules(settings), settings, cache_dir, **services)
 
+    def _named_rules(self) -> tuple[FilterInspector | None, Answers]:
+        """Return the named rules, if any is on, and the answers of all rules that have one."""
+        settings = self.settings
+        try:
+            filters = FilterInspector(settings.filters, settings.logic)
+            answers = answers_of(settings, filters)
+        except (ValueError, OSError) as error:
+            raise WafLoadError("<settings>", 1, str(error)) from None
+        on = filters.on and settings.logic != "bypass"
+        return filters if on else None, answers
+
     def begin(self, connection: ConnectionFacts) -> Transaction:
         """Begin a transaction on a client's connection."""
         return Transaction(self, connection)
@@ -92,6 +106,12 @@ class Waf:
         transaction.rule_engine = "DetectionOnly"
         transaction.pristine = False
         return transaction
+
+
+def answers_of(settings: WafSettings, filters: FilterInspector) -> Answers:
+    """Return how the rules answer. Raises ValueError as `Answers` does."""
+    logic = named_logic_rules() if settings.answers else ()
+    return Answers(dict(settings.answers), (*filters.named(), *logic))
 
 
 def load_rules(settings: WafSettings, refused: list[WafLoadError] | None = None) -> RuleSet:

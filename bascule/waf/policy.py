@@ -8,9 +8,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from bascule.config.filters import Answer, WafFilters
+
 TIME_BUDGET = 0.25
 """Default seconds of inspection one transaction may take before the policy decides (DESIGN 6)."""
 
+NO_FILTERS = WafFilters()
 FIRST_EXCLUSION_ID = 9_990_000
 PARANOIA_ID = 9_980_000
 
@@ -46,6 +49,7 @@ class WafSettings:
     whether a request whose time is used up passes ("open") or is refused ("closed"). `body_policy` "sniff"
     inspects a body by what it looks like where its Content-Type is missing, unknown or lies; "declared" goes
     by the Content-Type alone. `logic` is the preset of the logic rules (`logic/engine.py`); empty: they do not run.
+    `filters` is what the named rules hold requests to; `answers` says how findings of both are answered.
     `protocol_rules` adds the recommended rules 200002-200004 (a body that cannot be parsed).
     """
 
@@ -67,6 +71,8 @@ class WafSettings:
     bare: bool = False
     prefilter: bool = True
     exclusions: tuple[Exclusion, ...] = ()
+    filters: WafFilters = NO_FILTERS
+    answers: tuple[tuple[str, Answer], ...] = ()
     today: date | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

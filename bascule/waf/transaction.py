@@ -10,14 +10,18 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from bascule.config.filters import REWRITES
 from bascule.waf.body import BodyView
 from bascule.waf.events import Event, FiredRule
 from bascule.waf.request import ConnectionFacts, Pairs
+from bascule.waf.rewriting import Change, masked, neutral
 from bascule.waf.seclang.collections import to_int
 from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
+    from bascule.waf.answers import Answers
     from bascule.waf.engine import Waf
+    from bascule.waf.logic.values import Value
     from bascule.waf.seclang.phases import PhaseProgram
 
 SCORES = (
@@ -35,8 +39,8 @@ class Transaction(BodyView):
 
     __slots__ = (
         "_last", "_unique_id", "allow_scope", "audit_engine", "clock", "deadline", "exhausted", "fired",
-        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest", "rule_engine", "skip", "skip_after",
-        "spent", "started", "verdict", "waf", "would",
+        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest", "rewrites", "rule_engine", "skip",
+        "skip_after", "spent", "started", "verdict", "waf", "would",
     )  # fmt: skip
 
     started: float
@@ -67,6 +71,8 @@ class Transaction(BodyView):
         self.pristine = True
         self.pending: tuple[PhaseProgram, tuple[int, ...]] | None = None
         self.exhausted = False
+        self.rewrites: list[Change] = []
+        """What is to be passed on changed: see `rewriting.py`."""
         self.mask = 0
         self._unique_id: bytes | None = None
         self.reset_state(waf.store, waf.wall_clock(), waf.program.template)
@@ -83,10 +89,14 @@ class Transaction(BodyView):
             return None
         self.mask = self.waf.nominator.head(self)
         verdict = self._run(1, began)
-        if self.waf.logic is None or verdict is not None:
+        waf = self.waf
+        if verdict is not None or (waf.logic is None and waf.filters is None):
             return verdict
         began = self.clock()
-        self.waf.logic.judge_head(self)
+        if waf.filters is not None:
+            waf.filters.judge_head(self, waf.answers)
+        if waf.logic is not None and self.verdict is None:
+            waf.logic.judge_head(self)
         self.spent += self.clock() - began
         return self.verdict
 
@@ -107,6 +117,8 @@ class Transaction(BodyView):
             logic = self.waf.logic if self.verdict is None else None
             piece = bool(self.fragment_of or self.message or self.inbound_data_error)
             self.phase = 2
+            if self.waf.filters is not None and self.verdict is None and not self.fragment_of:
+                self.waf.filters.judge_body(self, self.waf.answers, bytes(self._buffer))
             if logic is not None and not piece:
                 logic.judge_body(self, bytes(self._buffer))
             if piece or self.waf.rules.rules or self.waf.logic is None:
@@ -212,7 +224,37 @@ class Transaction(BodyView):
         action = {"deny": "block", "redirect": "redirect", "drop": "drop"}[kind]
         if action == "redirect":
             status = status if status is not None and 300 <= status < 400 else 302
-        verdict = Verdict(action, status or 403, rule_id, message, location, self.phase)
+        self._decide(Verdict(action, status or 403, rule_id, message, location, self.phase))
+
+    def carry_out(
+        self,
+        answers: Answers,
+        rule_id: int,
+        message: bytes,
+        value: Value | None = None,
+        mask: Callable[[bytes], bytes] = masked,
+    ) -> None:
+        """Answer a finding as the configuration says.
+
+        `value` is what it is about, if that is a single value, and `mask` makes unreadable what was found in it.
+        """
+        answer = answers.of(rule_id)
+        action = answer.action
+        if action == "log":
+            return
+        if action in REWRITES and value is not None:
+            self.rewrites.append(Change(action, rule_id, value, neutral if action == "neutralise" else mask))
+            return
+        if action == "redirect":
+            self.intervene("redirect", answer.status, answer.redirect.encode(), rule_id, message)
+            return
+        page = answers.pages[answer.page] if action == "page" else b""
+        kind = "block" if action in REWRITES else action
+        delay = answer.tarpit if action == "tarpit" else 0.0
+        self._decide(Verdict(kind, answer.status, rule_id, message, b"", self.phase, page, delay))
+
+    def _decide(self, verdict: Verdict) -> None:
+        """Take the first verdict; it takes effect only where the rule engine is On."""
         if self.would is None:
             self.would = verdict
         if self.rule_engine == "On" and self.verdict is None and self.phase != 5:

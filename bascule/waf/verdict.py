@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Verdict:
     """A decision that ends the exchange. `message` is for events, never for the client.
 
-    `action` is "block", "redirect" (with `location`), "drop" (close without an answer) or "allow".
+    `action` is "block", "redirect" (with `location`), "page" (with `page`, HTML), "tarpit" (a block that comes `delay`
+    seconds late), "drop" (close without an answer) or "allow".
     """
 
     action: str
@@ -18,3 +19,5 @@ class Verdict:
     message: bytes = b""
     location: bytes = b""
     phase: int = 0
+    page: bytes = b""
+    delay: float = 0.0

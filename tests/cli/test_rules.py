@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -118,3 +119,32 @@ def test_install_does_not_touch_what_is_there(tmp_path: Path) -> None:
     path, digest = archive(tmp_path, **GOOD)
     with pytest.raises(InstallError, match="is there already"):
         install(str(path), digest, tmp_path)
+
+
+def test_list_shows_named_and_learned_rules() -> None:
+    code, output = command("list", "--json")
+    rows = json.loads(output)
+    assert code == 0
+    ids = [row["id"] for row in rows]
+    assert len(ids) == len(set(ids))
+    assert {706001, 718001, 802003} <= set(ids)
+    for row in rows:
+        assert row["says"]
+        assert row["owasp_2021"][:1] == row["owasp_2025"][:1] == "A"
+        assert row["cwe"]
+        assert row["risk"] in ("low", "medium", "high", "critical")
+
+
+def test_list_narrows_to_a_family_or_preset() -> None:
+    assert "upload-script" in command("list", "--family", "file-upload")[1]
+    assert "upload-size" not in command("list", "--family", "file-upload", "--preset", "pci-dss")[1]
+    assert command("list", "--family", "nonsense")[0] == 1
+    assert command("list", "--preset", "nonsense")[0] == 1
+
+
+def test_explain_tells_a_rule_that_bascule_brings() -> None:
+    code, output = command("explain", "717001")
+    assert code == 0
+    assert "calls itself a vulnerability scanner" in output
+    assert "points where a value shows" in command("explain", "802003")[1]
+    assert command("explain", "799999")[0] == 1

@@ -82,6 +82,7 @@ def test_documents_name_no_cause_or_metric_that_does_not_exist() -> None:
 
 def test_commands_exist() -> None:
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {group.name for group in app.registered_groups}
     for page in PAGES:
         for block in blocks(page, ""):
             used = set(re.findall(r"^(?:\S*/)?bascule ([a-z]+)", block, re.MULTILINE))

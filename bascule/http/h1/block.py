@@ -8,6 +8,7 @@ function of the block's bytes, so remembering it changes no result. (`Date` stay
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from bascule.http.errors import HttpError
@@ -110,6 +111,15 @@ class Block:
             if field[2]:
                 self._special(field)
         self.keep_alive = not self.closes and (minor == 1 or self.keeps)
+
+    def with_fields(self, fields: list[Field]) -> Block:
+        """Return a copy that has other values in the fields that are passed on; what they say of framing stays."""
+        block = copy.copy(self)
+        block.fields = fields
+        block.plain = b"".join([field[3] for field in fields if field[2] in PASSED])
+        block.asks = [field for field in fields if field[2] in _ASK]
+        block.by_route = {}
+        return block
 
     def remember(self, route: int, lines: bytes) -> bytes:
         """Keep the lines that a route lets through, for a few routes; return them."""

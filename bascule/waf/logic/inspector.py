@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bascule.waf.answers import Named
 from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.logic.engine import Finding, Logic
-from bascule.waf.logic.rules import Family, LogicRule, RuleBookError
+from bascule.waf.logic.facts import FACTS
+from bascule.waf.logic.rules import SHIPPED, Family, LogicRule, RuleBookError, read
 from bascule.waf.logic.values import Value, body_values, head_values, pair_values, start_of_parts
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
@@ -102,7 +104,7 @@ class Inspector:
             t.fired.append(FiredRule(rule, message, points, tags, (evidence,), t.phase))
             t.matched_rules.append(each.id)
         if self._refuses:
-            t.intervene("deny", 403, b"", rules[0].id, b"%b (%b)" % (title, points))
+            t.carry_out(t.waf.answers, rules[0].id, b"%b (%b)" % (title, points), finding.value)
 
 
 def variable_of(value: Value) -> bytes:
@@ -110,6 +112,11 @@ def variable_of(value: Value) -> bytes:
     place, name, _ = value
     collection = _COLLECTIONS.get(place, b"REQUEST_HEADERS")
     return b"%b:%b" % (collection, name) if name else collection
+
+
+def named_logic_rules() -> list[Named]:
+    """Return the shipped rules, as what answers can be given for. Raises RuleBookError."""
+    return [Named(rule.id, rule.name, rule.family, True) for rule in read(SHIPPED, frozenset(FACTS)).rules]
 
 
 def _as_rule(rule: LogicRule, family: Family) -> Rule:

@@ -1,0 +1,47 @@
+"""How the firewall answers: by rule, by family, or as the rule's own default says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bascule.config.errors import suggest
+from bascule.config.filters import REWRITES, Answer
+
+BLOCK = Answer()
+
+
+class Named:
+    """A rule that answers can be given for. `rewritable`: it is about a single value."""
+
+    __slots__ = ("family", "id", "name", "rewritable")
+
+    def __init__(self, number: int, name: str, family: str, rewritable: bool) -> None:
+        self.id, self.name, self.family, self.rewritable = number, name, family, rewritable
+
+
+class Answers:
+    """The answers of one firewall. `pages` are read once, so that a refusal reads no files."""
+
+    def __init__(self, configured: Mapping[str, Answer], rules: Iterable[Named]) -> None:
+        """Raises ValueError for a name that no rule or family has, or an answer that a rule cannot give."""
+        every = list(rules)
+        known = {key for rule in every for key in (str(rule.id), rule.name, rule.family)}
+        for key in configured:
+            if key not in known:
+                hint = suggest(key, known)
+                raise ValueError(f"answers: there is no rule or family {key!r}" + (f" ({hint})" if hint else ""))
+        self._of: dict[int, Answer] = {}
+        for rule in every:
+            keys = (str(rule.id), rule.name, rule.family)
+            answer = next((configured[key] for key in keys if key in configured), None)
+            if answer is None:
+                continue
+            if answer.action in REWRITES and not rule.rewritable:
+                raise ValueError(f"answers: {rule.family} cannot {answer.action}: {rule.id} is not about a value")
+            self._of[rule.id] = answer
+        self.pages = {answer.page: Path(answer.page).read_bytes() for answer in configured.values() if answer.page}
+
+    def of(self, rule_id: int) -> Answer:
+        """Return the answer of a rule."""
+        return self._of.get(rule_id, BLOCK)

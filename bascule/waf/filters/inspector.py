@@ -1,0 +1,142 @@
+"""The named rules in a transaction: what they find becomes fired rules and answers, as with rules of any other kind.
+
+Exclusions hold for them by id, by tag (the family's name, or the rule's) and for single parameters, cookies and fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from bascule.config.errors import suggest
+from bascule.config.filters import WafFilters
+from bascule.waf.answers import Answers, Named
+from bascule.waf.events import Evidence, FiredRule
+from bascule.waf.filters.head import Found, HeadCheck, head_checks
+from bascule.waf.filters.table import CONFIGURED, Family, NamedRule, table
+from bascule.waf.filters.uploads import UploadCheck
+from bascule.waf.filters.values import FIRST_PATTERN, value_checks
+from bascule.waf.logic.inspector import variable_of
+from bascule.waf.logic.values import Value, body_values, head_values
+from bascule.waf.rewriting import masked
+from bascule.waf.seclang.macros import Macro
+from bascule.waf.seclang.model import Actions, Link, Rule
+
+if TYPE_CHECKING:
+    from bascule.waf.transaction import Transaction
+
+MAX_FOUND = 32
+"""Findings of one request after which the rest is not looked at."""
+REWRITABLE = frozenset(("input-content", "user-pattern"))
+"""Families whose rules are about a single value, which can be passed on changed."""
+_SEVERITY = {"critical": 2, "high": 3, "medium": 4, "low": 5}
+
+
+class FilterInspector:
+    """The named rules of one firewall. Immutable, so that workers may inherit it."""
+
+    def __init__(self, filters: WafFilters, preset: str) -> None:
+        """Raises ValueError for a pattern that is none. With an empty preset only what is configured runs."""
+        book = table()
+        self._rules = {
+            rule.id: (rule, book.family(rule.family)) for rule in (*book.rules, *_patterns(filters))
+        }  # fmt: skip
+        self._fired = {number: as_rule(*pair) for number, pair in self._rules.items()}
+        is_on = frozenset(rule.name for rule in book.rules if rule.is_on(preset)) | _enabled(filters.enable)
+        self._refuses = preset != "detect-only"
+        self._uploads = UploadCheck(filters.uploads, is_on)
+        self._head: list[HeadCheck] = head_checks(filters, is_on)
+        if filters.uploads.max_size:
+            self._head.append(self._uploads.head)
+        self._values = value_checks(filters)
+        self._most = filters.lengths.parameters
+        self.on = bool(self._head or self._values or self._uploads.needed)
+        """Whether there is anything to do."""
+
+    def named(self) -> Iterable[Named]:
+        """Return what answers can be given for."""
+        return (Named(r.id, r.name, r.family, r.family in REWRITABLE) for r, _ in self._rules.values())
+
+    def judge_head(self, t: Transaction, answers: Answers) -> None:
+        """Judge the request line and the header fields."""
+        for check in self._head:
+            found = check(t)
+            if found is not None:
+                self._record(t, answers, found)
+                if t.verdict is not None:
+                    return
+        if self._values:
+            self._judge_values(t, answers, head_values(t.target, t.headers))
+
+    def judge_body(self, t: Transaction, answers: Answers, body: bytes) -> None:
+        """Judge the request body, or what is here of it."""
+        kind = t.header(b"content-type") or b""
+        if self._uploads.needed and kind[:10].lower() == b"multipart/":
+            for found in self._uploads.body(t, body)[:MAX_FOUND]:
+                self._record(t, answers, found)
+        if self._values or self._most:
+            values = list(body_values(kind, body))
+            if self._most and sum(value.place == "body" for value in values) > self._most:
+                self._record(t, answers, (701_007, b"REQUEST_BODY", b"%d parameters" % len(values)))
+            self._judge_values(t, answers, values)
+
+    def _judge_values(self, t: Transaction, answers: Answers, values: Iterable[Value]) -> None:
+        for value in values:
+            for check in self._values:
+                rule = check.broken(value)
+                if rule:
+                    self._record(t, answers, (rule, variable_of(value), value.data), value, check.mask)
+                    if t.verdict is not None or len(t.fired) >= MAX_FOUND:
+                        return
+
+    def _record(
+        self,
+        t: Transaction,
+        answers: Answers,
+        found: Found,
+        value: Value | None = None,
+        mask: Callable[[bytes], bytes] = masked,
+    ) -> None:
+        number, name, data = found
+        fired = self._fired[number]
+        if t.removals is not None:
+            removed = t.removals.targets_for(fired)
+            if t.removals.covers(fired) or (removed is not None and removed(name)):
+                return
+        rule, family = self._rules[number]
+        message = f"{family.title}: {rule.says}".encode()
+        tags = tuple(tag.encode() for tag in fired.tag_texts)
+        evidence = Evidence(name, data, data, fired.head)
+        t.fired.append(FiredRule(fired, message, b"", tags, (evidence,), t.phase))
+        t.matched_rules.append(number)
+        if self._refuses:
+            t.carry_out(answers, number, message, value, mask)
+
+
+def _enabled(names: tuple[str, ...]) -> frozenset[str]:
+    """Return the rules that the configuration turns on. Raises ValueError for one that cannot be."""
+    known = {rule.name for rule in table().rules if rule.preset != CONFIGURED}
+    for name in names:
+        if name not in known:
+            hint = suggest(name, known)
+            raise ValueError(f"filters.enable: there is no rule {name!r} to turn on" + (f" ({hint})" if hint else ""))
+    return frozenset(names)
+
+
+def _patterns(filters: WafFilters) -> list[NamedRule]:
+    """Return the rules of the configuration's own patterns."""
+    return [
+        NamedRule(FIRST_PATTERN + n, pattern.name, "user-pattern",
+                  pattern.says or f"holds what the pattern {pattern.name} finds", CONFIGURED)
+        for n, pattern in enumerate(filters.patterns)
+    ]  # fmt: skip
+
+
+def as_rule(rule: NamedRule, family: Family) -> Rule:
+    """Return a rule in the form that events and exclusions know."""
+    tags = (family.name, f"{family.name}/{rule.name}", f"OWASP-2021/{family.owasp_2021[:3]}",
+            f"OWASP-2025/{family.owasp_2025[:3]}", *(f"CWE-{number}" for number in family.cwe))  # fmt: skip
+    says = Macro(rule.says, (), ())
+    actions = Actions(rule_id=rule.id, severity=_SEVERITY[family.risk])
+    link = Link([], "filter", says, False, actions, "filters/table.json", rule.id)
+    return Rule([link], "filters/table.json", 0, tags=frozenset(tag.encode() for tag in tags), tag_texts=tags)

@@ -1,0 +1,64 @@
+"""The table of named rules: what each is called, looks for and answers. Read from `table.json`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+FILE = Path(__file__).with_name("table.json")
+FORMAT = 1
+LEVELS = ("basic", "standard", "advanced", "pci-dss")
+"""Presets from the most lenient on; a rule of one is on in those after it too."""
+ENABLE = "enable"
+"""In place of a preset: the rule errs so often that no preset turns it on; `waf.filters.enable` does."""
+CONFIGURED = "configured"
+"""In place of a preset: the rule does nothing until the configuration says what it is to hold requests to."""
+
+
+class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rules of one kind. `number` is the thousand that the ids of its rules begin with."""
+
+    name: str
+    number: int
+    title: str
+    risk: str
+    answer: str
+    owasp_2021: str
+    owasp_2025: str
+    cwe: tuple[int, ...]
+
+
+class NamedRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule. `preset` is the lowest one it is on at, `ENABLE` or `CONFIGURED`; `says` goes on after "the request"."""
+
+    id: int
+    name: str
+    family: str
+    says: str
+    preset: str
+
+    def is_on(self, preset: str) -> bool:
+        """Whether the rule runs at a preset without being configured."""
+        level = "standard" if preset == "detect-only" else preset
+        return self.preset in LEVELS and level in LEVELS and LEVELS.index(self.preset) <= LEVELS.index(level)
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of it."""
+
+    format: int
+    version: str
+    families: tuple[Family, ...]
+    rules: tuple[NamedRule, ...]
+
+    def family(self, name: str) -> Family:
+        """Return a family by its name."""
+        return next(family for family in self.families if family.name == name)
+
+
+@cache
+def table() -> Table:
+    """Return the shipped table."""
+    return msgspec.json.decode(FILE.read_bytes(), type=Table)
