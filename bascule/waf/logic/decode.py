@@ -22,6 +22,8 @@ How = tuple[str, ...]
 MAX_DEPTH = 4
 """Layers: two of URL encoding, then two of the language inside. Deeper nesting is not decoded by servers either."""
 MAX_TEXTS = 12
+MAX_DECODED = 1 << 13
+"""Bytes of a value that is decoded in one go; a longer one is looked at in turns."""
 MAX_INFLATED = 1 << 16
 """Bytes that a compressed text may grow to; what follows is not looked at."""
 
@@ -49,6 +51,12 @@ _MAY_HIDE = re2.compile(
     options=_LATIN1,
 )
 """What a text without escape characters must hold to be worth the steps: one test instead of twelve."""
+HIDING = (
+    (rb"(?:^|[^A-Za-z0-9+/_-])(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)", False),
+    (rb"(?:0x|\bx')(?:[0-9A-Fa-f]{2}){4}", True),
+    (rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(", True),
+)
+"""(pattern, caseless): a text of ASCII without `%`, `&`, `+`, backslash and null that matches none stays as it is."""
 _HEX = re.compile(rb"(?:0x|\bx')((?:[0-9A-Fa-f]{2}){4,}+)", re.IGNORECASE)
 _OVERLONG = re.compile(
     rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]|\xf8\x80\x80[\x80-\x81][\x80-\xbf]|\xfc\x80\x80\x80[\x80-\x81][\x80-\xbf]"

@@ -1,24 +1,29 @@
 """The logic engine: values in, findings out.
 
-`Logic.load` reads the rule set and builds the recognisers once, before the fork. `Logic.judge` looks at values one
-by one: what facts they show (`facts/`), which rules those fulfil, and whether the points of a family reach its
-threshold.
+`Logic.load` reads the rule set and builds the recognisers once, before the fork. `Logic.search` dismisses most values
+together (`screen.py`) and looks at the others one by one: what facts they show (`facts/`), which rules those fulfil,
+and whether the points of a family reach its threshold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bascule.waf.logic.facts import FACTS, facts_of, warm
+from bascule.waf.logic.facts import FACTS, facts_in_turns, facts_of, warm
+from bascule.waf.logic.facts.recogniser import MAX_REMEMBERED
 from bascule.waf.logic.rules import PRESETS, SHIPPED, Family, LogicRule, RuleBook, RuleBookError, read
+from bascule.waf.logic.screen import Screen
 from bascule.waf.logic.values import Value
 
 __all__ = ["ALL_PRESETS", "Finding", "Logic", "RuleBookError"]
 
 ALL_PRESETS = ("bypass", "detect-only", *PRESETS, "block-all")
 """`bypass` looks at nothing, `detect-only` judges as `standard` and refuses nothing, `block-all` refuses everything."""
+PORTION = 1 << 13
+"""Bytes of values, and numbers of them, that are screened in one go: well below a millisecond."""
+MOST_TOGETHER = 512
 MEMORY = 8192
 """Distinct sets of facts of which the judgement is remembered."""
 
@@ -49,6 +54,7 @@ class Logic:
              [(frozenset(rule.facts), rule) for rule in book.rules if rule.enabled and rule.family == family.name])
             for family in book.families
         ]  # fmt: skip
+        self.screen = Screen(self.judge_facts)
         self._memory: dict[Facts, tuple[tuple[Family, int, int, tuple[LogicRule, ...]], ...]] = {}
 
     @classmethod
@@ -64,13 +70,34 @@ class Logic:
         return logic
 
     def judge(self, values: Iterable[Value]) -> list[Finding]:
-        """Return what was found in values, in their order; nothing for most requests."""
-        found: list[Finding] = []
+        """Return what is found in values, in their order; nothing for most requests."""
+        return [finding for finding in self.search(values) if finding is not None]
+
+    def search(self, values: Iterable[Value]) -> Iterator[Finding | None]:
+        """Yield what is found in values, in their order, and None wherever the search may rest for a while."""
+        portion: list[Value] = []
+        size = 0
         for value in values:
-            facts = facts_of(value[2], value[0])
-            if facts:
-                found += [Finding(*each, value) for each in self.judge_facts(facts)]
-        return found
+            portion.append(value)
+            size += len(value[2])
+            if size >= PORTION or len(portion) >= MOST_TOGETHER:
+                yield from self._search(portion)
+                yield None
+                portion, size = [], 0
+        if portion:
+            yield from self._search(portion)
+
+    def _search(self, values: list[Value]) -> Iterator[Finding | None]:
+        suspects = set(self.screen.suspects([value[2] for value in values if value[0] != "file"]))
+        for value in values:
+            if value[2] not in suspects and value[0] != "file":
+                continue
+            if len(value[2]) <= MAX_REMEMBERED:
+                facts = facts_of(value[2], value[0])
+            else:
+                facts = yield from facts_in_turns(value[2], value[0])
+            for found in self.judge_facts(facts) if facts else ():
+                yield Finding(*found, value)
 
     def judge_facts(self, facts: Facts) -> tuple[tuple[Family, int, int, tuple[LogicRule, ...]], ...]:
         """Return (family, points, threshold, rules) for each family whose threshold a set of facts reaches."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
 from bascule.waf.bodies import (
@@ -13,17 +14,20 @@ from bascule.waf.bodies import (
     parse_cookies,
     parse_json,
     parse_multipart,
-    parse_urlencoded,
     parse_xml,
 )
+from bascule.waf.bodies.percent import url_decode
 
 Headers = list[tuple[bytes, bytes]]
 
-MAX_FIELDS = 1_000
-"""Fields of a body, of a query and of the cookies (DESIGN 7)."""
+MAX_TEXTS = 1_000
+"""Texts of an XML document that are values of their own; the document as it stands is one, too."""
 MAX_FILE = 1 << 16
 """Bytes of an uploaded file that are read: scripts show themselves at its head."""
-_LIMITS = Limits(fields=MAX_FIELDS)
+_EVERY = Limits(fields=1 << 17)
+"""Heads and bodies have bounds of their own: no field in them goes unseen."""
+_AT_ONCE = 256
+"""Fields of a body that are decoded together."""
 
 _SKIPPED = frozenset(
     b"""    host cookie referer connection content-length transfer-encoding date dnt te accept if-modified-since
@@ -39,48 +43,75 @@ _USUAL = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b
 
 
 class Value(NamedTuple):
-    """`place`: path, query, name, cookie, header:<name>, body or file; `name`: of the parameter, cookie or header."""
+    """`place`: path, query, name, cookie, header:<name>, body, file or upload; `name`: of the parameter, cookie, header
+    or part."""
 
     place: str
     name: bytes
     data: bytes
 
 
-def head_values(target: bytes, headers: Headers) -> Iterator[Value]:
-    """Yield the values of a request head; header names are lower case. Empty values are left out."""
-    yield from _target_values(target)
+_value = cast(Callable[[tuple[str, bytes, bytes]], Value], partial(tuple.__new__, Value))
+"""Value's constructor costs three times as much."""
+
+
+def head_values(target: bytes, headers: Headers) -> list[Value]:
+    """Return the values of a request head; header names are lower case. Empty values are left out."""
+    found: list[Value] = []
+    _target_values(target, found)
     for name, value in headers:
         if name == b"cookie":
-            yield from _cookie_values(value)
+            _cookie_values(value, found)
         elif name == b"referer":
-            yield from _referer_values(value)
-        elif value and (name not in _SKIPPED or value.translate(None, _USUAL)):
-            yield Value("header:" + name.decode("latin-1"), name, value)
+            _referer_values(value, found)
+        elif value and is_inspected(name, value):
+            found.append(header_value(name, value))
+    return found
 
 
-def _value(place: str, name: bytes, data: bytes) -> Iterator[Value]:
-    """A value; where it is a whole JSON document, that document's names and leaves instead."""
-    if data[:1] in (b"{", b"[") and data[-1:] in (b"}", b"]"):
-        found = parse_json(data, _LIMITS)
-        if found.pairs and not found.error:
-            for key in dict.fromkeys(key.rpartition(b".")[2] for key, _ in found.pairs):
-                yield Value("name", b"", key)
-            for key, leaf in found.pairs:
-                if leaf:
-                    yield Value(place, name + key[4:], leaf)
+def varying_values(target: bytes, varying: Headers) -> list[Value]:
+    """Return the values of what differs from request to request: the target, cookies and the Referer."""
+    found: list[Value] = []
+    _target_values(target, found)
+    for name, value in varying:
+        if name == b"cookie":
+            _cookie_values(value, found)
+        elif name == b"referer":
+            _referer_values(value, found)
+    return found
+
+
+def header_value(name: bytes, value: bytes) -> Value:
+    """Return a header field as a value."""
+    return _value(("header:" + name.decode("latin-1"), name, value))
+
+
+def is_inspected(name: bytes, value: bytes) -> bool:
+    """Whether a header is looked at: one of a fixed grammar only if it is unusual."""
+    return name not in _SKIPPED or bool(value.translate(None, _USUAL))
+
+
+def _add(found: list[Value], place: str, name: bytes, data: bytes) -> None:
+    """Add a value; where it is a whole JSON document, that document's names and leaves instead."""
+    if data[0] in b"{[" and data[-1] in b"}]":
+        document = parse_json(data, _EVERY)
+        if document.pairs and not document.error:
+            names = dict.fromkeys([key.rpartition(b".")[2] for key, _ in document.pairs])
+            found += [_value(("name", b"", key)) for key in names]
+            found += [_value((place, name + key[4:], leaf)) for key, leaf in document.pairs if leaf]
             return
-    yield Value(place, name, data)
+    found.append(_value((place, name, data)))
 
 
-def _target_values(target: bytes) -> Iterator[Value]:
+def _target_values(target: bytes, found: list[Value]) -> None:
     path, mark, query = target.partition(b"?")
     if len(path) > 1:
-        yield Value("path", b"", unquote_to_bytes(path) if b"%" in path else path)
+        found.append(_value(("path", b"", unquote_to_bytes(path) if b"%" in path else path)))
     if mark:
-        yield from _fields(query, "query")
+        _fields(query.split(b"&"), "query", found)
 
 
-def _referer_values(value: bytes) -> Iterator[Value]:
+def _referer_values(value: bytes, found: list[Value]) -> None:
     """The Referer's path and query are inspected like a request's; its own parts tell nothing twice."""
     url, mark, query = value.partition(b"?")
     if url[:4].lower() == b"http" or not mark:
@@ -88,23 +119,32 @@ def _referer_values(value: bytes) -> Iterator[Value]:
         slash = url.find(b"/", scheme_end + 2) if scheme_end >= 0 else 0
         url = url[slash:] if slash > 0 else url if scheme_end < 0 else b""
     if len(url) > 1:
-        yield Value("header:referer", b"referer", unquote_to_bytes(url) if b"%" in url else url)
+        found.append(_value(("header:referer", b"referer", unquote_to_bytes(url) if b"%" in url else url)))
     if mark:
-        yield from _fields(query, "header:referer")
+        _fields(query.split(b"&"), "header:referer", found)
 
 
-def _fields(text: bytes, place: str) -> Iterator[Value]:
-    for name, value in parse_urlencoded(text, limits=_LIMITS).pairs:
+def _fields(fields: list[bytes], place: str, found: list[Value]) -> None:
+    """Add the names and values of fields of a query or a form."""
+    for text in fields:
+        if b"%" in text or b"+" in text:
+            name, _, value = text.partition(b"=")
+            name, value = url_decode(name), url_decode(value)
+        else:
+            name, _, value = text.partition(b"=")
         if name:
-            yield Value("name" if value else place, b"", name)
+            found.append(_value(("name" if value else place, b"", name)))
         if value:
-            yield from _value(place, name, value)
+            if value[0] in b"{[":
+                _add(found, place, name, value)
+            else:
+                found.append(_value((place, name, value)))
 
 
-def _cookie_values(header: bytes) -> Iterator[Value]:
-    for name, value in parse_cookies(header, _LIMITS):
+def _cookie_values(header: bytes, found: list[Value]) -> None:
+    for name, value in parse_cookies(header, _EVERY):
         if value:
-            yield from _value("cookie", name, unquote_to_bytes(value) if b"%" in value else value)
+            _add(found, "cookie", name, unquote_to_bytes(value) if b"%" in value else value)
 
 
 def body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
@@ -123,70 +163,84 @@ def body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
     elif kind.endswith(b"xml") or start == b"<":
         yield from _elements(body)
     elif kind.endswith(b"x-www-form-urlencoded") or not kind or (kind == b"text/plain" and b"=" in body[:256]):
-        yield from _fields(body, "body")
+        yield from _form(body)
     else:
-        yield Value("body", b"", body)
+        yield _value(("body", b"", body))
 
 
 def start_of_parts(content_type: bytes, body: bytes) -> Iterator[Value]:
     """Yield the values in the start of a multipart body of which the rest is not here."""
-    parser = MultipartParser(content_type, _LIMITS)
+    parser = MultipartParser(content_type, _EVERY)
     parser.feed(body)
     yield from _part_values(parser.cut(), body)
 
 
-def pair_values(pairs: Headers) -> Iterator[Value]:
-    """Yield the values of arguments that were read already."""
+def pair_values(pairs: Headers) -> list[Value]:
+    """Return the values of arguments that were read already."""
+    found: list[Value] = []
     for name, value in pairs:
         if name:
-            yield Value("name" if value else "body", b"", name)
+            found.append(_value(("name" if value else "body", b"", name)))
         if value:
-            yield from _value("body", name, value)
+            _add(found, "body", name, value)
+    return found
+
+
+def _form(body: bytes) -> Iterator[Value]:
+    fields = body.split(b"&")
+    for start in range(0, len(fields), _AT_ONCE):
+        found: list[Value] = []
+        _fields(fields[start : start + _AT_ONCE], "body", found)
+        yield from found
 
 
 def _parts(body: bytes, content_type: bytes) -> Iterator[Value]:
-    yield from _part_values(parse_multipart(body, content_type, _LIMITS), body)
+    yield from _part_values(parse_multipart(body, content_type, _EVERY), body)
 
 
 def _part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
     if found.error or not found.parts:
-        yield Value("body", b"", body)
+        yield _value(("body", b"", body))
     for part in found.parts:
         if part.name:
-            yield Value("name", b"", part.name)
+            yield _value(("name", b"", part.name))
         if part.filename:
-            yield Value("file", part.name, part.filename)
+            yield _value(("file", part.name, part.filename))
         kind = part.headers.get(b"content-type", b"")
         if part.content and (not part.filename or kind.startswith((b"text/", b"application/")) or not kind):
-            yield Value("body", part.name, part.content[:MAX_FILE])
+            yield _value(("body", part.name, part.content[:MAX_FILE]))
         elif part.content:
-            yield Value("upload", part.name, part.content[:MAX_FILE])
+            yield _value(("upload", part.name, part.content[:MAX_FILE]))
 
 
 def _leaves(body: bytes) -> Iterator[Value]:
-    found = parse_json(body, _LIMITS)
-    if found.error and not found.pairs:
+    document = parse_json(body, _EVERY)
+    if document.error and not document.pairs:
         if b"=" in body[:256] and b"&" in body:
-            yield from _fields(body, "body")
-        yield Value("body", b"", body)
+            yield from _form(body)
+        yield _value(("body", b"", body))
         return
     names: set[bytes] = set()
-    for name, value in found.pairs:
+    for name, value in document.pairs:
         key = name.rpartition(b".")[2]
         if key not in names:
             names.add(key)
-            yield Value("name", b"", key)
-        if value:
-            yield from _value("body", name, value)
+            yield _value(("name", b"", key))
+        if value and value[0] in b"{[":
+            found: list[Value] = []
+            _add(found, "body", name, value)
+            yield from found
+        elif value:
+            yield _value(("body", name, value))
 
 
 def _elements(body: bytes) -> Iterator[Value]:
     """The document as it stands (its entities and inclusions), then its texts and attributes."""
-    yield Value("body", b"xml", body)
-    document = parse_xml(body, _LIMITS)
-    for text in document.values("//text()|//@*")[:MAX_FIELDS]:
+    yield _value(("body", b"xml", body))
+    document = parse_xml(body, _EVERY)
+    for text in document.values("//text()|//@*")[:MAX_TEXTS]:
         if text.strip():
-            yield Value("body", b"xml", text)
+            yield _value(("body", b"xml", text))
 
 
 def request_values(target: bytes, headers: Headers, body: bytes) -> Iterator[Value]:

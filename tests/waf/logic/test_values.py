@@ -1,5 +1,7 @@
 """Values: every place of a request is inspected, in the form the application will see."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +37,15 @@ def test_headers_of_a_fixed_grammar_count_only_when_unusual() -> None:
 def test_forms_and_json_inside_them() -> None:
     values = found(b"/", FORM, b"a=%7B%22k%22%3A%22v%27%22%7D&b=c")
     assert {("body", b"v'"), ("name", b"k"), ("body", b"c")} <= values
+
+
+def test_no_field_is_one_too_many() -> None:
+    many = b"a&" * 3000
+    assert ("query", b"' or 1=1") in found(b"/?" + many + b"x=%27+or+1=1")
+    assert ("body", b"' or 1=1") in found(b"/", FORM, many + b"x=%27+or+1=1")
+    assert ("cookie", b"'x") in found(b"/", [(b"cookie", b"a;" * 3000 + b"x=%27x")])
+    document = json.dumps([*range(3000), "' or 1=1"]).encode()
+    assert ("body", b"' or 1=1") in found(b"/", [(b"content-type", b"application/json")], document)
 
 
 def test_json_leaves_and_names() -> None:

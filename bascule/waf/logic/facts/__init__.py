@@ -1,10 +1,12 @@
 """Facts: named booleans that say what a value means in one of the languages attackers write.
 
-`facts_of(value, place)` is the whole interface; `FACTS` names them all. One file per language; `recogniser.py` joins
-their patterns into one Hyperscan database. No fact is a verdict: honest text trips single facts, rules need several.
+`facts_of(value, place)` is the whole interface; `FACTS` names them all. One file per language; `patterns.py` joins
+their patterns into Hyperscan databases, `recogniser.py` looks at a value with them. No fact is a verdict: honest text
+trips single facts, rules need several.
 May be imported by: waf/logic and waf/engine. Imports: waf/bodies, waf/libinjection, waf/matcher, waf/logic/decode.
 """
 
-from .recogniser import ALL, FACTS, facts_of, facts_with_evidence, nominate, warm
+from .patterns import ALL, FACTS, warm
+from .recogniser import facts_in_turns, facts_of, facts_with_evidence
 
-__all__ = ["ALL", "FACTS", "facts_of", "facts_with_evidence", "nominate", "warm"]
+__all__ = ["ALL", "FACTS", "facts_in_turns", "facts_of", "facts_with_evidence", "warm"]

@@ -1,48 +1,32 @@
-"""All facts at once: decode, spell in other forms, scan once each, look closer where nominated."""
+"""What a value says, in whatever encoding it hides: decode, spell in other forms, scan, look closer where nominated."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
-
-import hyperscan
 
 from bascule.waf.libinjection import is_sqli, is_xss
-from bascule.waf.logic.decode import MAX_TEXTS, How, decodings
+from bascule.waf.logic.decode import How, decodings
 from bascule.waf.logic.gate import is_plain
-from bascule.waf.matcher.database import open_database
-from bascule.waf.matcher.patterns import Expression
 
-from . import code, encoding, html, http, ldap, nosql, paths, scanner, shell, sql, ssrf, template, xml
-from .fact import HIDDEN, Fact
+from . import encoding, paths
+from .fact import HIDDEN
 from .forms import forms
+from .patterns import NAMES, level_of
 from .sqltokens import comparisons
 
-_LANGUAGES = (sql, html, shell, paths, template, xml, ssrf, code, nosql, ldap, http, scanner, encoding)
-
-ALL: tuple[Fact, ...] = tuple(
-    fact for language in _LANGUAGES for fact in language.FACTS if not fact.name.startswith(HIDDEN)
-)
-FACTS: tuple[str, ...] = tuple(fact.name for fact in ALL)
-"""The names, in an order that stays: rules and models refer to them."""
-
-_PATTERNS = tuple(
-    (fact.name, pattern) for language in _LANGUAGES for fact in language.FACTS for pattern in fact.patterns
-)
-_FLAGS = (
-    hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
-)
-_NEVER_ALONE = frozenset(
-    place for place, (name, _) in enumerate(_PATTERNS) if name in ("ssrf.url_value", "path.absolute")
-)
-"""Patterns of facts that are too common to be worth a look unless another fact is there."""
 _NOTHING: frozenset[str] = frozenset()
 MAX_TOKENISED = 4096
 """Bytes of a value that the SQL and HTML tokenisers look at; the patterns see all of it."""
 
 MAX_REMEMBERED = 512
 """Bytes of a value whose facts are kept: 2 MiB of values at most."""
+
+CLOSER = {
+    "_sql.look": frozenset(("sql.tautology", "sql.constant_comparison", "sql.fingerprint")),
+    "_html.look": frozenset(("html.fingerprint",)),
+}
+"""Hidden facts, and what a closer look may find where one is seen."""
 
 _ONLY_IN = {
     "scanner.user_agent": ("header:user-agent", "query"),
@@ -51,27 +35,6 @@ _ONLY_IN = {
     "ssrf.url_value": ("query", "body", "cookie", "name"),
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
-SEAM = b"\n"
-"""Joins values for `nominate`: patterns take `^` and `$` as of lines, so each value is a line to them."""
-
-
-class _Database:
-    """The patterns compiled: in seconds, or from the cache in milliseconds."""
-
-    scan: Any = None
-
-    @classmethod
-    def load(cls, cache_dir: Path | None) -> Any:
-        database = open_database([Expression(pattern, _FLAGS) for _, pattern in _PATTERNS], cache_dir)
-        assert database is not None
-        cls.scan = database.scan
-        return cls.scan
-
-
-def warm(cache_dir: Path | None = None) -> None:
-    """Build the database before the first value needs it; `cache_dir` keeps it for the next start."""
-    if _Database.scan is None:
-        _Database.load(cache_dir)
 
 
 def facts_of(value: bytes, place: str) -> frozenset[str]:
@@ -85,46 +48,33 @@ def facts_of(value: bytes, place: str) -> frozenset[str]:
     return _remembered(value, place) if len(value) <= MAX_REMEMBERED else _look(value, place)
 
 
-def _look(value: bytes, place: str) -> frozenset[str]:
+def facts_in_turns(value: bytes, place: str) -> Generator[None, None, frozenset[str]]:
+    """Find the same bit by bit: a generator that yields where it may be left for a while, and returns the facts."""
     found: set[str] = set()
     for text, how in decodings(value):
-        here = _facts_of_text(text, place)
+        hits: list[int] = []
+        for form in forms(text):
+            hits += level_of(form).scan(form)
+            yield
+        here = _facts_of_text(text, place, hits)
         if here - found and how:
             found |= encoding.look(how)
         found |= here
     return frozenset(found) if found else _NOTHING
 
 
+def _look(value: bytes, place: str) -> frozenset[str]:
+    turns = facts_in_turns(value, place)
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            facts: frozenset[str] = end.value
+            return facts
+
+
 _remembered = lru_cache(maxsize=4096)(_look)
 """Browsers say the same again with every request: user agent, cookies, most headers."""
-
-
-def nominate(values: list[bytes]) -> list[bytes]:
-    """Return those of the values that may have facts; what is left out has none.
-
-    All values are scanned joined, and halves of them where something is found: most requests end with one scan.
-    For values of any place but 'file': what a file's name is called needs `facts_of`. Safe because decoding and other forms never look across a line feed; where they might (an SQL comment left
-    open, more decodings than are kept) the values are nominated unseen.
-    """
-    if not values or not _may_have_facts(SEAM.join(values)):
-        return []
-    if len(values) == 1:
-        return values
-    middle = len(values) // 2
-    return nominate(values[:middle]) + nominate(values[middle:])
-
-
-def _may_have_facts(joined: bytes) -> bool:
-    if b"/*" in joined:
-        return True
-    hits: list[int] = []
-    scan = _Database.scan or _Database.load(None)
-    for count, (text, _) in enumerate(decodings(joined), 1):
-        for form in forms(text):
-            scan(form, match_event_handler=_collect, context=hits)
-        if count == MAX_TEXTS or (hits and not _NEVER_ALONE.issuperset(hits)):
-            return True
-    return False
 
 
 def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]]:
@@ -132,20 +82,17 @@ def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]
     seen: dict[str, tuple[str, bytes, How]] = {}
     if not is_plain(value):
         for text, how in decodings(value):
-            for name in _facts_of_text(text, place):
+            hits = [hit for form in forms(text) for hit in level_of(form).scan(form)]
+            for name in _facts_of_text(text, place, hits):
                 seen.setdefault(name, (name, text, how))
     return list(seen.values())
 
 
-def _facts_of_text(text: bytes, place: str) -> set[str]:
-    hits: list[int] = []
-    scan = _Database.scan or _Database.load(None)
-    for form in forms(text):
-        scan(form, match_event_handler=_collect, context=hits)
+def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
     uploads = {"path.script_upload"} if place == "file" and paths.is_script_name(text) else set()
     if not hits:
         return uploads
-    found = {_PATTERNS[hit][0] for hit in hits} | uploads
+    found = {NAMES[hit] for hit in hits} | uploads
     if "_sql.look" in found:
         found |= _look_sql(text[:MAX_TOKENISED])
     if "_html.look" in found and is_xss(text[:MAX_TOKENISED]):
@@ -163,7 +110,3 @@ def _look_sql(text: bytes) -> set[str]:
     if is_sqli(text):
         found.add("sql.fingerprint")
     return found
-
-
-def _collect(identifier: int, start: int, end: int, flags: int, hits: list[int]) -> None:
-    hits.append(identifier)

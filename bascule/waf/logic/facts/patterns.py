@@ -1,0 +1,118 @@
+"""The patterns of all facts, compiled for every text, and again for texts of few characters.
+
+Most values are words and numbers. Over those few characters most patterns match nothing, and what is left of the
+others (`alphabet.py`) is scanned for ten times as fast. A `Level` is an alphabet with such a database; the last one
+has every byte and the patterns as they are written. Each level reports exactly what the last one would.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hyperscan
+
+from bascule.waf.logic.decode import HIDING
+from bascule.waf.matcher.database import open_database
+from bascule.waf.matcher.patterns import Expression
+
+from . import code, encoding, html, http, ldap, nosql, paths, scanner, shell, sql, ssrf, template, xml
+from .alphabet import restricted
+from .fact import HIDDEN, Fact
+
+_LANGUAGES = (sql, html, shell, paths, template, xml, ssrf, code, nosql, ldap, http, scanner, encoding)
+
+ALL: tuple[Fact, ...] = tuple(
+    fact for language in _LANGUAGES for fact in language.FACTS if not fact.name.startswith(HIDDEN)
+)
+FACTS: tuple[str, ...] = tuple(fact.name for fact in ALL)
+"""The names, in an order that stays: rules and models refer to them."""
+
+HIDES = "_hides"
+"""A text of plain ASCII that some step of `decode.py` may change."""
+_BASE = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
+_CASELESS = _BASE | hyperscan.HS_FLAG_CASELESS
+
+_PATTERNS = tuple(
+    (fact.name, pattern, _CASELESS) for language in _LANGUAGES for fact in language.FACTS for pattern in fact.patterns
+) + tuple((HIDES, pattern, _CASELESS if caseless else _BASE) for pattern, caseless in HIDING)
+NAMES: tuple[str, ...] = tuple(name for name, _, _ in _PATTERNS)
+"""The fact of each pattern: `Level.scan` reports patterns by their places here."""
+
+_LETTERS = bytes((*range(ord("0"), ord("9") + 1), *range(ord("A"), ord("Z") + 1), *range(ord("a"), ord("z") + 1)))
+WORDS = _LETTERS + b" _-.,:/"
+"""What most values are made of. No step of decoding begins with one of these, nor does another form of a text."""
+MARKED = WORDS + b"=|?~@!;#()[]{}*"
+"""The same of what most other values are made of, but for comments of SQL."""
+_BYTES = 256
+_TEXT = bytes(range(32, 127)) + bytes(range(128, 256))
+
+
+class Level:
+    """Scans texts over an alphabet. `parts`: databases of as many patterns; small ones compile much faster in all."""
+
+    def __init__(self, alphabet: bytes, parts: int = 1) -> None:
+        self.alphabet = alphabet
+        self._count = parts
+        self._parts: list[tuple[Any, tuple[int, ...]]] = []
+
+    def load(self, cache_dir: Path | None) -> None:
+        """Compile the patterns: in seconds, or from the cache in milliseconds."""
+        found = [
+            (place, Expression(text, flags))
+            for place, (_, pattern, flags) in enumerate(_PATTERNS)
+            if (text := self._text(pattern, flags)) is not None
+        ]
+        parts = []
+        for number in range(self._count):
+            part = found[number :: self._count]
+            database = open_database([expression for _, expression in part], cache_dir)
+            assert database is not None
+            parts.append((database.scan, tuple(place for place, _ in part)))
+        self._parts = parts
+
+    def _text(self, pattern: bytes, flags: int) -> bytes | None:
+        if len(self.alphabet) == _BYTES:
+            return pattern
+        return restricted(b"(?i:" + pattern + b")" if flags == _CASELESS else pattern, self.alphabet)
+
+    def scan(self, text: bytes) -> list[int]:
+        """Return the places in NAMES of the patterns that match; a pattern may be reported twice."""
+        if not self._parts:
+            self.load(None)
+        found: list[int] = []
+        for scan, places in self._parts:
+            hits: list[int] = []
+            scan(text, match_event_handler=_collect, context=hits)
+            if hits:
+                found += [places[hit] for hit in hits]
+        return found
+
+    @property
+    def loaded(self) -> bool:
+        return bool(self._parts)
+
+
+LEVELS = (Level(WORDS), Level(MARKED, 2), Level(_TEXT, 4), Level(bytes(range(_BYTES)), 4))
+
+
+def level_of(text: bytes) -> Level:
+    """Return the lowest level whose alphabet a text keeps to."""
+    rest = text.translate(None, WORDS)
+    if not rest:
+        return LEVELS[0]
+    rest = rest.translate(None, MARKED)
+    if not rest:
+        return LEVELS[1]
+    return LEVELS[3] if rest.translate(None, _TEXT) else LEVELS[2]
+
+
+def warm(cache_dir: Path | None = None) -> None:
+    """Compile what is not compiled yet, before the first value needs it; `cache_dir` keeps it for the next start."""
+    for level in LEVELS:
+        if not level.loaded:
+            level.load(cache_dir)
+
+
+def _collect(identifier: int, start: int, end: int, flags: int, hits: list[int]) -> None:
+    hits.append(identifier)

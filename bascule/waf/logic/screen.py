@@ -1,0 +1,132 @@
+"""The screen: values are looked at together, and dismissed together where no rule could find anything in any of them.
+
+Values are joined by line feeds and scanned once. Why nothing is lost by it:
+
+1. The joined text shows every fact that one of the values shows. Patterns take `^` and `$` as of lines, the edge of a
+   word is the same beside a line feed as at the end of a text, and the patterns of a level see no further than the
+   characters of its alphabet, or than a match reaches. What matches across a seam only makes suspects of the innocent.
+2. Words and marks hide nothing: no step of decoding and no other spelling changes a text of these alphabets, but for
+   what `HIDES` and slashes tell. All other values are decoded one by one, and each of their texts is scanned.
+3. Other spellings (`forms`) are made of lines as of texts, but for comments of SQL; a text that has one is spelled
+   by itself.
+4. Rules only ever ask for facts to be there, and points are positive: what no rule finds in more facts, it does not
+   find in fewer. So the facts of all together stand for those of each; a closer look is taken to find what it may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bascule.waf.logic.decode import MAX_DECODED, decodings
+from bascule.waf.logic.facts import encoding
+from bascule.waf.logic.facts.fact import HIDDEN
+from bascule.waf.logic.facts.forms import forms
+from bascule.waf.logic.facts.patterns import HIDES, LEVELS, MARKED, NAMES, WORDS, Level, level_of
+from bascule.waf.logic.facts.recogniser import CLOSER
+
+SEAM = b"\n"
+MEMORY = 4096
+"""Distinct sets of patterns of which the meaning is remembered."""
+_NONE: list[bytes] = []
+_WORDS_AND_SEAM = WORDS + SEAM
+
+
+class Screen:
+    """Sorts values out for rules that `find` nothing in most sets of facts."""
+
+    def __init__(self, find: Callable[[frozenset[str]], object]) -> None:
+        self._find = find
+        self._facts: dict[frozenset[int], frozenset[str]] = {}
+
+    def suspects(self, values: list[bytes]) -> list[bytes]:
+        """Return those of the values in which rules may find something. In the others they find nothing.
+
+        Not for names of files: what is wrong with one is not in a pattern.
+        """
+        joined = SEAM.join(values)
+        words, marked, others = values, _NONE, _NONE
+        if joined.translate(None, _WORDS_AND_SEAM) or joined.count(SEAM) != len(values) - 1:
+            words, marked, others = _sorted_out(values)
+            joined = SEAM.join(words)
+        found: list[bytes] = []
+        for level, plain in ((LEVELS[0], words), (LEVELS[1], marked)):
+            if not plain:
+                continue
+            hits = _scan(level, joined if plain is words else SEAM.join(plain))
+            if hits:
+                facts = self._facts_of(hits)
+                if HIDES in facts:
+                    others = [*others, *plain]
+                elif self._find(facts):
+                    found += plain
+        if others:
+            found += self._decoded(others)
+        return found
+
+    def _decoded(self, values: list[bytes]) -> list[bytes]:
+        """Return the suspects among values that may hide something."""
+        long = [value for value in values if len(value) > MAX_DECODED]
+        short = [value for value in values if len(value) <= MAX_DECODED] if long else values
+        plain: dict[Level, list[bytes]] = {}
+        spelled: dict[Level, list[bytes]] = {}
+        how_found: set[str] = set()
+        for value in short:
+            for text, how in decodings(value):
+                if how:
+                    how_found |= encoding.look(how)
+                if b"/*" in text:
+                    for form in forms(text):
+                        spelled.setdefault(level_of(form), []).append(form)
+                else:
+                    plain.setdefault(level_of(text), []).append(text)
+        hits: set[int] = set()
+        for level, group in plain.items():
+            hits.update(_scan(level, SEAM.join(group)))
+        for level, group in spelled.items():
+            hits.update(level.scan(SEAM.join(group)))
+        if hits and self._find(self._facts_of(hits) | how_found):
+            return values
+        return long
+
+    def _facts_of(self, hits: Iterable[int]) -> frozenset[str]:
+        """Return the facts that patterns may mean."""
+        key = frozenset(hits)
+        facts = self._facts.get(key)
+        if facts is None:
+            names = {NAMES[hit] for hit in key}
+            for look, what in CLOSER.items():
+                if look in names:
+                    names |= what
+            facts = frozenset(name for name in names if name[0] != HIDDEN or name == HIDES)
+            if len(self._facts) < MEMORY:
+                self._facts[key] = facts
+        return facts
+
+
+def _sorted_out(values: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    words: list[bytes] = []
+    marked: list[bytes] = []
+    others: list[bytes] = []
+    for value in values:
+        rest = value.translate(None, WORDS)
+        if not rest:
+            words.append(value)
+        elif rest.translate(None, MARKED) or b"/*" in value:
+            others.append(value)
+        else:
+            marked.append(value)
+    return words, marked, others
+
+
+def _scan(level: Level, joined: bytes) -> list[int]:
+    """Scan texts without comments in all their forms."""
+    hits: list[int] = []
+    if level is LEVELS[0] or level is LEVELS[1]:
+        hits = level.scan(joined)
+        if b"//" in joined or b"/./" in joined:
+            for form in forms(joined)[1:]:
+                hits += level.scan(form)
+        return hits
+    for form in forms(joined):
+        hits += level.scan(form)
+    return hits

@@ -1,0 +1,13 @@
+"""The recognisers are compiled once, as the program keeps them in its cache."""
+
+from __future__ import annotations
+
+import pytest
+
+from bascule.cli.app import cache_dir
+from bascule.waf.logic.facts import warm
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> None:
+    warm(cache_dir(""))
