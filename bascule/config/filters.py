@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from bascule.config.base import Model
+from bascule.config.response import Identifier
 from bascule.config.types import Cidr, Count, Digits, FileField, PositiveDuration, Size
 
 Action = Literal["log", "block", "drop", "redirect", "page", "tarpit", "neutralise", "mask"]
@@ -199,6 +200,8 @@ class WafFilters(Model):
     """Who may ask for which place."""
     words: tuple[Annotated[str, Field(min_length=2)], ...] = ()
     """Words that may not be in the query or body, whatever their case."""
+    identifiers: tuple[Identifier, ...] = ()
+    """Numbers that may be neither in the query or body nor in uploaded texts, told by their form and check digits."""
     patterns: tuple[UserPattern, ...] = ()
     """Rules of your own."""
     addresses: Addresses = Addresses()

@@ -82,7 +82,8 @@ def _merge_waf(parent: WafConfig, child: WafConfig | None) -> WafConfig:
     patterns = (*parent.filters.patterns, *child.filters.patterns)
     filters = overlay(parent.filters, child.filters).model_copy(update={"patterns": patterns})
     answers = {**parent.answers, **child.answers}
-    update = {"exclusions": exclusions, "filters": filters, "answers": answers}
+    response = overlay(parent.response, child.response)
+    update = {"exclusions": exclusions, "filters": filters, "answers": answers, "response": response}
     return overlay(parent, child).model_copy(update=update)
 
 

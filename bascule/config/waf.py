@@ -9,6 +9,7 @@ from pydantic import Field, WithJsonSchema, model_validator
 
 from bascule.config.base import Model
 from bascule.config.filters import Answer, WafFilters
+from bascule.config.response import WafResponse
 from bascule.config.types import Digits, FileField, PositiveDuration, Size
 
 RuleName = Annotated[
@@ -63,6 +64,8 @@ class WafConfig(Model):
     answers: dict[Annotated[str, Digits], Answer] = Field(default_factory=dict)
     """From a rule (id or name) or family of rules to how it is answered; what is not named here is refused with 403. A
     rule's own answer wins over its family's. A route has those of its site as well as its own."""
+    response: WafResponse = WafResponse()
+    """What of responses clients may see. A lower level overrides the keys it states."""
     body_limit: Annotated[Size, Field(ge=1024, le=1 << 27)] = 131072
     """Request body held back until it is judged."""
     large_body: Literal["inspect-start", "reject", "stream"] = "inspect-start"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Callable
 
 import brotli
 import zstandard
@@ -17,6 +18,50 @@ MAX_CODINGS = 3
 
 class CodingError(ValueError):
     """The content is not what its Content-Encoding says, or uses a coding that is not known."""
+
+
+MAX_RATIO = 200
+"""Plain bytes for an encoded one, over a whole stream; text compresses to a tenth, rarely to a fiftieth."""
+_SLACK = 1 << 20
+
+
+class Decoder:
+    """Decodes a stream in pieces."""
+
+    def __init__(self, codings: list[bytes]) -> None:
+        """`codings` are as listed in Content-Encoding; that there is one we do not know, `feed` tells."""
+        self._taken = self._given = 0
+        self._stages = [_stage(coding) for coding in reversed(codings) if coding not in (b"identity", b"")]
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what a piece decodes to. Raises CodingError, also for content that grows beyond MAX_RATIO."""
+        self._taken += len(data)
+        try:
+            for stage in self._stages:
+                data = stage(data)
+        except (zlib.error, brotli.error, zstandard.ZstdError) as error:
+            raise CodingError(str(error)) from None
+        self._given += len(data)
+        if self._given > self._taken * MAX_RATIO + _SLACK:
+            raise CodingError(f"it decodes to more than {MAX_RATIO} times its size")
+        return data
+
+
+def _stage(coding: bytes) -> Callable[[bytes], bytes]:
+    if coding in (b"gzip", b"x-gzip"):
+        return zlib.decompressobj(31).decompress
+    if coding == b"deflate":
+        return zlib.decompressobj(15).decompress
+    if coding == b"br":
+        process: Callable[[bytes], bytes] = brotli.Decompressor().process
+        return process
+    if coding == b"zstd":
+        return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj().decompress
+
+    def unknown(data: bytes) -> bytes:
+        raise CodingError(f"unknown content coding {coding.decode('latin-1')!r}")
+
+    return unknown
 
 
 def decode(content: bytes, codings: list[bytes], limit: int) -> bytes:

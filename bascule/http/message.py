@@ -45,6 +45,14 @@ class _Head:
         head.passed = b"".join([field[3] for field in head.varying if field[2] != Kind.CONTENT_LENGTH])
         return head
 
+    def without(self, names: frozenset[bytes]) -> Self:
+        """Return a copy without some fields."""
+        head = copy.copy(self)
+        head.block = self.block.with_fields([field for field in self.block.fields if field[0] not in names])
+        head.varying = [field for field in self.varying if field[0] not in names]
+        head.passed = b"".join([field[3] for field in head.varying if field[2] != Kind.CONTENT_LENGTH])
+        return head
+
 
 def _amended(field: Field, values: dict[tuple[bytes, bytes], bytes]) -> Field:
     value = values.get((field[0], field[1]))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bascule.http.errors import HttpError
 from bascule.http.h1.body import chunk, last_chunk
 from bascule.http.message import ResponseHead
-from bascule.proxy import admission, answers, attempts, tunnel, wire
+from bascule.proxy import admission, answers, attempts, masking, tunnel, wire
 from bascule.proxy.facts import NOTHING, Facts
 from bascule.proxy.inspection import Inspection
 from bascule.telemetry import causes
@@ -173,6 +173,11 @@ class Exchange(Facts):
         route = self.route
         self.responding = True
         peer = self.peer
+        if route.masker is not None and (mask := masking.begin(self, route.masker, head)) is not None:
+            head = mask.head(head)
+            content = mask.feed(content, complete)
+            if self.finished:
+                return
         if head.length < 0:
             self.framing = wire.CHUNKED if self.head.minor else wire.UNTIL_CLOSE
         self.close = close = (
@@ -213,9 +218,18 @@ class Exchange(Facts):
 
     def on_content(self, content: bytes, complete: bool) -> None:
         """See OriginUser."""
-        if self.inspection is not None and self.inspection.holds_response:
-            self.inspection.on_response_content(content, complete)
-            return
+        if (inspection := self.inspection) is not None:
+            if inspection.holds_response:
+                inspection.on_response_content(content, complete)
+                return
+            if inspection.mask is not None:
+                content = inspection.mask.feed(content, complete)
+                if self.finished:
+                    return
+        self.send_content(content, complete)
+
+    def send_content(self, content: bytes, complete: bool) -> None:
+        """Send content of the response to the client."""
         peer = self.peer
         self.bytes_out += len(content)
         if self.framing == wire.CHUNKED:

@@ -58,6 +58,7 @@ def settings_of(config: WafConfig) -> WafSettings:
         on_budget=config.on_budget,
         filters=config.filters,
         answers=tuple(config.answers.items()),
+        response=config.response if config.response_bodies else config.response.model_copy(update={"cloak": "off"}),
         exclusions=tuple(_exclusion(exclusion) for exclusion in config.exclusions),
         today=datetime.datetime.now(datetime.UTC).date(),
     )

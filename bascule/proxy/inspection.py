@@ -23,6 +23,7 @@ from bascule.waf.rewriting import rewrite
 if TYPE_CHECKING:
     from bascule.http.message import ResponseHead
     from bascule.proxy.exchange import Exchange
+    from bascule.proxy.masking import ResponseMask
     from bascule.waf.engine import Transaction
 
 HOLD_TIME = 0.5
@@ -41,7 +42,7 @@ class Inspection:
 
     __slots__ = (
         "_begun", "_codings", "_cut", "_encoded", "_exchange", "_facts", "_held", "_large_body", "_limit", "_response",
-        "_seen", "_tarpitted", "_timer", "_waf", "holding", "transaction", "windows",
+        "_seen", "_tarpitted", "_timer", "_waf", "holding", "mask", "transaction", "windows",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
@@ -67,6 +68,8 @@ class Inspection:
         self._response: ResponseHead | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tarpitted = False
+        self.mask: ResponseMask | None = None
+        """What the response's content goes through on its way."""
 
     # The request -----------------------------------------------------------------------------------
 
@@ -363,6 +366,8 @@ class Inspection:
         """Run the last phase and hand the event to the log."""
         if self._timer is not None:
             self._timer.cancel()
+        if self.mask is not None:
+            self.mask.finish()
         if self._tarpitted:
             self._exchange.app.tarpitted -= 1
         self._write_event(self.transaction)

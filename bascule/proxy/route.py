@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bascule.config.plan import Plan, RoutePlan, SitePlan
 from bascule.config.policies import HeaderOps, Timeouts
 from bascule.config.types import parse_network
+from bascule.config.waf import WafConfig
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
 from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies, compile_rewrite
@@ -22,6 +23,9 @@ CLIENT_CERTIFICATE = "x-client-cert-subject"
 """What a server is told of a client's certificate, and nobody but Bascule may tell."""
 STRICT_TRANSPORT = "strict-transport-security"
 """The server's own is not passed on where the site has one: browsers go by the first (RFC 6797 8.1)."""
+UNMASKABLE = ("accept-encoding", "range", "if-range")
+"""What servers are not told where responses are masked: a number cannot be found in what is compressed or cut."""
+IDENTITY = b"accept-encoding: identity\r\n"
 _PLACEHOLDERS = ("{client_address}", "{host}", "{scheme}", "{request_id}", "{path}")
 
 
@@ -83,6 +87,7 @@ class RouteRuntime:
         "intercept",
         "maintenance",
         "maintenance_allows",
+        "masker",
         "max_requests",
         "own_limits",
         "place",
@@ -142,12 +147,14 @@ class RouteRuntime:
 
     def _headers(self, plan: RoutePlan, site: SitePlan) -> None:
         headers = plan.headers
-        self.request = HeaderPlan(headers.request, (CLIENT_CERTIFICATE,))
+        masks = self.waf is not None and masks_responses(plan.waf)
+        self.request = HeaderPlan(headers.request, (CLIENT_CERTIFICATE, *(UNMASKABLE if masks else ())))
+        self.masker = self.waf.response.masker if self.waf is not None and self.waf.response is not None else None
         own = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
         self.response = HeaderPlan(headers.response, headers.hide + own)
         via = VIA if headers.via else b""
         server = f"server: {headers.server}\r\n".encode() if headers.server else b""
-        self.request_tail = via + self.request.static
+        self.request_tail = via + self.request.static + (IDENTITY if masks else b"")
         self.response_tail = via + server + self.response.static + b"\r\n"
         """The constant end of the head, its closing empty line included."""
         self.forwarded = headers.forwarded
@@ -199,6 +206,11 @@ class RouteRuntime:
         return os.path.exists(mode.file) if mode.file else mode.enabled
 
 
+def masks_responses(waf: WafConfig) -> bool:
+    """Whether responses are changed on their way; in detect mode nothing is, and servers are asked as ever."""
+    return waf.mode == "block" and bool(waf.response.mask or waf.response.words)
+
+
 def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:
     """Return the request and response field names that some route acts on."""
     request: set[str] = set()
@@ -208,6 +220,8 @@ def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:
             headers = route.headers
             request.update(headers.request.remove, headers.request.set)
             response.update(headers.response.remove, headers.response.set, headers.hide)
+            if masks_responses(route.waf):
+                request.update(UNMASKABLE)
     if any(site.tls and site.tls.client_auth for site in plan.sites):
         request.add(CLIENT_CERTIFICATE)
     if any(site.tls and site.tls.hsts for site in plan.sites):

@@ -35,6 +35,7 @@ class BodyView(RequestView):
         "response_body_access",
         "response_body_limit",
         "response_headers",
+        "response_watched",
         "status",
         "xml",
         "xml_into_args",
@@ -78,6 +79,8 @@ class BodyView(RequestView):
         self.response_headers: Pairs = []
         self.response_body_access = config.response_body_access
         self.response_body_limit = config.response_body_limit
+        self.response_watched = False
+        """The response body is looked at whatever `response_body_access` says."""
         self._response_buffer = bytearray()
         self._response_size = 0
 
@@ -225,6 +228,8 @@ class BodyView(RequestView):
     @property
     def wants_response_body(self) -> bool:
         """Whether `response_body` should be given the body: access is on and the media type is to be inspected."""
+        if self.response_watched:
+            return True
         return self.response_body_access and self.response_content_type in self.config.response_mime_types
 
     def response_body(self, data: bytes) -> None:

@@ -20,6 +20,7 @@ from bascule.waf.matcher.patterns import Patterns
 from bascule.waf.matcher.plan import Plan, build_plan
 from bascule.waf.policy import WafSettings, base_directives, exclusion_directives, paranoia_directives
 from bascule.waf.request import ConnectionFacts
+from bascule.waf.response.inspector import ResponseInspector
 from bascule.waf.seclang.collections import CollectionStore, LocalStore
 from bascule.waf.seclang.effects import NOTHING
 from bascule.waf.seclang.folding import Folded, FoldedPhase, fold, unfolded
@@ -53,7 +54,10 @@ class Waf:
         self.clock, self.wall_clock = clock, wall_clock
         self.time_budget = settings.time_budget
         self.logic = Inspector.load(settings.logic, cache_dir) if settings.logic not in ("", "bypass") else None
-        self.filters, self.answers = self._named_rules()
+        self.named, self.answers = self._named_rules()
+        on = settings.logic != "bypass"
+        self.filters = self.named if on and self.named.on else None
+        self.response = ResponseInspector(settings.response, self.named, self.answers) if on else None
         self.nominator: Nominator = EveryRule()
         self.program = Program(
             Folded({n: FoldedPhase([], changes=[(-1, {})]) for n in range(1, 6)}, {}, {}, {}, NOTHING), {}
@@ -84,16 +88,14 @@ class Waf:
         """
         return cls(load_rules(settings), settings, cache_dir, **services)
 
-    def _named_rules(self) -> tuple[FilterInspector | None, Answers]:
-        """Return the named rules, if any is on, and the answers of all rules that have one."""
+    def _named_rules(self) -> tuple[FilterInspector, Answers]:
+        """Return the named rules, and the answers of all rules that have one."""
         settings = self.settings
         try:
             filters = FilterInspector(settings.filters, settings.logic)
-            answers = answers_of(settings, filters)
+            return filters, answers_of(settings, filters)
         except (ValueError, OSError) as error:
             raise WafLoadError("<settings>", 1, str(error)) from None
-        on = filters.on and settings.logic != "bypass"
-        return filters if on else None, answers
 
     def begin(self, connection: ConnectionFacts) -> Transaction:
         """Begin a transaction on a client's connection."""

@@ -9,11 +9,13 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from bascule.config.filters import Answer, WafFilters
+from bascule.config.response import WafResponse
 
 TIME_BUDGET = 0.25
 """Default seconds of inspection one transaction may take before the policy decides (DESIGN 6)."""
 
 NO_FILTERS = WafFilters()
+NO_RESPONSE = WafResponse(cloak="off")
 FIRST_EXCLUSION_ID = 9_990_000
 PARANOIA_ID = 9_980_000
 
@@ -49,7 +51,8 @@ class WafSettings:
     whether a request whose time is used up passes ("open") or is refused ("closed"). `body_policy` "sniff"
     inspects a body by what it looks like where its Content-Type is missing, unknown or lies; "declared" goes
     by the Content-Type alone. `logic` is the preset of the logic rules (`logic/engine.py`); empty: they do not run.
-    `filters` is what the named rules hold requests to; `answers` says how findings of both are answered.
+    `filters` is what the named rules hold requests to, `response` what responses may tell; `answers` says how findings
+    of all of these are answered.
     `protocol_rules` adds the recommended rules 200002-200004 (a body that cannot be parsed).
     """
 
@@ -73,6 +76,7 @@ class WafSettings:
     exclusions: tuple[Exclusion, ...] = ()
     filters: WafFilters = NO_FILTERS
     answers: tuple[tuple[str, Answer], ...] = ()
+    response: WafResponse = NO_RESPONSE
     today: date | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bascule.config.filters import REWRITES
+from bascule.waf.answers import BLOCK, Answers
 from bascule.waf.body import BodyView
 from bascule.waf.events import Event, FiredRule
 from bascule.waf.request import ConnectionFacts, Pairs
@@ -19,7 +20,6 @@ from bascule.waf.seclang.collections import to_int
 from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
-    from bascule.waf.answers import Answers
     from bascule.waf.engine import Waf
     from bascule.waf.logic.values import Value
     from bascule.waf.seclang.phases import PhaseProgram
@@ -141,6 +141,7 @@ class Transaction(BodyView):
     def response_head(self, status: int, headers: Pairs) -> Verdict | None:
         """Phase 3. Header names are lower case."""
         self.set_response(status, headers)
+        self.response_watched = self.waf.response is not None and self.waf.response.looks_at(status, headers)
         if self.rule_engine == "Off":
             return None
         began = self.clock()
@@ -152,6 +153,9 @@ class Transaction(BodyView):
         if self.rule_engine == "Off":
             return None
         began = self.clock()
+        self.phase = 4
+        if self.response_watched and self.waf.response is not None and self.verdict is None:
+            self.waf.response.judge_body(self, self.response_body_variable)
         self.mask |= self.waf.nominator.response_body(self)
         if self.outbound_data_error and self.config.response_body_limit_action == "Reject":
             self._too_large(4, b"the response body is larger than SecResponseBodyLimit")
@@ -233,8 +237,9 @@ class Transaction(BodyView):
         message: bytes,
         value: Value | None = None,
         mask: Callable[[bytes], bytes] = masked,
+        status: int = 403,
     ) -> None:
-        """Answer a finding as the configuration says.
+        """Answer a finding as the configuration says, or if it does not, by refusing it with `status`.
 
         `value` is what it is about, if that is a single value, and `mask` makes unreadable what was found in it.
         """
@@ -251,7 +256,8 @@ class Transaction(BodyView):
         page = answers.pages[answer.page] if action == "page" else b""
         kind = "block" if action in REWRITES else action
         delay = answer.tarpit if action == "tarpit" else 0.0
-        self._decide(Verdict(kind, answer.status, rule_id, message, b"", self.phase, page, delay))
+        status = status if answer is BLOCK else answer.status
+        self._decide(Verdict(kind, status, rule_id, message, b"", self.phase, page, delay))
 
     def _decide(self, verdict: Verdict) -> None:
         """Take the first verdict; it takes effect only where the rule engine is On."""

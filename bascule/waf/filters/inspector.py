@@ -14,10 +14,11 @@ from bascule.waf.answers import Answers, Named
 from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.filters.head import Found, HeadCheck, head_checks
 from bascule.waf.filters.table import CONFIGURED, Family, NamedRule, table
-from bascule.waf.filters.uploads import UploadCheck
-from bascule.waf.filters.values import FIRST_PATTERN, value_checks
+from bascule.waf.filters.uploads import UploadCheck, files_of
+from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value_checks
 from bascule.waf.logic.inspector import variable_of
-from bascule.waf.logic.values import Value, body_values, head_values
+from bascule.waf.logic.values import MAX_FILE, Value, body_values, head_values
+from bascule.waf.response.identifiers import Finder
 from bascule.waf.rewriting import masked
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
 
 MAX_FOUND = 32
 """Findings of one request after which the rest is not looked at."""
-REWRITABLE = frozenset(("input-content", "user-pattern"))
+IDENTIFIER_IN_FILE = 713_001
+TEXT_START = 1024
+"""Bytes of a file without NUL that make it a text."""
+REWRITABLE = frozenset(("input-content", "user-pattern", "privacy-input", "privacy-file"))
 """Families whose rules are about a single value, which can be passed on changed."""
+Files = frozenset[tuple[bytes, bytes]]
 _SEVERITY = {"critical": 2, "high": 3, "medium": 4, "low": 5}
 
 
@@ -50,6 +55,7 @@ class FilterInspector:
             self._head.append(self._uploads.head)
         self._values = value_checks(filters)
         self._most = filters.lengths.parameters
+        self._finder = Finder(filters.identifiers) if filters.identifiers else None
         self.on = bool(self._head or self._values or self._uploads.needed)
         """Whether there is anything to do."""
 
@@ -62,7 +68,7 @@ class FilterInspector:
         for check in self._head:
             found = check(t)
             if found is not None:
-                self._record(t, answers, found)
+                self.record(t, answers, found)
                 if t.verdict is not None:
                     return
         if self._values:
@@ -71,46 +77,68 @@ class FilterInspector:
     def judge_body(self, t: Transaction, answers: Answers, body: bytes) -> None:
         """Judge the request body, or what is here of it."""
         kind = t.header(b"content-type") or b""
-        if self._uploads.needed and kind[:10].lower() == b"multipart/":
+        multipart = kind[:10].lower() == b"multipart/"
+        if self._uploads.needed and multipart:
             for found in self._uploads.body(t, body)[:MAX_FOUND]:
-                self._record(t, answers, found)
+                self.record(t, answers, found)
+        files: Files = frozenset()
+        if self._finder is not None and multipart:
+            files = self._judge_files(t, answers, self._finder, body)
         if self._values or self._most:
             values = list(body_values(kind, body))
             if self._most and sum(value.place == "body" for value in values) > self._most:
-                self._record(t, answers, (701_007, b"REQUEST_BODY", b"%d parameters" % len(values)))
-            self._judge_values(t, answers, values)
+                self.record(t, answers, (701_007, b"REQUEST_BODY", b"%d parameters" % len(values)))
+            self._judge_values(t, answers, values, files)
 
-    def _judge_values(self, t: Transaction, answers: Answers, values: Iterable[Value]) -> None:
+    def _judge_files(self, t: Transaction, answers: Answers, finder: Finder, body: bytes) -> Files:
+        """Judge what uploaded texts hold. Return the files, as they stand among the values of the body."""
+        files = files_of(t, body)
+        for part in files:
+            if part.content and b"\0" not in part.content[:TEXT_START] and finder.find(part.content):
+                found = (IDENTIFIER_IN_FILE, b"FILES_TMP_CONTENT:" + part.name, part.filename)
+                self.record(t, answers, found, Value("body", part.name, part.content), finder.mask)
+        return frozenset((part.name, part.content[:MAX_FILE]) for part in files)
+
+    def _judge_values(
+        self, t: Transaction, answers: Answers, values: Iterable[Value], files: Files = frozenset()
+    ) -> None:
         for value in values:
             for check in self._values:
                 rule = check.broken(value)
-                if rule:
-                    self._record(t, answers, (rule, variable_of(value), value.data), value, check.mask)
+                if rule and not (rule == IDENTIFIER_IN_INPUT and (value.name, value.data) in files):
+                    self.record(t, answers, (rule, variable_of(value), value.data), value, check.mask)
                     if t.verdict is not None or len(t.fired) >= MAX_FOUND:
                         return
 
-    def _record(
+    def record(
         self,
         t: Transaction,
         answers: Answers,
         found: Found,
         value: Value | None = None,
         mask: Callable[[bytes], bytes] = masked,
+        status: int = 403,
     ) -> None:
+        """Note what a rule found, unless it is excluded, and answer it; see `Transaction.carry_out`."""
+        message = self.note(t, found)
+        if message and self._refuses:
+            t.carry_out(answers, found[0], message, value, mask, status)
+
+    def note(self, t: Transaction, found: Found) -> bytes:
+        """Note what a rule found. Return the message of it; nothing where an exclusion says so."""
         number, name, data = found
         fired = self._fired[number]
         if t.removals is not None:
             removed = t.removals.targets_for(fired)
             if t.removals.covers(fired) or (removed is not None and removed(name)):
-                return
+                return b""
         rule, family = self._rules[number]
         message = f"{family.title}: {rule.says}".encode()
         tags = tuple(tag.encode() for tag in fired.tag_texts)
         evidence = Evidence(name, data, data, fired.head)
         t.fired.append(FiredRule(fired, message, b"", tags, (evidence,), t.phase))
         t.matched_rules.append(number)
-        if self._refuses:
-            t.carry_out(answers, number, message, value, mask)
+        return message
 
 
 def _enabled(names: tuple[str, ...]) -> frozenset[str]:

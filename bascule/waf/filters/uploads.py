@@ -39,6 +39,13 @@ MAGIC: dict[bytes, tuple[bytes, ...]] = {
 _PROGRAMS = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"#!/")
 
 
+def files_of(t: Transaction, body: bytes) -> list[Part]:
+    """Return the files of a multipart body, or what is here of them."""
+    parser = MultipartParser(t.header(b"content-type") or b"", Limits(fields=1000))
+    parser.feed(body)
+    return (parser.cut() if t.inbound_data_error else parser.end()).files
+
+
 class UploadCheck:
     """What one firewall asks of uploads."""
 
@@ -60,10 +67,7 @@ class UploadCheck:
 
     def body(self, t: Transaction, body: bytes) -> list[Found]:
         """Judge the files of a body, or what is here of them."""
-        parser = MultipartParser(t.header(b"content-type") or b"", Limits(fields=1000))
-        parser.feed(body)
-        found = parser.cut() if t.inbound_data_error else parser.end()
-        files = found.files
+        files = files_of(t, body)
         broken: list[Found] = []
         if self._max_files and len(files) > self._max_files:
             broken.append((706_005, b"FILES", b"%d files" % len(files)))

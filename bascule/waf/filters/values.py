@@ -10,10 +10,14 @@ import re2
 from bascule.config.filters import Lengths, UserPattern, WafFilters
 from bascule.config.grammar import compile_pattern
 from bascule.waf.logic.values import Value
+from bascule.waf.response.identifiers import Finder
 from bascule.waf.rewriting import masked
 
 FIRST_PATTERN = 719_001
 """Patterns of the configuration are numbered from here, in their order."""
+
+
+IDENTIFIER_IN_INPUT = 711_001
 
 
 class ValueCheck(NamedTuple):
@@ -33,6 +37,8 @@ def value_checks(filters: WafFilters) -> list[ValueCheck]:
         checks.append(_lengths(filters.lengths))
     if filters.words:
         checks.append(_words(filters.words))
+    if filters.identifiers:
+        checks.append(_identifiers(Finder(filters.identifiers)))
     checks += [_pattern(FIRST_PATTERN + n, pattern) for n, pattern in enumerate(filters.patterns)]
     return checks
 
@@ -73,6 +79,13 @@ def _words(words: tuple[str, ...]) -> ValueCheck:
     places = ("query", "body")
     return ValueCheck(
         lambda value: 707_001 if value[0] in places and search(value[2]) is not None else 0, _masks(pattern)
+    )
+
+
+def _identifiers(finder: Finder) -> ValueCheck:
+    places = ("query", "body")
+    return ValueCheck(
+        lambda value: IDENTIFIER_IN_INPUT if value[0] in places and finder.find(value[2]) else 0, finder.mask
     )
 
 

@@ -80,3 +80,9 @@ def test_start_of_a_large_upload_is_judged() -> None:
     transaction = judge(waf, **form(("a.exe", b"x" * 5000)))
     assert transaction.inbound_data_error
     assert fired(transaction) == [706003]
+
+
+def test_identifiers_in_uploaded_texts() -> None:
+    waf = firewall(filters={"identifiers": ["card"]})
+    assert fired(judge(waf, **form(("a.csv", b"name,4111 1111 1111 1111\n")))) == [713001]
+    assert fired(judge(waf, **form(("a.png", PNG + b" 4111111111111111")))) == []
