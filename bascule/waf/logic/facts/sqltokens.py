@@ -14,7 +14,9 @@ _TOKEN = re.compile(
     |(?P<string>'(?:[^'\\]|\\.|'')*+'?|"(?:[^"\\]|\\.|"")*+"?)
     |(?P<number>0x[0-9a-f]++|\d++(?:\.\d*+)?(?:e[+-]?\d++)?|\.\d++)
     |(?P<compare><=>|<>|!=|>=|<=|=|<|>|(?:not\s+)?(?:like|rlike|regexp|ilike|glob|in|is)\b)
-    |(?P<logic>\|\||&&|(?:or|and|xor|where|having|when|not|if|between)\b)
+    |(?P<between>(?:not\s+)?between\b)
+    |(?P<logic>\|\||&&|(?:or|and|xor|where|having|when|not|if)\b)
+    |(?P<call>[a-z_][\w.]*+\s*\(\s*(?:null|\d*+)\s*\))
     |(?P<word>[`\[]?[a-z_@\x80-\xff][\w@$.\x80-\xff]*+[`\]]?)
     |(?P<open>\()|(?P<close>\))|(?P<other>[^\s])""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
@@ -46,21 +48,20 @@ def comparisons(text: bytes) -> tuple[bool, bool]:
     """
     equal = some = False
     for context in _contexts(text):
-        first = context is not text
-        recent: list[Token] = []
-        for token in tokens(context):
-            recent.append(token)
-            del recent[:-4]
-            if len(recent) < 3 or recent[-2].kind != "compare":
+        found = list(tokens(context))
+        for place, token in enumerate(found):
+            if token.kind not in ("compare", "between") or not 0 < place < len(found) - 1:
                 continue
-            before = recent[-4] if len(recent) == 4 else None
-            if not (before.kind == "logic" if before else first):
+            before = found[place - 2] if place > 1 else None
+            if not (before.kind == "logic" if before else context is not text):
                 continue
-            left, right = _constant(recent[-3]), _constant(recent[-1])
+            left, right = _constant(found[place - 1]), _constant(found[place + 1])
+            if token.kind == "between" and (place + 3 >= len(found) or _constant(found[place + 3]) is None):
+                continue
             if left is None or right is None:
                 continue
-            some = some or recent[-2].text not in (b"<", b">") or before is not None
-            equal = equal or (left == right and recent[-2].text not in (b"<", b">", b"<>", b"!="))
+            some = some or token.text not in (b"<", b">") or before is not None
+            equal = equal or (left == right and token.text not in (b"<", b">", b"<>", b"!="))
     return equal, some
 
 
@@ -75,11 +76,12 @@ def _contexts(text: bytes) -> list[bytes]:
 
 
 def _constant(token: Token) -> bytes | None:
-    """What a constant stands for; a name only equals itself."""
+    """What a constant stands for: a literal, a server's variable, a call with nothing but a literal in it."""
     if token.kind == "string":
         return token.text.strip(b"'\"").strip().lower()
-    if token.kind == "number":
-        return token.text.lower()
-    if token.kind == "word" and token.text.lower() in _TRUE_WORDS:
-        return token.text.lower()
+    text = token.text.lower()
+    if token.kind == "number" or text in _TRUE_WORDS or text[:2] == b"@@":
+        return text
+    if token.kind == "call":
+        return b"null" if b"null" in text else text
     return None
