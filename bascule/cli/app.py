@@ -20,6 +20,7 @@ from bascule.config.plan import Plan
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.server.context import KeeperContext, WorkerContext
+from bascule.server.resources import Resources
 from bascule.server.supervisor import Supervisor
 from bascule.telemetry.accesslog import open_early
 from bascule.telemetry.eventlog import EventLog, OpenEvents, open_events
@@ -28,6 +29,7 @@ from bascule.telemetry.sinks import Sink, complain
 from bascule.tls.client import origin_context
 from bascule.tls.server import ServerContexts
 from bascule.upstream.board import Board
+from bascule.upstream.handover import hand_over
 from bascule.upstream.keeper import UpstreamKeeper
 from bascule.upstream.pool import PoolState
 
@@ -69,7 +71,7 @@ def run(load: Callable[[], Plan]) -> int:
         )
         return memory.prepared
 
-    return Supervisor(load, prepare, worker, Keeper).run()
+    return Supervisor(load, prepare, worker, Keeper, standing).run()
 
 
 def _owner(plan: Plan) -> tuple[int, int] | None:
@@ -112,6 +114,12 @@ def worker(context: WorkerContext) -> ProxyApp:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
     context.bus.subscribe("maintenance", app.set_maintenance)
     return app
+
+
+def standing(old: Resources, new: Resources) -> None:
+    """Hand the standing of the servers over to the next generation."""
+    boards = [Board(found.board, found.plan.pools, found.workers) for found in (old, new)]
+    hand_over(boards[0], old.plan.pools, boards[1], new.plan.pools)
 
 
 def _has_firewall(plan: Plan) -> bool:

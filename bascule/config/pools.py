@@ -106,7 +106,7 @@ class Outliers(Model):
     max_ejection: Duration = 300.0
     """Longest ejection."""
     max_share: Share = 0.5
-    """Never eject more of the pool than this."""
+    """Never eject more of the pool than this; who failed last is out, who failed before is asked again."""
     panic: Share = 0.3
     """When fewer servers than this are healthy, balance over all: some answer is better than none."""
 
@@ -121,7 +121,8 @@ class Breaker(Model):
     window: PositiveDuration = 10.0
     """Time over which the rate is taken."""
     open: Duration = 5.0
-    """How long it stays open before one trial request at a time is let through."""
+    """How long it stays open before one trial request at a time is let through; a fiftieth of it if no other server
+    can be asked."""
     enabled: bool = True
     """Whether there is a circuit breaker at all."""
 

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import Kind
+from bascule.http.h1.block import Block
 from bascule.http.path import is_normal, normalise
 from bascule.proxy import answers, forwarding
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
+
+_SPECIAL = frozenset((b"CONNECT", b"OPTIONS", b"TRACE"))
+"""Methods that mean something to proxies."""
+_MOST_HOPS = 255
 
 
 def identify(exchange: Exchange) -> None:
@@ -53,7 +58,7 @@ def find_route(exchange: Exchange) -> None:
 def admit(exchange: Exchange) -> bool:
     """What Bascule answers itself, and what it refuses; True lets the request on to a server."""
     head, route, site = exchange.head, exchange.route, exchange.site
-    if not (route.guarded or head.block.upgrade or exchange.app.maintenance or head.method == b"CONNECT"):
+    if not (route.guarded or head.block.upgrade or exchange.app.maintenance or head.method in _SPECIAL):
         return True
     if site.secure_redirect and exchange.scheme == b"http":
         answers.redirect(exchange, b"https://%b%b" % (head.host, exchange.uri), 308, causes.HTTPS_REDIRECT)
@@ -78,4 +83,24 @@ def admit(exchange: Exchange) -> bool:
         offered = block.upgrade.lower().partition(b"/")[0]
         allowed = offered in route.upgrades or b"*" in route.upgrades
         exchange.upgrading = allowed and b"upgrade" in block.options and head.minor == 1
+    return head.method not in _SPECIAL or _count_hop(exchange)
+
+
+def _count_hop(exchange: Exchange) -> bool:
+    """Count down Max-Forwards of OPTIONS and TRACE (RFC 9110 7.6.2). Return False if it ends here: it is answered."""
+    head = exchange.head
+    values = head.values(b"max-forwards")
+    if not values:
+        return True
+    if len(values) > 1 or not values[0].isdigit():
+        raise HttpError(400, causes.BAD_FIELD_VALUE)
+    hops = min(int(values[0][:5]), _MOST_HOPS)
+    if hops == 0:
+        if head.method == b"TRACE":  # to reflect it would show a script what it may not read (9.3.8)
+            raise HttpError(405, causes.METHOD_NOT_ALLOWED)
+        answers.options(exchange)
+        return False
+    line = b"max-forwards: %d\r\n" % (hops - 1)
+    fields = [field if field[0] != b"max-forwards" else (*field[:3], line) for field in head.block.fields]
+    head.block = Block(fields, head.minor)
     return True

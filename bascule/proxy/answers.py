@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 DEFAULT_RETRY_AFTER = 300
+ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+"""What a 405 must tell (RFC 9110 15.5.6)."""
 
 PROTOCOL = frozenset(list(causes.MEANINGS)[: list(causes.MEANINGS).index(causes.TARGET_TOO_LONG) + 1]) - {
     causes.TLS_HANDSHAKE
@@ -37,6 +39,8 @@ def error(exchange: Exchange, status: int, cause: str, fields: bytes = b"") -> N
     content_type, body = pages.render(status, exchange.reference(), head.value(b"accept"))
     if cause in PROTOCOL and exchange.app.events is not None:
         exchange.app.events.write(_protocol_event(exchange, status, cause))
+    if status == 405:
+        fields += b"allow: %b\r\n" % ALLOWED
     extra = b"x-bascule-ref: %b\r\ncache-control: no-store\r\n%b" % (exchange.ref.encode(), fields)
     _send(exchange, status, content_type, body, extra, cause)
 
@@ -97,6 +101,11 @@ def page(exchange: Exchange, content: bytes, status: int, cause: str) -> None:
     if exchange.origin is not None:
         exchange.detach(Outcome.CLIENT_ABORT)
     _send(exchange, status, b"text/html; charset=utf-8", content.replace(b"{ref}", reference), fields, cause)
+
+
+def options(exchange: Exchange) -> None:
+    """Answer an OPTIONS request that was to come no further."""
+    _send(exchange, 200, b"text/plain", b"", b"allow: %b\r\n" % ALLOWED, causes.RESPOND)
 
 
 def fixed(exchange: Exchange) -> None:

@@ -26,7 +26,7 @@ from bascule.server.generation import Answer, Generation, House
 from bascule.server.poller import Poller
 from bascule.server.privileges import raise_open_files
 from bascule.server.reload import MAX_DRAINING, Reloader, Watcher
-from bascule.server.resources import ARENA_SIZE, gather, unix_listener
+from bascule.server.resources import ARENA_SIZE, Resources, gather, unix_listener
 from bascule.server.sockets import Sockets
 from bascule.server.worker import describe, heartbeats
 from bascule.state.arena import Arena
@@ -37,7 +37,8 @@ HURRY = 1.0
 
 class Supervisor:
     """`load` reads the configuration, `prepare` builds from the plan what is worth building once, before the fork;
-    the factories make what runs in each worker and in the keeper. Nothing else is known about the application.
+    the factories make what runs in each worker and in the keeper; `hand_over` tells a generation that is about to start
+    what the one before found out. Nothing else is known about the application.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Supervisor:
         prepare: Callable[[Plan], Any],
         worker_factory: AppFactory,
         keeper_factory: KeeperFactory,
+        hand_over: Callable[[Resources, Resources], None] = lambda old, new: None,
     ) -> None:
         self._begun = time.monotonic()
         self._load = load
         self._prepare = prepare
+        self._hand_over = hand_over
         self._notify = notify.Notifier(os.environ)
         self._will = upgrade.inherited(os.environ)
         self._poller = Poller()
@@ -210,9 +213,12 @@ class Supervisor:
             log.say(f"run_dir stays {self._path} until a restart")
         prepared = self._prepare(plan)
         self._number += 1
+        resources = gather(self._number, plan, prepared, self._sockets, str(self._path))
+        if (current := self._current) is not None:
+            self._hand_over(current.resources, resources)
         generation = Generation(
             self._house,
-            gather(self._number, plan, prepared, self._sockets, str(self._path)),
+            resources,
             on_ready=lambda: on_ready(generation),
             on_failed=on_failed,
             on_gone=self._gone,

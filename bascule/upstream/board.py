@@ -1,7 +1,7 @@
 """The board: what workers and keeper tell each other about servers, in shared memory.
 
 Per pool a version; per slot of a server the keeper's flags and the server's key; per slot and worker the requests
-in progress and the end of an ejection. Every word has one writer and readers never lock. The version alone is
+in progress, start and end of an ejection. Every word has one writer and readers never lock. The version alone is
 written by all: each writer takes values that no other ever uses, so that no change can hide behind another.
 """
 
@@ -38,13 +38,20 @@ class PoolBoard:
     """The part of the board that belongs to one pool."""
 
     def __init__(
-        self, version: memoryview, flags: memoryview, keys: memoryview, active: memoryview, ejected: memoryview[float]
+        self,
+        version: memoryview,
+        flags: memoryview,
+        keys: memoryview,
+        active: memoryview,
+        since: memoryview[float],
+        until: memoryview[float],
     ) -> None:
         self.version = version
         self.flags = flags
         self.keys = keys
         self._active = active
-        self._ejected = ejected
+        self._since = since
+        self._until = until
         self.slots = len(flags)
         self.workers = len(active) // self.slots if self.slots else 1
         self._stamps: itertools.count[int] | None = None
@@ -82,15 +89,18 @@ class PoolBoard:
 
     # -- written by each worker
 
-    def eject(self, slot: int, worker: int, until: float) -> None:
-        """Eject the server until then (seconds of the monotonic clock); 0 takes an ejection back."""
-        self._ejected[slot * self.workers + worker] = until
+    def eject(self, slot: int, worker: int, since: float, until: float) -> None:
+        """Eject the server for that time (seconds of the monotonic clock); 0 takes an ejection back."""
+        place = slot * self.workers + worker
+        self._since[place] = since
+        self._until[place] = until
         self.announce(worker)
 
-    def ejected_until(self, slot: int) -> float:
-        """Return the end of the longest ejection that any worker decided."""
+    def ejection(self, slot: int) -> tuple[float, float]:
+        """Return start and end of the ejection that lasts longest of those that workers decided."""
         start = slot * self.workers
-        return max(self._ejected[start : start + self.workers])
+        place = max(range(start, start + self.workers), key=self._until.__getitem__)
+        return self._since[place], self._until[place]
 
     def set_active(self, slot: int, worker: int, count: int) -> None:
         """Publish the requests this worker has in progress on the server."""
@@ -102,9 +112,9 @@ class PoolBoard:
         return sum(self._active[start : start + self.workers])
 
     def clear(self, slot: int, worker: int) -> None:
-        """Forget what a predecessor of this worker (killed, perhaps) left behind."""
+        """Forget what this worker said of a server that left the slot."""
         self._active[slot * self.workers + worker] = 0
-        self._ejected[slot * self.workers + worker] = 0.0
+        self._until[slot * self.workers + worker] = 0.0
 
 
 class Board:
@@ -116,7 +126,8 @@ class Board:
         flags = arena.u64("upstream.flags", max(1, slots))
         keys = arena.u64("upstream.keys", max(1, slots))
         active = arena.u64("upstream.active", max(1, slots * workers))
-        ejected = cast("memoryview[float]", arena.f64("upstream.ejected", max(1, slots * workers)))
+        since = cast("memoryview[float]", arena.f64("upstream.ejected_since", max(1, slots * workers)))
+        until = cast("memoryview[float]", arena.f64("upstream.ejected_until", max(1, slots * workers)))
         self.pools: list[PoolBoard] = []
         start = 0
         for index, pool in enumerate(pools):
@@ -127,7 +138,8 @@ class Board:
                     flags[start:end],
                     keys[start:end],
                     active[start * workers : end * workers],
-                    ejected[start * workers : end * workers],
+                    since[start * workers : end * workers],
+                    until[start * workers : end * workers],
                 )
             )
             start = end
@@ -136,4 +148,4 @@ class Board:
     def size(pools: Sequence[PoolPlan], workers: int) -> int:
         """Return the bytes of arena that are enough for the board and the arena's own directory."""
         slots = sum(pool_slots(pool) for pool in pools)
-        return 2 * 8 * (len(pools) + 2 * slots + 2 * slots * workers) + (1 << 16)
+        return 2 * 8 * (len(pools) + 2 * slots + 3 * slots * workers) + (1 << 16)

@@ -2,7 +2,8 @@
 
 Closed, it counts failures over a sliding window of two halves; when their share reaches the limit it opens.
 Open, the server gets nothing for a while. Half-open, one request at a time is let through as a trial: a good
-answer closes the circuit, a failure opens it again.
+answer closes the circuit, a failure opens it again. Where nobody else can be asked, a trial comes early: a server that
+is back, or was only stalled with the whole machine, need not be waited for while requests fail.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 from enum import Enum
 
 from bascule.config.pools import Breaker
+
+EARLY = 0.02
+"""Share of the open time after which there may be a trial if nobody else can be asked (0.1 s of 5 s)."""
 
 
 class Circuit(Enum):
@@ -23,13 +27,15 @@ class Circuit(Enum):
 class CircuitBreaker:
     """Judges by `answered`, a running total that the caller keeps, so that a good answer costs nothing here."""
 
-    __slots__ = ("_config", "_half_start", "_marks", "_misses", "_until", "state")
+    __slots__ = ("_config", "_early", "_half_start", "_marks", "_misses", "_until", "state")
 
     def __init__(self, config: Breaker) -> None:
         self._config = config
         self.state = Circuit.CLOSED
         self._until = 0.0
         """End of the open state, or of the wait for a trial's outcome."""
+        self._early = 0.0
+        """When an open circuit may have a trial before its time."""
         self._half_start = 0.0
         self._marks = [0, 0]
         """`answered` at the start of the previous and of the current half window."""
@@ -59,8 +65,13 @@ class CircuitBreaker:
         """Half-open: is a trial allowed? A trial whose outcome does not come blocks the next one only for a while."""
         return now >= self._until
 
+    def may_try_early(self, now: float) -> bool:
+        """Open: is a trial allowed to a request that has nobody else to ask?"""
+        return self.state is Circuit.OPEN and now >= self._early
+
     def trial(self, now: float) -> None:
-        """Half-open: a request was sent as a trial."""
+        """A request was sent as a trial: half-open until its outcome is known."""
+        self.state = Circuit.HALF_OPEN
         self._until = now + self._config.open
 
     def success(self, answered: int) -> bool:
@@ -84,4 +95,5 @@ class CircuitBreaker:
             return False
         self.state = Circuit.OPEN
         self._until = now + config.open
+        self._early = now + config.open * EARLY
         return True

@@ -152,7 +152,7 @@ class PoolKeeper:
         board, slot, server = self._board, member.slot, member.server
         override = board.weight(slot)
         weight = server.weight if override is None else override
-        ejected = max(0.0, board.ejected_until(slot) - now)
+        ejected = max(0.0, board.ejection(slot)[1] - now)
         drained = server.drain or board.is_drained(slot) or not weight
         state = "down" if board.is_down(slot) else "ejected" if ejected else "drain" if drained else "up"
         return {

@@ -19,13 +19,15 @@ def ejection_time(config: Outliers, server: ServerState, now: float) -> float:
     length = min(config.max_ejection, config.ejection * 2.0 ** min(server.ejections, 32))
     server.ejections += 1
     server.ejected_until = now + length
-    # After it, a single failure ejects again; a good answer clears the record.
-    server.failures = config.consecutive - 1
+    server.failures = 0
     return length
 
 
 def honour(candidates: Sequence[tuple[float, ServerState]], members: int, max_share: float) -> set[ServerState]:
-    """Return which of the ejections (end, server) count: the longest, as many as the share allows."""
+    """Return which of the ejections (start, server) count: the latest, as many as the share allows.
+
+    Who failed longer ago has more likely recovered, and is asked again in place of who fails now.
+    """
     allowed = int(max_share * members + 1e-9)
     ordered = sorted(candidates, key=lambda item: (-item[0], item[1].name))
     return {server for _, server in ordered[:allowed]}

@@ -63,7 +63,7 @@ class PoolState:
         self._line = WaitingLine(plan.config.max_queue)
         self._retries = 0
         for slot in range(self._board.slots):
-            self._board.clear(slot, worker)
+            self._board.set_active(slot, worker, 0)  # what a predecessor had in progress; it may have been killed
         self._replace(static_members(plan.config), warm=True)
 
     # -- the hot path
@@ -100,41 +100,56 @@ class PoolState:
             self._refresh(now)
         if self._line and not self._line.serving:
             return Unavailable.FULL
-        if not self._usable:
-            return Unavailable.DOWN
-        if self._sticky:
-            server = self._sticky.find(facts)
-            if server and server.alive and server not in tried and self._accept(server, now):
-                return server
         rejected = tried
-        if not tried:
-            server = self._choose(facts)
-            if self._accept(server, now):
-                return server
-            rejected = (server,)
-        for candidates in self._choices(rejected, bool(tried)):
+        if self._usable:
+            if self._sticky:
+                server = self._sticky.find(facts)
+                if server and server.alive and server not in tried and self._accept(server, now):
+                    return server
+            if not tried:
+                server = self._choose(facts)
+                if self._accept(server, now):
+                    return server
+                rejected = (server,)
+        for candidates in self._choices(rejected, bool(tried), now):
             free = [server for server in candidates if self._is_free(server, now)]
             while free:
                 server = self._balancer.among(free, facts)
                 if self._accept(server, now):
                     return server
                 free.remove(server)  # another worker was quicker
-        return Unavailable.FULL
+        return Unavailable.FULL if self._usable or self._on_trial(rejected, now) else Unavailable.DOWN
 
-    def _choices(self, rejected: tuple[ServerState, ...], retry: bool) -> list[list[ServerState]]:
+    def _choices(self, rejected: tuple[ServerState, ...], retry: bool, now: float) -> list[list[ServerState]]:
         """Return the servers to ask next, in order of preference; in a panic the healthy ones come first.
 
         A retry may go to a backup; a request that found its server full may only go to another zone. Before a retry
-        asks once more whom it has asked, it asks the ejected: they may have recovered (a rolling restart, say).
+        asks once more whom it has asked, it asks the ejected: they may have recovered (a rolling restart, say). Where
+        nobody else is left, it is time to try those with an open circuit; while one of them is on trial, the outcome
+        is awaited.
         """
         rest = [server for server in self._usable if server not in rejected]
-        return [
+        choices = [
             [server for server in rest if server.alive],
             [server for server in self._reserve if server not in rejected and (retry or not server.backup)],
             [server for server in rest if not server.alive],
             [server for server in self.servers if retry and server not in rejected and _is_only_ejected(server)],
-            [server for server in rejected if retry and server in self._usable],
         ]
+        if (retry or not self._usable) and not any(choices):
+            choices.append(
+                [s for s in self.servers if s not in rejected and _may_serve(s) and s.breaker.may_try_early(now)]
+            )
+        if retry and not self._on_trial(rejected, now):
+            choices.append([server for server in rejected if server in self._usable])
+        return choices
+
+    def _on_trial(self, rejected: tuple[ServerState, ...], now: float) -> bool:
+        """Is a server under trial that this request has not asked?"""
+        return any(
+            server.breaker.state is Circuit.HALF_OPEN and not server.breaker.may_try(now) and _may_serve(server)
+            for server in self.servers
+            if server not in rejected
+        )
 
     def _is_free(self, server: ServerState, now: float) -> bool:
         """Does it look as if `_accept` would say yes?"""
@@ -145,13 +160,15 @@ class PoolState:
 
     def _accept(self, server: ServerState, now: float) -> bool:
         """May the server take one more request now? If so it is counted on the board, and as a trial if it is one."""
-        half_open = server.breaker.state is Circuit.HALF_OPEN
-        if half_open and not server.breaker.may_try(now):
+        circuit = server.breaker.state
+        if circuit is Circuit.HALF_OPEN and not server.breaker.may_try(now):
             return False
         if server.limit and not self._claim(server):
             return False
-        if half_open:
+        if circuit is not Circuit.CLOSED:
             server.breaker.trial(now)
+            if circuit is Circuit.OPEN:
+                self._refresh(now)
         return True
 
     def _claim(self, server: ServerState) -> bool:
@@ -202,10 +219,10 @@ class PoolState:
             report(self.plan.name, f"the circuit of {server.name} opens")
         config = self.config.outliers
         failing = config.consecutive and server.failures >= config.consecutive
-        if not failing or server.removed or now < server.ejected_until:
+        if not failing or server.removed or server.ejected:
             return changed
         length = outliers.ejection_time(config, server, now)
-        self._board.eject(server.slot, self._worker, now + length)
+        self._board.eject(server.slot, self._worker, now, now + length)
         return True
 
     def _observe(self, server: ServerState, outcome: Outcome, latency: float) -> None:
@@ -332,7 +349,7 @@ class PoolState:
         self._balancer.update(self._usable, self.servers)
         self._choose = self._only if len(self._usable) == 1 else self._balancer.choose
         involved = self._usable + self._reserve
-        trials = any(server.breaker.state is Circuit.HALF_OPEN for server in involved)
+        trials = any(server.breaker.state is Circuit.HALF_OPEN for server in self.servers)
         limits = any(server.limit for server in involved)
         self._fast = bool(self._usable) and not (self._sticky or trials or limits)
         self._attentive = trials or limits or self.config.balance == "least-time"
@@ -361,10 +378,14 @@ class PoolState:
         ]
 
 
+def _may_serve(server: ServerState) -> bool:
+    """Is the server up and meant to have requests, whatever became of the last ones?"""
+    return server.up and server.current_weight > 0 and not server.draining
+
+
 def _is_only_ejected(server: ServerState) -> bool:
     """Is the ejection all that speaks against the server?"""
-    usable = server.up and server.current_weight > 0 and not server.draining
-    return usable and server.ejected and server.breaker.state is not Circuit.OPEN
+    return server.ejected and _may_serve(server) and server.breaker.state is not Circuit.OPEN
 
 
 def _adopt(server: ServerState, fresh: ServerState) -> None:

@@ -18,10 +18,12 @@ def judge(servers: Sequence[ServerState], board: PoolBoard, worker: int, config:
     for server in servers:
         _read(server, board, worker, now)
         server.breaker.poll(server.answered, now)
-        until = board.ejected_until(server.slot)
+        since, until = board.ejection(server.slot)
         if until > now:
-            ejections.append((until, server))
+            ejections.append((since, server))
             change = min(change, until)
+        elif server.ejected:
+            server.failures = config.consecutive - 1  # from now on a single failure ejects again
         change = min(change, server.breaker.deadline)
     ejected = outliers.honour(ejections, len(servers), config.max_share)
     for server in servers:
@@ -37,9 +39,9 @@ def _read(server: ServerState, board: PoolBoard, worker: int, now: float) -> Non
     up = not board.is_down(server.slot)
     if up and not server.up:
         server.warm_since = now
-        if server.ejected_until > now:
-            server.ejected_until = now
-            board.eject(server.slot, worker, 0.0)
+        server.ejected_until = min(server.ejected_until, now)
+        if board.ejection(server.slot)[1] > now:
+            board.eject(server.slot, worker, 0.0, 0.0)
     server.up = up
     server.draining = server.drain or board.is_drained(server.slot)
     weight = board.weight(server.slot)

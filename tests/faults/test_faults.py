@@ -79,6 +79,20 @@ def test_killed_origin_costs_idempotent_clients_nothing(bascule: Bascule) -> Non
     assert clients.losses == []
 
 
+def test_an_origin_known_to_be_down_gets_nothing_after_a_reload(tmp_path: Path) -> None:
+    check = {"kind": "tcp", "interval": "2s", "jitter": 1}
+    bascule = Bascule(tmp_path, {"health": check, "retries": {"attempts": 0}, "outliers": {"consecutive": 0}})
+    try:
+        bascule.start().ready()
+        bascule.origins[0].kill()
+        wait_for(lambda: "is down" in "".join(bascule.lines), "the check to notice")
+        for _ in range(5):
+            assert bascule.call("reload")["ok"]
+            assert [bascule.ask(f"/{number}") for number in range(8)] == [f"/{number}" for number in range(8)]
+    finally:
+        bascule.end()
+
+
 def test_killed_origin_never_gets_a_post_carried_out_twice(bascule: Bascule) -> None:
     with Clients(bascule, "POST") as clients:
         for origin in bascule.origins:

@@ -41,10 +41,10 @@ class Bascule(Program):
 
     command = ("-c", "from bascule.cli.main import main; main()", "run")
 
-    def __init__(self, folder: Path, **config: Any) -> None:
+    def __init__(self, folder: Path, route: dict[str, Any] | None = None, **config: Any) -> None:
         self.origins = [Origin(folder / f"origin{number}.log") for number in range(SERVERS)]
         servers = [f"127.0.0.1:{origin.port}" for origin in self.origins]
-        route = {"servers": servers, "retries": {"on": ["connect", "reset"]}}
+        route = {"servers": servers, "retries": {"on": ["connect", "reset"]}, **(route or {})}
         super().__init__({"sites": {"*": {"routes": {"/": route}}}, "access_log": {"path": "off"}, **config})
 
     def ask(self, line: str, **options: Any) -> str:

@@ -177,6 +177,19 @@ def test_the_number_of_fields_is_limited() -> None:
         assert (error.value.status, error.value.cause) == (431, causes.TOO_MANY_FIELDS)
 
 
+@pytest.mark.parametrize(
+    "extra", ["", "Cookie: a=b\r\n", "Referer: /\r\n", "Cookie: a=b\r\nReferer: /\r\nContent-Length: 1\r\n"]
+)
+def test_the_fields_that_vary_count_like_the_others(extra: str) -> None:
+    def head(more: int) -> bytes:
+        lines = "".join(f"x{number}: y\r\n" for number in range(15 - extra.count("\n") + more))
+        return f"POST / HTTP/1.1\r\nHost: a\r\n{extra}{lines}".encode()
+
+    assert len(RequestParser(16).parse(head(0)).fields) == 16
+    with pytest.raises(HttpError, match="too_many_fields"):
+        RequestParser(16).parse(head(1))
+
+
 def test_the_length_of_the_target_is_limited() -> None:
     parse(get(line=b"GET /" + b"a" * 99 + b" HTTP/1.1"), max_target=100)
     with pytest.raises(HttpError) as error:

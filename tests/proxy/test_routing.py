@@ -232,4 +232,32 @@ def test_options_asterisk(port: int) -> None:
 def test_connect_is_not_served(port: int) -> None:
     with connect(port) as wire:
         wire.send(b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n")
-        assert wire.response().status == 405
+        response = wire.response()
+        assert response.status == 405
+        assert "GET" in (response["allow"] or "")
+
+
+@pytest.mark.parametrize(
+    ("method", "hops", "status", "passed"),
+    [
+        ("OPTIONS", "3", 200, "2"),
+        ("OPTIONS", "1", 200, "0"),
+        ("OPTIONS", "99999999999999999999", 200, "254"),
+        ("TRACE", "2", 200, "1"),
+        ("GET", "0", 200, "0"),  # means nothing to other methods
+        ("OPTIONS", "x", 400, None),
+        ("OPTIONS", "-1", 400, None),
+        ("TRACE", "0", 405, None),
+    ],
+)
+def test_max_forwards_counts_down(port: int, method: str, hops: str, status: int, passed: str | None) -> None:
+    response = ask(port, "/", method, "a.test", **{"Max-Forwards": hops})
+    assert response.status == status
+    if passed is not None:
+        assert dict(response.json()["fields"])["max-forwards"] == passed
+
+
+def test_options_that_may_go_no_further_ends_here(port: int) -> None:
+    response = ask(port, "*", "OPTIONS", "a.test", **{"Max-Forwards": "0"})
+    assert (response.status, response.body) == (200, b"")
+    assert "OPTIONS" in (response["allow"] or "")

@@ -88,11 +88,62 @@ def test_an_open_circuit_gets_nothing() -> None:
     assert set(harness.numbers(10)) == {2}
 
 
-def test_the_only_server_with_an_open_circuit_is_down() -> None:
+def test_the_only_server_with_an_open_circuit_gets_a_trial_now_and_then() -> None:
     harness = broken(1)
+    for _ in range(10):
+        assert harness.unavailable() is Unavailable.DOWN
+        harness.advance(0.1)
+        trial = harness.pick()
+        assert harness.unavailable() is Unavailable.FULL, "one at a time"
+        harness.pool.release(trial, Outcome.CONNECT, 0.01)
+    harness.advance(0.1)
+    harness.pool.release(harness.pick(), Outcome.OK, 0.01)
+    assert harness.numbers(5) == [1] * 5
+
+
+def test_an_open_circuit_gets_no_early_trial_while_others_can_be_asked() -> None:
+    harness = broken(3)
+    harness.advance(1)
+    assert set(harness.numbers(10)) == {2, 3}
+    assert harness.pick(tried=(harness.server(2),)) is harness.server(3)
+
+
+def test_a_failed_request_with_nobody_else_to_ask_tries_an_open_circuit() -> None:
+    harness = broken()
+    back, dead = harness.server(1), harness.server(2)
+    assert harness.pick(tried=(dead,)) is dead, "just opened: not yet"
+    harness.pool.release(dead, Outcome.CONNECT, 0.01)
+    harness.advance(0.1)
+    assert harness.pick(tried=(dead,)) is back
+    assert harness.pool.pick(FACTS, (dead,)) is Unavailable.FULL, "others await the outcome"
+    woken: list[bool] = []
+    harness.pool.enqueue(lambda: woken.append(harness.pool.pick(FACTS, (dead,)) is back))
+    harness.pool.release(back, Outcome.OK, 0.01)
+    assert woken == [True]
+    assert back.breaker.state is Circuit.CLOSED
+
+
+def test_a_failed_early_trial_opens_the_circuit_anew() -> None:
+    harness = broken()
+    bad, dead = harness.server(1), harness.server(2)
+    harness.advance(0.1)
+    assert harness.pick(tried=(dead,)) is bad
+    harness.pool.release(bad, Outcome.CONNECT, 0.01)
+    assert bad.breaker.state is Circuit.OPEN
+    assert harness.pick(tried=(dead,)) is dead, "no second trial at once"
+
+
+def test_all_circuits_open_after_a_stall_close_with_the_first_answers() -> None:
+    harness = Harness(3, breaker=CONFIG.model_dump(), outliers={"consecutive": 0})
+    for number in (1, 2, 3):
+        harness.fail(harness.server(number), 4, Outcome.TIMEOUT)
     assert harness.unavailable() is Unavailable.DOWN
-    harness.advance(4.9)
-    assert harness.unavailable() is Unavailable.DOWN
+    harness.advance(0.1)
+    first = harness.serve()
+    assert first.breaker.state is Circuit.CLOSED
+    assert set(harness.numbers(5)) == {harness.pool.servers.index(first) + 1}
+    harness.advance(5)
+    assert set(harness.numbers(9)) == {1, 2, 3}
 
 
 def test_half_open_lets_one_request_through_and_a_good_answer_closes() -> None:

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -61,25 +61,45 @@ class Site:
         self.server: asyncio.Server | None = None
         self.port = 0
         self.checks = 0
+        self.open: set[asyncio.Transport] = set()
 
     async def start(self) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(lambda: Visit(self), "127.0.0.1", self.port)
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         if self.server:
             self.server.close()
             await self.server.wait_closed()
+        for transport in self.open.copy():
+            transport.abort()
+        await asyncio.sleep(0)  # or what was just accepted, or aborted, is still open when the loop ends
         self.server = None
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            self.checks += 1
-            writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % self.status)
-        except asyncio.IncompleteReadError:
-            pass
-        writer.close()
+
+class Visit(asyncio.Protocol):
+    """A check of a site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.site.open.add(self.transport)
+        if self.site.server is None:
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        if self.received.endswith(b"\r\n\r\n"):
+            self.site.checks += 1
+            self.transport.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % self.site.status)
+            self.transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.site.open.discard(self.transport)
 
 
 def keeper_of(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.upstream.pool import Outcome
+from bascule.upstream.pool import Outcome, ServerState
 from tests.upstream.support import Harness
 
 BREAKER_OFF = {"enabled": False}
@@ -145,3 +145,50 @@ def test_a_retry_asks_the_ejected_before_it_asks_the_same_server_again() -> None
     harness.down(1)
     harness.advance(0.1)
     assert harness.pick(tried=(harness.server(2),)) is harness.server(2), "but not where the checks say it has not"
+
+
+def test_the_one_that_fails_now_is_out_in_place_of_the_one_that_failed_before() -> None:
+    harness = harness_of(2, ejection=10)
+    first, second = harness.server(1), harness.server(2)
+    for _ in range(3):  # grown ejections of the first
+        harness.fail(first, 5)
+        harness.advance(first.ejected_until - harness.clock.now)
+    harness.fail(first, 5)
+    assert set(harness.numbers(4)) == {2}
+    harness.advance(1)
+    harness.fail(second, 5)
+    assert set(harness.numbers(4)) == {1}
+    harness.advance(1)
+    harness.fail(first, 5)
+    assert set(harness.numbers(4)) == {2}, "and the other way round, though an ejection of each is under way"
+
+
+@pytest.mark.parametrize("rate", [20, 200, 2000])
+@pytest.mark.parametrize("spell", [0.5, 3, 7, 20])
+def test_servers_killed_in_turn_cost_nothing(rate: int, spell: float) -> None:
+    """Two servers die and come back in turn, for spells shorter and longer than windows and ejections."""
+    harness = Harness(2)
+    lost = 0
+    for turn in range(8):
+        dead = harness.server(turn // 2 % 2 + 1) if turn % 2 == 0 else None
+        for count in range(int(rate * spell)):
+            lost += not answered(harness, dead)
+            harness.clock.now += 1 / rate
+            if count % max(1, rate // 10) == 0:
+                harness.advance(0)
+    assert lost == 0
+
+
+def answered(harness: Harness, dead: ServerState | None) -> bool:
+    """Let the pool serve an idempotent request as proxy/attempts.py does. Return whether a server answered."""
+    tried: tuple[ServerState, ...] = ()
+    while True:
+        server = harness.pick(tried=tried)
+        if server is not dead:
+            harness.pool.release(server, Outcome.OK, 0.001)
+            return True
+        tried = (*tried, server)
+        retry = len(tried) <= harness.plan.config.retries.attempts and harness.pool.may_retry()
+        harness.pool.release(server, Outcome.CONNECT, 0.001)
+        if not retry:
+            return False

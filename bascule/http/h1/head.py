@@ -63,6 +63,8 @@ class RequestParser:
             raise self._line_fault(data)
         cuts = self._cuts if method in _BODILESS else self._body_cuts
         block, varying, passed = self._look_up(rest, cuts)
+        if varying and len(block.fields) + len(varying) > self._max_fields:
+            raise HttpError(431, causes.TOO_MANY_FIELDS)
         head = RequestHead(method, target, block, varying, passed)
         for field in varying:
             if field[2] == _REFERER:

@@ -1,0 +1,74 @@
+"""What is known of servers survives a reload, however pools, slots and workers change."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from bascule.upstream.board import Board
+from bascule.upstream.handover import hand_over
+from bascule.upstream.pool import PoolState
+from bascule.upstream.server import server_key
+from tests.upstream.support import Harness, PlainArena, plan_of
+
+A, B, C = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
+
+
+def after_reload(harness: Harness, servers: Any, workers: int = 1, name: str = "pool", **config: Any) -> PoolState:
+    plan = plan_of(servers, name=name, **config)
+    board = Board(PlainArena(), [plan], workers)
+    hand_over(harness.board, [harness.plan], board, [plan])
+    return [PoolState(plan, board, index, harness.clock, random.Random(1)) for index in range(workers)][-1]
+
+
+def usable(pool: PoolState) -> list[str]:
+    return [str(server.origin.address) for server in pool.servers if server.alive]
+
+
+@pytest.mark.parametrize(
+    ("servers", "left"),
+    [([A, B, C], [A, C]), ([C, B, A], [C, A]), ([A, C], [A, C]), (["10.0.0.9:80", B], ["10.0.0.9:80"])],
+)
+def test_a_server_that_is_down_stays_down(servers: list[str], left: list[str]) -> None:
+    harness = Harness([A, B, C], health="/")
+    harness.down(2)
+    assert usable(after_reload(harness, servers, health="/")) == left
+
+
+def test_down_is_forgotten_where_nobody_checks_any_more() -> None:
+    harness = Harness([A, B], health="/")
+    harness.down(2)
+    assert usable(after_reload(harness, [A, B])) == [A, B]
+    assert usable(after_reload(harness, [A, B], name="other", health="/")) == [A, B]
+
+
+def test_an_operators_drain_ends_with_the_reload() -> None:
+    harness = Harness([A, B], health="/")
+    harness.flags.set_flags(1, down=True, drain=True)
+    after = after_reload(harness, [A, B], health="/")
+    assert [server.draining for server in after.servers] == [False, False]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_ejected_server_stays_ejected_until_its_time(workers: int) -> None:
+    harness = Harness([A, B], workers=2, breaker={"enabled": False})
+    harness.fail(harness.server(1), 5)
+    after = after_reload(harness, [B, A], workers=workers)
+    assert usable(after) == [B]
+    harness.clock.now += 10
+    after.tick(harness.clock.now)
+    assert usable(after) == [B, A]
+
+
+def test_discovered_members_keep_slot_and_standing() -> None:
+    discover = {"file": "/dev/null"}
+    harness = Harness([], discover=discover, health="/")
+    harness.flags.keys[7] = key = server_key(plan_of([B]).config.servers[0].address)
+    harness.flags.set_flags(7, down=True, drain=False)
+    plan = plan_of([], discover=discover, health="/")
+    board = Board(PlainArena(), [plan], 1)
+    hand_over(harness.board, [harness.plan], board, [plan])
+    assert board.pools[0].keys[7] == key
+    assert board.pools[0].is_down(7)
