@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, unquote_to_bytes
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -14,14 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bascule.cli.event_source import visible
+from bascule.cli.exceptions import Proposal, default_expiry, number_of, points_of, proposals
 from bascule.telemetry.eventfiles import Change, Fired, LoggedEvent, Matched
 
 MAX_OPERATOR = 200
 """Characters shown of an operator's argument; the whole of it is in the rule's file."""
-_COLLECTIONS = {
-    "ARGS": "", "ARGS_GET": "", "ARGS_POST": "", "REQUEST_COOKIES": "cookie:", "REQUEST_HEADERS": "header:",
-}  # fmt: skip
-"""Collections whose members an exclusion can name, and how."""
 _NAMES = """
     base64Decode base64DecodeExt base64Encode cmdLine compressWhitespace cssDecode escapeSeqDecode hexDecode hexEncode
     htmlEntityDecode jsDecode normalisePath normalisePathWin normalizePath normalizePathWin parityEven7bit
@@ -33,9 +27,6 @@ _NAMES = """
 """
 _SPELLED = {name.lower(): name for name in _NAMES.split()}
 """Names as ModSecurity's manual spells them."""
-_SCORE = re.compile(r"TX:(in|out)bound_anomaly_score(?:_pl([1-4]))?")
-EXPIRES_AFTER = timedelta(days=90)
-"""Life proposed for an exception."""
 
 
 def render(event: LoggedEvent) -> Iterator[RenderableType]:
@@ -128,10 +119,10 @@ def _counts(changes: list[Change]) -> Iterator[str]:
 def _arithmetic(event: LoggedEvent) -> Iterator[RenderableType]:
     """The anomaly scores of CRS: what each rule added, the sum, and what it is compared with."""
     for way, name in (("in", "inbound"), ("out", "outbound")):
-        rows = [(rule, _points(rule, way)) for rule in event.rules]
+        rows = [(rule, points_of(rule, way)) for rule in event.rules]
         rows = [(rule, points) for rule, points in rows if points]
-        total = _number(event.scores.get(f"blocking_{name}_anomaly_score"))
-        detected = max(_number(event.scores.get(f"detection_{name}_anomaly_score")), total)
+        total = number_of(event.scores.get(f"blocking_{name}_anomaly_score"))
+        detected = max(number_of(event.scores.get(f"detection_{name}_anomaly_score")), total)
         if not rows and not detected:
             continue
         table = Table(box=None, pad_edge=False, title=f"{name} anomaly score", title_justify="left", title_style="bold")
@@ -147,7 +138,7 @@ def _arithmetic(event: LoggedEvent) -> Iterator[RenderableType]:
             table.add_row("others", f"{detected - reached:+d}", str(detected), "rules that do not log")
         yield Text()
         yield table
-        yield _comparison(total, detected, _number(event.scores.get(f"{name}_anomaly_score_threshold")))
+        yield _comparison(total, detected, number_of(event.scores.get(f"{name}_anomaly_score_threshold")))
 
 
 def _comparison(total: int, detected: int, threshold: int) -> Text:
@@ -161,66 +152,35 @@ def _comparison(total: int, detected: int, threshold: int) -> Text:
     return text
 
 
-def _points(rule: Fired, way: str) -> list[int]:
-    return [
-        _number(change.by)
-        for change in rule.changes
-        if (found := _SCORE.fullmatch(change.name)) and found[1] == way and change.by[:1] in ("+", "-")
-    ]
-
-
-def _number(text: str | None) -> int:
-    try:
-        return int(text or 0)
-    except ValueError:
-        return 0
-
-
 def _exception(event: LoggedEvent) -> Iterator[RenderableType]:
     """What to paste into the configuration if the request was harmless."""
-    wanted = _culprits(event)
+    wanted = proposals(event)
     if not wanted:
         return
     yield Text()
     site = visible(event.host) or "the site"
     yield Text(f"If this request is harmless, put this under the site that serves {site} (or its route):", "bold")
     lines = ["waf:", "  exclusions:"]
-    for parameter, rules in wanted.items():
-        lines.append(f"    - path: {json.dumps(normal_path(event.path))}")
-        if parameter:
-            lines.append(f"      parameter: {json.dumps(parameter)}")
+    for each in wanted:
+        lines.append(f"    - path: {json.dumps(each.path)}")
+        if each.parameter:
+            lines.append(f"      parameter: {json.dumps(each.parameter)}")
         lines += [
-            f"      rules: [{', '.join(map(str, rules))}]",
+            f"      rules: [{_listed(each)}]",
             "      owner: your name",
             f'      reason: "why it is harmless (event {visible(event.reference)})"',
-            f"      expires: {(datetime.now(UTC) + EXPIRES_AFTER).date()}",
+            f"      expires: {default_expiry()}",
         ]
     yield Padding(Text("\n".join(lines), "green"), (0, 0, 0, 2))
-    if "" in wanted:
-        what = ", ".join(map(str, wanted[""]))
-        yield Text(
-            f"Without `parameter` a rule is off on the whole path: {what} looked at more than one named value.", "dim"
-        )
+    for each in wanted:
+        if not each.parameter:
+            yield Text(
+                f"Without `parameter` a rule is off on the whole path: {_listed(each)} looked at more than one named "
+                "value.",
+                "dim",
+            )
+    yield Text(f"bascule feedback {visible(event.reference)} --false-positive writes it for you.", "dim")
 
 
-def normal_path(path: str) -> str:
-    """Return a path in the normal form that exclusions are written in."""
-    return quote(unquote_to_bytes(path), safe="/~!$&'()*+,:=@[]-._;") or "/"
-
-
-def _culprits(event: LoggedEvent) -> dict[str, list[int]]:
-    """Return the rules that added to the score or refused by themselves, by the parameter an exclusion can name."""
-    found: dict[str, list[int]] = {}
-    for rule in event.rules:
-        alone = event.verdict is not None and event.verdict.rule == rule.id
-        if "anomaly-evaluation" in rule.tags or not (_points(rule, "in") or _points(rule, "out") or alone):
-            continue
-        names = {_parameter(matched.variable) for matched in rule.matched if matched.variable[:3] != "TX:"} or {""}
-        for name in [""] if "" in names else sorted(names):
-            found.setdefault(name, []).append(rule.id)
-    return found
-
-
-def _parameter(variable: str) -> str:
-    collection, _, name = variable.partition(":")
-    return f"{_COLLECTIONS[collection]}{name}" if name and collection in _COLLECTIONS else ""
+def _listed(proposal: Proposal) -> str:
+    return ", ".join(f'"{rule}"' if isinstance(rule, str) else str(rule) for rule in proposal.rules)

@@ -12,6 +12,7 @@ from bascule.cli.demo import demo
 from bascule.cli.evaluate import evaluate
 from bascule.cli.events import events
 from bascule.cli.explain import explain
+from bascule.cli.feedback import feedback
 from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.replay import replay
 from bascule.cli.reverse import reverse
@@ -52,6 +53,7 @@ for command in (
     demo,
     check,
     explain,
+    feedback,
     events,
     replay,
     top,

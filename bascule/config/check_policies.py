@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from bascule.config.errors import KeyPath
@@ -44,7 +45,7 @@ def check_policies(findings: Findings, path: KeyPath, level: Config | Site | Rou
     if level.errors is not None:
         _check_errors(findings, (*path, "errors"), level.errors)
     if level.waf is not None:
-        _check_exclusions(findings, (*path, "waf"), level.waf)
+        check_exclusions(findings, (*path, "waf", "exclusions"), level.waf.exclusions)
 
 
 def check_headers(findings: Findings, path: KeyPath, headers: Headers) -> None:
@@ -155,10 +156,11 @@ def page_fault(file: str) -> str:
     return f"the error page {file} is larger than {MAX_PAGE_BYTES >> 10} KiB" if len(data) > MAX_PAGE_BYTES else ""
 
 
-def _check_exclusions(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
+def check_exclusions(findings: Findings, path: KeyPath, exclusions: Iterable[WafExclusion]) -> None:
+    """Check exceptions of the firewall."""
     today = datetime.datetime.now(datetime.UTC).date()
-    for index, item in enumerate(waf.exclusions):
-        place = (*path, "exclusions", index)
+    for index, item in enumerate(exclusions):
+        place = (*path, index)
         for number, rule in enumerate(item.rules):
             if not _RULES.fullmatch(rule):
                 findings.error((*place, "rules", number), f"{rule!r} is not a rule: 942100, 942100-942199 or tag:NAME")

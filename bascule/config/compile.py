@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bascule.config.check_filters import check_answers, check_filters
-from bascule.config.check_policies import check_policies, check_timeouts, check_waf
+from bascule.config.check_policies import check_exclusions, check_policies, check_timeouts, check_waf
 from bascule.config.check_pools import MIN_SECRET, check_pool
 from bascule.config.check_sites import check_hosts, check_route, check_site, split_path
 from bascule.config.check_tls import check_pair
@@ -73,6 +73,7 @@ class _Compiler:
         self.pools = [PoolPlan(index, name, pool) for index, (name, pool) in enumerate(config.pools.items())]
         self._by_content: dict[str, int] = {}
         self._used: set[str] = set()
+        self._exclusions = {name.lower(): found for name, found in config.exclusions.items()}
         self._routes = 0
         self._waf_checked: set[KeyPath] = set()
 
@@ -90,6 +91,11 @@ class _Compiler:
         _check_listeners(findings, config)
         _check_process(findings, config)
         check_hosts(findings, config)
+        for name, exclusions in config.exclusions.items():
+            if name.lower() not in {site.lower() for site in config.sites}:
+                hint = suggest(name, config.sites)
+                findings.error(("exclusions", name), f"there is no site {name}, as `sites` calls it", hint)
+            check_exclusions(findings, ("exclusions", name), exclusions)
 
     def sites(self) -> tuple[SitePlan, ...]:
         """Return the plans of all sites."""
@@ -105,7 +111,7 @@ class _Compiler:
         hosts = tuple(dict.fromkeys(host.lower() for host in (name, *site.aliases)))
         self._check_stated(path, site)
         check_site(self._findings, path, site, hosts)
-        policies = top.below(site)
+        policies = top.below(site).excluding(self._exclusions.get(name.lower(), ()))
         if site.timeouts is not None:
             check_timeouts(self._findings, path, policies.timeouts)
         routes = []

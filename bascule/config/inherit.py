@@ -6,12 +6,12 @@ A lower level overrides the keys it states. Header operations, error pages, excl
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bascule.config.base import overlay
 from bascule.config.policies import CookieMap, ErrorPages, HeaderOps, Headers, Limits, Maintenance, Timeouts
 from bascule.config.schema import Config, Route, Site
-from bascule.config.waf import WafConfig
+from bascule.config.waf import WafConfig, WafExclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,13 @@ class Policies:
             maintenance=level.maintenance if level.maintenance is not None else self.maintenance,
             waf=_merge_waf(self.waf, level.waf),
         )
+
+    def excluding(self, exclusions: tuple[WafExclusion, ...]) -> Policies:
+        """Return what holds with further exceptions, but for those that have expired."""
+        if not exclusions:
+            return self
+        together = (*self.waf.exclusions, *exclusions)
+        return replace(self, waf=_current(self.waf.model_copy(update={"exclusions": together})))
 
 
 def merge_headers(parent: Headers, child: Headers | None) -> Headers:

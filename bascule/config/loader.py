@@ -17,7 +17,7 @@ from bascule.config.plan import Plan
 from bascule.config.schema import Config
 
 MAX_FILES = 256
-_MERGED = ("sites", "pools")
+_MERGED = ("sites", "pools", "exclusions")
 """Keys whose entries are put together from all files."""
 
 

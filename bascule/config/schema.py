@@ -25,7 +25,7 @@ from bascule.config.policies import (
 )
 from bascule.config.pools import Pool
 from bascule.config.types import AddressField, Cidr, Duration, FileField, TlsVersion
-from bascule.config.waf import WafConfig
+from bascule.config.waf import WafConfig, WafExclusion
 
 
 class Certificate(Model):
@@ -285,6 +285,9 @@ class Config(Model):
     """Error pages of all sites."""
     waf: WafConfig = WafConfig()
     """The web application firewall of all sites."""
+    exclusions: dict[str, tuple[WafExclusion, ...]] = Field(default_factory=dict)
+    """From site to exceptions of the firewall, beside those at the site: for a file of their own that is included, as
+    `bascule feedback` writes it."""
     access_log: AccessLog = AccessLog()
     """The access log."""
     events: EventsLog = EventsLog()

@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from bascule.cli.event_source import visible
-from bascule.cli.explain_view import normal_path, render
+from bascule.cli.exceptions import normal_path
+from bascule.cli.explain_view import render
 from bascule.cli.main import app
 from bascule.config.waf import WafConfig
 from bascule.proxy.firewall import settings_of
