@@ -36,6 +36,9 @@ def describe(
             "tls_failed": totals.tls_failed,
         },
         "causes": totals.causes,
+        "defence": [
+            {"defence": rule.defence, "rule": rule.rule, "decisions": rule.decisions} for rule in totals.defence
+        ],
         "log": {"lines": totals.log_lines, "dropped": totals.log_lines_dropped},
         "events": {"path": events, "written": totals.events, "dropped": totals.events_dropped},
         "bounds": BOUNDS,

@@ -17,6 +17,9 @@ from typing import Any
 
 from bascule.admin.app import AdminApp
 from bascule.config.plan import Plan
+from bascule.defence.report import Reports
+from bascule.defence.shared import Shared, every_limit
+from bascule.defence.shield import Shield
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.server.context import KeeperContext, WorkerContext
@@ -42,6 +45,7 @@ class Prepared:
     firewalls: Firewalls
     sink: Sink | None
     events: OpenEvents | None
+    shared: Shared
 
 
 @dataclass
@@ -67,7 +71,8 @@ def run(load: Callable[[], Plan]) -> int:
             contexts=contexts,
             firewalls=Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None),
             sink=open_early(plan.config.access_log, owner),
-            events=open_events(plan.config.events, owner) if _has_firewall(plan) else None,
+            events=open_events(plan.config.events, owner) if _has_events(plan) else None,
+            shared=Shared(plan, last.shared if last else None),
         )
         return memory.prepared
 
@@ -98,6 +103,9 @@ def worker(context: WorkerContext) -> ProxyApp:
     board = Board(context.board, plan.pools, context.workers)
     events = None if prepared.events is None else EventLog(plan.config.events, prepared.events)
     recorder.events = events
+    shield = None
+    if _has_shield(plan):
+        shield = Shield(plan, prepared.shared, Reports(recorder.decided, events.write if events else None))
     app = ProxyApp(
         plan,
         board,
@@ -109,6 +117,7 @@ def worker(context: WorkerContext) -> ProxyApp:
         context.index,
         context.loop,
         context.board.u64("proxy/clients", context.workers),
+        shield,
     )
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
@@ -122,8 +131,13 @@ def standing(old: Resources, new: Resources) -> None:
     hand_over(boards[0], old.plan.pools, boards[1], new.plan.pools)
 
 
-def _has_firewall(plan: Plan) -> bool:
-    return any(route.waf.mode != "off" for site in plan.sites for route in site.routes)
+def _has_events(plan: Plan) -> bool:
+    """Whether anything may be noticed that is worth an event."""
+    return _has_shield(plan) or any(route.waf.mode != "off" for site in plan.sites for route in site.routes)
+
+
+def _has_shield(plan: Plan) -> bool:
+    return bool(every_limit(plan))
 
 
 def cache_dir(configured: str) -> Path | None:

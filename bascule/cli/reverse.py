@@ -54,12 +54,15 @@ def reverse(
     crs: Annotated[Path | None, typer.Option(help="Folder of the OWASP Core Rule Set.")] = None,
     paranoia: Annotated[int, typer.Option(min=1, max=4, help="Paranoia level of the Core Rule Set.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 means one per core.")] = 0,
+    limit: Annotated[
+        list[str] | None, typer.Option(help='A rate limit: "50/s per client". May be repeated.', show_default=False)
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): speak TLS.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
     access_log: Annotated[str, typer.Option(help="Access log: off, - (stdout), a file, or syslog:.")] = "off",
     log_format: Annotated[str, typer.Option(help="Format of the access log: json or combined.")] = "json",
 ) -> None:
-    """Put Bascule before servers: any host, no limits, failover between the servers."""
+    """Put Bascule before servers: any host, no limits unless asked for, failover between the servers."""
 
     def plan() -> Plan:
         return compile_config(
@@ -74,6 +77,7 @@ def reverse(
                 paranoia=paranoia,
                 tls_cert=str(tls_cert or ""),
                 tls_key=str(tls_key or ""),
+                limit=limit or (),
                 access_log=access_log,
                 log_format=log_format,
             )

@@ -10,6 +10,7 @@ import pwd
 from collections.abc import Iterable
 from pathlib import Path
 
+from bascule.config.check_defence import check_defence, check_limits
 from bascule.config.check_filters import check_answers, check_filters
 from bascule.config.check_policies import check_exclusions, check_policies, check_timeouts, check_waf
 from bascule.config.check_pools import MIN_SECRET, check_pool
@@ -20,7 +21,7 @@ from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
 from bascule.config.inherit import Policies
 from bascule.config.observe import LOG_FIELDS
-from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
+from bascule.config.plan import Plan, PoolPlan, RoutePlan, ScopedLimit, SitePlan
 from bascule.config.pools import Pool
 from bascule.config.references import Secrets
 from bascule.config.schema import Config, Route, Site
@@ -45,6 +46,7 @@ def compile_config(
         listeners=config.listen,
         sites=sites,
         pools=tuple(compiler.pools),
+        rates=tuple(ScopedLimit("", limit) for limit in config.limit),
         digest=_digest(config, names),
         files=names,
         warnings=tuple(findings.warnings),
@@ -82,6 +84,7 @@ class _Compiler:
         config, findings = self._config, self._findings
         self._check_stated((), config)
         check_timeouts(findings, (), config.timeouts)
+        check_defence(findings, ("defence",), config.defence)
         for name, pool in config.pools.items():
             if not pool.servers and pool.discover is None:
                 findings.error(("pools", name), "a pool has `servers` or `discover`")
@@ -148,6 +151,10 @@ class _Compiler:
             cookies=policies.cookies,
             timeouts=policies.timeouts,
             limits=policies.limits,
+            rates=(
+                *(ScopedLimit(site_name, limit) for limit in site.limit),
+                *(ScopedLimit(label, limit) for limit in route.limit),
+            ),
             errors=policies.errors,
             maintenance=policies.maintenance,
             waf=policies.waf,
@@ -156,8 +163,9 @@ class _Compiler:
         )
 
     def _check_stated(self, path: KeyPath, level: Config | Site | Route) -> None:
-        """Check what one level states of policies and the firewall."""
+        """Check what one level states of policies, rate limits and the firewall."""
         check_policies(self._findings, path, level)
+        check_limits(self._findings, path, level, self._config.defence)
         if level.waf is not None:
             check_filters(self._findings, (*path, "waf", "filters"), level.waf.filters)
             check_answers(self._findings, (*path, "waf", "answers"), level.waf.answers)

@@ -33,8 +33,13 @@ def _add_lists(schema: dict[str, Any], definitions: dict[str, Any]) -> None:
     site.insert(1, servers)
     routes = site[-1]["properties"]["routes"]
     routes["additionalProperties"] = {"anyOf": [route, servers, {"type": "array", "items": route}]}
-    for key in ("listen", "include"):
-        part = schema["properties"][key]
+    own = (definitions["Route"]["anyOf"][-1], site[-1])
+    for properties, key in (
+        *((schema["properties"], key) for key in ("listen", "include", "limit")),
+        *((model["properties"], "limit") for model in own),
+        (definitions["Limit"]["anyOf"][-1]["properties"], "per"),
+    ):
+        part = properties[key]
         several = {name: part.pop(name) for name in ("type", "items", "minItems") if name in part}
         part["anyOf"] = [several["items"], several]
     tls = definitions["SiteTls"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bascule.config.defence import Limit
 from bascule.config.errors import Problem
 from bascule.config.policies import (
     CookieMap,
@@ -36,6 +37,14 @@ class PoolPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ScopedLimit:
+    """A rate limit, and the name of what is counted together: a site, a route, or empty for all."""
+
+    scope: str
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
 class RoutePlan:
     """A route with all it inherits resolved. Exactly one of `pool`, `redirect`, `respond` is set."""
 
@@ -61,6 +70,8 @@ class RoutePlan:
     waf: WafConfig
     upgrades: tuple[str, ...]
     log: bool
+    rates: tuple[ScopedLimit, ...] = ()
+    """Rate limits of its site and its own, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,8 @@ class Plan:
     pools: tuple[PoolPlan, ...]
     digest: str
     files: tuple[str, ...]
+    rates: tuple[ScopedLimit, ...] = ()
+    """Rate limits of the whole."""
     warnings: tuple[Problem, ...] = ()
     """What is allowed but probably not meant."""
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)

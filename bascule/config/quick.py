@@ -20,6 +20,7 @@ _OPTIONS: tuple[tuple[KeyPath, str], ...] = (
     (("waf", "mode"), "--waf"),
     (("waf",), "--"),
     (("workers",), "--workers"),
+    (("limit",), "--limit"),
     (("access_log",), "--access-log"),
 )
 """From key path to the option that sets it; the first that fits counts."""
@@ -39,6 +40,7 @@ def reverse_config(
     tls_key: str = "",
     access_log: str = "off",
     log_format: str = "json",
+    limit: Sequence[str] = (),
 ) -> Config:
     """Return the configuration of a quick reverse proxy that accepts any host and limits nobody.
 
@@ -63,6 +65,7 @@ def reverse_config(
             "crs": os.path.abspath(crs) if crs else "",
             "paranoia": paranoia,
         },
+        "limit": list(limit),
         "access_log": {"path": access_log, "format": log_format},
     }
     try:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from bascule.config.base import Model
+from bascule.config.defence import Defence, LimitsField
 from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.policies import (
     CookieMap,
@@ -168,6 +169,8 @@ class Route(Pool):
     """Deadlines that differ from the site's."""
     limits: Limits | None = None
     """Limits that differ from the site's."""
+    limit: LimitsField = ()
+    """Rate limits of this route, beside those of its site and of all sites: ``50/s per client``, or a list."""
     errors: ErrorPages | None = None
     """Error pages beside the site's."""
     maintenance: Maintenance | None = None
@@ -230,6 +233,8 @@ class Site(Model):
     """Deadlines that differ from the global ones."""
     limits: Limits | None = None
     """Limits that differ from the global ones."""
+    limit: LimitsField = ()
+    """Rate limits of the site: its routes are counted together."""
     path: PathPolicy = PathPolicy()
     """How the path is normalised."""
     errors: ErrorPages | None = None
@@ -279,6 +284,10 @@ class Config(Model):
     """Deadlines of all sites."""
     limits: Limits = Limits()
     """Limits of all sites."""
+    limit: LimitsField = ()
+    """Rate limits of the whole: all sites are counted together, before a route is looked for."""
+    defence: Defence = Defence()
+    """Who is kept out, and who never is."""
     headers: Headers = Headers()
     """Header policy of all sites."""
     errors: ErrorPages = ErrorPages()

@@ -92,6 +92,8 @@ def _route(route: RoutePlan, plan: Plan) -> dict[str, Any]:
         differing.update({f"{name}.{key}": value for key, value in differences(model, default).items()})
     if route.upgrades != ("websocket",):
         differing["upgrades"] = list(route.upgrades)
+    if route.rates:
+        differing["limit"] = [scoped.limit.label for scoped in route.rates]
     if not route.log:
         differing["log"] = False
     return {

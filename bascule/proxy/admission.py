@@ -36,7 +36,7 @@ def find_route(exchange: Exchange) -> None:
         raise HttpError(421, causes.NO_SITE)
     exchange.site = site
     if site.strict_transport and exchange.scheme == b"https":
-        exchange.extra = site.strict_transport
+        exchange.extra += site.strict_transport
     raw_path, mark, query = head.target.partition(b"?")
     if is_normal(raw_path):  # as nearly all are
         path = raw_path

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bascule.config.plan import Plan
 from bascule.config.schema import Listener
+from bascule.defence.shield import Shield
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers, Refs
 from bascule.http.h1.head import RequestParser, ResponseParser
@@ -61,14 +62,19 @@ class ProxyApp:
         worker: int,
         loop: asyncio.AbstractEventLoop,
         crowd: memoryview | None = None,
+        shield: Shield | None = None,
     ) -> None:
-        """`crowd` is the memory in which the workers count their clients; without it this worker is alone."""
+        """`crowd` is the memory in which the workers count their clients; without it this worker is alone.
+
+        Without a `shield` nothing is limited.
+        """
         self.plan = plan
         self.loop = loop
         self.recorder = recorder
         self.contexts = contexts
         self.firewalls = firewalls
         self.events = events
+        self.shield = shield
         self.turns = Turns(loop)
         self.tarpitted = 0
         """Refusals that are held back at the moment."""
@@ -127,6 +133,7 @@ class ProxyApp:
                 ErrorAnswers(route.errors),
                 origins,
                 self.firewalls.of(route.waf),
+                self.shield.of_route(route) if self.shield is not None else None,
             )
             for site in plan.sites
             for route in site.routes
@@ -271,6 +278,8 @@ class ProxyApp:
 
     def _every_second(self, second: int, now: float) -> None:
         self._date_second = second
+        if self.shield is not None:
+            self.shield.reports.every_second()
         self.epoch = time.time() - time.perf_counter()
         if second % CERTIFICATE_CHECK == 0:
             for problem in self.contexts.reload():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bascule.http.errors import HttpError
 from bascule.http.h1.body import chunk, last_chunk
 from bascule.http.message import ResponseHead
-from bascule.proxy import admission, answers, attempts, masking, tunnel, wire
+from bascule.proxy import admission, answers, attempts, gate, masking, tunnel, wire
 from bascule.proxy.facts import NOTHING, Facts
 from bascule.proxy.inspection import Inspection
 from bascule.telemetry import causes
@@ -40,11 +40,18 @@ class Exchange(Facts):
         """Decide what becomes of the request whose head is complete."""
         try:
             admission.identify(self)
-            admission.find_route(self)
-            if admission.admit(self) and self._inspect():
-                attempts.start(self)
+            if (shield := self.app.shield) is None:
+                admission.find_route(self)
+            elif not gate.admit(self, shield):
+                return
+            self.proceed()
         except HttpError as error:
             self.answer(error.status, error.cause)
+
+    def proceed(self) -> None:
+        """Answer the request, or ask a server. Raises HttpError."""
+        if admission.admit(self) and self._inspect():
+            attempts.start(self)
 
     def _inspect(self) -> bool:
         """The firewall, where the route has one. False: it refused, or awaits the body."""

@@ -10,6 +10,7 @@ from bascule.config.plan import Plan, RoutePlan, SitePlan
 from bascule.config.policies import HeaderOps, Timeouts
 from bascule.config.types import parse_network
 from bascule.config.waf import WafConfig
+from bascule.defence.rates import Rates
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
 from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies, compile_rewrite
@@ -94,6 +95,7 @@ class RouteRuntime:
         "plan",
         "pool",
         "queue_timeout",
+        "rates",
         "request",
         "request_tail",
         "response",
@@ -124,6 +126,7 @@ class RouteRuntime:
         answers: ErrorAnswers,
         origins: Origins,
         waf: Waf | None = None,
+        rates: Rates | None = None,
     ) -> None:
         self.plan = plan
         self.index = plan.index
@@ -140,6 +143,7 @@ class RouteRuntime:
         allow = plan.maintenance.allow if plan.maintenance else ()
         self.maintenance_allows = TrustedNetworks([parse_network(text) for text in allow]) if allow else None
         self.waf = waf
+        self.rates = rates
         site = next(site for site in whole.sites if any(route is plan for route in site.routes))
         self.underscore = site.path.underscore_headers
         self._headers(plan, site)

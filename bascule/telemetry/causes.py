@@ -52,6 +52,8 @@ MEANINGS: Final[dict[str, str]] = {
     "over_limit_address": "more connections than one address may hold",
     "over_limit_pipelined": "more pipelined requests than the limit",
     "client_abort": "client went away before the end",
+    # Defence
+    "rate_limited": "more requests than a rate limit allows",
     # The way of the request
     "no_site": "no site serves this host",
     "no_route": "no route of the site matches",
@@ -122,6 +124,7 @@ OVER_LIMIT_CONNECTIONS: Final = "over_limit_connections"
 OVER_LIMIT_ADDRESS: Final = "over_limit_address"
 OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
+RATE_LIMITED: Final = "rate_limited"
 NO_SITE: Final = "no_site"
 NO_ROUTE: Final = "no_route"
 METHOD_NOT_ALLOWED: Final = "method_not_allowed"

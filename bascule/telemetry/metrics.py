@@ -60,6 +60,7 @@ class _Snapshot(Collector):
         yield from _routes(self._totals)
         yield from _connections(self._totals)
         yield from _servers(self._totals)
+        yield _defence(self._totals)
         yield from _pools(self._around.pools)
         yield from _program(self._totals, self._around)
 
@@ -101,6 +102,14 @@ def _connections(totals: Totals) -> Iterator[Metric]:
     yield _counter(names.LOG_LINES_DROPPED, totals.log_lines_dropped)
     yield _counter(names.EVENTS, totals.events)
     yield _counter(names.EVENTS_DROPPED, totals.events_dropped)
+
+
+def _defence(totals: Totals) -> Metric:
+    decisions = _counter(names.DEFENCE_DECISIONS)
+    for rule in totals.defence:
+        for decision, count in rule.decisions.items():
+            decisions.add_metric([rule.defence, rule.rule, decision], count)
+    return decisions
 
 
 def _servers(totals: Totals) -> Iterator[Metric]:

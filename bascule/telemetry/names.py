@@ -64,6 +64,12 @@ LOG_LINES_DROPPED: Final = Metric("bascule_log_lines_dropped", "Access log lines
 EVENTS: Final = Metric("bascule_waf_events", "Events of the firewall written to the event log.")
 EVENTS_DROPPED: Final = Metric("bascule_waf_events_dropped", "Events lost: the event log could not be written.")
 
+DEFENCE_DECISIONS: Final = Metric(
+    "bascule_defence_decisions",
+    "Requests and connections that defence did not simply let pass; `detect` is what it would have refused.",
+    ("defence", "rule", "decision"),
+)
+
 WORKERS: Final = Metric("bascule_workers", "Living workers of every generation.")
 WORKER_RESTARTS: Final = Metric("bascule_worker_restarts", "Workers started again after they died.")
 GENERATION: Final = Metric("bascule_generation", "Number of the configuration that runs.")

@@ -113,6 +113,10 @@ class Recorder:
         """Count a try that failed: connect, reset, timeout, status or protocol. Called only on failures."""
         self._tally.failed_try(pool, server, reason)
 
+    def decided(self, defence: str, rule: str, decision: str) -> None:
+        """Count a decision of defence. Called only where it is not simply to let pass."""
+        self._tally.decided(defence, rule, decision)
+
     def reopen(self) -> None:
         """Write out what there is, then open the log anew, as after a rotation."""
         self.flush()

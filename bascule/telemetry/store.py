@@ -18,6 +18,8 @@ OTHER: Final = "other\nother"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other")
 STATUSES: Final = ("other", "1xx", "2xx", "3xx", "4xx", "5xx")
 REASONS: Final = ("connect", "reset", "timeout", "status", "protocol")
+DECISIONS: Final = ("refuse", "delay", "detect")
+"""What defence decides about a request or connection that it does not simply let pass."""
 BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the histograms' buckets, in seconds; one more bucket takes what is longer."""
 
@@ -48,8 +50,13 @@ ERRORS: Final = ANSWERS + len(STATUSES)
 SERVER_WAIT: Final = ERRORS + len(REASONS)
 SERVER_WIDTH: Final = SERVER_WAIT + HISTOGRAM
 
+# Words of a rule of defence, after its name.
+DECIDED: Final = _NAME
+DEFENCE_WIDTH: Final = DECIDED + len(DECISIONS)
+
 ROUTES_MAX: Final = 1024
 SERVERS_MAX: Final = 2048
+DEFENCE_MAX: Final = 256
 _CHUNK: Final = 32
 """Series of a directory that are made at a time."""
 
@@ -148,6 +155,7 @@ class Block:
         self.words = arena.u64(f"{_PREFIX}{slot}", FIXED)
         self.routes = Directory(arena, f"{_PREFIX}{slot}.routes.", ROUTE_WIDTH, ROUTES_MAX, existing)
         self.servers = Directory(arena, f"{_PREFIX}{slot}.servers.", SERVER_WIDTH, SERVERS_MAX, existing)
+        self.defence = Directory(arena, f"{_PREFIX}{slot}.defence.", DEFENCE_WIDTH, DEFENCE_MAX, existing)
 
 
 def used_slots(arena: Arena) -> list[int]:

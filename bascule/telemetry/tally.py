@@ -28,6 +28,7 @@ from bascule.telemetry.store import BOUNDS, METHODS, STATUSES, Block, Words
 _METHOD: Final = {name.encode(): number for number, name in enumerate(METHODS[:-1])}
 _OTHER_METHOD: Final = len(METHODS) - 1
 _REASON: Final = {name: number for number, name in enumerate(store.REASONS)}
+_DECISION: Final = {name: number for number, name in enumerate(store.DECISIONS)}
 _UNROUTED: Final = "\n"
 
 
@@ -44,7 +45,9 @@ class Tally:
         pools = {pool.index: pool.name for pool in plan.pools}
         block.routes.keep({series_name(route.site, route.name) for route in routes})
         block.servers.keep(set())  # which servers discovery will bring is not known yet
+        block.defence.keep(set())
         self._words = block.words
+        self._defence = block.defence
         self._routes = block.routes
         self._servers = block.servers
         # By identity: a RoutePlan's own hash would walk its whole configuration.
@@ -64,6 +67,10 @@ class Tally:
     def failed_try(self, pool: str, server: str, reason: str) -> None:
         """Count a try that failed at a server; `reason` is one of `store.REASONS`."""
         self._servers.series(series_name(pool, server))[store.ERRORS + _REASON[reason]] += 1
+
+    def decided(self, defence: str, rule: str, decision: str) -> None:
+        """Count a decision of defence, one of `store.DECISIONS`."""
+        self._defence.series(series_name(defence, rule))[store.DECIDED + _DECISION[decision]] += 1
 
     def _add_group(self, route: int, server: str, records: Sequence[Any]) -> None:
         columns = list(zip(*records, strict=True))

@@ -82,6 +82,15 @@ class ServerTotals:
 
 
 @dataclass(slots=True)
+class DefenceTotals:
+    """One rule of a defence; `decisions` by what was decided."""
+
+    defence: str
+    rule: str
+    decisions: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class WorkerTotals:
     """The gauges of one living worker."""
 
@@ -110,6 +119,7 @@ class Totals:
     causes: dict[str, int] = field(default_factory=dict)
     routes: list[RouteTotals] = field(default_factory=list)
     servers: list[ServerTotals] = field(default_factory=list)
+    defence: list[DefenceTotals] = field(default_factory=list)
     workers: list[WorkerTotals] = field(default_factory=list)
 
     @property
@@ -124,6 +134,7 @@ def read_totals(stats: store.Arena, now: float | None = None) -> Totals:
     totals = Totals()
     routes: dict[str, RouteTotals] = {}
     servers: dict[str, ServerTotals] = {}
+    defence: dict[str, DefenceTotals] = {}
     reasons = [0] * len(causes.ALL)
     for slot in store.used_slots(stats):
         block = store.Block(stats, slot)
@@ -147,9 +158,14 @@ def read_totals(stats: store.Arena, now: float | None = None) -> Totals:
             if name not in servers:
                 servers[name] = ServerTotals(*_split(name))
             _add_server(servers[name], series)
+        for name, series in block.defence.entries():
+            if name not in defence:
+                defence[name] = DefenceTotals(*_split(name))
+            _add_decisions(defence[name], series)
     totals.causes = {name: count for name, count in zip(causes.ALL, reasons, strict=True) if count}
     totals.routes = [route for route in routes.values() if route.requests]
     totals.servers = [server for server in servers.values() if server.answers or server.errors]
+    totals.defence = [rule for rule in defence.values() if rule.decisions]
     totals.workers.sort(key=lambda worker: (worker.generation, worker.worker))
     return totals
 
@@ -196,3 +212,9 @@ def _add_server(server: ServerTotals, series: Words) -> None:
         if words[number]:
             server.errors[reason] = server.errors.get(reason, 0) + words[number]
     server.wait.add(words[store.SERVER_WAIT : store.SERVER_WAIT + HISTOGRAM])
+
+
+def _add_decisions(rule: DefenceTotals, series: Words) -> None:
+    for number, decision in enumerate(store.DECISIONS, store.DECIDED):
+        if series[number]:
+            rule.decisions[decision] = rule.decisions.get(decision, 0) + series[number]

@@ -1,0 +1,50 @@
+"""Checks of rate limits and of the defence: that what they count by is there, and that they mean something."""
+
+from __future__ import annotations
+
+import os
+
+from bascule.config.defence import Defence, Limit
+from bascule.config.errors import KeyPath
+from bascule.config.findings import Findings
+from bascule.config.schema import Config, Route, Site
+
+
+def check_defence(findings: Findings, path: KeyPath, defence: Defence) -> None:
+    """Check what concerns all sites."""
+    for index, network in enumerate(defence.allow):
+        if network.prefixlen == 0:
+            findings.warn((*path, "allow", index), "everybody is let in, so nothing defends")
+    for key, file in (("country", defence.geo.country), ("asn", defence.geo.asn)):
+        if file and not (os.path.isfile(file) and os.access(file, os.R_OK)):
+            findings.error((*path, "geo", key), f"the database {file} cannot be read")
+        elif file:
+            findings.files.append(file)
+
+
+def check_limits(findings: Findings, path: KeyPath, level: Config | Site | Route, defence: Defence) -> None:
+    """Check the rate limits of one level."""
+    seen: dict[str, int] = {}
+    for index, limit in enumerate(level.limit):
+        place = (*path, "limit", index)
+        _check_limit(findings, place, limit, defence)
+        if isinstance(level, Config) and "path" in limit.per:
+            findings.error((*place, "per"), "paths are known once a site is: state a limit per path at a site or route")
+        if seen.setdefault(limit.label, index) != index:
+            findings.error(place, f"two limits go by the name {limit.label}; give one a `name` of its own")
+
+
+def _check_limit(findings: Findings, path: KeyPath, limit: Limit, defence: Defence) -> None:
+    if "all" in limit.per and len(limit.per) > 1:
+        findings.error((*path, "per"), "`all` is one count of everybody, so no other key goes with it")
+    if len(set(limit.per)) < len(limit.per):
+        findings.error((*path, "per"), "a key is named twice")
+    for key, file in (("country", defence.geo.country), ("asn", defence.geo.asn)):
+        if key in limit.per and not file:
+            findings.error(
+                (*path, "per"),
+                f"a limit per {key} needs a database in MaxMind's format",
+                f"defence: {{geo: {{{key}: FILE}}}}",
+            )
+    if "max_delay" in limit.model_fields_set and limit.over != "delay":
+        findings.error((*path, "max_delay"), "`max_delay` has no effect without over: delay")

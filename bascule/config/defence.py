@@ -1,0 +1,182 @@
+"""Defence against floods: rate limits, and whom they never concern."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+
+from bascule.config.base import Model
+from bascule.config.grammar import is_token
+from bascule.config.types import Cidr, FileField, PositiveDuration, parse_duration
+
+_RATE = re.compile(r"(\d{1,9})\s*/\s*(\d*(?:\.\d+)?\s*(?:ms|s|m|h|d))")
+_SHORT = re.compile(
+    r"(?P<rate>\S+)(?:\s+burst\s+(?P<burst>\d+))?(?:\s+per\s+(?P<per>[^\s,]+(?:\s*,\s*[^\s,]+)*))?"
+    r"(?:\s+(?P<over>delay|refuse))?(?:\s+(?P<mode>detect|block))?"
+)
+PLAIN_KEYS = ("all", "client", "user", "host", "method", "path", "country", "asn")
+NAMED_KEYS = ("header", "cookie")
+LONGEST = 86400.0
+"""Seconds within which the whole burst comes back, at most: a longer memory is a quota, not a rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests, and the seconds within which they may come."""
+
+    count: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.count}/{self.seconds:g}s"
+
+
+def parse_rate(value: Any) -> Rate:
+    """Return a rate from ``50/s``, ``100/m``, ``1000/10s``, ``5/h``."""
+    if isinstance(value, Rate):
+        return value
+    text = str(value).strip().lower()
+    found = _RATE.fullmatch(text)
+    if not found or not int(found.group(1)):
+        raise ValueError(f"{value!r} is not a rate: write 50/s, 100/m, 1000/10s or 5/h")
+    span = found.group(2).replace(" ", "")
+    seconds = parse_duration(span if span[0].isdigit() else f"1{span}")
+    if not seconds:
+        raise ValueError(f"{value!r} is not a rate: its period is 0")
+    return Rate(int(found.group(1)), seconds)
+
+
+def parse_key(value: Any) -> str:
+    """Return a key: one of `PLAIN_KEYS`, ``header:NAME`` or ``cookie:NAME``."""
+    text = str(value).strip()
+    kind, separator, name = text.partition(":")
+    if kind in NAMED_KEYS and separator:
+        if not is_token(name):
+            raise ValueError(f"{text!r}: {name!r} is not the name of a {kind}")
+        return f"{kind}:{name.lower() if kind == 'header' else name}"
+    if text in PLAIN_KEYS:
+        return text
+    raise ValueError(f"{text!r} is nothing to count by: write {', '.join(PLAIN_KEYS)}, header:NAME or cookie:NAME")
+
+
+RateField = Annotated[
+    Rate,
+    BeforeValidator(parse_rate),
+    PlainSerializer(str),
+    WithJsonSchema({"title": "rate", "type": "string", "examples": ["50/s", "100/m", "1000/10s", "5/h"]}),
+]
+KeyField = Annotated[
+    str,
+    BeforeValidator(parse_key),
+    WithJsonSchema({"title": "key", "type": "string", "examples": [*PLAIN_KEYS, "header:x-api-key", "cookie:session"]}),
+]
+
+
+class Limit(Model):
+    """A rate limit. ``50/s per client`` is short for it; in full ``50/s burst 100 per client, path delay detect``."""
+
+    short_forms: ClassVar = ({"type": "string"},)
+
+    rate: RateField
+    """Requests and their period: ``50/s``, ``100/m``, ``1000/10s``, ``5/h``. They may come evenly spaced, and up to
+    `burst` of them at once."""
+    per: Annotated[tuple[KeyField, ...], Field(min_length=1)] = ("client",)
+    """What has a count of its own: ``client`` (its address), ``user`` (of HTTP Basic), ``header:NAME``,
+    ``cookie:NAME``, ``host``, ``method``, ``path``, ``country``, ``asn``, or ``all`` for one count of everybody.
+    Several are combined. A request without the named field counts by its client's address."""
+    burst: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """Requests that may come at once after a pause; 0 means as many as the rate names."""
+    over: Literal["refuse", "delay"] = "refuse"
+    """What becomes of a request beyond that: 429 at once, or it waits for its turn, at most `max_delay`."""
+    max_delay: PositiveDuration = 5.0
+    """Longest wait of a request with ``over: delay``; what would wait longer is refused."""
+    mode: Literal["block", "detect"] = "block"
+    """``detect`` only records what it would refuse or delay."""
+    headers: bool = False
+    """Write `RateLimit` and `RateLimit-Policy` into every response, not only into refusals."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""
+    """Its name in metrics, events and `RateLimit` fields; by default made from rate and key."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if not isinstance(data, str):
+            return _one_key(data)
+        found = _SHORT.fullmatch(data.strip())
+        if found is None:
+            raise ValueError(
+                f"{data!r} is not a limit: write RATE [burst N] [per KEY, KEY] [delay] [detect], as in 50/s per client"
+            )
+        parts: dict[str, Any] = {name: text for name, text in found.groupdict().items() if text is not None}
+        if "per" in parts:
+            parts["per"] = [key.strip() for key in parts["per"].split(",")]
+        if "burst" in parts:
+            parts["burst"] = int(parts["burst"])
+        return parts
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Limit:
+        if self.span > LONGEST:
+            raise ValueError(
+                f"it would take {self.span / 3600:g} hours until the burst is there again: a limit looks back at most "
+                "a day; ask for a higher rate or a smaller burst"
+            )
+        return self
+
+    @property
+    def label(self) -> str:
+        """The name it goes by."""
+        return self.name or f"{self.rate.count}-per-{self.rate.seconds:g}s-{'-'.join(self.per)}".replace(":", ".")
+
+    @property
+    def size(self) -> int:
+        """Requests that may come at once."""
+        return self.burst or self.rate.count
+
+    @property
+    def span(self) -> float:
+        """Seconds in which the whole burst comes back."""
+        return self.size * self.rate.seconds / self.rate.count
+
+
+def _one_key(data: Any) -> Any:
+    """Let a single key stand without brackets."""
+    if isinstance(data, dict) and isinstance(data.get("per"), str):
+        return {**data, "per": [key.strip() for key in data["per"].split(",")]}
+    return data
+
+
+def as_list(data: Any) -> Any:
+    """Let a single limit stand without brackets."""
+    return [data] if isinstance(data, str | dict) else data
+
+
+LimitsField = Annotated[tuple[Limit, ...], BeforeValidator(as_list)]
+
+
+class Geo(Model):
+    """Databases in MaxMind's format (GeoLite2, DB-IP...), for keys and filters by country and network operator."""
+
+    country: FileField = ""
+    """File with countries: a Country or City database."""
+    asn: FileField = ""
+    """File with autonomous systems (network operators)."""
+
+
+class Defence(Model):
+    """Who is kept out, and who never is."""
+
+    allow: tuple[Cidr, ...] = ()
+    """Clients that no ban, limit or challenge concerns."""
+    ipv4_prefix: Annotated[int, Field(ge=8, le=32)] = 32
+    """Bits of an IPv4 address that make a client: 24 counts a whole /24 as one."""
+    ipv6_prefix: Annotated[int, Field(ge=16, le=128)] = 64
+    """Bits of an IPv6 address that make a client: one customer has at least a /64."""
+    clients: Annotated[int, Field(ge=1024, le=1 << 24)] = 131072
+    """Clients (or other keys) a limit keeps account of, 16 bytes each. Where there are more, newcomers take over the
+    account of the least active: nobody exceeds a limit by that, but newcomers may find some of their burst used."""
+    geo: Geo = Geo()
+    """Databases of countries and network operators."""

@@ -1,0 +1,6 @@
+"""Defence: who is kept out, how much anybody may ask for, and how that is told.
+
+Start at `shield.py`: the decisions a worker makes about a request, in their order. `rates.py` has the limits,
+`keys.py` what they count by. Shared memory is made before the fork by `shared.py`. May import `state/`, `telemetry/`,
+`http/` and `config/`.
+"""

@@ -1,0 +1,45 @@
+"""What the workers share for defence: made before the fork, and handed on from generation to generation."""
+
+from __future__ import annotations
+
+from bascule.config.defence import Rate
+from bascule.config.plan import Plan, ScopedLimit
+from bascule.defence.geo import countries, operators
+from bascule.state.buckets import Buckets
+from bascule.state.locks import Lock, make_locks
+
+_Identity = tuple[str, Rate, int, tuple[str, ...], int]
+
+
+class Shared:
+    """The accounts of every limit of a plan, and its databases. A limit that stays as it is keeps them over a reload.
+
+    Raises OSError where the system has no shared semaphores, and GeoError for a database that cannot be used.
+    """
+
+    def __init__(self, plan: Plan, previous: Shared | None = None) -> None:
+        geo = plan.config.defence.geo
+        self.countries = countries(geo.country) if geo.country else None
+        self.operators = operators(geo.asn) if geo.asn else None
+        self._clients = plan.config.defence.clients
+        known = previous._tables if previous else {}
+        self._locks: tuple[Lock, ...] = previous._locks if previous else ()
+        self._tables: dict[_Identity, Buckets] = {}
+        for scoped in every_limit(plan):
+            identity = self._identity(scoped)
+            if identity not in self._tables:
+                self._locks = self._locks or make_locks()
+                self._tables[identity] = known.get(identity) or Buckets(self._clients, self._locks)
+
+    def buckets(self, scoped: ScopedLimit) -> Buckets:
+        """Return the accounts of a limit of the plan."""
+        return self._tables[self._identity(scoped)]
+
+    def _identity(self, scoped: ScopedLimit) -> _Identity:
+        limit = scoped.limit
+        return scoped.scope, limit.rate, limit.size, limit.per, self._clients
+
+
+def every_limit(plan: Plan) -> list[ScopedLimit]:
+    """Return all rate limits of a plan; those of a site once for each of its routes."""
+    return [*plan.rates, *(scoped for site in plan.sites for route in site.routes for scoped in route.rates)]

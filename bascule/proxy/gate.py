@@ -1,0 +1,65 @@
+"""The gate before everything: where what defence decides about a request becomes an answer, or a wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bascule.http.errors import HttpError
+from bascule.proxy import admission
+
+if TYPE_CHECKING:
+    from bascule.defence.rates import Rates
+    from bascule.defence.shield import Shield
+    from bascule.proxy.exchange import Exchange
+
+REFUSED = -1.0
+_SLACK = 1.0
+"""Seconds of a client's deadline beyond its wait."""
+
+
+def admit(exchange: Exchange, shield: Shield) -> bool:
+    """Find the route of a request, and hold it to the limits before it and of it.
+
+    False: it got its answer, or waits for its turn. Raises HttpError where there is no route.
+    """
+    wait = 0.0 if shield.rates is None else limit(exchange, shield, shield.rates)
+    if wait == REFUSED:
+        return False
+    admission.find_route(exchange)
+    if exchange.route.rates is not None:
+        own = limit(exchange, shield, exchange.route.rates)
+        if own == REFUSED:
+            return False
+        wait = max(wait, own)
+    if wait:
+        _hold(exchange, wait)
+        return False
+    return True
+
+
+def limit(exchange: Exchange, shield: Shield, rates: Rates) -> float:
+    """Hold a request to rate limits. Return the seconds it has to wait, or `REFUSED` where it got its answer."""
+    verdict = shield.judge(rates, exchange)
+    if verdict is None:
+        return 0.0
+    if verdict.status:
+        exchange.answer(verdict.status, verdict.cause, verdict.fields)
+        return REFUSED
+    exchange.extra += verdict.fields
+    return verdict.delay
+
+
+def _hold(exchange: Exchange, seconds: float) -> None:
+    """Let a request go on after a wait; its client's connection is its place in the queue."""
+    app = exchange.app
+    exchange.peer.deadline = max(exchange.peer.deadline, app.now + seconds + _SLACK)
+    app.loop.call_later(seconds, _go_on, exchange)
+
+
+def _go_on(exchange: Exchange) -> None:
+    if exchange.finished:
+        return
+    try:
+        exchange.proceed()
+    except HttpError as error:
+        exchange.answer(error.status, error.cause)

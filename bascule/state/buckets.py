@@ -1,0 +1,87 @@
+"""Rate limits that all processes of a machine share: a table of fixed size in shared memory, exact at any time.
+
+Each key has one number: its theoretical arrival time (TAT) of the generic cell rate algorithm (ITU-T I.371, virtual
+scheduling). Keys are 64-bit hashes in sets of eight. A new key that finds its set full takes the place, *and the
+debt*, of the key with the least: as in the Space-Saving sketch (Metwally et al. 2005) nobody becomes younger by being
+pushed out, so a flood of keys can cost a newcomer some of its burst, but never lets anybody exceed its limit.
+"""
+
+from __future__ import annotations
+
+import mmap
+
+from bascule.state.locks import COUNT, Lock
+
+WAYS = 8
+"""Keys of a set: their hashes are one cache line."""
+MIN_KEYS, MAX_KEYS = 1 << 10, 1 << 24
+HASH_MASK = (1 << 62) - 1
+"""A hash is a number below this that is not 0, which stands for a free place."""
+_LOCK_MASK = COUNT - 1
+
+
+class Buckets:
+    """One limit's keys; made before the fork, 16 bytes a key, of which pages are allocated as they are used.
+
+    `keys` is rounded up to a power of two. Raises ValueError for less than `MIN_KEYS` or more than `MAX_KEYS`.
+    """
+
+    __slots__ = ("_locks", "_mask", "_memory", "_tags", "_tats")
+
+    def __init__(self, keys: int, locks: tuple[Lock, ...]) -> None:
+        if not MIN_KEYS <= keys <= MAX_KEYS:
+            raise ValueError(f"a table has {MIN_KEYS} to {MAX_KEYS} keys, not {keys}")
+        keys = 1 << (keys - 1).bit_length()
+        self._memory = mmap.mmap(-1, keys * 16, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+        view = memoryview(self._memory)
+        self._tags = view[: keys * 8].cast("Q")
+        self._tats = view[keys * 8 :].cast("d")
+        self._mask = keys - WAYS
+        self._locks = locks
+
+    def take(self, key: int, cost: float, most: float, now: float) -> float:
+        """Charge `key` with `cost` seconds at `now` (monotonic), unless its debt would then exceed `most` seconds.
+
+        Returns by how many seconds it would exceed it: 0 or less means that it was charged, and what is left of
+        `most`; more than 0 that nothing was changed, and after how many seconds it would pass.
+        """
+        tats = self._tats
+        lock = self._locks[(key >> 5) & _LOCK_MASK]  # by the lowest bits of the set, so that its keys have one lock
+        if not lock.take(False):
+            lock.wait()
+        place = (key >> 2) & self._mask  # the set, times WAYS
+        if self._tags[place] != key:
+            place = self._find(place, key)
+        tat = tats[place]
+        if not now < tat:
+            tat = now
+        tat += cost
+        excess = tat - now - most
+        if excess <= 0.0:
+            tats[place] = tat
+        lock.give()
+        return excess
+
+    def debt(self, key: int, now: float) -> float:
+        """Return the seconds that `key` is ahead of its rate; 0 for an unknown one. Takes no lock."""
+        first = (key >> 2) & self._mask
+        for place in range(first, first + WAYS):
+            if self._tags[place] == key:
+                return max(0.0, self._tats[place] - now)
+        return 0.0
+
+    def _find(self, first: int, key: int) -> int:
+        """Return the place of a key within its set; a new one gets the place of the least indebted."""
+        tags, tats = self._tags, self._tats
+        least = first
+        for place in range(first, first + WAYS):
+            tag = tags[place]
+            if tag == key:
+                return place
+            if not tag:
+                least = place
+                break
+            if tats[place] < tats[least]:
+                least = place
+        tags[least] = key
+        return least

@@ -1,0 +1,32 @@
+"""A request as defence sees it, without a proxy around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Head:
+    host: bytes = b"site.test"
+    authority: bytes = b"site.test"
+    target: bytes = b"/page?secret=1"
+
+
+@dataclass
+class Asked:
+    client: bytes = b"192.0.2.1"
+    method: bytes = b"GET"
+    path: bytes = b"/page"
+    head: Head = field(default_factory=Head)
+    started_at: float = 1_700_000_000.0
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    cookies: dict[bytes, bytes] = field(default_factory=dict)
+
+    def reference(self) -> str:
+        return "ref"
+
+    def header(self, name: bytes) -> bytes | None:
+        return self.headers.get(name)
+
+    def cookie(self, name: bytes) -> bytes | None:
+        return self.cookies.get(name)
