@@ -58,7 +58,7 @@ def unready(plan: Plan, supervisor: Mapping[str, Any], pools: Pools) -> list[str
         if process["name"] != "keeper"
     ):
         reasons.append("no worker serves")
-    if not any(_usable(site, plan, pools) for site in plan.sites):
+    if plan.sites and not any(_usable(site, plan, pools) for site in plan.sites):
         reasons.append("no site has a usable server")
     return reasons
 

@@ -20,6 +20,7 @@ from bascule.config.plan import Plan
 from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.shield import Shield
+from bascule.forward.service import ForwardMaterial, ForwardService
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.server.context import KeeperContext, WorkerContext
@@ -43,6 +44,7 @@ class Prepared:
 
     contexts: ServerContexts
     firewalls: Firewalls
+    forward: ForwardMaterial | None
     sink: Sink | None
     events: OpenEvents | None
     shared: Shared
@@ -70,6 +72,7 @@ def run(load: Callable[[], Plan]) -> int:
         memory.prepared = Prepared(
             contexts=contexts,
             firewalls=Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None),
+            forward=ForwardMaterial.load(plan.forward.config, complain) if plan.forward else None,
             sink=open_early(plan.config.access_log, owner),
             events=open_events(plan.config.events, owner) if _has_events(plan) else None,
             shared=Shared(plan, last.shared if last else None),
@@ -119,6 +122,10 @@ def worker(context: WorkerContext) -> ProxyApp:
         context.board.u64("proxy/clients", context.workers),
         shield,
     )
+    if plan.forward is not None and prepared.forward is not None:
+        listeners = plan.forward.config.listen
+        sockets = [sock for listener, sock in context.sockets if listener in listeners]
+        app.add_front(ForwardService(plan.forward, prepared.forward, app, sockets), listeners)
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
     context.bus.subscribe("maintenance", app.set_maintenance)
@@ -133,7 +140,7 @@ def standing(old: Resources, new: Resources) -> None:
 
 def _has_events(plan: Plan) -> bool:
     """Whether anything may be noticed that is worth an event."""
-    return _has_shield(plan) or any(route.waf.mode != "off" for site in plan.sites for route in site.routes)
+    return _has_shield(plan) or any(route.waf.mode != "off" for route in plan.routes)
 
 
 def _has_shield(plan: Plan) -> bool:

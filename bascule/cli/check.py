@@ -67,7 +67,12 @@ def print_problems(problems: Iterable[Problem], kind: str) -> None:
 
 def trees(shown: Mapping[str, Any]) -> list[Tree]:
     """Return the parts of a view (`config.view`) as trees for a terminal."""
-    return [_listeners(shown), *(_site(site, shown) for site in shown["sites"]), _pools(shown)]
+    parts = [_listeners(shown), *(_site(site, shown) for site in shown["sites"])]
+    if shown["pools"]:
+        parts.append(_pools(shown))
+    if shown["forward"]:
+        parts.append(_forward(shown["forward"]))
+    return parts
 
 
 def _listeners(shown: Mapping[str, Any]) -> Tree:
@@ -124,6 +129,19 @@ def _pools(shown: Mapping[str, Any]) -> Tree:
             _details(branch.add(Text("discovery")), pool["discover"])
         branch.add(Text(_health_line(pool["health"])))
         _details(branch, pool["differs"])
+    return tree
+
+
+def _forward(forward: Mapping[str, Any]) -> Tree:
+    tree = Tree(Text("forward proxy", "bold"))
+    for rule in forward["rules"]:
+        line = Text(f"{rule['action']}  ", "cyan")
+        about = ", ".join(f"{key}: {_value(value)}" for key, value in rule["condition"].items()) or "everything"
+        line.append(f"{about}  ({rule['name']})", "default")
+        branch = tree.add(line)
+        _details(branch, {key: rule[key] for key in ("to", "reason") if key in rule})
+    tree.add(Text(f"{forward['default']}  what no rule is about", "cyan"))
+    _details(tree, forward["differs"])
     return tree
 
 

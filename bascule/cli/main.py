@@ -13,6 +13,7 @@ from bascule.cli.evaluate import evaluate
 from bascule.cli.events import events
 from bascule.cli.explain import explain
 from bascule.cli.feedback import feedback
+from bascule.cli.forward import app as forward
 from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.replay import replay
 from bascule.cli.reverse import reverse
@@ -24,7 +25,7 @@ from bascule.cli.train import train
 
 app = typer.Typer(
     name="bascule",
-    help="Bascule: reverse proxy, load balancer and web application firewall.",
+    help="Bascule: reverse proxy, load balancer, web application firewall and forward proxy.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -67,6 +68,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(rules, name="rules")
+app.add_typer(forward, name="forward")
 
 
 def main() -> None:

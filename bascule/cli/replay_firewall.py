@@ -117,7 +117,7 @@ def load_file(config: Path) -> Firewall:
 def _router(plan: Plan, cache: Path | None) -> Router:
     made: dict[str, Waf] = {}
     routes: dict[int, Any] = {}
-    for route in (route for site in plan.sites for route in site.routes):
+    for route in plan.routes:
         text = route.waf.model_dump_json()
         if route.waf.mode != "off" and text not in made:
             made[text] = Waf.load(replace(settings_of(route.waf), time_budget=BUDGET), cache)

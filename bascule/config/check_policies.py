@@ -18,7 +18,7 @@ from bascule.config.grammar import (
     value_fault,
 )
 from bascule.config.policies import CookieMap, ErrorPages, HeaderOps, Headers, Limits, Timeouts
-from bascule.config.schema import Config, Route, Site
+from bascule.config.schema import Config, Forward, Route, Site
 from bascule.config.waf import WafConfig, WafExclusion
 
 MAX_PAGE_BYTES = 1 << 18
@@ -34,12 +34,13 @@ _EARLY_LIMITS = ("header_fields", "header_bytes", "target_bytes", "pipelined", "
 _EARLY_TIMEOUTS = ("header", "tls_handshake")
 
 
-def check_policies(findings: Findings, path: KeyPath, level: Config | Site | Route) -> None:
+def check_policies(findings: Findings, path: KeyPath, level: Config | Site | Route | Forward) -> None:
     """Check what one level states of the inherited policies."""
     if level.headers is not None:
         check_headers(findings, (*path, "headers"), level.headers)
-    if not isinstance(level, Config):
+    if isinstance(level, Site | Route):
         _check_cookies(findings, (*path, "cookies"), level.cookies)
+    if not isinstance(level, Config):
         _check_early(findings, (*path, "limits"), level.limits, _EARLY_LIMITS)
         _check_early(findings, (*path, "timeouts"), level.timeouts, _EARLY_TIMEOUTS)
     if level.errors is not None:

@@ -12,19 +12,23 @@ from pathlib import Path
 
 from bascule.config.check_defence import check_defence, check_limits
 from bascule.config.check_filters import check_answers, check_filters
+from bascule.config.check_forward import check_forward
 from bascule.config.check_policies import check_exclusions, check_policies, check_timeouts, check_waf
 from bascule.config.check_pools import MIN_SECRET, check_pool
 from bascule.config.check_sites import check_hosts, check_route, check_site, split_path
 from bascule.config.check_tls import check_pair
 from bascule.config.document import Node, Sources
 from bascule.config.errors import KeyPath, suggest
+from bascule.config.explain import missing_hint
 from bascule.config.findings import Findings
-from bascule.config.inherit import Policies
+from bascule.config.inherit import Policies, outward
 from bascule.config.observe import LOG_FIELDS
-from bascule.config.plan import Plan, PoolPlan, RoutePlan, ScopedLimit, SitePlan
+from bascule.config.plan import ForwardPlan, Plan, PoolPlan, RoutePlan, ScopedLimit, SitePlan
+from bascule.config.policies import PathPolicy, Rewrite
 from bascule.config.pools import Pool
 from bascule.config.references import Secrets
-from bascule.config.schema import Config, Route, Site
+from bascule.config.schema import Config, Listener, Match, Route, Site
+from bascule.config.waf import WafConfig
 
 
 def compile_config(
@@ -34,17 +38,20 @@ def compile_config(
 
     `files` are those it was read from. `sources` and `root`, where it came from files, give problems their places.
     """
+    config = _with_forward_fields(config)
     findings = Findings(sources, root)
     compiler = _Compiler(config, findings)
     compiler.check_top()
     sites = compiler.sites()
+    forward = compiler.forward()
     findings.close()
     read = [*files, *(sources.files if sources else ()), *findings.files]
     names = tuple(dict.fromkeys(os.path.abspath(name) for name in read))
     return Plan(
         config=config,
-        listeners=config.listen,
+        listeners=(*config.listen, *(config.forward.listen if config.forward else ())),
         sites=sites,
+        forward=forward,
         pools=tuple(compiler.pools),
         rates=tuple(ScopedLimit("", limit) for limit in config.limit),
         digest=_digest(config, names),
@@ -52,6 +59,14 @@ def compile_config(
         warnings=tuple(findings.warnings),
         secrets=sources.secrets if sources else Secrets(),
     )
+
+
+def _with_forward_fields(config: Config) -> Config:
+    """Log what only a forward proxy knows, where there is one and the fields are not chosen."""
+    log = config.access_log
+    if config.forward is None or "fields" in log.model_fields_set:
+        return config
+    return config.model_copy(update={"access_log": log.model_copy(update={"fields": LOG_FIELDS})})
 
 
 def _digest(config: Config, files: Iterable[str]) -> str:
@@ -108,6 +123,43 @@ class _Compiler:
             if name not in self._used:
                 self._findings.warn(("pools", name), f"no route uses the pool {name}")
         return plans
+
+    def forward(self) -> ForwardPlan | None:
+        """Return the plan of the forward proxy, if there is one."""
+        config = self._config.forward
+        if config is None:
+            return None
+        check_forward(self._findings, config)
+        check_policies(self._findings, ("forward",), config)
+        self._check_firewall(("forward",), config.waf)
+        policies = outward(Policies.of(self._config), config)
+        if config.timeouts is not None:
+            check_timeouts(self._findings, ("forward",), policies.timeouts)
+        if config.waf is not None:
+            check_waf(self._findings, ("forward",), policies.waf)
+        route = RoutePlan(
+            index=self._routes,
+            name="forward",
+            site="forward",
+            kind="prefix",
+            path="/",
+            match=Match(),
+            pool=None,
+            redirect=None,
+            respond=None,
+            rewrite=Rewrite(),
+            headers=policies.headers,
+            cookies=policies.cookies,
+            timeouts=policies.timeouts,
+            limits=policies.limits,
+            errors=policies.errors,
+            maintenance=None,
+            waf=policies.waf,
+            upgrades=("websocket",),
+            log=config.log,
+        )
+        path = PathPolicy(underscore_headers="keep")
+        return ForwardPlan(config, SitePlan("forward", (), None, path, (route,)))
 
     def _site(self, name: str, site: Site, top: Policies) -> SitePlan:
         path: KeyPath = ("sites", name)
@@ -166,9 +218,13 @@ class _Compiler:
         """Check what one level states of policies, rate limits and the firewall."""
         check_policies(self._findings, path, level)
         check_limits(self._findings, path, level, self._config.defence)
-        if level.waf is not None:
-            check_filters(self._findings, (*path, "waf", "filters"), level.waf.filters)
-            check_answers(self._findings, (*path, "waf", "answers"), level.waf.answers)
+        self._check_firewall(path, level.waf)
+
+    def _check_firewall(self, path: KeyPath, waf: WafConfig | None) -> None:
+        """Check what one level states of the firewall's own rules and answers."""
+        if waf is not None:
+            check_filters(self._findings, (*path, "waf", "filters"), waf.filters)
+            check_answers(self._findings, (*path, "waf", "answers"), waf.answers)
 
     def _check_waf(self, path: KeyPath, route: Route, site: Site, policies: Policies) -> None:
         """Check the firewall of a route once, at the lowest level that says anything of it."""
@@ -196,21 +252,28 @@ class _Compiler:
 
 
 def _check_listeners(findings: Findings, config: Config) -> None:
-    seen: dict[str, int] = {}
+    seen: dict[str, KeyPath] = {}
+    _check_needed(findings, config)
     secure_sites = [name for name, site in config.sites.items() if site.tls is not None]
-    for index, listener in enumerate(config.listen):
-        path: KeyPath = ("listen", index)
+    forward = () if config.forward is None else config.forward.listen
+    places: list[tuple[KeyPath, Listener]] = [
+        *((("listen", index), listener) for index, listener in enumerate(config.listen)),
+        *((("forward", "listen", index), listener) for index, listener in enumerate(forward)),
+    ]
+    for path, listener in places:
         address = listener.address
-        if (address.port or address.path) and seen.setdefault(str(address), index) != index:
+        if (address.port or address.path) and seen.setdefault(str(address), path) != path:
             findings.error(path, f"{address} is listened on twice")
         if listener.tls is not None:
             for number, pair in enumerate(listener.tls.certificates):
                 check_pair(findings, (*path, "tls", "certificates", number), pair.cert, pair.key, ())
-            if not listener.tls.certificates and not secure_sites:
+            if not listener.tls.certificates and (not secure_sites or path[0] == "forward"):
                 findings.error(
                     path,
                     f"{address} is a TLS listener, and there is no certificate",
-                    "give a site tls: {cert: FILE, key: FILE}, or write http:// before the address",
+                    "give it tls: {certificates: [{cert: FILE, key: FILE}]}, or write http:// before the address"
+                    if path[0] == "forward"
+                    else "give a site tls: {cert: FILE, key: FILE}, or write http:// before the address",
                 )
     if not any(listener.tls is not None for listener in config.listen):
         for name in secure_sites:
@@ -220,6 +283,14 @@ def _check_listeners(findings: Findings, config: Config) -> None:
     for index, network in enumerate(config.trusted_proxies):
         if network.prefixlen == 0:
             findings.warn(("trusted_proxies", index), "everybody is trusted, so everybody can forge a client address")
+
+
+def _check_needed(findings: Findings, config: Config) -> None:
+    """Sites need listeners and listeners sites; a forward proxy needs neither."""
+    if not config.listen and (config.sites or config.forward is None):
+        findings.error(("listen",), "the key `listen` is missing", missing_hint("listen"))
+    elif config.listen and not config.sites:
+        findings.error(("sites",), "the key `sites` is missing", missing_hint("sites"))
 
 
 def _check_process(findings: Findings, config: Config) -> None:

@@ -69,7 +69,7 @@ def _problem(detail: Mapping[str, Any], root: Node, sources: Sources, model: typ
         message, hint = _unknown_key(str(location[-1]), type_at(model, location[:-1]))
         return sources.problem(node.key, message, path, hint)
     if kind == "missing":
-        return sources.problem(node.key, f"the key `{location[-1]}` is missing", path, _missing_hint(location))
+        return sources.problem(node.key, f"the key `{location[-1]}` is missing", path, missing_hint(str(location[-1])))
     message, hint = in_words(detail)
     if kind == "model_type" and getattr(type_at(model, location), "short_forms", ()):
         message = message.replace("expected a mapping of keys", "expected a mapping of keys or its short form")
@@ -119,13 +119,14 @@ def _unknown_key(key: str, model: Any) -> tuple[str, str]:
     )
 
 
-def _missing_hint(location: KeyPath) -> str:
+def missing_hint(key: str) -> str:
+    """Return an example for a key that has to be there."""
     return {
         "listen": 'for example listen: ["0.0.0.0:80"]',
         "sites": "for example sites: {shop.example.com: {routes: {/: [10.0.0.11:8000]}}}",
         "routes": "for example routes: {/: [10.0.0.11:8000]}",
         "certificates": "give cert and key, PEM files",
-    }.get(str(location[-1]), "")
+    }.get(key, "")
 
 
 def _not_one_of(value: Any, allowed: list[str]) -> tuple[str, str]:

@@ -37,6 +37,7 @@ def _add_lists(schema: dict[str, Any], definitions: dict[str, Any]) -> None:
     for properties, key in (
         *((schema["properties"], key) for key in ("listen", "include", "limit")),
         *((model["properties"], "limit") for model in own),
+        (definitions["Forward"]["properties"], "listen"),
         (definitions["Limit"]["anyOf"][-1]["properties"], "per"),
     ):
         part = properties[key]

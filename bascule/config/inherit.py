@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bascule.config.base import overlay
 from bascule.config.policies import CookieMap, ErrorPages, HeaderOps, Headers, Limits, Maintenance, Timeouts
-from bascule.config.schema import Config, Route, Site
+from bascule.config.schema import Config, Forward, Route, Site
 from bascule.config.waf import WafConfig, WafExclusion
 
 
@@ -51,6 +51,24 @@ class Policies:
             return self
         together = (*self.waf.exclusions, *exclusions)
         return replace(self, waf=_current(self.waf.model_copy(update={"exclusions": together})))
+
+
+def outward(top: Policies, forward: Forward) -> Policies:
+    """Return what holds for the forward proxy.
+
+    Deadlines, limits and error pages are the global ones where it says nothing else. Header policy and firewall are
+    about sites, so there they begin anew: nothing of a server is hidden, and nothing of the client told.
+    """
+    own = Headers(hide=(), forwarded="off", via=forward.privacy == "off")
+    return Policies(
+        headers=merge_headers(own, forward.headers),
+        cookies=CookieMap(),
+        timeouts=overlay(top.timeouts, forward.timeouts),
+        limits=overlay(top.limits, forward.limits),
+        errors=_merge_errors(top.errors, forward.errors),
+        maintenance=None,
+        waf=_current(forward.waf or WafConfig()),
+    )
 
 
 def merge_headers(parent: Headers, child: Headers | None) -> Headers:

@@ -12,7 +12,10 @@ from bascule.config.types import AddressField, LogTarget, Share, Size
 LOG_FIELDS = (
     "time", "client", "port", "site", "route", "method", "host", "target", "version", "status", "bytes_in",
     "bytes_out", "duration", "wait", "server", "tries", "cause", "ref", "user_agent", "referer", "tls", "request_id",
+    "user", "rule",
 )  # fmt: skip
+FORWARD_FIELDS = ("user", "rule")
+"""Those that only the forward proxy knows; without one they are not logged unless asked for."""
 
 
 class AccessLog(Model):
@@ -22,8 +25,8 @@ class AccessLog(Model):
     """``-`` for stdout, ``off``, a file, ``syslog:`` (local) or ``syslog:host:port`` (UDP)."""
     format: Literal["json", "combined"] = "json"
     """One JSON object a line, or Apache's combined format."""
-    fields: tuple[str, ...] = LOG_FIELDS
-    """Fields of the JSON format, in this order."""
+    fields: tuple[str, ...] = tuple(name for name in LOG_FIELDS if name not in FORWARD_FIELDS)
+    """Fields of the JSON format, in this order. With a forward proxy, `user` and `rule` are among them by default."""
     sample: Share = 1.0
     """Share of answers below 400 that are logged; errors always are."""
 

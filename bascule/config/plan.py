@@ -23,7 +23,7 @@ from bascule.config.policies import (
 )
 from bascule.config.pools import Pool
 from bascule.config.references import Secrets
-from bascule.config.schema import Config, Listener, Match, SiteTls
+from bascule.config.schema import Config, Forward, Listener, Match, SiteTls
 from bascule.config.waf import WafConfig
 
 
@@ -86,12 +86,26 @@ class SitePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardPlan:
+    """The forward proxy: a site of no host whose one route leads to wherever a client asks for."""
+
+    config: Forward
+    site: SitePlan
+
+    @property
+    def route(self) -> RoutePlan:
+        """Deadlines, limits, header policy and firewall of all its requests."""
+        return self.site.routes[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What runs. `digest` identifies the content; `files` are those it was read from, and the folders of
     include patterns (to be watched)."""
 
     config: Config
     listeners: tuple[Listener, ...]
+    """Those of the sites, then those of the forward proxy."""
     sites: tuple[SitePlan, ...]
     pools: tuple[PoolPlan, ...]
     digest: str
@@ -100,5 +114,16 @@ class Plan:
     """Rate limits of the whole."""
     warnings: tuple[Problem, ...] = ()
     """What is allowed but probably not meant."""
+    forward: ForwardPlan | None = None
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     """Masks, in whatever is shown of the plan, the values that must not be seen."""
+
+    @property
+    def all_sites(self) -> tuple[SitePlan, ...]:
+        """Return the sites, and the forward proxy's own."""
+        return self.sites if self.forward is None else (*self.sites, self.forward.site)
+
+    @property
+    def routes(self) -> tuple[RoutePlan, ...]:
+        """Return every route, that of the forward proxy among them."""
+        return tuple(route for site in self.all_sites for route in site.routes)

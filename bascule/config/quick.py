@@ -16,6 +16,7 @@ _OPTIONS: tuple[tuple[KeyPath, str], ...] = (
     (("listen", 0, "tls", "certificates", 0, "cert"), "--tls-cert"),
     (("listen", 0, "tls", "certificates", 0, "key"), "--tls-key"),
     (("listen",), "--listen"),
+    (("forward", "listen"), "--listen"),
     (("sites", "*"), "--to"),
     (("waf", "mode"), "--waf"),
     (("waf",), "--"),
@@ -66,6 +67,29 @@ def reverse_config(
             "paranoia": paranoia,
         },
         "limit": list(limit),
+        "access_log": {"path": access_log, "format": log_format},
+    }
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError([_problem(detail) for detail in error.errors(include_url=False)]) from None
+
+
+def forward_config(
+    *,
+    listen: str,
+    allow_private: bool = False,
+    workers: int = 0,
+    access_log: str = "off",
+    log_format: str = "json",
+) -> Config:
+    """Return the configuration of a quick forward proxy: no users, no rules, clients of private networks only.
+
+    Raises ConfigError in terms of the options.
+    """
+    data = {
+        "forward": {"listen": [{"address": listen}], "allow_private": allow_private},
+        "workers": workers,
         "access_log": {"path": access_log, "format": log_format},
     }
     try:

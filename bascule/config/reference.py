@@ -94,6 +94,7 @@ def _section(model: type[Model], places: list[str]) -> str:
     ]
     required = schema.get("required", [])
     for name, field in model.model_fields.items():
+        name = field.alias or name
         part = schema["properties"][name]
         default = "required" if name in required else _default(part, part.get("default"), model_of(field.annotation))
         meaning = _markdown(field.description or "")

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bascule.config.base import Model
 from bascule.config.defence import Defence, LimitsField
+from bascule.config.forward import NEIGHBOURS, Auth, EgressPorts, Files, Networks, Rule
 from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.policies import (
     CookieMap,
@@ -25,7 +26,7 @@ from bascule.config.policies import (
     Timeouts,
 )
 from bascule.config.pools import Pool
-from bascule.config.types import AddressField, Cidr, Duration, FileField, TlsVersion
+from bascule.config.types import AddressField, Cidr, Count, Duration, FileField, TlsVersion, parse_network
 from bascule.config.waf import WafConfig, WafExclusion
 
 
@@ -250,16 +251,70 @@ class Site(Model):
         return {"routes": {"/": data}} if isinstance(data, str | list) else data
 
 
+class Forward(Model):
+    """The forward proxy: HTTP, CONNECT, SOCKS 4, 4a and 5 on one port, for clients on their way out."""
+
+    listen: Annotated[tuple[Listener, ...], Field(min_length=1)]
+    """Where clients come in: one listener or a list."""
+    clients: Networks = tuple(parse_network(text) for text in NEIGHBOURS)
+    """Networks that may use the proxy; by default this machine and private networks."""
+    protocols: Annotated[tuple[Literal["http", "socks4", "socks5"], ...], Field(min_length=1)] = (
+        "http",
+        "socks4",
+        "socks5",
+    )
+    """What is spoken on the port; the first byte tells them apart."""
+    allow_private: bool = False
+    """Let clients reach loopback, private, link-local, metadata and other reserved addresses."""
+    ports: EgressPorts = EgressPorts()
+    """Ports that may be reached."""
+    auth: Auth | None = None
+    """Who asks; by default nobody is asked."""
+    categories: dict[str, Files] = Field(default_factory=dict)
+    """From category to its lists: files of domains, hosts files, AdBlock rules, or UT1 folders."""
+    country_database: FileField = ""
+    """MaxMind database (MMDB) that knows the countries of addresses."""
+    timezone: str = ""
+    """Time zone of `when`, such as ``Europe/Berlin``; by default that of the machine."""
+    rules: tuple[Rule, ...] = ()
+    """What may be reached. The first rule that holds decides."""
+    default: Literal["allow", "deny"] = "allow"
+    """What is done where no rule holds."""
+    privacy: Literal["off", "standard"] = "standard"
+    """What requests tell of the client: see the guide."""
+    keep_alive: Count = 256
+    """Idle connections to servers that a worker keeps."""
+    headers: Headers | None = None
+    """Header policy of requests and responses of plain HTTP, beside what `privacy` does."""
+    timeouts: Timeouts | None = None
+    """Deadlines that differ from the global ones; `response_idle` is that of tunnels."""
+    limits: Limits | None = None
+    """Limits that differ from the global ones."""
+    errors: ErrorPages | None = None
+    """Error pages beside the global ones; `contact` is whom to ask for access."""
+    waf: WafConfig | None = None
+    """The web application firewall for plain HTTP; off unless stated here."""
+    log: bool = True
+    """Whether requests are written to the access log."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        return _single(data, "listen")
+
+
 class Config(Model):
     """The whole configuration file. Top-level keys that begin with ``x-`` are left alone: a place for anchors."""
 
     include: tuple[str, ...] = ()
     """Files (or patterns such as ``sites/*.yaml``) that are read as part of this one, relative to it. They may hold
     every key; `sites` and `pools` are put together, and nothing may be said twice."""
-    listen: Annotated[tuple[Listener, ...], Field(min_length=1)]
-    """Where clients come in: one listener or a list."""
-    sites: Annotated[dict[str, Site], Field(min_length=1)]
-    """From host to site."""
+    listen: Annotated[tuple[Listener, ...], Field(min_length=1)] = ()
+    """Where clients of the sites come in: one listener or a list. Needed unless there is only `forward`."""
+    sites: Annotated[dict[str, Site], Field(min_length=1)] = Field(default_factory=dict)
+    """From host to site. Needed unless there is only `forward`."""
+    forward: Forward | None = None
+    """The forward proxy: for clients on their way out."""
     pools: dict[str, Pool] = Field(default_factory=dict)
     """From name to pool, for routes to share."""
     workers: Annotated[int, Field(ge=0, le=256)] = 0
@@ -307,7 +362,11 @@ class Config(Model):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            single = {key: [data[key]] for key in ("listen", "include") if isinstance(data.get(key), str | int | dict)}
-            return {**data, **single}
-        return data
+        return _single(data, "listen", "include")
+
+
+def _single(data: Any, *keys: str) -> Any:
+    """Make a list of one of the values that need not be in a list."""
+    if isinstance(data, dict):
+        return {**data, **{key: [data[key]] for key in keys if isinstance(data.get(key), str | int | dict)}}
+    return data

@@ -6,11 +6,12 @@ from typing import Any
 
 from bascule.config.base import Model
 from bascule.config.errors import Problem
+from bascule.config.observe import LOG_FIELDS
 from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
 from bascule.config.policies import CookieMap, ErrorPages, Headers, Limits, PathPolicy, Rewrite, Timeouts
-from bascule.config.schema import Config, Match
+from bascule.config.schema import Config, Forward, Match
 
-_TOP = ("listen", "sites", "pools", "include", "waf")
+_TOP = ("listen", "sites", "pools", "forward", "include", "waf")
 """Keys of the configuration that a view shows by themselves."""
 _MEMBERS = ("servers", "discover", "balance", "health")
 
@@ -24,6 +25,7 @@ def view(plan: Plan) -> dict[str, Any]:
         "listeners": [listener.model_dump(mode="json", exclude_defaults=True) for listener in plan.listeners],
         "sites": [_site(site, plan) for site in plan.sites],
         "pools": [_pool(pool) for pool in plan.pools],
+        "forward": _forward(plan) if plan.forward else None,
         "settings": _settings(plan.config),
         "warnings": [problem_data(warning) for warning in plan.warnings],
     }
@@ -64,9 +66,12 @@ def _differences(mine: dict[str, Any], default: dict[str, Any], prefix: str) -> 
 def _settings(config: Config) -> dict[str, Any]:
     default = Config.model_construct()
     kept = set(Config.model_fields) - set(_TOP)
-    return _differences(
+    shown = _differences(
         config.model_dump(mode="json", include=kept), default.model_dump(mode="json", include=kept, warnings=False), ""
     )
+    if config.forward is not None and config.access_log.fields == LOG_FIELDS:
+        shown.pop("access_log.fields", None)  # the default, where there is a forward proxy
+    return shown
 
 
 def _site(site: SitePlan, plan: Plan) -> dict[str, Any]:
@@ -105,6 +110,24 @@ def _route(route: RoutePlan, plan: Plan) -> dict[str, Any]:
         "maintenance": route.maintenance.model_dump(mode="json") if route.maintenance else None,
         "differs": differing,
     }
+
+
+def _forward(plan: Plan) -> dict[str, Any]:
+    """Return the forward proxy's rules in their order, and what else differs from the defaults."""
+    assert plan.forward is not None
+    config = plan.forward.config
+    rules = [
+        {
+            "name": rule.name or f"rule {number}",
+            "action": rule.action,
+            "condition": rule.condition.model_dump(mode="json", exclude_defaults=True, by_alias=True),
+            **{key: value for key, value in (("to", rule.to), ("reason", rule.reason)) if value},
+        }
+        for number, rule in enumerate(config.rules, 1)
+    ]
+    default = Forward(listen=config.listen)
+    shown = {key: value for key, value in differences(config, default).items() if key.partition(".")[0] != "rules"}
+    return {"rules": rules, "default": config.default, "differs": shown}
 
 
 def _answer(route: RoutePlan, plan: Plan) -> dict[str, Any]:

@@ -40,16 +40,17 @@ def model_of(kind: Any) -> type[Model] | None:
     return model_of(item) if (item := inner(kind)) is not None else None
 
 
+def _field_type(model: type[Model], key: str) -> Any:
+    """Return the type of the field that is written as `key`, or None."""
+    return next((field.annotation for name, field in model.model_fields.items() if (field.alias or name) == key), None)
+
+
 def type_at(root: type[Model], path: KeyPath) -> Any:
     """Return the type that stands at a key path below a model, or None."""
     kind: Any = root
     for part in path:
         kind = unwrap(kind)
-        if isinstance(kind, type) and issubclass(kind, Model):
-            field = kind.model_fields.get(str(part))
-            kind = field.annotation if field else None
-        else:
-            kind = inner(kind)
+        kind = _field_type(kind, str(part)) if isinstance(kind, type) and issubclass(kind, Model) else inner(kind)
         if kind is None:
             return None
     return unwrap(kind)

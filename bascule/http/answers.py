@@ -111,22 +111,25 @@ class ErrorAnswers:
                 continue
         self._parts: dict[tuple[int, bytes], list[bytes]] = {}
 
-    def render(self, status: int, ref: str, accept: bytes | None = None) -> tuple[bytes, bytes]:
-        """Return content type and body. `accept` is the value of the request's `Accept` field, if any."""
+    def render(self, status: int, ref: str, accept: bytes | None = None, advice: str = "") -> tuple[bytes, bytes]:
+        """Return content type and body.
+
+        `accept` is the value of the request's `Accept` field, if any; `advice` stands in place of the usual text.
+        """
         own = str(status) in self._own or f"{status // 100}xx" in self._own
         kind = preferred(accept) if accept else None
         content_type = kind or (HTML if own else TEXT)
-        parts = self._parts.get((status, content_type))
+        parts = None if advice else self._parts.get((status, content_type))
         if parts is None:
-            parts = self._build(status, content_type)
-            if 100 <= status <= 999:  # bounds the table
+            parts = self._build(status, content_type, advice)
+            if not advice and 100 <= status <= 999:  # bounds the table
                 self._parts[status, content_type] = parts
         return content_type, _UNSAFE_IN_REF.sub("", ref).encode().join(parts)
 
-    def _build(self, status: int, content_type: bytes) -> list[bytes]:
+    def _build(self, status: int, content_type: bytes, advice: str) -> list[bytes]:
         """Fill in everything but the reference; the list is to be joined by that."""
         phrase = reason(status)
-        advice = _ADVICE.get(status) or _ADVICE_OF_CLASS.get(status // 100, "")
+        advice = advice or _ADVICE.get(status) or _ADVICE_OF_CLASS.get(status // 100, "")
         if content_type == JSON:
             problem = {"type": "about:blank", "title": phrase, "status": status, "detail": advice, "ref": "{ref}"}
             if self._contact:
@@ -138,13 +141,14 @@ class ErrorAnswers:
             contact = f"Contact: {' '.join(self._contact.split())}\n" if self._contact else ""
             return [f"{status} {phrase}\n{advice}\nReference: ".encode(), f"\n{contact}".encode()]
         own = self._own.get(str(status), self._own.get(f"{status // 100}xx"))
-        page = own if own is not None else _PAGE.replace("{advice}", html.escape(advice)).encode()
+        page = own if own is not None else _PAGE.encode()
         contact = self._contact_line() if own is None else html.escape(self._contact)
         # The reference's places are found first: a contact that says "{ref}" is only text.
         return [
             part.replace(b"{status}", b"%d" % status)
             .replace(b"{reason}", html.escape(phrase).encode())
             .replace(b"{contact}", contact.encode())
+            .replace(b"{advice}", html.escape(advice).encode())
             for part in page.split(b"{ref}")
         ]
 

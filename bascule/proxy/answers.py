@@ -25,8 +25,8 @@ PROTOCOL = frozenset(list(causes.MEANINGS)[: list(causes.MEANINGS).index(causes.
 """Causes that are the protocol detector's findings: the request is malformed, ambiguous or oversized."""
 
 
-def error(exchange: Exchange, status: int, cause: str, fields: bytes = b"") -> None:
-    """Answer with an error page and end the exchange."""
+def error(exchange: Exchange, status: int, cause: str, fields: bytes = b"", advice: str = "") -> None:
+    """Answer with an error page and end the exchange. `advice` takes the place of what the status usually says."""
     if exchange.finished:
         return
     if exchange.origin is not None or exchange.connecting is not None:
@@ -36,7 +36,7 @@ def error(exchange: Exchange, status: int, cause: str, fields: bytes = b"") -> N
         return
     head = exchange.head
     pages = exchange.route.answers if exchange.route is not None else exchange.app.answers
-    content_type, body = pages.render(status, exchange.reference(), head.value(b"accept"))
+    content_type, body = pages.render(status, exchange.reference(), head.value(b"accept"), advice)
     if cause in PROTOCOL and exchange.app.events is not None:
         exchange.app.events.write(_protocol_event(exchange, status, cause))
     if status == 405:

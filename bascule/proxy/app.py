@@ -8,22 +8,24 @@ import random
 import resource
 import socket
 import time
+from collections.abc import Iterable
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bascule.config.plan import Plan
+from bascule.config.plan import Plan, SitePlan
 from bascule.config.schema import Listener
 from bascule.defence.shield import Shield
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers, Refs
-from bascule.http.h1.head import RequestParser, ResponseParser
+from bascule.http.h1.head import OtherForm, RequestParser, ResponseParser, reverse_form
 from bascule.proxy.accept import FairAcceptor
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.firewall import Firewalls
-from bascule.proxy.prelude import Prelude, TlsLink
+from bascule.proxy.prelude import NewClient, Prelude, TlsLink
 from bascule.proxy.rewrite import Origins
 from bascule.proxy.route import RouteRuntime, Times, watched_names
-from bascule.proxy.router import build_router
+from bascule.proxy.router import SiteRuntime, build_router
 from bascule.proxy.turns import Turns
 from bascule.telemetry import causes
 from bascule.telemetry.recorder import MAX_RECORDS, Recorder
@@ -35,6 +37,7 @@ from bascule.upstream.pool import PoolState, ServerState
 
 if TYPE_CHECKING:
     from bascule.telemetry.eventlog import EventLog
+    from bascule.tls.filter import TlsFilter
 
 Connection = ClientConnection | Prelude | TlsLink
 
@@ -47,8 +50,21 @@ QUIET = 1.0
 """While draining, an idle client connection is closed after this long without a request."""
 
 
+class Front(Protocol):
+    """Clients of another kind than those of sites: what serves them on listeners of its own. See forward/service.py."""
+
+    def client(self, tls: TlsFilter | None) -> ClientConnection:
+        """Return the connection of a new client."""
+
+    def every_second(self, now: float) -> None:
+        """Do what is to be done once a second."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
 class ProxyApp:
-    """The reverse proxy of one worker. See server/context.py: WorkerApp."""
+    """The proxy of one worker. See server/context.py: WorkerApp."""
 
     def __init__(
         self,
@@ -80,6 +96,8 @@ class ProxyApp:
         """Refusals that are held back at the moment."""
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
+        self._fronts: dict[int, Front] = {}
+        """Who serves the clients of a listener (by identity), where it is not the sites."""
         self._acceptor = FairAcceptor(loop, crowd, worker) if crowd is not None and len(crowd) > 1 else None
         self.now = time.monotonic()
         self.draining = False
@@ -108,16 +126,10 @@ class ProxyApp:
 
     def _build(self, plan: Plan, board: Board, worker: int) -> None:
         """Make routes, pools and parsers from the plan."""
-        watched_request, watched_response = watched_names(plan)
-        every = [self.limits, *(route.limits for site in plan.sites for route in site.routes)]
         self.max_header = self.limits.header_bytes
-        self.requests = RequestParser(
-            max(limits.header_fields for limits in every),
-            max(limits.target_bytes for limits in every),
-            watched_request,
-        )
+        self.requests = self.request_parser()
         self.trailers = self.requests.fields
-        responses = ResponseParser(watched=watched_response)
+        responses = self.response_parser()
         rng = random.Random()  # noqa: S311 - balancing, not secrets
         self.pools = [PoolState(pool, board, worker, time.monotonic, rng) for pool in plan.pools]
         self.connectors = [Connector(pool.config, responses, self.loop) for pool in plan.pools]
@@ -127,6 +139,7 @@ class ProxyApp:
         self.routes = {
             route.index: RouteRuntime(
                 route,
+                site,
                 plan,
                 None if route.pool is None else self.pools[route.pool],
                 None if route.pool is None else self.connectors[route.pool],
@@ -140,20 +153,54 @@ class ProxyApp:
         }
         self.router = build_router(plan, self.routes)
 
+    def request_parser(self, other_form: OtherForm = reverse_form) -> RequestParser:
+        """Return a parser of requests under the limits of the plan; `other_form` reads targets without a slash."""
+        every = [self.limits, *(route.limits for route in self.plan.routes)]
+        return RequestParser(
+            max(limits.header_fields for limits in every),
+            max(limits.target_bytes for limits in every),
+            watched_names(self.plan)[0],
+            other_form,
+        )
+
+    def response_parser(self) -> ResponseParser:
+        """Return a parser of responses."""
+        return ResponseParser(watched=watched_names(self.plan)[1])
+
+    # Fronts ----------------------------------------------------------------------------------------
+
+    def add_front(self, front: Front, listeners: Iterable[Listener]) -> None:
+        """Let a front serve the clients of some listeners of the plan. Call it before `start`."""
+        self._fronts.update((id(listener), front) for listener in listeners)
+
+    def front_runtime(self, site: SitePlan, via: bytes) -> tuple[RouteRuntime, SiteRuntime]:
+        """Return the one route of a front's site, ready to run, and the site. `via` is what it calls itself in Via."""
+        (plan,) = site.routes
+        answers = ErrorAnswers(plan.errors)
+        route = RouteRuntime(
+            plan, site, self.plan, None, None, answers, Origins([]), self.firewalls.of(plan.waf), via=via
+        )
+        return route, SiteRuntime(site, {plan.index: route}, False)
+
     # WorkerApp -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Begin to accept."""
-        for index, (listener, sock) in enumerate(self._sockets):
-            contexts = self.contexts.for_listener(index)
+        for listener, sock in self._sockets:
+            contexts = self.contexts.for_listener(self.plan.listeners.index(listener))
             networks = TrustedNetworks(listener.proxy_protocol) if listener.proxy_protocol else None
 
+            front = self._fronts.get(id(listener))
+            new_client = partial(ClientConnection, self) if front is None else front.client
+
             def factory(
-                contexts: ListenerContexts | None = contexts, networks: TrustedNetworks | None = networks
+                contexts: ListenerContexts | None = contexts,
+                networks: TrustedNetworks | None = networks,
+                new_client: NewClient = new_client,
             ) -> asyncio.Protocol:
                 if networks is not None:
-                    return Prelude(self, contexts, networks)
-                return ClientConnection(self) if contexts is None else TlsLink(self, contexts)
+                    return Prelude(self, contexts, networks, new_client)
+                return new_client(None) if contexts is None else TlsLink(self, contexts, new_client)
 
             if self._acceptor is not None:
                 self._acceptor.listen(sock, factory)
@@ -197,6 +244,8 @@ class ProxyApp:
         for pool in self.pools:
             for server in pool.servers:
                 _close_kept(server)
+        for front in set(self._fronts.values()):
+            front.close()
         self.recorder.close()
         if self.events is not None:
             self.events.close()
@@ -252,7 +301,7 @@ class ProxyApp:
     def note(self, address: bytes, port: int, cause: str, status: int) -> None:
         """Log what ended before there was a request."""
         facts = (time.time(), address, port, None, b"-", b"", b"", b"", status, 0, 0, 0.0, 0.0, "", 0, cause)
-        self.record((*facts, "", b"", b"", "", ""))
+        self.record((*facts, "", b"", b"", "", "", "", ""))
 
     def _check_drained(self) -> None:
         if not self.clients:
@@ -289,6 +338,8 @@ class ProxyApp:
         self.date_line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
         for connector, pool in zip(self.connectors, self.pools, strict=True):
             connector.prune(pool.servers, now)
+        for front in set(self._fronts.values()):
+            front.every_second(now)
         for client in list(self.clients):
             client.check_rate(now)
         if self.draining:

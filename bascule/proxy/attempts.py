@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from bascule.http.h1.body import chunk, last_chunk
 from bascule.proxy import wire
+from bascule.proxy.phase import TUNNEL
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome, PoolState, Unavailable
 
@@ -35,7 +36,7 @@ def start(exchange: Exchange) -> None:
     exchange.charged = True
     kept = connector.kept(server, exchange.app.now)
     if kept is not None:
-        _send(exchange, kept)
+        send(exchange, kept)
     else:
         _connect(exchange, connector)
 
@@ -67,7 +68,7 @@ def _connect(exchange: Exchange, connector: Connector) -> None:
             return
         exchange.connecting = None
         if connection is not None:
-            _send(exchange, connection)
+            send(exchange, connection)
         elif not again(exchange, Outcome.CONNECT, "connect"):
             status = 504 if cause == causes.CONNECT_TIMEOUT else 502
             give_up(exchange, Outcome.CONNECT, status, cause)
@@ -78,7 +79,7 @@ def _connect(exchange: Exchange, connector: Connector) -> None:
     exchange.connecting = connector.connect(server, preface, exchange.route.connect_timeout, connected)
 
 
-def _send(exchange: Exchange, connection: OriginConnection) -> None:
+def send(exchange: Exchange, connection: OriginConnection) -> None:
     """Send the head and whatever of the body is here."""
     exchange.origin = connection
     connection.user = exchange
@@ -162,8 +163,8 @@ def _count_failure(exchange: Exchange, outcome: Outcome) -> None:
 def timed_out(exchange: Exchange) -> None:
     """The deadline of the present step passed."""
     route = exchange.route
-    if exchange.status == 101:
-        exchange.finish(Outcome.OK, causes.IDLE_TIMEOUT, 101, cut=True)
+    if exchange.peer.state == TUNNEL:
+        exchange.finish(Outcome.OK, causes.IDLE_TIMEOUT, exchange.status, cut=True)
     elif exchange.responding:
         exchange.finish(Outcome.TIMEOUT, causes.ORIGIN_IDLE, exchange.status, cut=True)
     elif exchange.ticket is not None:

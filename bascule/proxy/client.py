@@ -21,6 +21,7 @@ from bascule.proxy.phase import BODY, BUSY, CLOSED, HEAD, LINGER, TUNNEL
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
+    from bascule.http.h1.head import RequestParser
     from bascule.proxy.app import ProxyApp
     from bascule.proxy.route import Times
     from bascule.tls.filter import TlsFilter
@@ -50,6 +51,7 @@ class ClientConnection(Peer):
         "exchange",
         "held",
         "paused",
+        "requests",
         "served",
         "state",
         "times",
@@ -60,6 +62,7 @@ class ClientConnection(Peer):
         self.state = HEAD
         self.exchange: Exchange | None = None
         self.times: Times = app.times
+        self.requests: RequestParser = app.requests
         self.deadline = 0.0
         self.counted_as = b""
         self.held = b""
@@ -129,7 +132,7 @@ class ClientConnection(Peer):
         # Nearly always a read is one whole head. One that holds more fails on the empty line within.
         if not self.held and data.endswith(HEAD_END) and len(data) <= self.app.max_header:
             try:
-                head = self.app.requests.parse(data[:-2])
+                head = self.requests.parse(data[:-2])
             except HttpError:
                 self._find_head(data)
             else:
@@ -150,7 +153,7 @@ class ClientConnection(Peer):
             self._partial_head(data, begun)
             return
         try:
-            head = self.app.requests.parse(data[: end + 2])
+            head = self.requests.parse(data[: end + 2])
         except HttpError as error:
             self.refuse(error.status, error.cause)
             return
@@ -159,7 +162,7 @@ class ClientConnection(Peer):
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         """Begin the exchange of a request; `rest` came behind its head."""
         self.served += 1
-        exchange = self.exchange = Exchange(self, head)
+        exchange = self.exchange = self.exchange_for(head)
         if exchange.request_done:
             self.state = BUSY
             self.held = rest
@@ -178,6 +181,10 @@ class ClientConnection(Peer):
             self._read_body(rest)
         if self.eof and self.state == BODY:
             self.close()  # the body can never become complete
+
+    def exchange_for(self, head: RequestHead) -> Exchange:
+        """Return the exchange of a request."""
+        return Exchange(self, head)
 
     def _partial_head(self, data: bytes, begun: bool) -> None:
         """Wait for the rest of a head, unless it can never become a good one."""
@@ -291,7 +298,7 @@ class ClientConnection(Peer):
         """Answer what is no acceptable request, and close."""
         head = RequestHead(b"-", b"-", Block([]), [])
         head.keep_alive = False
-        exchange = self.exchange = Exchange(self, head)
+        exchange = self.exchange = self.exchange_for(head)
         exchange.request_done = False
         self.state = BODY
         self._body = None

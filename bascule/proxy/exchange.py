@@ -16,6 +16,7 @@ from bascule.http.message import ResponseHead
 from bascule.proxy import admission, answers, attempts, gate, masking, tunnel, wire
 from bascule.proxy.facts import NOTHING, Facts
 from bascule.proxy.inspection import Inspection
+from bascule.proxy.phase import TUNNEL
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
 
@@ -51,7 +52,7 @@ class Exchange(Facts):
     def proceed(self) -> None:
         """Answer the request, or ask a server. Raises HttpError."""
         if admission.admit(self) and self._inspect():
-            attempts.start(self)
+            self.try_server()
 
     def _inspect(self) -> bool:
         """The firewall, where the route has one. False: it refused, or awaits the body."""
@@ -60,6 +61,10 @@ class Exchange(Facts):
             return True
         self.inspection = Inspection(self, waf, self.route.plan.waf.large_body)
         return self.inspection.judge_head()
+
+    def try_server(self) -> None:
+        """Ask a server."""
+        attempts.start(self)
 
     # From the client -------------------------------------------------------------------------------
 
@@ -269,8 +274,8 @@ class Exchange(Facts):
 
     def on_origin_lost(self) -> None:
         """See OriginUser."""
-        if self.status == 101:
-            self.finish(Outcome.OK, "", 101)
+        if self.peer.state == TUNNEL:
+            self.finish(_OK, "", self.status)
             return
         self._origin_failed(Outcome.RESET, causes.ORIGIN_RESET, "reset")
 

@@ -70,6 +70,13 @@ class Facts:
         "wait",
     )
 
+    protocol = b""
+    """What was spoken, if not HTTP."""
+    user = ""
+    """Who asked, where the forward proxy knows."""
+    rule = ""
+    """By which of its rules."""
+
     def __init__(self, peer: ClientConnection, head: RequestHead) -> None:
         self.app: ProxyApp = peer.app
         self.peer = peer
@@ -178,7 +185,7 @@ class Facts:
                 head.method,
                 head.authority,
                 head.target,
-                b"HTTP/1.1" if head.minor else b"HTTP/1.0",
+                self.protocol or (b"HTTP/1.1" if head.minor else b"HTTP/1.0"),
                 self.status,
                 self.bytes_in,
                 self.bytes_out,
@@ -192,5 +199,7 @@ class Facts:
                 head.referer,
                 peer.tls_version,
                 "",
+                self.user,
+                self.rule,
             )
         )

@@ -23,7 +23,7 @@ class Firewalls:
     def __init__(self, plan: Plan, cache_dir: Path | None, previous: Firewalls | None = None) -> None:
         self._made: dict[tuple[str, tuple[object, ...]], Waf] = {}
         known = previous._made if previous else {}
-        for config in (route.waf for site in plan.sites for route in site.routes):
+        for config in (route.waf for route in plan.routes):
             if config.mode == "off":
                 continue
             key = (config.model_dump_json(), _signature(config))
@@ -66,7 +66,7 @@ def settings_of(config: WafConfig) -> WafSettings:
 
 def answers_fault(plan: Plan) -> str:
     """Return what is wrong with the answers of any firewall of a plan, without loading their rules; or nothing."""
-    for config in (route.waf for site in plan.sites for route in site.routes):
+    for config in (route.waf for route in plan.routes):
         if config.mode != "off" and config.answers:
             settings = settings_of(config)
             try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
-from bascule.proxy import answers, attempts
+from bascule.proxy import answers
 from bascule.proxy.turns import TURN
 from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
@@ -154,7 +154,7 @@ class Inspection:
         if self._refuse(verdict) or (self.transaction.rewrites and not self._amend()):
             return
         if not self._cut or self._beyond():
-            attempts.start(self._exchange)
+            self._exchange.try_server()
 
     def _amend(self) -> bool:
         """Change the request as its rules say before it is passed on; one that cannot be changed is refused."""

@@ -7,6 +7,7 @@ the client connection. `TlsLink` is the transport of a client connection over TL
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from bascule.http.addresses import TrustedNetworks
@@ -14,7 +15,7 @@ from bascule.http.proxy_protocol import ProxyProtocolError, parse
 from bascule.proxy.client import WRITE_HIGH, ClientConnection
 from bascule.proxy.peer import Address, peer_of
 from bascule.telemetry import causes
-from bascule.tls.filter import TlsError
+from bascule.tls.filter import TlsError, TlsFilter
 from bascule.tls.server import ListenerContexts
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Ends = tuple[Address, Address | None]
 """Who called, and whom, if a PROXY header says so."""
+NewClient = Callable[[TlsFilter | None], ClientConnection]
+"""Makes the connection of a client, given its TLS if there is any."""
 _UNKNOWN: Ends = (("", 0), None)
 
 
@@ -33,6 +36,7 @@ class Prelude(asyncio.Protocol):
         "_contexts",
         "_ends",
         "_networks",
+        "_new_client",
         "address",
         "app",
         "counted_as",
@@ -41,8 +45,11 @@ class Prelude(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, app: ProxyApp, contexts: ListenerContexts | None, networks: TrustedNetworks) -> None:
+    def __init__(
+        self, app: ProxyApp, contexts: ListenerContexts | None, networks: TrustedNetworks, new_client: NewClient
+    ) -> None:
         self.app = app
+        self._new_client = new_client
         self._contexts = contexts
         self._networks = networks
         self._buffer = b""
@@ -92,10 +99,10 @@ class Prelude(asyncio.Protocol):
         self.app.forget(self)
         follower: TlsLink | ClientConnection
         if self._contexts is not None:
-            link = follower = TlsLink(self.app, self._contexts, self._ends)
+            link = follower = TlsLink(self.app, self._contexts, self._new_client, self._ends)
             link.connection_made(self.transport)
         else:
-            client = follower = ClientConnection(self.app)
+            client = follower = self._new_client(None)
             client.begin(self.transport, *self._ends)
             self.transport.set_write_buffer_limits(high=WRITE_HIGH)
         self.transport.set_protocol(follower)
@@ -131,6 +138,7 @@ class TlsLink(asyncio.Protocol):
         "_closing",
         "_ends",
         "_filter",
+        "_new_client",
         "address",
         "app",
         "counted_as",
@@ -139,8 +147,9 @@ class TlsLink(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, app: ProxyApp, contexts: ListenerContexts, ends: Ends = _UNKNOWN) -> None:
+    def __init__(self, app: ProxyApp, contexts: ListenerContexts, new_client: NewClient, ends: Ends = _UNKNOWN) -> None:
         self.app = app
+        self._new_client = new_client
         self._filter = contexts.filter()
         self._ends = ends
         self._client: ClientConnection | None = None
@@ -186,7 +195,7 @@ class TlsLink(asyncio.Protocol):
             self.close()
 
     def _established(self) -> ClientConnection:
-        client = self._client = ClientConnection(self.app, self._filter)
+        client = self._client = self._new_client(self._filter)
         client.tls_version = self._filter.version
         self.app.recorder.connections_tls += 1
         self.app.forget(self)

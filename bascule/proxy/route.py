@@ -19,7 +19,8 @@ from bascule.upstream.connection import Connector
 from bascule.upstream.pool import PoolState
 from bascule.waf.engine import Waf
 
-VIA = b"via: 1.1 bascule\r\n"
+OWN_NAME = b"bascule"
+"""What Bascule calls itself in Via (RFC 9110 7.6.3)."""
 CLIENT_CERTIFICATE = "x-client-cert-subject"
 """What a server is told of a client's certificate, and nobody but Bascule may tell."""
 STRICT_TRANSPORT = "strict-transport-security"
@@ -120,6 +121,7 @@ class RouteRuntime:
     def __init__(
         self,
         plan: RoutePlan,
+        site: SitePlan,
         whole: Plan,
         pool: PoolState | None,
         connector: Connector | None,
@@ -127,6 +129,7 @@ class RouteRuntime:
         origins: Origins,
         waf: Waf | None = None,
         rates: Rates | None = None,
+        via: bytes = OWN_NAME,
     ) -> None:
         self.plan = plan
         self.index = plan.index
@@ -144,19 +147,18 @@ class RouteRuntime:
         self.maintenance_allows = TrustedNetworks([parse_network(text) for text in allow]) if allow else None
         self.waf = waf
         self.rates = rates
-        site = next(site for site in whole.sites if any(route is plan for route in site.routes))
         self.underscore = site.path.underscore_headers
-        self._headers(plan, site)
+        self._headers(plan, site, via)
         self._policies(plan, whole, site)
 
-    def _headers(self, plan: RoutePlan, site: SitePlan) -> None:
+    def _headers(self, plan: RoutePlan, site: SitePlan, name: bytes) -> None:
         headers = plan.headers
         masks = self.waf is not None and masks_responses(plan.waf)
         self.request = HeaderPlan(headers.request, (CLIENT_CERTIFICATE, *(UNMASKABLE if masks else ())))
         self.masker = self.waf.response.masker if self.waf is not None and self.waf.response is not None else None
         own = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
         self.response = HeaderPlan(headers.response, headers.hide + own)
-        via = VIA if headers.via else b""
+        via = b"via: 1.1 %b\r\n" % name if headers.via else b""
         server = f"server: {headers.server}\r\n".encode() if headers.server else b""
         self.request_tail = via + self.request.static + (IDENTITY if masks else b"")
         self.response_tail = via + server + self.response.static + b"\r\n"
@@ -219,13 +221,12 @@ def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:
     """Return the request and response field names that some route acts on."""
     request: set[str] = set()
     response: set[str] = set()
-    for site in plan.sites:
-        for route in site.routes:
-            headers = route.headers
-            request.update(headers.request.remove, headers.request.set)
-            response.update(headers.response.remove, headers.response.set, headers.hide)
-            if masks_responses(route.waf):
-                request.update(UNMASKABLE)
+    for route in plan.routes:
+        headers = route.headers
+        request.update(headers.request.remove, headers.request.set)
+        response.update(headers.response.remove, headers.response.set, headers.hide)
+        if masks_responses(route.waf):
+            request.update(UNMASKABLE)
     if any(site.tls and site.tls.client_auth for site in plan.sites):
         request.add(CLIENT_CERTIFICATE)
     if any(site.tls and site.tls.hsts for site in plan.sites):

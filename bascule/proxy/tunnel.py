@@ -1,4 +1,4 @@
-"""After `101 Switching Protocols`: bytes flow both ways as they come, until an end closes or both are silent."""
+"""After `101 Switching Protocols`, or the answer to CONNECT: bytes flow as they come, until an end or long silence."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def server_ended(exchange: Exchange) -> None:
     """The server ended its direction. TLS has no half-close that clients rely on."""
     client = exchange.peer
     if client.eof or client.tls is not None:
-        exchange.finish(Outcome.OK, "", 101)
+        exchange.finish(Outcome.OK, "", exchange.status)
         return
     client.ended = True
     client.transport.write_eof()
@@ -74,7 +74,7 @@ def client_ended(client: ClientConnection) -> bool:
     if exchange is None or exchange.origin is None:
         return False
     if client.ended:
-        exchange.finish(Outcome.OK, "", 101)
+        exchange.finish(Outcome.OK, "", exchange.status)
     elif exchange.origin.transport.can_write_eof():
         exchange.origin.transport.write_eof()
         return True

@@ -159,8 +159,8 @@ class Generation:
 
     def drain_time(self) -> float:
         """Return the longest time any route gives its connections to end."""
-        routes = [route for site in self.resources.plan.sites for route in site.routes]
-        return max((route.timeouts.drain for route in routes), default=self.resources.plan.config.timeouts.drain)
+        plan = self.resources.plan
+        return max((route.timeouts.drain for route in plan.routes), default=plan.config.timeouts.drain)
 
     def check_beats(self) -> None:
         """Kill the workers that have hung. Called once a second."""

@@ -36,6 +36,9 @@ MEANINGS: Final[dict[str, str]] = {
     "client_certificate": "client certificate is missing or not one that is let in",
     "misdirected": "Host is not one that the TLS connection was made for",
     "bad_frame": "WebSocket frame is malformed, or its message is larger than what is inspected",
+    "unknown_scheme": "forward proxy was asked for a URL that is not http or https",
+    "bad_socks": "SOCKS handshake is malformed or asks for what is not served",
+    "not_for_a_proxy": "forward proxy was asked for a page of its own",
     # Limits and deadlines towards the client
     "too_many_fields": "more header fields than the limit",
     "header_too_large": "header section larger than the limit",
@@ -64,6 +67,16 @@ MEANINGS: Final[dict[str, str]] = {
     "maintenance": "maintenance mode",
     "waf": "refused by the web application firewall",
     "drain": "worker is stopping",
+    # The way out: the forward proxy
+    "proxy_authentication": "forward proxy wants to know who asks",
+    "proxy_locked_out": "too many wrong passwords from this address",
+    "egress_client": "client is not in a network that may use the forward proxy",
+    "egress_denied": "rule of the forward proxy denies it",
+    "egress_redirect": "rule of the forward proxy redirects it",
+    "egress_private": "address is private, local or reserved",
+    "egress_port": "port is not among those the forward proxy serves",
+    "egress_loop": "request has come through this proxy before, or leads back to it",
+    "dns_failed": "name of the destination cannot be resolved",
     # The servers
     "no_server": "no usable server in the pool",
     "queue_full": "every server full and the queue too",
@@ -109,6 +122,9 @@ TLS_HANDSHAKE: Final = "tls_handshake"
 CLIENT_CERTIFICATE: Final = "client_certificate"
 MISDIRECTED: Final = "misdirected"
 BAD_FRAME: Final = "bad_frame"
+UNKNOWN_SCHEME: Final = "unknown_scheme"
+BAD_SOCKS: Final = "bad_socks"
+NOT_FOR_A_PROXY: Final = "not_for_a_proxy"
 TOO_MANY_FIELDS: Final = "too_many_fields"
 HEADER_TOO_LARGE: Final = "header_too_large"
 TARGET_TOO_LONG: Final = "target_too_long"
@@ -134,6 +150,15 @@ RESPOND: Final = "respond"
 MAINTENANCE: Final = "maintenance"
 WAF: Final = "waf"
 DRAIN: Final = "drain"
+PROXY_AUTHENTICATION: Final = "proxy_authentication"
+PROXY_LOCKED_OUT: Final = "proxy_locked_out"
+EGRESS_CLIENT: Final = "egress_client"
+EGRESS_DENIED: Final = "egress_denied"
+EGRESS_REDIRECT: Final = "egress_redirect"
+EGRESS_PRIVATE: Final = "egress_private"
+EGRESS_PORT: Final = "egress_port"
+EGRESS_LOOP: Final = "egress_loop"
+DNS_FAILED: Final = "dns_failed"
 NO_SERVER: Final = "no_server"
 QUEUE_FULL: Final = "queue_full"
 QUEUE_TIMEOUT: Final = "queue_timeout"

@@ -41,9 +41,11 @@ Record: TypeAlias = tuple[
     bytes,  # referer
     str,  # tls version; empty: plain
     str,  # request id
+    str,  # user, of the forward proxy
+    str,  # rule, of the forward proxy
 ]
 (TIME, CLIENT, PORT, ROUTE, METHOD, HOST, TARGET, VERSION, STATUS, BYTES_IN, BYTES_OUT, DURATION, WAIT, SERVER, TRIES,
- CAUSE, REF, USER_AGENT, REFERER, TLS, REQUEST_ID) = range(21)  # fmt: skip
+ CAUSE, REF, USER_AGENT, REFERER, TLS, REQUEST_ID, USER, RULE) = range(23)  # fmt: skip
 
 Batch: TypeAlias = Sequence[Record]
 Columns: TypeAlias = Sequence[Sequence[Any]]
@@ -196,6 +198,8 @@ _COLUMNS: Final[dict[str, Callable[[Columns], Iterable[Any]]]] = {
     "referer": _text(REFERER),
     "tls": _plain(TLS),
     "request_id": _plain(REQUEST_ID),
+    "user": _plain(USER),
+    "rule": _plain(RULE),
 }
 
 

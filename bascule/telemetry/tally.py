@@ -41,7 +41,7 @@ class Tally:
     """Adds batches of records to a worker's block."""
 
     def __init__(self, plan: Plan, block: Block) -> None:
-        routes = [route for site in plan.sites for route in site.routes]
+        routes = plan.routes
         pools = {pool.index: pool.name for pool in plan.pools}
         block.routes.keep({series_name(route.site, route.name) for route in routes})
         block.servers.keep(set())  # which servers discovery will bring is not known yet

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from bascule.config.pools import Pool
 from bascule.http.errors import HttpError
-from bascule.http.fields import Field
+from bascule.http.fields import Field, FieldParser
 from bascule.http.h1.body import Body, ChunkedBody, LengthBody, UntilClose
 from bascule.http.h1.head import HEAD_END, ResponseParser
 from bascule.http.message import NO_LENGTH, ResponseHead
@@ -66,6 +66,28 @@ class OriginUser(Protocol):
         """Whether the connection takes no more of the request for now (back-pressure)."""
 
 
+class Peer(Protocol):
+    """What a connection leads to: a server of a pool, or the destination of a forward proxy's client."""
+
+    name: str
+    secure: bool
+    idle: list[Any]
+    """Kept connections."""
+
+
+class Keeper(Protocol):
+    """Keeps the connections that can be used again."""
+
+    responses: ResponseParser
+    fields: FieldParser
+
+    def keep(self, connection: OriginConnection) -> None:
+        """Keep a connection for the next request, or close it."""
+
+    def forget(self, connection: OriginConnection) -> None:
+        """Keep a connection no more."""
+
+
 class OriginConnection(asyncio.Protocol):
     """See the module."""
 
@@ -86,7 +108,7 @@ class OriginConnection(asyncio.Protocol):
         "user",
     )
 
-    def __init__(self, connector: Connector, server: ServerState) -> None:
+    def __init__(self, connector: Keeper, server: Peer) -> None:
         self._connector = connector
         self.server = server
         self.user: OriginUser | None = None
@@ -116,6 +138,11 @@ class OriginConnection(asyncio.Protocol):
         if self._spare < 0 and not (self.closed or self._tunnel or self.server.secure):
             self._spare = os.dup(self.transport.get_extra_info("socket").fileno())
         self.transport.write(data)
+
+    def tunnel(self, user: OriginUser) -> None:
+        """Pass on bytes as they come: no request is sent on this connection, and no response awaited."""
+        self.user = user
+        self._tunnel = True
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""

@@ -37,7 +37,7 @@ def wait_for(condition: Callable[[], T], what: str, patience: float = PATIENCE) 
 class Bascule:
     """One instance: ``with Bascule(config) as bascule``; or `arguments` of ``bascule reverse`` in place of a config.
 
-    A configuration without `listen` listens on a free port of 127.0.0.1. It has one worker and no access log unless
+    A configuration without `listen` and `forward` listens on a free port of 127.0.0.1. It has one worker and no access log unless
     it says otherwise.
     """
 
@@ -47,7 +47,9 @@ class Bascule:
         self._argv = [*COMMAND, *arguments]
         if config is not None:
             file = self.folder / "bascule.json"
-            default: dict[str, Any] = {"listen": ["127.0.0.1:0"], "workers": 1, "access_log": {"path": "off"}}
+            default: dict[str, Any] = {"workers": 1, "access_log": {"path": "off"}}
+            if "forward" not in config:
+                default["listen"] = ["127.0.0.1:0"]
             file.write_text(json.dumps({**default, "run_dir": str(self.folder / "run"), **config}))
             self._argv += ["run", str(file)]
         self.lines: list[str] = []

@@ -80,6 +80,8 @@ def make_record(**changes: Any) -> Record:
         "referer": b"https://shop.example/",
         "tls": "TLSv1.3",
         "request_id": "r1",
+        "user": "anna",
+        "rule": "rule 1",
     }
     assert changes.keys() <= fields.keys()
     return tuple({**fields, **changes}.values())  # type: ignore[return-value]

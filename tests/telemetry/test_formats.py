@@ -38,6 +38,7 @@ records = st.builds(
     user_agent=octets,
     referer=octets,
     request_id=texts,
+    user=texts,
 )
 
 
@@ -72,6 +73,8 @@ def test_json_line_holds_every_field_in_order() -> None:
         "referer": "https://shop.example/",
         "tls": "TLSv1.3",
         "request_id": "r1",
+        "user": "anna",
+        "rule": "rule 1",
     }
 
 

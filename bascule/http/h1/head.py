@@ -7,6 +7,7 @@ because request smuggling is just that difference (RFC 9112 11.2).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import REQUEST_KINDS, RESPONSE_KINDS, TOKEN, Field, FieldParser, Kind
@@ -33,12 +34,26 @@ _CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _REFERER = int(Kind.REFERER)
 
 
+OtherForm = Callable[[RequestHead], None]
+"""Reads the target of a head that does not begin with a slash. Raises HttpError."""
+
+
 class RequestParser:
-    """Parses request heads under the limits of a listener. `watched` are names that routes act on."""
+    """Parses request heads under the limits of a listener. `watched` are names that routes act on.
 
-    __slots__ = ("_body_cuts", "_cuts", "_look_up", "_max_fields", "_max_target", "fields")
+    `other_form` reads targets that do not begin with a slash; `reverse_form` if none is given.
+    """
 
-    def __init__(self, max_fields: int = 128, max_target: int = 16384, watched: frozenset[bytes] = frozenset()) -> None:
+    __slots__ = ("_body_cuts", "_cuts", "_look_up", "_max_fields", "_max_target", "_other_form", "fields")
+
+    def __init__(
+        self,
+        max_fields: int = 128,
+        max_target: int = 16384,
+        watched: frozenset[bytes] = frozenset(),
+        other_form: OtherForm | None = None,
+    ) -> None:
+        self._other_form = other_form or reverse_form
         self.fields = FieldParser(REQUEST_KINDS, watched)
         self._look_up = BlockTable(self._block).look_up
         self._cuts = make_cuts(_REQUEST_CUTS, REQUEST_KINDS, watched)
@@ -72,7 +87,7 @@ class RequestParser:
             elif field[2] == _CONTENT_LENGTH:
                 _set_length(head, field)
         if target[0] != 0x2F:
-            _other_form(head)
+            self._other_form(head)
         return head
 
     def _line_fault(self, data: bytes) -> HttpError:
@@ -175,8 +190,8 @@ def _set_length(head: RequestHead | ResponseHead, field: Field) -> None:
     head.length = int(value) if value.isdigit() and len(value) < 16 else content_length(value)
 
 
-def _other_form(head: RequestHead) -> None:
-    """Handle absolute-form (RFC 9112 3.2.2) and asterisk-form (3.2.4) targets."""
+def reverse_form(head: RequestHead) -> None:
+    """Read targets in absolute-form (RFC 9112 3.2.2) and asterisk-form (3.2.4) as a reverse proxy does."""
     if head.target == b"*":
         if head.method != b"OPTIONS":
             raise HttpError(400, causes.BAD_TARGET)

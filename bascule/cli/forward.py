@@ -1,0 +1,60 @@
+"""``bascule forward``: a forward proxy from the command line, and ``forward explain``: what its rules would say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bascule.cli.check import print_problems
+from bascule.cli.forward_explain import explain
+from bascule.config.compile import compile_config
+from bascule.config.errors import ConfigError
+from bascule.config.plan import Plan
+from bascule.config.quick import forward_config
+
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+app.command()(explain)
+
+
+@app.callback()
+def forward(
+    context: typer.Context,
+    listen: Annotated[str, typer.Option(help="Where to listen: 127.0.0.1:3128 or [::1]:3128.")] = "",
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Let clients reach loopback, private and other reserved addresses.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 means one per core.")] = 0,
+    access_log: Annotated[str, typer.Option(help="Access log: off, - (stdout), a file, or syslog:.")] = "off",
+    log_format: Annotated[str, typer.Option(help="Format of the access log: json or combined.")] = "json",
+) -> None:
+    """Put Bascule between clients and the web: HTTP, CONNECT and SOCKS on one port.
+
+    Clients of this machine and of private networks may use it. Users, rules and more are said in a file: see
+    the key `forward` and `bascule run`.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if not listen:
+        raise typer.BadParameter("say where to listen, as in --listen 127.0.0.1:3128", param_hint="--listen")
+
+    def plan() -> Plan:
+        return compile_config(
+            forward_config(
+                listen=listen,
+                allow_private=allow_private,
+                workers=workers,
+                access_log=access_log,
+                log_format=log_format,
+            )
+        )
+
+    try:
+        checked = plan()
+    except ConfigError as error:
+        print_problems(error.problems, "error")
+        raise typer.Exit(1) from None
+    print_problems(checked.warnings, "warning")
+    from bascule.cli import app as program  # the data plane: loaded only by what runs it
+
+    raise typer.Exit(program.run(plan))

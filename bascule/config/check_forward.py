@@ -1,0 +1,150 @@
+"""Checks of the forward proxy: what its rules name must be there, and what they say must be possible."""
+
+from __future__ import annotations
+
+import os
+import zoneinfo
+
+import maxminddb
+
+from bascule.config.check_policies import check_name
+from bascule.config.errors import KeyPath, suggest
+from bascule.config.findings import Findings
+from bascule.config.forward import Auth, Condition, Rule
+from bascule.config.grammar import host_fault, is_token, path_fault, pattern_fault, unknown_placeholder
+from bascule.config.schema import Forward
+
+REDIRECT_WORDS = ("host", "url")
+
+
+def check_forward(findings: Findings, forward: Forward) -> None:
+    """Check all of it but what it shares with sites."""
+    path: KeyPath = ("forward",)
+    if forward.headers is not None and forward.headers.host != "preserve":
+        findings.error((*path, "headers", "host"), "the Host of a forward proxy's request is that of the URL asked for")
+    _check_zone(findings, path, forward)
+    for name, places in forward.categories.items():
+        for index, file in enumerate(places):
+            _check_list(findings, (*path, "categories", name, index), file)
+    if forward.country_database:
+        _check_database(findings, (*path, "country_database"), forward.country_database)
+    if forward.auth is not None:
+        _check_auth(findings, (*path, "auth"), forward.auth)
+    for index, rule in enumerate(forward.rules):
+        place: KeyPath = (*path, "rules", index)
+        _check_rule(findings, place, rule, forward)
+        if rule.condition == Condition() and index + 1 < len(forward.rules):
+            findings.error((*path, "rules", index + 1), f"this rule is never reached: rule {index + 1} always holds")
+            break
+
+
+def _check_zone(findings: Findings, path: KeyPath, forward: Forward) -> None:
+    if not forward.timezone:
+        return
+    try:
+        zoneinfo.ZoneInfo(forward.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        findings.error(
+            (*path, "timezone"), f"{forward.timezone!r} is not a time zone of this machine, such as Europe/Berlin"
+        )
+
+
+def _check_list(findings: Findings, path: KeyPath, file: str) -> None:
+    if not os.path.exists(file):
+        findings.error(path, f"there is no list {file}", "a list is a file, or a folder of UT1 that holds `domains`")
+    elif os.path.isdir(file):
+        files = [name for name in ("domains", "domains.txt") if os.path.isfile(os.path.join(file, name))]
+        if not files:
+            findings.error(path, f"the folder {file} holds neither `domains` nor `domains.txt`")
+        findings.files += [os.path.join(file, name) for name in files[:1]]
+    else:
+        findings.files.append(file)
+
+
+def _check_database(findings: Findings, path: KeyPath, file: str) -> None:
+    try:
+        maxminddb.open_database(file).close()
+    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
+        findings.error(path, f"{file} is not a MaxMind database: {error}")
+    else:
+        findings.files.append(file)
+
+
+def _check_auth(findings: Findings, path: KeyPath, auth: Auth) -> None:
+    if not auth.users and not auth.addresses:
+        findings.error(path, "nothing says who anybody is: give `users` or `addresses`")
+    if auth.required and not auth.users:
+        findings.warn(path, "only clients in `addresses` can use the proxy", "required: false lets others in")
+    if any(char in auth.realm for char in '"\\') or not auth.realm.isprintable():
+        findings.error((*path, "realm"), "a realm holds no quotes, backslashes or control characters")
+    if not auth.users:
+        return
+    try:
+        with open(auth.users, encoding="utf-8") as stream:
+            lines = stream.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        findings.error((*path, "users"), f"{auth.users} cannot be read: {reason}", "make one with htpasswd -cB")
+        return
+    findings.files.append(auth.users)
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.startswith("#") and not _is_hashed(line):
+            findings.error(
+                (*path, "users"),
+                f"{auth.users}:{number}: this is not a name, a colon and a hash that is safe to keep",
+                "bcrypt (htpasswd -B), argon2, SHA-crypt, apr1 and {SHA} are known; plain text and DES crypt are not",
+            )
+
+
+def _is_hashed(line: str) -> bool:
+    name, colon, digest = line.partition(":")
+    return bool(name and colon) and digest.startswith(
+        ("$2a$", "$2b$", "$2y$", "$argon2", "$apr1$", "$5$", "$6$", "{SHA}")
+    )
+
+
+def _check_rule(findings: Findings, path: KeyPath, rule: Rule, forward: Forward) -> None:
+    condition = rule.condition
+    path_of: KeyPath = (*path, rule.action)
+    if rule.to and (sentence := unknown_placeholder(rule.to, REDIRECT_WORDS)):
+        findings.error((*path, "to"), sentence)
+    elif rule.to and not rule.to.startswith(("http://", "https://")):
+        findings.error((*path, "to"), f"{rule.to!r} is not a URL: it begins with http:// or https://")
+    for index, name in enumerate(condition.category):
+        if name not in forward.categories:
+            hint = suggest(name, forward.categories) or "define it: categories: {NAME: FILE}"
+            findings.error((*path_of, "category", index), f"there is no category {name!r}", hint)
+    if condition.country and not forward.country_database:
+        findings.error((*path_of, "country"), "countries are known only with `country_database`")
+    if condition.for_ and forward.auth is None:
+        findings.error((*path_of, "for"), "users are known only with `auth`")
+    elif condition.for_ and forward.auth is not None and not forward.auth.users:
+        known = {"*", *forward.auth.groups, *forward.auth.addresses.values()}
+        for index, name in enumerate(condition.for_):
+            if name not in known:
+                findings.error((*path_of, "for", index), f"there is no user or group {name!r}", suggest(name, known))
+    _check_texts(findings, path_of, condition)
+
+
+def _check_texts(findings: Findings, path: KeyPath, condition: Condition) -> None:
+    for index, text in enumerate(condition.domain):
+        fault = pattern_fault(text[1:]) if text.startswith("~") else host_fault(text.removeprefix("="))
+        if not fault and "*" in text and not text.startswith("~"):
+            fault = f"{text!r}: a domain stands for everything below it, so write {text.replace('*.', '')}"
+        if fault:
+            findings.error((*path, "domain", index), fault)
+    for index, text in enumerate(condition.path):
+        if fault := pattern_fault(text[1:]) if text.startswith("~") else path_fault(text):
+            findings.error((*path, "path", index), fault)
+    for name, value in condition.header.items():
+        check_name(findings, (*path, "header", name), name)
+        if value.startswith("~") and (fault := pattern_fault(value[1:])):
+            findings.error((*path, "header", name), fault)
+    for index, method in enumerate(condition.method):
+        if not is_token(method):
+            findings.error((*path, "method", index), f"{method!r} is not a method")
+    for key, types in (("mime", condition.mime), ("request_type", condition.request_type)):
+        for index, text in enumerate(types):
+            kind, slash, subtype = text.partition("/")
+            if not slash or not is_token(kind) or not is_token(subtype):
+                findings.error((*path, key, index), f"{text!r} is not a MIME type: write image/png or video/*")

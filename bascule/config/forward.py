@@ -1,0 +1,193 @@
+"""Parts of the forward proxy as a person writes them: rules, users, ports. The whole is `schema.Forward`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from bascule.config.base import Model
+from bascule.config.types import Cidr, Duration, FileField, PositiveDuration, Size, parse_network
+from bascule.config.when import WhenField
+
+NEIGHBOURS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+              "::1/128", "fc00::/7", "fe80::/10")  # fmt: skip
+"""Who may use the forward proxy if nothing is said: this machine and private networks, for an open proxy is found and
+abused within hours."""
+
+
+class _Listed:
+    """One value is short for a list of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        several = handler(schema)
+        return {"anyOf": [several, several["items"]]}
+
+    @staticmethod
+    def _listed(value: Any) -> Any:
+        return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
+def _port_range(value: Any) -> tuple[int, int]:
+    """Return first and last port of ``443`` or ``1025-65535``. Raises ValueError."""
+    if isinstance(value, tuple):
+        return value
+    first, dash, last = str(value).partition("-")
+    if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a port or a range of ports: write 443 or 1025-65535")
+    start, end = int(first), int(last) if dash else int(first)
+    if not 0 < start <= end < 65536:
+        raise ValueError(f"{value!r}: ports lie between 1 and 65535, the lower one first")
+    return start, end
+
+
+def _country(code: str) -> str:
+    if len(code) != 2 or not code.isalpha():
+        raise ValueError(f"{code!r} is not a country: write its two letters (ISO 3166), as in DE")
+    return code.upper()
+
+
+Words = Annotated[tuple[str, ...], _Listed()]
+Files = Annotated[tuple[FileField, ...], _Listed()]
+PortRange = Annotated[
+    tuple[int, int],
+    BeforeValidator(_port_range),
+    PlainSerializer(lambda ports: str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"),
+    WithJsonSchema({"title": "ports", "type": ["integer", "string"], "examples": [443, "1025-65535"]}),
+]
+Ports = Annotated[tuple[PortRange, ...], _Listed()]
+Networks = Annotated[tuple[Cidr, ...], _Listed()]
+Countries = Annotated[tuple[Annotated[str, AfterValidator(_country)], ...], _Listed()]
+
+
+class Condition(Model):
+    """When a rule holds: all that is stated must be true; of a list, one entry must be. Empty holds always.
+
+    A condition that cannot be known does not hold: a path inside a CONNECT tunnel, for example.
+    """
+
+    for_: Annotated[Words, Field(alias="for")] = ()
+    """Users or groups; ``*`` is any user that is known."""
+    source: Networks = ()
+    """Networks that the client is in."""
+    domain: Words = ()
+    """``example.com`` with everything below it, ``=www.example.com`` alone, or ``~`` and an RE2 pattern."""
+    category: Words = ()
+    """Categories of the destination, from `categories`."""
+    ip: Networks = ()
+    """Networks that the destination is in, once its name is resolved."""
+    country: Countries = ()
+    """Countries that the destination is in (two letters); needs `country_database`."""
+    port: Ports = ()
+    """Ports of the destination."""
+    method: Words = ()
+    """Methods; CONNECT is that of tunnels."""
+    path: Words = ()
+    """Prefixes of the path, or ``~`` and an RE2 pattern on path and query. Known of plain HTTP only."""
+    header: dict[str, str] = Field(default_factory=dict)
+    """From name of a request field to a value, to ``~`` and an RE2 pattern, or to ``*`` for present."""
+    request_type: Words = ()
+    """MIME types of what the client sends: ``application/zip`` or ``video/*``."""
+    mime: Words = ()
+    """MIME types of the response. Known of plain HTTP only."""
+    size: Size = 0
+    """Holds for responses whose announced length is larger. Known of plain HTTP only."""
+    when: WhenField | None = None
+    """Times of the week, in `timezone`."""
+
+
+class Rule(Model):
+    """A rule of the forward proxy; it has one of `allow`, `deny` and `redirect`. The first that holds decides."""
+
+    allow: Condition | None = None
+    """Let the request through."""
+    deny: Condition | None = None
+    """Refuse it, with a page that says why."""
+    redirect: Condition | None = None
+    """Answer plain HTTP with a redirect to `to`; a tunnel is refused."""
+    to: str = ""
+    """Where a redirect leads. May use ``{host}`` and ``{url}``."""
+    reason: str = ""
+    """What the page of a refusal says; by default what the rule is about."""
+    name: str = ""
+    """What the rule is called in logs and explanations; by default its number."""
+
+    @property
+    def action(self) -> Literal["allow", "deny", "redirect"]:
+        """What it does."""
+        return "allow" if self.allow is not None else "deny" if self.deny is not None else "redirect"
+
+    @property
+    def condition(self) -> Condition:
+        """When it holds."""
+        return self.allow or self.deny or self.redirect or Condition()
+
+    @model_validator(mode="after")
+    def _one_action(self) -> Rule:
+        given = [name for name in ("allow", "deny", "redirect") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("a rule has one of `allow`, `deny` and `redirect`, as in - deny: {domain: a.example}")
+        if (self.redirect is not None) != bool(self.to):
+            raise ValueError(
+                "`redirect` and `to` belong together, as in {redirect: {domain: a.example}, to: http://b.example/}"
+            )
+        return self
+
+
+class LockOut(Model):
+    """What happens to an address that guesses passwords."""
+
+    attempts: Annotated[int, Field(ge=1, le=10000)] = 10
+    """Wrong passwords within `within` after which the address has to wait."""
+    within: PositiveDuration = 300.0
+    """The time in which they are counted."""
+    wait: PositiveDuration = 900.0
+    """How long it has to wait; right passwords are refused, too."""
+
+
+class Auth(Model):
+    """Who asks. Names and passwords are those of an htpasswd file; an address may stand for a user without one."""
+
+    users: FileField = ""
+    """An htpasswd file, names and hashed passwords: bcrypt, argon2, SHA-crypt, apr1 or {SHA}."""
+    addresses: dict[str, str] = Field(default_factory=dict)
+    """From network to the user that everybody there is taken for."""
+    groups: dict[str, Words] = Field(default_factory=dict)
+    """From group to its users."""
+    required: bool = True
+    """Whether everybody has to say who they are; otherwise only rules that ask for users do."""
+    realm: str = "Bascule"
+    """What browsers show when they ask for the password."""
+    cache: Duration = 600.0
+    """How long a password that was right is not hashed again."""
+    lock_out: LockOut = LockOut()
+    """Protection against guessing."""
+
+    @model_validator(mode="after")
+    def _networks(self) -> Auth:
+        for text in self.addresses:
+            parse_network(text)
+        return self
+
+
+class EgressPorts(Model):
+    """Ports that may be reached. Below 1024 only those of the web, so that nobody sends mail or tries shells through
+    the proxy; ``connect: 443`` is stricter."""
+
+    http: Ports = ((80, 80), (443, 443), (591, 591), (777, 777), (1025, 65535))
+    """Of plain HTTP requests."""
+    connect: Ports = ((80, 80), (443, 443), (563, 563), (1025, 65535))
+    """Of tunnels: CONNECT and SOCKS."""

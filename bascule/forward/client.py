@@ -1,0 +1,129 @@
+"""A client of the forward proxy: its first byte says whether it speaks SOCKS or HTTP; from there on it is as any."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from bascule.forward.exchange import ForwardExchange, SocksExchange
+from bascule.forward.identity import LockedOutError
+from bascule.forward.socks import VERSIONS, SocksError, SocksHandshake, SocksRequest
+from bascule.http.h1.block import Block
+from bascule.http.message import RequestHead
+from bascule.proxy.client import ClientConnection
+from bascule.proxy.exchange import Exchange
+from bascule.proxy.phase import BUSY, CLOSED, HEAD
+from bascule.telemetry import causes
+
+if TYPE_CHECKING:
+    from bascule.forward.service import ForwardService
+    from bascule.tls.filter import TlsFilter
+
+
+class ForwardClient(ClientConnection):
+    """See the module."""
+
+    __slots__ = ("_handshake", "_login", "service", "user")
+
+    def __init__(self, service: ForwardService, tls: TlsFilter | None) -> None:
+        super().__init__(service.app, tls)
+        self.service = service
+        self.requests = service.parser
+        self.user = ""
+        """Who logged in on this connection (SOCKS)."""
+        self._handshake: SocksHandshake | None = None
+        self._login: asyncio.Task[None] | None = None
+
+    def exchange_for(self, head: RequestHead) -> Exchange:
+        """See ClientConnection."""
+        return ForwardExchange(self, head)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self.state == HEAD and not self.served:
+            if self._handshake is not None:
+                self._shake_hands(data)
+                return
+            if not self.held and data[0] in VERSIONS:
+                self._begin_socks(data)
+                return
+            if not self.service.http:
+                self._end(causes.BAD_SOCKS)
+                return
+        super().data_received(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        if self._login is not None:
+            self._login.cancel()
+        super().connection_lost(error)
+
+    # SOCKS -----------------------------------------------------------------------------------------
+
+    def _begin_socks(self, data: bytes) -> None:
+        if data[0] not in self.service.socks:
+            self._end(causes.BAD_SOCKS)
+            return
+        identity = self.service.identity
+        known = identity is not None and bool(identity.user_at(self.address))
+        self._handshake = SocksHandshake(identity is not None and identity.auth.required and not known)
+        self._shake_hands(data)
+
+    def _shake_hands(self, data: bytes) -> None:
+        handshake = self._handshake
+        if handshake is None or self.state == CLOSED:
+            return
+        try:
+            answer = handshake.feed(data)
+        except SocksError as error:
+            self._end(causes.BAD_SOCKS, error.answer)
+            return
+        if answer:
+            self.write(answer)
+        if handshake.login is not None and self._login is None:
+            self.pause_reading()
+            self._login = self.app.loop.create_task(self._check_login(handshake, *handshake.login))
+        elif handshake.request is not None:
+            self._begin_request(handshake.request, handshake.rest)
+
+    async def _check_login(self, handshake: SocksHandshake, name: bytes, password: bytes) -> None:
+        identity = self.service.identity
+        assert identity is not None
+        cause = causes.PROXY_AUTHENTICATION
+        right = False
+        try:
+            right = await identity.verify((name.decode(), password.decode()), self.address)
+        except UnicodeDecodeError:
+            pass
+        except LockedOutError:
+            cause = causes.PROXY_LOCKED_OUT
+        self._login = None
+        answer = handshake.verdict(right)
+        if not right:
+            self._end(cause, answer)
+            return
+        self.user = name.decode()
+        self.write(answer)
+        self.resume_reading()
+        self._shake_hands(b"")
+
+    def _begin_request(self, request: SocksRequest, rest: bytes) -> None:
+        """The handshake is over: from here on it is an exchange; `rest` are the tunnel's first bytes."""
+        self._handshake = None
+        head = RequestHead(b"CONNECT", b"%b:%d" % (request.host, request.port), Block([]), [])
+        head.authority = head.target
+        head.host, head.port = request.host, request.port
+        self.served += 1
+        self.state = BUSY
+        self.held = rest
+        exchange = self.exchange = SocksExchange(self, head, request.version)
+        exchange.begin()
+
+    def _end(self, cause: str, answer: bytes = b"") -> None:
+        """Refuse what is no acceptable handshake, and close."""
+        self.app.note(self.address, self.port, cause, 0)
+        if answer:
+            self.write(answer)
+        self._handshake = None
+        if self.state != CLOSED:
+            self.close()

@@ -1,0 +1,185 @@
+"""Connections to wherever clients of the forward proxy want to go, and the kept ones among them.
+
+Every address is judged right before it is dialled: it is the address that is connected to, not a name that might
+lead elsewhere the next time it is resolved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from bascule.config.pools import OriginTls
+from bascule.forward.resolver import ResolveError, Resolver
+from bascule.forward.target import Target
+from bascule.http.h1.head import ResponseParser
+from bascule.telemetry import causes
+from bascule.tls.client import origin_context
+from bascule.upstream.connection import OriginConnection
+
+Judge = Callable[[str], str]
+"""Says by which cause an address may not be dialled; empty if it may."""
+Done = Callable[[OriginConnection | None, str], None]
+_LEAST_SHARE = 0.25
+"""Seconds that an address gets of the time to connect, however many there are."""
+_VERIFIED = OriginTls()
+
+
+class Destination:
+    """Where a connection leads: what `upstream` asks of a server (see `Peer`)."""
+
+    __slots__ = ("address", "idle", "name", "secure", "target")
+
+    def __init__(self, target: Target, address: str) -> None:
+        self.target = target
+        self.address = address
+        """The IP address that was dialled."""
+        self.name = target.authority
+        self.secure = target.secure
+        self.idle: list[Any] = []
+
+
+class Egress:
+    """Dials, and keeps what can be used again; `most_kept` bounds the idle connections of a worker."""
+
+    def __init__(
+        self,
+        responses: ResponseParser,
+        resolver: Resolver,
+        loop: asyncio.AbstractEventLoop,
+        most_kept: int,
+        idle_limit: float,
+    ) -> None:
+        self.responses = responses
+        self.fields = responses.fields
+        self._resolver = resolver
+        self._loop = loop
+        self._most_kept = most_kept
+        self._idle_limit = idle_limit
+        self._idle: dict[Target, list[OriginConnection]] = {}
+        self._order: dict[OriginConnection, None] = {}
+        """Idle connections, the one that has been idle for longest first."""
+
+    # Kept connections: the `Keeper` of upstream/connection.py ----------------------------------------
+
+    def kept(self, target: Target, judge: Judge, now: float) -> OriginConnection | None:
+        """Return a kept connection to a target whose address may still be dialled, if there is one."""
+        idle = self._idle.get(target)
+        while idle:
+            connection = idle[-1]
+            self._drop(connection)
+            if connection.closed:
+                continue
+            if now - connection.idle_since > self._idle_limit or judge(address_of(connection)):
+                connection.close()
+                continue
+            return connection
+        return None
+
+    def keep(self, connection: OriginConnection) -> None:
+        """Keep a connection for the next request to its target; beyond the bound the oldest has to go."""
+        if not self._most_kept:
+            connection.close()
+            return
+        if len(self._order) >= self._most_kept:
+            next(iter(self._order)).close()
+        self._order[connection] = None
+        self._idle.setdefault(_target_of(connection), []).append(connection)
+
+    def forget(self, connection: OriginConnection) -> None:
+        """Keep a connection no more."""
+        if connection in self._order:
+            self._drop(connection)
+
+    def prune(self, now: float) -> None:
+        """Close connections that were idle for too long."""
+        while self._order:
+            oldest = next(iter(self._order))
+            if now - oldest.idle_since <= self._idle_limit:
+                return
+            oldest.close()
+
+    def close(self) -> None:
+        """Close all that is kept."""
+        for connection in list(self._order):
+            connection.close()
+
+    def _drop(self, connection: OriginConnection) -> None:
+        del self._order[connection]
+        target = _target_of(connection)
+        idle = self._idle[target]
+        idle.remove(connection)
+        if not idle:
+            del self._idle[target]
+
+    # New connections ---------------------------------------------------------------------------------
+
+    def dial(self, target: Target, judge: Judge, timeout: float, done: Done) -> asyncio.Task[None]:
+        """Open a connection to a target within `timeout` seconds, over an address that `judge` lets through.
+
+        `done` is called once: with the connection, or with None and a cause.
+        """
+        return self._loop.create_task(self._open(target, judge, timeout, done))
+
+    async def _open(self, target: Target, judge: Judge, timeout: float, done: Done) -> None:  # noqa: ASYNC109
+        connection, cause = None, ""
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = (target.address,) if target.address else await self._resolver.resolve(target.host)
+                connection, cause = await self._try_all(target, addresses, judge, timeout)
+        except ResolveError:
+            cause = causes.DNS_FAILED
+        except TimeoutError:
+            cause = causes.CONNECT_TIMEOUT
+        done(connection, cause)
+
+    async def _try_all(
+        self,
+        target: Target,
+        addresses: tuple[str, ...],
+        judge: Judge,
+        timeout: float,  # noqa: ASYNC109
+    ) -> tuple[OriginConnection | None, str]:
+        """Try the addresses in their order. What failed says more than what was not allowed."""
+        failure = refusal = ""
+        share = max(_LEAST_SHARE, timeout / len(addresses))
+        for address in addresses:
+            cause = judge(address)
+            if cause:
+                refusal = refusal or cause
+                continue
+            try:
+                async with asyncio.timeout(share):
+                    return await self._connect(target, address), ""
+            except TimeoutError:
+                failure = causes.CONNECT_TIMEOUT
+            except ssl.SSLError:
+                failure = causes.ORIGIN_TLS
+            except OSError:
+                failure = causes.CONNECT_FAILED
+        return None, failure or refusal
+
+    async def _connect(self, target: Target, address: str) -> OriginConnection:
+        destination = Destination(target, address)
+        tls: dict[str, Any] = {}
+        if target.secure:
+            tls = {"ssl": origin_context(_VERIFIED), "server_hostname": target.host}
+        _, connection = await self._loop.create_connection(
+            lambda: OriginConnection(self, destination), address, target.port, **tls
+        )
+        return connection
+
+
+def _target_of(connection: OriginConnection) -> Target:
+    destination = connection.server
+    assert isinstance(destination, Destination)
+    return destination.target
+
+
+def address_of(connection: OriginConnection) -> str:
+    """Return the IP address that a connection of `Egress` leads to."""
+    destination = connection.server
+    assert isinstance(destination, Destination)
+    return destination.address

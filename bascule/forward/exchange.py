@@ -1,0 +1,300 @@
+"""The way of one request through the forward proxy: may this client use it, where does it want to go, who is it,
+what do the rules say, is the very address allowed, and off it goes. From there on it is an exchange as any other.
+
+Start at `ForwardExchange.begin`.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
+
+from bascule.forward import pages
+from bascule.forward.conditions import Need
+from bascule.forward.egress import Destination
+from bascule.forward.identity import Credentials, LockedOutError, basic_credentials
+from bascule.forward.policy import Access, Decision
+from bascule.forward.socks import Reply, reply, reply_for
+from bascule.forward.target import target_of
+from bascule.http.errors import HttpError
+from bascule.http.fields import list_tokens
+from bascule.http.message import RequestHead, ResponseHead
+from bascule.proxy import answers, attempts
+from bascule.proxy.exchange import Exchange
+from bascule.telemetry import causes
+from bascule.upstream.pool import Outcome
+
+if TYPE_CHECKING:
+    from bascule.forward.client import ForwardClient
+    from bascule.forward.service import ForwardService
+    from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.server import ServerState
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+"""Methods whose requests may go over a kept connection: if that breaks they are simply sent again (RFC 9110 9.2.2)."""
+_UNDECIDED = Decision("")
+
+
+class ForwardExchange(Exchange):
+    """One request of a client on its way out."""
+
+    __slots__ = ("_access", "_by_address", "_decision", "_service", "rule", "user")
+
+    def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
+        super().__init__(peer, head)
+        self._service: ForwardService = peer.service
+        self._access: Access | None = None
+        self._decision = _UNDECIDED
+        self._by_address = False
+        """Whether the rules ask for the address, so that each that may be dialled is judged."""
+        self.user = peer.user
+        self.rule = ""
+
+    # The phases ------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Decide what becomes of the request whose head is complete."""
+        service = self._service
+        self.route, self.site = service.route, service.site
+        self.peer.times = self.route.times
+        try:
+            if self.peer.address not in service.clients:
+                raise HttpError(403, causes.EGRESS_CLIENT)
+            self._access = self._read_target()
+            self._check_way()
+        except HttpError as error:
+            self.answer(error.status, error.cause)
+            return
+        if self._identify():
+            self._decide()
+
+    @property
+    def _asked(self) -> Access:
+        assert self._access is not None
+        return self._access
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether the client asks for a connection, and not for a resource."""
+        return self.method == b"CONNECT"
+
+    def _read_target(self) -> Access:
+        head = self.head
+        target = target_of(head)
+        if target is None:
+            raise HttpError(400, causes.NOT_FOR_A_PROXY)
+        if self.is_tunnel and head.has_body:
+            raise HttpError(400, causes.BAD_REQUEST, "CONNECT with a body")
+        return Access(self._service.policy, self.peer.address, target, self.method, None if self.is_tunnel else head)
+
+    def _check_way(self) -> None:
+        """Refuse ports that are not reached, loops, and what the limits forbid. Raises HttpError."""
+        service, route, head = self._service, self.route, self.head
+        if cause := service.port_fault(self._asked.target, self.is_tunnel):
+            raise HttpError(403, cause)
+        if any(_names(value, service.name) for value in head.values(b"via")):
+            raise HttpError(508, causes.EGRESS_LOOP)
+        if route.own_limits:
+            answers.check_limits(self)
+        if route.body_limit and head.length > route.body_limit:
+            raise HttpError(413, causes.BODY_TOO_LARGE)
+        block = head.block
+        if block.upgrade:
+            offered = block.upgrade.lower().partition(b"/")[0]
+            self.upgrading = offered in route.upgrades and b"upgrade" in block.options and head.minor == 1
+
+    # Who asks --------------------------------------------------------------------------------------
+
+    def _identify(self) -> bool:
+        """Find out who asks. False: it was answered, or a password is being checked, after which `_decide` follows."""
+        identity = self._service.identity
+        if identity is None:
+            self._asked.user = ""
+            return True
+        user = self.user or identity.user_at(self.peer.address)
+        if not user:
+            credentials = basic_credentials(self.head.value(b"proxy-authorization"))
+            if credentials is not None:
+                if not identity.remembered(credentials):
+                    self.connecting = self.app.loop.create_task(self._verify(credentials))
+                    return False
+                user = credentials[0]
+        if user:
+            self._is(user)
+        elif identity.auth.required:
+            self._challenge()
+            return False
+        return True
+
+    def _is(self, user: str) -> None:
+        identity = self._service.identity
+        self.user = self._asked.user = user
+        self._asked.groups = frozenset() if identity is None else identity.groups(user)
+
+    async def _verify(self, credentials: Credentials) -> None:
+        identity = self._service.identity
+        assert identity is not None
+        try:
+            right = await identity.verify(credentials, self.peer.address)
+        except LockedOutError as error:
+            self.connecting = None
+            self.answer(429, causes.PROXY_LOCKED_OUT, b"retry-after: %d\r\n" % max(1, error.wait))
+            return
+        self.connecting = None
+        if right:
+            self._is(credentials[0])
+            self._decide()
+        else:
+            self._challenge()
+
+    def _challenge(self) -> None:
+        """Ask for name and password."""
+        identity = self._service.identity
+        self.answer(407, causes.PROXY_AUTHENTICATION, b"" if identity is None else identity.challenge)
+
+    # What the rules say ------------------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        """Ask the rules, as far as they can be asked before the name is resolved."""
+        decision = self._decision = self._service.policy.decide(self._asked)
+        self._by_address = decision.need is Need.ADDRESS
+        if decision.need is Need.USER:
+            self._challenge()
+        elif decision.action in ("deny", "redirect"):
+            self._refuse(decision)
+        elif self.is_tunnel or self._inspect():
+            self.try_server()
+
+    def _refuse(self, decision: Decision) -> None:
+        """Answer as the rule says that refuses or redirects."""
+        policy = self._service.policy
+        rule, target = policy.rule(decision), self._asked.target
+        self.rule = policy.name(decision)
+        if decision.action == "redirect" and rule is not None and not self.is_tunnel:
+            url = b"%b://%b%b" % (b"https" if target.secure else b"http", self.head.authority, self.head.target)
+            place = rule.to.encode().replace(b"{host}", target.host.encode()).replace(b"{url}", url)
+            answers.redirect(self, place, 302, causes.EGRESS_REDIRECT)
+            return
+        answers.error(self, 403, causes.EGRESS_DENIED, advice=pages.reason(rule, self._asked))
+
+    # The way out -------------------------------------------------------------------------------------
+
+    def try_server(self) -> None:
+        """Send the request over a kept connection, or over a new one."""
+        egress, target = self._service.egress, self._asked.target
+        if self.request_done and self.method in _REPEATABLE and not self.kept:
+            kept = egress.kept(target, self._judge, self.app.now)
+            if kept is not None:
+                self._connected(kept)
+                return
+        self.peer.deadline = attempts.response_deadline(self)
+        self.connecting = egress.dial(target, self._judge, self.route.connect_timeout, self._dialled)
+
+    def _judge(self, address: str) -> str:
+        """Say by which cause an address must not be dialled; empty if it may be."""
+        access = self._asked
+        if cause := self._service.address_fault(address, access.target.port):
+            return cause
+        if not self._by_address:
+            return ""
+        access.address = address
+        decision = self._decision = self._service.policy.decide(access)
+        if decision.action == "allow":
+            return ""
+        return causes.PROXY_AUTHENTICATION if decision.need is Need.USER else causes.EGRESS_DENIED
+
+    def _dialled(self, connection: OriginConnection | None, cause: str) -> None:
+        self.connecting = None
+        if connection is not None:
+            self._connected(connection)
+        elif cause == causes.EGRESS_DENIED:
+            self._refuse(self._decision)
+        elif cause == causes.PROXY_AUTHENTICATION:
+            self._challenge()
+        else:
+            self.answer(pages.STATUS[cause], cause)
+
+    def _connected(self, connection: OriginConnection) -> None:
+        destination = cast(Destination, connection.server)
+        self.server = cast("ServerState", destination)  # only its name is asked for: no pool counts it (`charged`)
+        self.tries = 1
+        self.rule = self._service.policy.name(self._decision)
+        if self.is_tunnel:
+            self._open_tunnel(connection)
+        else:
+            attempts.send(self, connection)
+
+    def _open_tunnel(self, connection: OriginConnection) -> None:
+        self.origin = connection
+        connection.tunnel(self)
+        self.wait = perf_counter() - self.started
+        self.status = 200
+        self.responding = self.close = True
+        peer = self.peer
+        peer.write(self._established())
+        peer.deadline = self.app.now + self.route.times.response_idle
+        peer.begin_tunnel()
+
+    def _established(self) -> bytes:
+        return ESTABLISHED
+
+    # What comes back ---------------------------------------------------------------------------------
+
+    def on_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
+        """See OriginUser. Rules about responses have their say here."""
+        if self._decision.revise:
+            access = self._asked
+            access.response = head
+            decision = self._service.policy.decide(access)
+            if decision.action != "allow":
+                self.detach(Outcome.CLIENT_ABORT)
+                self._refuse(decision)
+                return
+        super().on_response(head, content, complete)
+
+    def on_origin_lost(self) -> None:
+        """See OriginUser."""
+        origin = self.origin
+        stale = origin is not None and not origin.fresh and not self.is_tunnel
+        if stale and not self.responding and not self._is_held():
+            self.detach(Outcome.CLIENT_ABORT)  # closed as the request left: the fate of kept connections
+            self.try_server()
+        else:
+            super().on_origin_lost()
+
+    def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
+        """Answer with a page that says in plain words what is the matter."""
+        answers.error(self, status, cause, fields, pages.advice(cause, self._access))
+
+
+class SocksExchange(ForwardExchange):
+    """A SOCKS request: a tunnel whose answers are those of SOCKS."""
+
+    __slots__ = ("_version", "protocol")
+
+    def __init__(self, peer: ForwardClient, head: RequestHead, version: int) -> None:
+        super().__init__(peer, head)
+        self._version = version
+        self.protocol = b"SOCKS4" if version == 4 else b"SOCKS5"
+
+    def _established(self) -> bytes:
+        return reply(self._version, Reply.SUCCEEDED)
+
+    def _refuse(self, decision: Decision) -> None:
+        self.rule = self._service.policy.name(decision)
+        self.answer(403, causes.EGRESS_DENIED)
+
+    def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
+        """Answer with a code of SOCKS and close."""
+        if self.finished:
+            return
+        self.close = True
+        if not self.responding:
+            self.peer.write(reply(self._version, reply_for(cause)))
+        self.finish(None, cause, status)
+
+
+def _names(via: bytes, name: bytes) -> bool:
+    """Tell whether a Via field names a proxy as one that the message came through."""
+    return any(name in member.split() for member in list_tokens(via))

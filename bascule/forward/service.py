@@ -1,0 +1,115 @@
+"""What all clients of the forward proxy in one worker share: the rules, the users, the ways out."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bascule.config.plan import ForwardPlan
+from bascule.config.schema import Forward
+from bascule.forward.client import ForwardClient
+from bascule.forward.domains import DomainTable
+from bascule.forward.egress import Egress
+from bascule.forward.guard import inside_range
+from bascule.forward.identity import Identity, read_htpasswd
+from bascule.forward.policy import Policy, load_table
+from bascule.forward.resolver import Resolver
+from bascule.forward.target import Target, proxy_form
+from bascule.http.addresses import TrustedNetworks
+from bascule.telemetry import causes
+
+if TYPE_CHECKING:
+    from bascule.proxy.app import ProxyApp
+    from bascule.tls.filter import TlsFilter
+
+
+@dataclass(frozen=True)
+class ForwardMaterial:
+    """What is made before the fork, and shared by all workers."""
+
+    table: DomainTable | None
+    users: dict[str, str]
+    name: str = field(default_factory=lambda: f"bascule-{secrets.token_hex(4)}")
+    """What this proxy calls itself in Via (RFC 9110 7.6.3): a name of its own, so that it knows itself again."""
+
+    @classmethod
+    def load(cls, forward: Forward, complain: Callable[[str], None]) -> ForwardMaterial:
+        """Read lists and users. Raises OSError and ValueError for files that cannot be used."""
+        table, notes = load_table(forward)
+        for note in notes:
+            complain(note)
+        auth = forward.auth
+        return cls(table, read_htpasswd(auth.users) if auth is not None and auth.users else {})
+
+
+class ForwardService:
+    """The forward proxy of one worker: see `Front` of proxy/app.py. `sockets` are those it listens on."""
+
+    def __init__(
+        self, plan: ForwardPlan, material: ForwardMaterial, app: ProxyApp, sockets: Iterable[socket.socket]
+    ) -> None:
+        config = self.config = plan.config
+        self.app = app
+        self.policy = Policy(config, material.table)
+        self.identity = None if config.auth is None else Identity(config.auth, material.users, time.monotonic)
+        self.name = material.name.encode()
+        self.route, self.site = app.front_runtime(plan.site, self.name)
+        self.clients = TrustedNetworks(config.clients)
+        self.parser = app.request_parser(proxy_form)
+        self.egress = Egress(
+            app.response_parser(),
+            Resolver(app.loop, time.monotonic),
+            app.loop,
+            config.keep_alive,
+            plan.route.timeouts.keep_alive,
+        )
+        self.socks = tuple(version for version in (4, 5) if f"socks{version}" in config.protocols)
+        self.http = "http" in config.protocols
+        self._own = [name[:2] for sock in sockets if isinstance(name := sock.getsockname(), tuple)]
+
+    def client(self, tls: TlsFilter | None) -> ForwardClient:
+        """Return the protocol of a new client."""
+        return ForwardClient(self, tls)
+
+    def every_second(self, now: float) -> None:
+        """Let go of what has been idle for too long."""
+        self.egress.prune(now)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.egress.close()
+        if self.identity is not None:
+            self.identity.close()
+
+    def port_fault(self, target: Target, tunnel: bool) -> str:
+        """Return the cause for which a port is not reached, or empty."""
+        ports = self.config.ports.connect if tunnel else self.config.ports.http
+        return "" if any(first <= target.port <= last for first, last in ports) else causes.EGRESS_PORT
+
+    def address_fault(self, address: str, port: int) -> str:
+        """Return the cause for which an address must not be dialled, or empty."""
+        if not self.config.allow_private and inside_range(address):
+            return causes.EGRESS_PRIVATE
+        return causes.EGRESS_LOOP if self._is_own(address, port) else ""
+
+    def _is_own(self, address: str, port: int) -> bool:
+        """Tell whether an address is one this very proxy listens on."""
+        for host, own in self._own:
+            if own == port and (host == address or (host in ("0.0.0.0", "::") and _is_local(address))):  # noqa: S104
+                return True
+        return False
+
+
+def _is_local(address: str) -> bool:
+    """Tell whether an address is one of this machine: only those can be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True

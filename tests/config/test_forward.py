@@ -1,0 +1,149 @@
+"""The `forward` part of a configuration: what is meant by short forms, and what is wrong with what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from bascule.config.errors import ConfigError
+from bascule.config.loader import load
+from bascule.config.plan import Plan
+from bascule.config.when import WhenField, parse_when
+
+WHEN = [
+    ("Mon-Fri 08:00-16:00", [(0, 480), (4, 959)], [(0, 479), (0, 960), (5, 600)]),
+    ("Sat,Sun", [(5, 0), (6, 1439)], [(0, 0), (4, 1439)]),
+    ("fri-mon", [(4, 0), (5, 0), (6, 0), (0, 0)], [(1, 0), (3, 0)]),
+    ("22:00-06:00", [(0, 1320), (1, 0), (0, 359)], [(0, 360), (0, 1319)]),
+    ("Sunday 22:00-02:00", [(6, 1320), (0, 119)], [(0, 120), (6, 119)]),
+    ("Mon 08:00-09:00,10:00-11:00; Tue", [(0, 480), (0, 600), (1, 0)], [(0, 540), (2, 480)]),
+    ("00:00-24:00", [(0, 0), (6, 1439)], []),
+]
+
+
+@pytest.mark.parametrize(("text", "inside", "outside"), WHEN)
+def test_when(text: str, inside: list[tuple[int, int]], outside: list[tuple[int, int]]) -> None:
+    when = parse_when(text)
+    assert all(when.holds(*moment) for moment in inside)
+    assert not any(when.holds(*moment) for moment in outside)
+    assert str(when) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "weekdays", "Mon-Xxx", "25:00-26:00", "08:00", "8-16", "08:60-09:00", "08:00-08:00", 5]
+)
+def test_no_time_of_the_week(text: object) -> None:
+    with pytest.raises(ValidationError, match="is not a time of the week"):
+        TypeAdapter(WhenField).validate_python(text)
+
+
+def load_text(folder: Path, text: str) -> Plan:
+    (folder / "users").write_text("anna:$2y$05$abcdefghijklmnopqrstuu\n")
+    (folder / "plain").write_text("anna:secret\n")
+    (folder / "games").write_text("play.example\n")
+    (folder / "empty").mkdir(exist_ok=True)
+    file = folder / "bascule.yaml"
+    file.write_text(dedent(text))
+    return load(file)
+
+
+def test_the_sketch(tmp_path: Path) -> None:
+    plan = load_text(
+        tmp_path,
+        """
+        forward:
+          listen: "0.0.0.0:3128"
+          auth: {users: users, groups: {students: anna}}
+          categories: {gambling: games, social: [games]}
+          ports: {connect: 443, http: [80, 1025-65535]}
+          rules:
+            - deny: {category: [gambling, social], for: students, when: "Mon-Fri 08:00-16:00"}
+            - allow: {}
+        """,
+    )
+    assert plan.forward is not None
+    forward = plan.forward.config
+    assert plan.sites == ()
+    assert plan.listeners == forward.listen
+    assert (forward.ports.connect, forward.ports.http) == (((443, 443),), ((80, 80), (1025, 65535)))
+    assert [rule.action for rule in forward.rules] == ["deny", "allow"]
+    assert forward.rules[0].condition.for_ == ("students",)
+    assert forward.categories["gambling"] == (str(tmp_path / "games"),)
+    assert str(tmp_path / "games") in plan.files  # watched: a new list is a reload
+    assert str(tmp_path / "users") in plan.files
+    assert plan.config.access_log.fields[-2:] == ("user", "rule")
+    assert [route.name for route in plan.routes] == ["forward"]
+
+
+def test_nothing_of_the_sites_leaks_in(tmp_path: Path) -> None:
+    plan = load_text(
+        tmp_path,
+        """
+        headers: {request: {set: {X-Secret: s}}}
+        timeouts: {connect: 7s}
+        forward: {listen: 3128, headers: {response: {remove: [X-Gone]}}}
+        """,
+    )
+    assert plan.forward is not None
+    route = plan.forward.route
+    assert route.headers.request.set == {}
+    assert route.headers.response.remove == ("X-Gone",)
+    assert (route.headers.hide, route.headers.forwarded, route.headers.via) == ((), "off", False)
+    assert route.timeouts.connect == 7.0
+    assert route.waf.mode == "off"
+
+
+BAD = [
+    ("{}", "forward.listen", "the key `listen` is missing", ""),
+    ("{listen: 1, rules: [{deny: {}, allow: {}}]}", "forward.rules[0]", "a rule has one of", "- deny"),
+    ("{listen: 1, rules: [{name: x}]}", "forward.rules[0]", "a rule has one of", ""),
+    ("{listen: 1, rules: [{redirect: {domain: a.example}}]}", "forward.rules[0]", "belong together", ""),
+    ("{listen: 1, rules: [{redirect: {}, to: /x}]}", "forward.rules[0].to", "begins with http", ""),
+    ("{listen: 1, rules: [{redirect: {}, to: 'http://{hots}/'}]}", "forward.rules[0].to", "did you mean host", ""),
+    ("{listen: 1, rules: [{allow: {}}, {deny: {domain: a}}]}", "forward.rules[1]", "never reached", ""),
+    ("{listen: 1, rules: [{deny: {category: gmes}}], categories: {games: games}}", "forward.rules[0].deny.category", "there is no category 'gmes'", "did you mean games"),
+    ("{listen: 1, rules: [{deny: {for: anna}}]}", "forward.rules[0].deny.for", "only with `auth`", ""),
+    ("{listen: 1, auth: {addresses: {10.0.0.1: lab}}, rules: [{deny: {for: lap}}]}", "forward.rules[0].deny.for", "no user or group 'lap'", "lab"),
+    ("{listen: 1, rules: [{deny: {country: DE}}]}", "forward.rules[0].deny.country", "country_database", ""),
+    ("{listen: 1, rules: [{deny: {country: Germany}}]}", "forward.rules[0].deny.country", "two letters", ""),
+    ("{listen: 1, rules: [{deny: {domain: 'http://a.example'}}]}", "forward.rules[0].deny.domain", "is not a host", ""),
+    ("{listen: 1, rules: [{deny: {domain: '*.a.example'}}]}", "forward.rules[0].deny.domain", "write a.example", ""),
+    ("{listen: 1, rules: [{deny: {domain: '~('}}]}", "forward.rules[0].deny.domain", "RE2", ""),
+    ("{listen: 1, rules: [{deny: {mime: video}}]}", "forward.rules[0].deny.mime", "is not a MIME type", ""),
+    ("{listen: 1, rules: [{deny: {port: 0}}]}", "forward.rules[0].deny.port", "between 1 and 65535", ""),
+    ("{listen: 1, rules: [{deny: {port: http}}]}", "forward.rules[0].deny.port", "is not a port", ""),
+    ("{listen: 1, rules: [{deny: {when: noon}}]}", "forward.rules[0].deny.when", "is not a time of the week", ""),
+    ("{listen: 1, rules: [{deny: {ip: a.example}}]}", "forward.rules[0].deny.ip", "is not an address or CIDR", ""),
+    ("{listen: 1, rules: [{deny: {domian: a.example}}]}", "forward.rules[0].deny.domian", "unknown key", "did you mean domain"),
+    ("{listen: 1, categories: {games: nowhere}}", "forward.categories.games", "there is no list", ""),
+    ("{listen: 1, categories: {games: empty}}", "forward.categories.games", "holds neither", ""),
+    ("{listen: 1, country_database: games}", "forward.country_database", "is not a MaxMind database", ""),
+    ("{listen: 1, timezone: Mars/Olympus}", "forward.timezone", "is not a time zone", ""),
+    ("{listen: 1, auth: {}}", "forward.auth", "nothing says who anybody is", ""),
+    ("{listen: 1, auth: {users: nowhere}}", "forward.auth.users", "cannot be read", "htpasswd -cB"),
+    ("{listen: 1, auth: {users: plain}}", "forward.auth.users", "plain:1: this is not a name", "bcrypt"),
+    ("{listen: 1, auth: {addresses: {here: anna}}}", "forward.auth", "is not an address or CIDR", ""),
+    ("{listen: 1, auth: {users: users, realm: 'a\"b'}}", "forward.auth.realm", "no quotes", ""),
+    ("{listen: 1, headers: {host: origin}}", "forward.headers.host", "that of the URL", ""),
+    ("{listen: 'https://127.0.0.1:1'}", "forward.listen", "there is no certificate", "certificates"),
+    ("{listen: [1, 1]}", "forward.listen[1]", "listened on twice", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "key", "message", "hint"), BAD)
+def test_what_is_wrong(tmp_path: Path, text: str, key: str, message: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_text(tmp_path, f"forward: {text}")
+    found = [problem for problem in caught.value.problems if problem.key == key]
+    assert found, caught.value
+    assert message in found[0].message
+    assert hint in found[0].hint + found[0].message
+    assert found[0].line == 1
+
+
+def test_a_port_of_the_sites_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="listened on twice"):
+        load_text(tmp_path, "listen: 80\nsites: {a.example: 'b:1'}\nforward: {listen: 80}")
