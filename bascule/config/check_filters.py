@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bascule.config.check_policies import page_fault
+from bascule.config.check_pools import MIN_SECRET
 from bascule.config.errors import KeyPath
 from bascule.config.filters import Answer, WafFilters
 from bascule.config.findings import Findings
 from bascule.config.grammar import path_fault, pattern_fault
+from bascule.config.response import WafResponse
 
 
 def check_filters(findings: Findings, path: KeyPath, filters: WafFilters) -> None:
@@ -27,6 +29,22 @@ def check_filters(findings: Findings, path: KeyPath, filters: WafFilters) -> Non
         findings.error((*path, "uploads"), f"{both[0]} is both accepted and refused")
     if both := sorted(set(filters.fields.require) & set(filters.fields.deny)):
         findings.error((*path, "fields"), f"{both[0]} is both required and refused")
+
+
+def check_response(findings: Findings, path: KeyPath, response: WafResponse) -> None:
+    """Check what one level states of responses."""
+    for key, guard in (("cookies", response.cookies), ("forms", response.forms)):
+        if guard is None:
+            continue
+        secrets: list[tuple[KeyPath, str]] = [(("secret",), guard.secret)]
+        secrets += [(("previous", index), secret) for index, secret in enumerate(guard.previous)]
+        for place, secret in secrets:
+            if len(secret) < MIN_SECRET:
+                findings.error(
+                    (*path, key, *place),
+                    f"the secret is shorter than {MIN_SECRET} characters",
+                    "for example that of `openssl rand -base64 32`, kept in a file: ${file:secrets/forms}",
+                )
 
 
 def check_answers(findings: Findings, path: KeyPath, answers: dict[str, Answer]) -> None:

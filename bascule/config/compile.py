@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bascule.config.check_defence import check_defence, check_limits
-from bascule.config.check_filters import check_answers, check_filters
+from bascule.config.check_filters import check_answers, check_filters, check_response
 from bascule.config.check_forward import check_forward
 from bascule.config.check_policies import check_exclusions, check_policies, check_timeouts, check_waf
 from bascule.config.check_pools import MIN_SECRET, check_pool
@@ -224,6 +224,7 @@ class _Compiler:
         """Check what one level states of the firewall's own rules and answers."""
         if waf is not None:
             check_filters(self._findings, (*path, "waf", "filters"), waf.filters)
+            check_response(self._findings, (*path, "waf", "response"), waf.response)
             check_answers(self._findings, (*path, "waf", "answers"), waf.answers)
 
     def _check_waf(self, path: KeyPath, route: Route, site: Site, policies: Policies) -> None:

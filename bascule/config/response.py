@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from bascule.config.base import Model
+from bascule.config.types import PositiveDuration
 
 Identifier = Literal[
     "card", "iban", "email", "phone", "us-ssn", "kr-rrn", "br-cpf", "es-dni", "fr-nir", "pl-pesel", "cn-id",
@@ -24,6 +25,34 @@ def _word(text: str) -> str:
 Word = Annotated[str, Field(min_length=2, max_length=128), AfterValidator(_word)]
 
 
+class CookieGuard(Model):
+    """Cookies of the server that clients can pass back only as they were set."""
+
+    protect: Literal["sign", "encrypt"] = "sign"
+    """``sign`` lets clients (and scripts of pages) read the value, ``encrypt`` does not."""
+    names: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
+    """Cookies that are protected; ``*`` and ``?`` stand for any text and any character."""
+    leave: tuple[str, ...] = ()
+    """Cookies that are not, such as those that scripts of pages set."""
+    secret: Annotated[str, Field(repr=False)]
+    """What keys are derived from, such as ``${file:secrets/cookies}``; the same on all machines."""
+    previous: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    """Former secrets: cookies protected with them are still accepted."""
+
+
+class FormGuard(Model):
+    """Hidden fields of forms that clients can send back only as a page gave them."""
+
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of the fields. Those of one form are protected together."""
+    max_age: PositiveDuration = 86400.0
+    """How long a form may be open until it is sent."""
+    secret: Annotated[str, Field(repr=False)]
+    """What keys are derived from, such as ``${file:secrets/forms}``; the same on all machines."""
+    previous: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    """Former secrets: forms protected with them are still accepted."""
+
+
 class WafResponse(Model):
     """What of a response clients may see."""
 
@@ -33,5 +62,9 @@ class WafResponse(Model):
     mask: tuple[Identifier, ...] = ()
     """Numbers that are made asterisks in texts, told by their form and check digits; of cards and accounts the last
     four characters stay."""
+    cookies: CookieGuard | None = None
+    """Protect cookies against being changed; none by default."""
+    forms: FormGuard | None = None
+    """Protect hidden fields of forms against being changed; none by default."""
     words: tuple[Word, ...] = ()
     """Words that are made asterisks in texts, whatever their case."""

@@ -185,7 +185,7 @@ class Exchange(Facts):
         route = self.route
         self.responding = True
         peer = self.peer
-        if route.masker is not None and (mask := masking.begin(self, route.masker, head)) is not None:
+        if route.response_filter is not None and (mask := masking.begin(self, route.response_filter, head)) is not None:
             head = mask.head(head)
             content = mask.feed(content, complete)
             if self.finished:

@@ -18,6 +18,7 @@ from bascule.proxy.turns import TURN
 from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
+from bascule.waf.response.forms import FIELD, without_token
 from bascule.waf.rewriting import rewrite
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.masking import ResponseMask
     from bascule.waf.engine import Transaction
+    from bascule.waf.response.cookies import Cookies
 
 HOLD_TIME = 0.5
 """Seconds a response may be held: a page that trickles is judged by what came in that time."""
@@ -76,14 +78,16 @@ class Inspection:
     def judge_head(self) -> bool:
         """Judge the head, and the whole request if it has no body. True: a server may be asked now."""
         exchange = self._exchange
-        head = exchange.head
         transaction = self.transaction
+        if (guard := exchange.route.cookie_guard) is not None:
+            self._open_cookies(guard)
+        head = exchange.head
         if self._refuse(self._show_head(transaction)):
             return False
         if exchange.request_done or not transaction.wants_request_body:
             verdict = transaction.request_end(TURN)
             if transaction.rest is None:
-                return not self._refuse(verdict) and (not transaction.rewrites or self._amend())
+                return not self._refuse(verdict) and self._amend()
             self._wait_for_turn(begun=True)
             return False
         if head.length > self._limit and self._too_large(head.length):
@@ -94,6 +98,20 @@ class Inspection:
             exchange.continued = True
             exchange.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return False
+
+    def _open_cookies(self, guard: Cookies) -> None:
+        """Let rules and server see protected cookies as the server set them; those that were changed not at all."""
+        exchange, transaction = self._exchange, self.transaction
+        strict = transaction.rule_engine == "On"
+        changed: dict[tuple[bytes, bytes], bytes] = {}
+        faults: list[tuple[int, bytes]] = []
+        for value in exchange.head.values(b"cookie"):
+            opened = guard.open(value, strict)
+            changed[b"cookie", value] = opened.value
+            faults += opened.faults
+        if changed:
+            exchange.head = exchange.head.amended(changed)
+            transaction.cookie_faults = faults
 
     def on_content(self, content: bytes) -> None:
         """Take body content while it is held."""
@@ -151,13 +169,34 @@ class Inspection:
 
     def _judged(self, verdict: Verdict | None) -> None:
         """Carry out the verdict on a request."""
-        if self._refuse(verdict) or (self.transaction.rewrites and not self._amend()):
+        if self._refuse(verdict) or not self._amend():
             return
         if not self._cut or self._beyond():
             self._exchange.try_server()
 
     def _amend(self) -> bool:
         """Change the request as its rules say before it is passed on; one that cannot be changed is refused."""
+        if self.transaction.rewrites and not self._rewrite():
+            return False
+        if self._waf.response is not None and self._waf.response.forms is not None:
+            self._take_token_out()
+        return True
+
+    def _take_token_out(self) -> None:
+        """The token of a form is between Bascule and the client."""
+        exchange = self._exchange
+        path, mark, query = exchange.target.partition(b"?")
+        if FIELD in query:
+            left = without_token(b"", query)
+            exchange.target = path + mark + left if left else path
+        body = b"".join(exchange.parts)
+        left = without_token(exchange.head.value(b"content-type") or b"application/x-www-form-urlencoded", body)
+        if len(left) != len(body):
+            exchange.parts = [left]
+            if exchange.head.length >= 0:
+                exchange.head.length -= len(body) - len(left)
+
+    def _rewrite(self) -> bool:
         transaction, exchange = self.transaction, self._exchange
         what = ", ".join(sorted({f"rule {c.rule_id}: {c.action}" for c in transaction.rewrites}))
         if transaction.rule_engine != "On":

@@ -1,7 +1,7 @@
-"""Responses masked on their way: numbers and words made asterisks while the content streams.
+"""Responses changed on their way: numbers and words made asterisks, forms signed, while the content streams.
 
 The server was asked for plain content (route.py). What comes encoded all the same is decoded. Masking keeps the length,
-so the framing stays as it was, but for what had to be decoded.
+so the framing stays as it was, but for what had to be decoded or is signed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from bascule.telemetry import causes
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.inspection import Inspection
-    from bascule.waf.response.masking import Masker
+    from bascule.waf.response.inspector import ResponseInspector
 
 HOLD_TIME = 0.5
 """Seconds that the end of a piece may be kept back for what could go on: then a stream that pauses is passed on."""
+_HTML = (b"text/html", b"application/xhtml+xml")
+_VALIDATORS = frozenset((b"etag", b"last-modified"))
 _RANGES = frozenset((b"accept-ranges",))
 _ENCODED = frozenset((b"accept-ranges", b"content-encoding"))
 _TEXTS = ("text/", "application/json", "application/xml", "application/javascript", "application/x-ndjson",
@@ -29,27 +31,34 @@ _TEXT_FILES = (b".csv", b".txt", b".json", b".xml", b".log", b".tsv", b".sql", b
 
 
 class ResponseMask:
-    """The mask of one response; in detect mode it counts and changes nothing."""
+    """What one response goes through; in detect mode it counts and changes nothing."""
 
-    __slots__ = ("_decoder", "_detect", "_exchange", "_inspection", "_stream", "_timer")
+    __slots__ = ("_decoder", "_detect", "_exchange", "_forms", "_inspection", "_masks", "_timer")
 
-    def __init__(self, exchange: Exchange, inspection: Inspection, masker: Masker, head: ResponseHead) -> None:
+    def __init__(
+        self, exchange: Exchange, inspection: Inspection, response: ResponseInspector, head: ResponseHead
+    ) -> None:
         self._exchange = exchange
         self._inspection = inspection
         self._detect = inspection.transaction.rule_engine != "On"
         codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
         self._decoder = Decoder(codings) if codings else None
-        self._stream = masker.stream(json=b"json" in head.value(b"content-type").lower())
+        kind = head.value(b"content-type").lower()
+        self._masks = response.masker.stream(json=b"json" in kind) if response.masker is not None else None
+        signs = response.forms is not None and not self._detect and kind.startswith(_HTML)
+        self._forms = response.forms.stream(inspection.transaction.time) if signs and response.forms else None
         self._timer: asyncio.TimerHandle | None = None
 
     def head(self, head: ResponseHead) -> ResponseHead:
-        """Return the head as the client may see it: parts of a masked text are not the server's parts."""
+        """Return the head as the client may see it: what was changed has other validators, or none."""
         if self._detect:
             return head
         changed = head.without(_ENCODED if self._decoder is not None else _RANGES)
         etags = {(b"etag", tag): b"W/" + tag for tag in head.values(b"etag") if tag[:1] == b'"'}
         changed = changed.amended(etags) if etags else changed
-        if self._decoder is not None:
+        if self._forms is not None:  # signed with the time: a copy that is kept would age
+            changed = changed.without(_VALIDATORS)
+        if self._decoder is not None or self._forms is not None:
             changed.length = changed.announced = NO_LENGTH
         return changed
 
@@ -64,12 +73,18 @@ class ResponseMask:
                 plain = self._decoder.feed(content)
             except CodingError as error:
                 return self._undecodable(error, content)
-        masked = self._stream.feed(plain, complete)
+        changed = self._through(plain, complete)
         if self._detect:
             return content
-        if self._stream.holds and not complete:
+        if not complete and any(stage is not None and stage.holds for stage in (self._masks, self._forms)):
             self._timer = self._exchange.app.loop.call_later(HOLD_TIME, self._release)
-        return masked
+        return changed
+
+    def _through(self, content: bytes, last: bool) -> bytes:
+        for stage in (self._masks, self._forms):
+            if stage is not None:
+                content = stage.feed(content, last)
+        return content
 
     def _undecodable(self, error: CodingError, content: bytes) -> bytes:
         self._inspection.transaction.note(f"response not masked: {error}")
@@ -82,7 +97,7 @@ class ResponseMask:
     def _release(self) -> None:
         """Nothing came for a while: pass on what was kept back."""
         self._timer = None
-        kept = self._stream.feed(b"", last=True)
+        kept = self._through(b"", last=True)
         if kept and not self._exchange.finished:
             self._exchange.send_content(kept, False)
 
@@ -92,17 +107,17 @@ class ResponseMask:
             self._timer.cancel()
         transaction = self._inspection.transaction
         inspector = transaction.waf.response
-        if inspector is not None and self._stream.found:
-            inspector.note_masked(transaction, self._stream.found)
+        if inspector is not None and self._masks is not None and self._masks.found:
+            inspector.note_masked(transaction, self._masks.found)
 
 
-def begin(exchange: Exchange, masker: Masker, head: ResponseHead) -> ResponseMask | None:
+def begin(exchange: Exchange, response: ResponseInspector, head: ResponseHead) -> ResponseMask | None:
     """Return the mask of a response, and let its inspection have it, if it is a text that a client will get."""
     if exchange.inspection is None or head.length == 0 or head.status in (204, 304):
         return None
     if exchange.inspection.transaction.rule_engine == "Off" or not _is_text(head):
         return None
-    mask = exchange.inspection.mask = ResponseMask(exchange, exchange.inspection, masker, head)
+    mask = exchange.inspection.mask = ResponseMask(exchange, exchange.inspection, response, head)
     return mask
 
 

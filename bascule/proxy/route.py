@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bascule.config.plan import Plan, RoutePlan, SitePlan
@@ -80,6 +81,7 @@ class RouteRuntime:
         "condition",
         "connect_timeout",
         "connector",
+        "cookie_guard",
         "cookies",
         "forwarded",
         "guarded",
@@ -89,7 +91,6 @@ class RouteRuntime:
         "intercept",
         "maintenance",
         "maintenance_allows",
-        "masker",
         "max_requests",
         "own_limits",
         "place",
@@ -100,6 +101,7 @@ class RouteRuntime:
         "request",
         "request_tail",
         "response",
+        "response_filter",
         "response_tail",
         "response_timeout",
         "retry_attempts",
@@ -140,6 +142,9 @@ class RouteRuntime:
         self.condition = compile_condition(plan.match)
         self.rewrite = compile_rewrite(plan.rewrite)
         self.cookies = compile_cookies(plan.cookies)
+        self.cookie_guard = waf.response.cookies if waf is not None and waf.response is not None else None
+        if self.cookie_guard is not None and plan.waf.mode == "block":
+            self.cookies = _then(self.cookies, self.cookie_guard.seal)
         self.place = PlaceMap(plan.rewrite, origins)
         self.intercept = frozenset(plan.errors.intercept)
         self.maintenance = plan.maintenance
@@ -155,7 +160,7 @@ class RouteRuntime:
         headers = plan.headers
         masks = self.waf is not None and masks_responses(plan.waf)
         self.request = HeaderPlan(headers.request, (CLIENT_CERTIFICATE, *(UNMASKABLE if masks else ())))
-        self.masker = self.waf.response.masker if self.waf is not None and self.waf.response is not None else None
+        self.response_filter = self.waf.response if self.waf is not None and masks_responses(plan.waf, False) else None
         own = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
         self.response = HeaderPlan(headers.response, headers.hide + own)
         via = b"via: 1.1 %b\r\n" % name if headers.via else b""
@@ -212,9 +217,16 @@ class RouteRuntime:
         return os.path.exists(mode.file) if mode.file else mode.enabled
 
 
-def masks_responses(waf: WafConfig) -> bool:
-    """Whether responses are changed on their way; in detect mode nothing is, and servers are asked as ever."""
-    return waf.mode == "block" and bool(waf.response.mask or waf.response.words)
+def _then(first: Callable[[bytes], bytes] | None, second: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    return second if first is None else lambda value: second(first(value))
+
+
+def masks_responses(waf: WafConfig, changes: bool = True) -> bool:
+    """Whether responses are looked at on their way, and changed: in detect mode nothing is, and servers are asked as
+    ever."""
+    response = waf.response
+    wanted = bool(response.mask or response.words or response.forms)
+    return wanted and (waf.mode == "block" if changes else waf.mode != "off")
 
 
 def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:

@@ -42,6 +42,10 @@ class Answers:
             self._of[rule.id] = answer
         self.pages = {answer.page: Path(answer.page).read_bytes() for answer in configured.values() if answer.page}
 
+    def has(self, rule_id: int) -> bool:
+        """Whether the configuration says how a rule is answered."""
+        return rule_id in self._of
+
     def of(self, rule_id: int) -> Answer:
         """Return the answer of a rule."""
         return self._of.get(rule_id, BLOCK)

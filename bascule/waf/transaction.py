@@ -38,9 +38,9 @@ class Transaction(BodyView):
     """See the module. Not thread-safe; made by `Waf.begin`."""
 
     __slots__ = (
-        "_last", "_unique_id", "allow_scope", "audit_engine", "clock", "deadline", "exhausted", "fired",
-        "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest", "rewrites", "rule_engine", "skip",
-        "skip_after", "spent", "started", "verdict", "waf", "would",
+        "_last", "_unique_id", "allow_scope", "audit_engine", "clock", "cookie_faults", "deadline", "exhausted",
+        "fired", "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest", "rewrites", "rule_engine",
+        "skip", "skip_after", "spent", "started", "verdict", "waf", "would",
     )  # fmt: skip
 
     started: float
@@ -71,6 +71,8 @@ class Transaction(BodyView):
         self.pristine = True
         self.pending: tuple[PhaseProgram, tuple[int, ...]] | None = None
         self.exhausted = False
+        self.cookie_faults: Sequence[tuple[int, bytes]] = ()
+        """Protected cookies that were not as they were set, left out before the rules saw the head: (rule, name)."""
         self.rewrites: list[Change] = []
         """What is to be passed on changed: see `rewriting.py`."""
         self.mask = 0
@@ -90,6 +92,9 @@ class Transaction(BodyView):
         self.mask = self.waf.nominator.head(self)
         verdict = self._run(1, began)
         waf = self.waf
+        if self.cookie_faults and verdict is None and waf.response is not None:
+            waf.response.judge_cookies(self, self.cookie_faults)
+            verdict = self.verdict
         if verdict is not None or (waf.logic is None and waf.filters is None):
             return verdict
         began = self.clock()
@@ -113,6 +118,10 @@ class Transaction(BodyView):
         if self.rule_engine == "Off":
             return None
         began = self.clock()
+        response = self.waf.response
+        if response is not None and response.forms is not None and self.verdict is None and not self.fragment_of:
+            self.phase = 2
+            response.judge_form(self, bytes(self._buffer))
         if self.body_seen:
             logic = self.waf.logic if self.verdict is None else None
             piece = bool(self.fragment_of or self.message or self.inbound_data_error)

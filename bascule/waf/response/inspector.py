@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bascule.config.response import WafResponse
+from bascule.waf.response.cookies import UNPROTECTED, Cookies
+from bascule.waf.response.forms import Forms, sent_fields
 from bascule.waf.response.leaks import FIRST_ERROR, Leaks
 from bascule.waf.response.masking import WORD, Masker
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from bascule.waf.request import Pairs
     from bascule.waf.transaction import Transaction
 
+FIELD_CHANGED = 710_002
 IDENTIFIERS, WORDS = 712_001, 712_002
 
 
@@ -24,6 +28,8 @@ class ResponseInspector:
     def __init__(self, response: WafResponse, rules: FilterInspector, answers: Answers) -> None:
         self._rules, self._answers = rules, answers
         self._leaks = Leaks(response.cloak) if response.cloak != "off" else None
+        self.cookies = Cookies(response.cookies) if response.cookies is not None else None
+        self.forms = Forms(response.forms) if response.forms is not None else None
         self.masker = Masker(response.mask, response.words) if response.mask or response.words else None
 
     def looks_at(self, status: int, headers: Pairs) -> bool:
@@ -37,6 +43,25 @@ class ResponseInspector:
         status = t.status if t.status >= FIRST_ERROR else 403
         for rule, found in self._leaks.find(body):
             self._rules.record(t, self._answers, (rule, b"RESPONSE_BODY", found), status=status)
+
+    def judge_cookies(self, t: Transaction, faults: Iterable[tuple[int, bytes]]) -> None:
+        """Answer cookies that were left out. One without protection may be older than that: by default it is noted."""
+        for rule, name in faults:
+            found = (rule, b"REQUEST_COOKIES:" + name, b"")
+            if rule == UNPROTECTED and not self._answers.has(rule):
+                self._rules.note(t, found)
+            else:
+                self._rules.record(t, self._answers, found)
+
+    def judge_form(self, t: Transaction, body: bytes) -> None:
+        """Judge the protected fields of a request."""
+        forms = self.forms
+        if forms is None:
+            return
+        pairs = t.args_get + sent_fields(t.header(b"content-type") or b"", body)
+        if forms.concerns(pairs) and not forms.is_whole(pairs, t.time):
+            name, value = next(pair for pair in pairs if forms.protects(pair[0]))
+            self._rules.record(t, self._answers, (FIELD_CHANGED, b"ARGS:" + name, value))
 
     def note_masked(self, t: Transaction, found: Counter[str]) -> None:
         """Note in the event what was masked in a response: kinds and numbers, never the texts."""
