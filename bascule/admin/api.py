@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bascule import __version__
+from bascule.admin.bans import Bans
+from bascule.admin.bans import routes as ban_routes
 from bascule.admin.history import History
 from bascule.admin.status import describe, unready
 from bascule.config.plan import Plan
@@ -62,6 +64,7 @@ class Api:
         stats: store.Arena,
         history: History,
         events: str = "off",
+        bans: Bans | None = None,
     ) -> None:
         self._plan = plan
         self._supervisor = supervisor
@@ -69,6 +72,7 @@ class Api:
         self._bus = bus
         self._stats = stats
         self._history = history
+        self._bans = bans
         self._events = events
 
     def app(self) -> Starlette:
@@ -83,6 +87,7 @@ class Api:
                 Route("/reload", self.reload, methods=["POST"]),
                 Route("/pools/{rest:path}", self.server, methods=["POST"]),
                 Route("/maintenance/{rest:path}", self.maintenance, methods=["POST"]),
+                *(ban_routes(self._bans) if self._bans is not None else ()),
             ],
             exception_handlers={Exception: _failed},
         )
@@ -94,9 +99,10 @@ class Api:
     async def index(self, request: Request) -> Response:
         """Say what there is."""
         return JSONResponse({
-            "GET": ["/healthz", "/readyz", "/metrics", "/status"],
+            "GET": ["/healthz", "/readyz", "/metrics", "/status", "/bans"],
             "POST": ["/reload", "/pools/{pool}/servers/{server}/drain", "/pools/{pool}/servers/{server}/undrain",
-                     "/maintenance/{site}/on", "/maintenance/{site}/off", "/maintenance/{site}/auto"],
+                     "/maintenance/{site}/on", "/maintenance/{site}/off", "/maintenance/{site}/auto",
+                     "/bans", "/bans/remove", "/bans/import"],
         })  # fmt: skip
 
     async def healthz(self, request: Request) -> Response:
@@ -120,6 +126,7 @@ class Api:
             reload_ok=bool(last.get("ok", True)),
             reload_time=last.get("time", 0.0),
             pools=self._pools.snapshot(),
+            bans=self._banned(),
         )
         content_type, body = exposition(self.totals(), around, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
@@ -174,6 +181,10 @@ class Api:
             modes[name] = word == "on"
         self._bus.publish(MAINTENANCE, modes, durable=True)
         return JSONResponse({"ok": True, "site": name, "maintenance": word})
+
+    def _banned(self) -> int:
+        """Return how many bans are in force."""
+        return 0 if self._bans is None else sum(1 for _ in self._bans.list.current())
 
     async def _ask_supervisor(self) -> dict[str, Any]:
         try:

@@ -17,6 +17,7 @@ from typing import Any
 
 from bascule.admin.app import AdminApp
 from bascule.config.plan import Plan
+from bascule.defence.ban_keeper import ANY, NETWORKS, OFFENDER, BanKeeper
 from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.shield import Shield
@@ -106,9 +107,8 @@ def worker(context: WorkerContext) -> ProxyApp:
     board = Board(context.board, plan.pools, context.workers)
     events = None if prepared.events is None else EventLog(plan.config.events, prepared.events)
     recorder.events = events
-    shield = None
-    if _has_shield(plan):
-        shield = Shield(plan, prepared.shared, Reports(recorder.decided, events.write if events else None))
+    shield = Shield(plan, prepared.shared, Reports(recorder.decided, events.write if events else None))
+    shield.offender = lambda client, reason, evidence: context.bus.send(OFFENDER, [client, reason, evidence])
     app = ProxyApp(
         plan,
         board,
@@ -128,6 +128,8 @@ def worker(context: WorkerContext) -> ProxyApp:
         app.add_front(ForwardService(plan.forward, prepared.forward, app, sockets), listeners)
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
+    context.bus.subscribe(NETWORKS, shield.set_networks)
+    context.bus.subscribe(ANY, app.set_bans)
     context.bus.subscribe("maintenance", app.set_maintenance)
     return app
 
@@ -140,11 +142,9 @@ def standing(old: Resources, new: Resources) -> None:
 
 def _has_events(plan: Plan) -> bool:
     """Whether anything may be noticed that is worth an event."""
-    return _has_shield(plan) or any(route.waf.mode != "off" for route in plan.routes)
-
-
-def _has_shield(plan: Plan) -> bool:
-    return bool(every_limit(plan))
+    defence = plan.config.defence
+    defends = every_limit(plan) or defence.deny or defence.feeds or defence.bans.after
+    return bool(defends) or any(route.waf.mode != "off" for route in plan.routes)
 
 
 def cache_dir(configured: str) -> Path | None:
@@ -182,10 +182,14 @@ class Keeper:
             retained=context.bus.retained,
         )
         events = context.prepared.events
-        self._admin = AdminApp(context, self._upstream, events.path if events else "off")
+        defence = context.plan.config.defence
+        file = defence.bans.file or os.path.join(context.run_dir, "bans.jsonl")
+        self._bans = BanKeeper(defence, context.prepared.shared, context.bus, file)
+        self._admin = AdminApp(context, self._upstream, events.path if events else "off", self._bans)
 
     async def start(self) -> None:
         """Begin."""
+        await self._bans.start()
         await self._upstream.start()
         await self._admin.start()
 
@@ -193,3 +197,4 @@ class Keeper:
         """End."""
         await self._admin.stop()
         await self._upstream.stop()
+        await self._bans.stop()

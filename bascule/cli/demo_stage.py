@@ -19,10 +19,11 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.syntax import Syntax
 
+from bascule.cli.admin_socket import UnreachableError
 from bascule.cli.demo_processes import HOST, DemoError, Proxy, Replica, find_shop, free_port
 from bascule.cli.demo_traffic import Visitor
 from bascule.cli.demo_view import LogTail, ReplicaView, Tally, Try, plain, render
-from bascule.cli.top import UnreachableError, read_status
+from bascule.cli.top import read_status
 from bascule.server import rundir
 
 FOLDER: Final = Path(".demo")

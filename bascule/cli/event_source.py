@@ -8,8 +8,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from bascule.cli.admin_socket import UnreachableError
 from bascule.cli.check import print_problems
-from bascule.cli.top import UnreachableError, read_status
+from bascule.cli.top import read_status
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
 from bascule.config.observe import EventsLog

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bascule import __version__
+from bascule.cli.ban import app as ban
 from bascule.cli.check import check
 from bascule.cli.demo import demo
 from bascule.cli.evaluate import evaluate
@@ -69,6 +70,7 @@ for command in (
     app.command()(command)
 app.add_typer(rules, name="rules")
 app.add_typer(forward, name="forward")
+app.add_typer(ban, name="ban")
 
 
 def main() -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
-import socket
 import time
 from collections import deque
 from pathlib import Path
@@ -16,51 +13,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from bascule.cli.admin_socket import UnreachableError, call
 from bascule.cli.top_view import Reading, render
 from bascule.server import rundir
 
-TIMEOUT = 5.0
-MAX_ANSWER = 32 << 20
 HISTORY = 120
 """Readings of the request rate kept for the curve."""
 
 
-class UnreachableError(Exception):
-    """The instance did not answer; the text says why."""
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a UNIX socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(str(self._path))
-        except OSError:
-            self.sock.close()
-            raise
-
-
 def read_status(admin: Path) -> dict[str, Any]:
     """Return the document of /status from the admin socket `admin`. Raises UnreachableError."""
-    connection = _UnixConnection(admin)
-    try:
-        connection.request("GET", "/status", headers={"connection": "close"})
-        response = connection.getresponse()
-        body = response.read(MAX_ANSWER)
-        if response.status != 200:
-            raise UnreachableError(f"{admin}: answered {response.status} {response.reason}")
-        document: dict[str, Any] = json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise UnreachableError(f"{admin}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        connection.close()
-    return document
+    return call(admin, "GET", "/status")
 
 
 def top(

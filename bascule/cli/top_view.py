@@ -48,6 +48,7 @@ def render(
         _servers_table(before.status, now.status, seconds, wide, rooms[1]),
         _workers_table(before.status, now.status, seconds, wide, rooms[2]),
         _causes_line(before.status, now.status, seconds),
+        *_defence_line(before.status, now.status, seconds),
     )
 
 
@@ -318,6 +319,25 @@ def _causes_line(before: dict[str, Any], now: dict[str, Any], seconds: float) ->
     if dropped := now.get("log", {}).get("dropped"):
         text.append(f"\n{dropped} access log lines dropped", "bold red")
     return Padding(text, (1, 0, 0, 0))
+
+
+def _defence_line(before: dict[str, Any], now: dict[str, Any], seconds: float) -> Iterator[RenderableType]:
+    """Yield what defence does now, by rule and decision; nothing while nobody needs it."""
+    earlier = {(rule["defence"], rule["rule"]): rule["decisions"] for rule in before.get("defence", ())}
+    rates = {
+        (rule["rule"], decision): rate
+        for rule in now.get("defence", ())
+        for decision, rate in _deltas(
+            earlier.get((rule["defence"], rule["rule"]), {}), rule["decisions"], seconds
+        ).items()
+    }
+    if not rates:
+        return
+    text = Text("DEFENCE  ", "bold dim")
+    for (rule, decision), rate in sorted(rates.items(), key=lambda item: -item[1])[:8]:
+        text.append(f"{rule} ", "bold")
+        text.append(f"{decision} {number(rate)}/s   ", "red" if decision == "refuse" else "yellow")
+    yield Padding(text, (1, 0, 0, 0))
 
 
 def _rate(value: float, style: str) -> Text:

@@ -15,6 +15,20 @@ def check_defence(findings: Findings, path: KeyPath, defence: Defence) -> None:
     for index, network in enumerate(defence.allow):
         if network.prefixlen == 0:
             findings.warn((*path, "allow", index), "everybody is let in, so nothing defends")
+    for index, network in enumerate(defence.deny):
+        if network.prefixlen == 0:
+            findings.error((*path, "deny", index), "everybody would be kept out")
+    for index, file in enumerate(defence.feeds):
+        if not (os.path.isfile(file) and os.access(file, os.R_OK)):
+            findings.error((*path, "feeds", index), f"the list {file} cannot be read")
+        else:
+            findings.files.append(file)
+    stated = defence.bans.model_fields_set
+    for name in ("of", "mode"):
+        if name in stated and defence.bans.after is None:
+            findings.error((*path, "bans", name), f"`{name}` has no effect without `after`", "after: 20/m")
+    if defence.bans.longest < defence.bans.time:
+        findings.error((*path, "bans", "longest"), "the longest ban is shorter than the first one, `time`")
     for key, file in (("country", defence.geo.country), ("asn", defence.geo.asn)):
         if file and not (os.path.isfile(file) and os.access(file, os.R_OK)):
             findings.error((*path, "geo", key), f"the database {file} cannot be read")

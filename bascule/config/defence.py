@@ -166,11 +166,45 @@ class Geo(Model):
     """File with autonomous systems (network operators)."""
 
 
+Offence = Literal["rate_limited", "waf", "no_route", "no_site", "bad_path"]
+
+
+class Bans(Model):
+    """Bans: how long they last, and whether clients earn them by themselves. Operators ban by ``bascule ban``."""
+
+    after: RateField | None = None
+    """Offences of a client beyond which it is banned, such as ``20/m``; by default nobody is banned by itself."""
+    of: Annotated[tuple[Offence, ...], Field(min_length=1)] = ("rate_limited", "waf")
+    """What counts as an offence: causes, as the access log has them."""
+    mode: Literal["block", "detect"] = "block"
+    """``detect`` records who would be banned by itself, and bans nobody."""
+    time: PositiveDuration = 600.0
+    """How long the first ban of a client lasts."""
+    growth: Annotated[float, Field(ge=1, le=100)] = 4.0
+    """Each further ban lasts so many times as long as the one before."""
+    longest: PositiveDuration = 604800.0
+    """The longest ban a client can earn."""
+    forget: PositiveDuration = 2592000.0
+    """How long after its end a ban makes the next one longer."""
+    answer: Literal["refuse", "close"] = "refuse"
+    """What who is banned gets: 403 with a reference id, or its connection is closed before it can say anything."""
+    file: FileField = ""
+    """File in which bans outlive the program; by default ``bans.jsonl`` in `run_dir`, which a restart of the machine
+    empties."""
+
+
 class Defence(Model):
     """Who is kept out, and who never is."""
 
     allow: tuple[Cidr, ...] = ()
     """Clients that no ban, limit or challenge concerns."""
+    deny: tuple[Cidr, ...] = ()
+    """Clients that are always kept out."""
+    feeds: tuple[FileField, ...] = ()
+    """Lists of clients that are kept out: files with an address or network a line (plain text, netset; ``#`` and ``;``
+    begin comments). Read at start and reload; with `watch`, also when they change."""
+    bans: Bans = Bans()
+    """Bans."""
     ipv4_prefix: Annotated[int, Field(ge=8, le=32)] = 32
     """Bits of an IPv4 address that make a client: 24 counts a whole /24 as one."""
     ipv6_prefix: Annotated[int, Field(ge=16, le=128)] = 64

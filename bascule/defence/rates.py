@@ -12,7 +12,7 @@ from time import monotonic
 
 from bascule.config.defence import Limit
 from bascule.defence.keys import Key, Keys, Request
-from bascule.state.buckets import HASH_MASK, Buckets
+from bascule.state.buckets import Buckets, hash_of
 
 _ROUNDING = 1e-6
 """Seconds that sums of floating-point times may be off: the last request of a burst is still of it."""
@@ -55,7 +55,7 @@ class Rule:
 
         Beyond the longest delay (or the burst, where there is none) it was not counted.
         """
-        excess = self._buckets.take(hash(self._key(request)) & HASH_MASK, self._cost, self._most, now)
+        excess = self._buckets.take(hash_of(self._key(request)), self._cost, self._most, now)
         return excess + self.delay
 
     def overrun(self, request: Request, beyond: float) -> Overrun:

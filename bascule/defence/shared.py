@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from bascule.config.defence import Rate
 from bascule.config.plan import Plan, ScopedLimit
+from bascule.defence.bans import BanError, read_list
 from bascule.defence.geo import countries, operators
+from bascule.defence.networks import NetworkMap
 from bascule.state.buckets import Buckets
 from bascule.state.locks import Lock, make_locks
 
+MOST_BANNED = 1 << 18
+"""Clients that can be banned at a time; beyond it those give way whose ban ends first."""
 _Identity = tuple[str, Rate, int, tuple[str, ...], int]
 
 
@@ -21,14 +28,20 @@ class Shared:
         geo = plan.config.defence.geo
         self.countries = countries(geo.country) if geo.country else None
         self.operators = operators(geo.asn) if geo.asn else None
-        self._clients = plan.config.defence.clients
+        defence = plan.config.defence
+        self.denied = NetworkMap([*((str(network), "deny") for network in defence.deny), *_feeds(defence.feeds)])
+        """Whom the configuration keeps out, with the name of the list that says so."""
+        self._clients = defence.clients
         known = previous._tables if previous else {}
-        self._locks: tuple[Lock, ...] = previous._locks if previous else ()
+        self._locks: tuple[Lock, ...] = previous._locks if previous else make_locks()
+        self.bans: Buckets = previous.bans if previous else Buckets(MOST_BANNED, self._locks)
+        """Clients and until when they are banned, as a debt of time."""
+        self.offences: Buckets = previous.offences if previous else Buckets(self._clients, self._locks)
+        """Offences of clients, as a rate."""
         self._tables: dict[_Identity, Buckets] = {}
         for scoped in every_limit(plan):
             identity = self._identity(scoped)
             if identity not in self._tables:
-                self._locks = self._locks or make_locks()
                 self._tables[identity] = known.get(identity) or Buckets(self._clients, self._locks)
 
     def buckets(self, scoped: ScopedLimit) -> Buckets:
@@ -38,6 +51,16 @@ class Shared:
     def _identity(self, scoped: ScopedLimit) -> _Identity:
         limit = scoped.limit
         return scoped.scope, limit.rate, limit.size, limit.per, self._clients
+
+
+def _feeds(files: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the networks of lists, with the name of the list. Raises BanError naming file and line."""
+    for file in files:
+        try:
+            text = Path(file).read_text()
+            yield from ((network, Path(file).name) for network in read_list(text))
+        except (OSError, ValueError) as error:
+            raise BanError(f"{file}: {error}") from None
 
 
 def every_limit(plan: Plan) -> list[ScopedLimit]:

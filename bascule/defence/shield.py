@@ -1,20 +1,25 @@
-"""What a worker decides about a request before it may ask for anything: allow list, then limits.
+"""What a worker decides about a request before it may ask for anything: allow list, bans, then limits.
 
 It decides and tells; the answer itself is given by proxy/gate.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+from time import monotonic
+from typing import Any
 
 from bascule.config.plan import Plan, RoutePlan, ScopedLimit
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.keys import Keys, Request
+from bascule.defence.networks import NetworkMap
 from bascule.defence.rates import Overrun, Rates, Rule
 from bascule.defence.report import Reports, shown_key
-from bascule.defence.shared import Shared
+from bascule.defence.shared import Shared, every_limit
 from bascule.http.addresses import TrustedNetworks
+from bascule.state.buckets import hash_of
 from bascule.telemetry import causes
 
 
@@ -35,10 +40,22 @@ class Shield:
     def __init__(self, plan: Plan, shared: Shared, reports: Reports) -> None:
         defence = plan.config.defence
         self.allowed = TrustedNetworks(defence.allow)
+        self.trusted = TrustedNetworks(plan.config.trusted_proxies)
         self.reports = reports
+        self.offender: Callable[[str, str, str], object] = lambda client, reason, evidence: None
+        """Told of a client that banned itself: who, why, and what shows it."""
+        self._bans = defence.bans
+        self.closes = self._bans.answer == "close"
+        """Whether who is banned gets no answer."""
+        self._offences = frozenset(self._bans.of) if self._bans.after else frozenset()
+        self._networks = NetworkMap(())
+        self.any_banned = bool(shared.denied)
+        """Whether anybody may be banned; else nothing is looked up."""
         self._shared = shared
         clients = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
+        self._clients = clients
         self._keys = Keys(clients, shared.countries, shared.operators)
+        self._limited = bool(every_limit(plan))
         self.rates = self._make(plan.rates)
         """The limits of the whole, if there are any."""
 
@@ -49,6 +66,54 @@ class Shield:
     def _make(self, limits: tuple[ScopedLimit, ...]) -> Rates | None:
         rules = [Rule(scoped.scope, scoped.limit, self._keys, self._shared.buckets(scoped)) for scoped in limits]
         return Rates(tuple(rules)) if rules else None
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is anything to defend by now; a ban may make it so later."""
+        return self.any_banned or bool(self._offences) or self._limited
+
+    def set_networks(self, topic: str, payload: Any) -> None:
+        """Take the banned networks from the keeper."""
+        self._networks = NetworkMap([(str(network), str(source)) for network, source in payload or ()])
+
+    def set_any(self, topic: str, payload: Any) -> None:
+        """Hear from the keeper whether there is any ban."""
+        self.any_banned = bool(payload) or bool(self._shared.denied)
+
+    def banned(self, address: bytes) -> str:
+        """Return what keeps a client out: ``ban``, or the name of a list; empty if nothing does."""
+        if address in self.allowed:
+            return ""
+        if self._shared.bans.debt(hash_of(self._clients.of(address)), monotonic()):
+            return "ban"
+        return self._shared.denied.find(address) or self._networks.find(address)
+
+    def refuse(self, request: Request, word: str) -> None:
+        """Tell that a banned client was refused."""
+        self.reports.count("ban", word, "refuse")
+        self.reports.event(request, 403, f"the client is banned: {word}", [])
+
+    def offended(self, request: Request, cause: str) -> None:
+        """Note what a request was refused for; too many offences ban its client."""
+        address = request.client
+        if cause not in self._offences or address in self.allowed or address in self.trusted:
+            return
+        rate, client = self._bans.after, self._clients.of(address)
+        if rate is None or not client:
+            return
+        cost, key, now = rate.seconds / rate.count, hash_of(client), monotonic()
+        if self._shared.offences.take(key, cost, rate.seconds, now) <= 0:
+            return
+        detect = self._bans.mode == "detect"
+        reason = f"more than {rate} offences ({', '.join(self._bans.of)})"
+        evidence = f"the last one: {cause}, {request.reference()}"
+        self.reports.count("ban", "auto", "detect" if detect else "refuse")
+        self.reports.event(request, 0 if detect else 403, f"banned: {reason}", [evidence])
+        self._shared.offences.hold(key, now)  # it begins anew, after the ban or in detect mode
+        if not detect:
+            self._shared.bans.hold(key, now + self._bans.time)
+            self.any_banned = True
+            self.offender(client.decode("latin-1"), reason, evidence)
 
     def judge(self, rates: Rates, request: Request) -> Verdict | None:
         """Count a request against limits. None lets it pass."""

@@ -90,7 +90,9 @@ class ProxyApp:
         self.contexts = contexts
         self.firewalls = firewalls
         self.events = events
-        self.shield = shield
+        self._shield = shield
+        self.shield = shield if shield is not None and shield.needed else None
+        """The defence, while there is anything to defend by."""
         self.turns = Turns(loop)
         self.tarpitted = 0
         """Refusals that are held back at the moment."""
@@ -146,7 +148,7 @@ class ProxyApp:
                 ErrorAnswers(route.errors),
                 origins,
                 self.firewalls.of(route.waf),
-                self.shield.of_route(route) if self.shield is not None else None,
+                shield.of_route(route) if (shield := self._shield) is not None else None,
             )
             for site in plan.sites
             for route in site.routes
@@ -250,6 +252,12 @@ class ProxyApp:
         if self.events is not None:
             self.events.close()
 
+    def set_bans(self, topic: str, payload: Any) -> None:
+        """Hear from the keeper whether there is any ban: the first one raises the shield."""
+        if self._shield is not None:
+            self._shield.set_any(topic, payload)
+            self.shield = self._shield if self._shield.needed else None
+
     def set_maintenance(self, topic: str, payload: Any) -> None:
         """Switch maintenance mode of sites by hand: ``{site: bool}`` from the keeper."""
         self.maintenance = {str(site): bool(on) for site, on in dict(payload or {}).items()}
@@ -258,6 +266,12 @@ class ProxyApp:
 
     def admit(self, client: Connection) -> bool:
         """Count a new connection; False if it is over a limit and must go."""
+        shield = self.shield
+        if shield is not None and shield.closes and shield.any_banned and (word := shield.banned(client.address)):
+            self.recorder.connections_refused += 1
+            shield.reports.count("ban", word, "refuse")
+            self._note(client, causes.BANNED)
+            return False
         most = self.limits.connections_per_address
         if len(self.clients) >= self._max_clients:
             self.recorder.connections_refused += 1
@@ -327,8 +341,8 @@ class ProxyApp:
 
     def _every_second(self, second: int, now: float) -> None:
         self._date_second = second
-        if self.shield is not None:
-            self.shield.reports.every_second()
+        if self._shield is not None:
+            self._shield.reports.every_second()
         self.epoch = time.time() - time.perf_counter()
         if second % CERTIFICATE_CHECK == 0:
             for problem in self.contexts.reload():

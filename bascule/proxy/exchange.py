@@ -312,6 +312,8 @@ class Exchange(Facts):
         self.finished = True
         self.status = status
         self.cause = cause
+        if cause and (shield := self.app.shield) is not None:
+            shield.offended(self, cause)
         self.detach(outcome)
         if self.inspection is not None:
             self.inspection.finish()

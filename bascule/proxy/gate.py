@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bascule.http.errors import HttpError
 from bascule.proxy import admission
+from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from bascule.defence.rates import Rates
@@ -18,10 +19,14 @@ _SLACK = 1.0
 
 
 def admit(exchange: Exchange, shield: Shield) -> bool:
-    """Find the route of a request, and hold it to the limits before it and of it.
+    """Refuse who is banned; find the route of a request, and hold it to the limits before it and of it.
 
-    False: it got its answer, or waits for its turn. Raises HttpError where there is no route.
+    False: it got its answer, or waits for its turn. Raises HttpError for who is banned, and where there is no route.
     """
+    if shield.any_banned and (word := shield.banned(exchange.client)):
+        shield.refuse(exchange, word)
+        exchange.head.keep_alive = False
+        raise HttpError(403, causes.BANNED)
     wait = 0.0 if shield.rates is None else limit(exchange, shield, shield.rates)
     if wait == REFUSED:
         return False

@@ -20,6 +20,11 @@ HASH_MASK = (1 << 62) - 1
 _LOCK_MASK = COUNT - 1
 
 
+def hash_of(key: bytes) -> int:
+    """Return the hash of a key: SipHash under a secret that all processes of an instance were forked with."""
+    return hash(key) & HASH_MASK
+
+
 class Buckets:
     """One limit's keys; made before the fork, 16 bytes a key, of which pages are allocated as they are used.
 
@@ -62,13 +67,22 @@ class Buckets:
         lock.give()
         return excess
 
+    def hold(self, key: int, until: float) -> None:
+        """Let nothing be charged to `key` before `until` (monotonic), whatever it owes; a time gone by frees it."""
+        lock = self._locks[(key >> 5) & _LOCK_MASK]
+        if not lock.take(False):
+            lock.wait()
+        place = (key >> 2) & self._mask
+        if self._tags[place] != key:
+            place = self._find(place, key)
+        self._tats[place] = until
+        lock.give()
+
     def debt(self, key: int, now: float) -> float:
         """Return the seconds that `key` is ahead of its rate; 0 for an unknown one. Takes no lock."""
         first = (key >> 2) & self._mask
-        for place in range(first, first + WAYS):
-            if self._tags[place] == key:
-                return max(0.0, self._tats[place] - now)
-        return 0.0
+        tags = self._tags[first : first + WAYS].tolist()
+        return max(0.0, self._tats[first + tags.index(key)] - now) if key in tags else 0.0
 
     def _find(self, first: int, key: int) -> int:
         """Return the place of a key within its set; a new one gets the place of the least indebted."""

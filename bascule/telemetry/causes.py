@@ -57,6 +57,7 @@ MEANINGS: Final[dict[str, str]] = {
     "client_abort": "client went away before the end",
     # Defence
     "rate_limited": "more requests than a rate limit allows",
+    "banned": "client is banned or on a deny list",
     # The way of the request
     "no_site": "no site serves this host",
     "no_route": "no route of the site matches",
@@ -141,6 +142,7 @@ OVER_LIMIT_ADDRESS: Final = "over_limit_address"
 OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
 RATE_LIMITED: Final = "rate_limited"
+BANNED: Final = "banned"
 NO_SITE: Final = "no_site"
 NO_ROUTE: Final = "no_route"
 METHOD_NOT_ALLOWED: Final = "method_not_allowed"

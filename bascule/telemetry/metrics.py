@@ -41,6 +41,8 @@ class Surroundings:
     reload_time: float = 0.0
     """Seconds since the epoch; 0 means that there was none."""
     pools: Pools = field(default_factory=dict)
+    bans: int = 0
+    """Bans in force."""
 
 
 def exposition(totals: Totals, around: Surroundings, accept: str = "") -> tuple[str, bytes]:
@@ -142,6 +144,7 @@ def _pools(pools: Pools) -> Iterator[Metric]:
 def _program(totals: Totals, around: Surroundings) -> Iterator[Metric]:
     yield InfoMetricFamily(names.INFO.name, names.INFO.help, {"version": around.version})
     yield _gauge(names.START_TIME, around.started)
+    yield _gauge(names.BANS, around.bans)
     yield _gauge(names.GENERATION, around.generation)
     yield _gauge(names.WORKERS, len(totals.workers))
     yield _counter(names.WORKER_RESTARTS, around.restarts)

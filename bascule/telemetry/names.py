@@ -70,6 +70,8 @@ DEFENCE_DECISIONS: Final = Metric(
     ("defence", "rule", "decision"),
 )
 
+BANS: Final = Metric("bascule_bans", "Bans in force, those of the configuration's lists not counted.")
+
 WORKERS: Final = Metric("bascule_workers", "Living workers of every generation.")
 WORKER_RESTARTS: Final = Metric("bascule_worker_restarts", "Workers started again after they died.")
 GENERATION: Final = Metric("bascule_generation", "Number of the configuration that runs.")

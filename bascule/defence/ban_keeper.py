@@ -1,0 +1,162 @@
+"""The keeper's part of bans: it has the list, puts every ban where workers look, and keeps it in a file.
+
+A ban of exactly one client (an address, or the prefix that counts as one) goes to the table in shared memory, where a
+look-up takes no lock. Wider networks are few: workers get them over the bus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from bascule.config.defence import Defence
+from bascule.defence.bans import FOR_EVER, Ban, BanError, BanList, name_of, parse, read_list
+from bascule.defence.clients import ClientPrefix
+from bascule.defence.shared import Shared
+from bascule.state.buckets import hash_of
+from bascule.telemetry.sinks import complain
+
+NETWORKS: Final = "bans/networks"
+"""Topic of the bus: the banned networks, a list of pairs of network and reason."""
+OFFENDER: Final = "bans/offender"
+"""Topic of the bus, from workers: a client that banned itself, ``[client, reason, evidence]``."""
+ANY: Final = "bans/any"
+"""Topic of the bus: whether there is any ban; until then workers look at nothing."""
+INTERVAL: Final = 1.0
+"""Seconds between looks at what has ended, and between writings of the file."""
+_AGES: Final = 3650 * 86400.0
+"""Seconds that stand for ever in the table."""
+
+
+class Bus(Protocol):
+    """The keeper's end of the bus."""
+
+    def publish(self, topic: str, payload: Any, *, durable: bool = False) -> None: ...
+
+    def on(self, topic_prefix: str, callback: Callable[[str, Any], None]) -> None: ...
+
+
+class BanKeeper:
+    """Holds the list of bans; `file` is where it outlives the program."""
+
+    def __init__(
+        self, defence: Defence, shared: Shared, bus: Bus, file: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.list = BanList(defence.bans, clock)
+        self._clients = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
+        self._table = shared.bans
+        self._bus = bus
+        self._file = file
+        self._clock = clock
+        self._networks: list[list[str]] | None = None
+        self._any: bool | None = None
+        self._complained = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take up the bans of the file and begin."""
+        self._load()
+        for ban in self.list.current():
+            self._apply(ban)
+        self._publish()
+        self._bus.on(OFFENDER, self._offended)
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Write the file and end."""
+        if self._task is not None:
+            self._task.cancel()
+        self._save()
+
+    # What operators ask for ------------------------------------------------------------------------
+
+    def add(self, text: str, seconds: float | None, reason: str, source: str = "operator") -> Ban:
+        """Ban an address or network. Raises BanError."""
+        ban = self.list.add(text, seconds, reason, source=source)
+        self._apply(ban)
+        self._publish()
+        return ban
+
+    def remove(self, text: str) -> bool:
+        """Lift a ban. Return whether there was one. Raises BanError."""
+        found = self.list.remove(text)
+        name = name_of(parse(text)).encode()
+        if self._is_client(name):
+            self._table.hold(hash_of(name), 0.0)
+        self._publish()
+        return found
+
+    def take_in(self, text: str, seconds: float | None, reason: str, source: str) -> int:
+        """Ban what a list names. Return how many entries it has. Raises BanError, and then bans nobody."""
+        names = list(read_list(text))
+        for name in names:
+            self._apply(self.list.add(name, seconds, reason, source=source))
+        self._publish()
+        return len(names)
+
+    # What goes on by itself ------------------------------------------------------------------------
+
+    def _offended(self, topic: str, payload: Any) -> None:
+        """A worker banned a client for the shortest time; its record may call for a longer one."""
+        client, reason, evidence = payload
+        with suppress(BanError):
+            self._apply(self.list.add(str(client), None, str(reason), str(evidence), "auto"))
+            self._publish()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            self.list.forget_old()
+            self._publish()
+            if self.list.changed:
+                self._save()
+
+    def _apply(self, ban: Ban) -> None:
+        """Put a ban of one client where workers look."""
+        name = ban.network.encode()
+        if self._is_client(name):
+            left = _AGES if ban.until == FOR_EVER else ban.until - self._clock()
+            self._table.hold(hash_of(name), time.monotonic() + left)
+
+    def _is_client(self, name: bytes) -> bool:
+        """Whether a network is exactly what counts as one client."""
+        return self._clients.of(name.partition(b"/")[0]) == name
+
+    def _publish(self) -> None:
+        """Tell the workers what changed of the networks, and whether there is any ban."""
+        current = list(self.list.current())
+        networks = [[ban.network, ban.source] for ban in current if not self._is_client(ban.network.encode())]
+        if networks != self._networks:
+            self._networks = networks
+            self._bus.publish(NETWORKS, networks, durable=True)
+        if bool(current) != self._any:
+            self._any = bool(current)
+            self._bus.publish(ANY, self._any, durable=True)
+
+    def _load(self) -> None:
+        try:
+            with open(self._file, "rb") as stream:
+                self.list.load(stream.read())
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._complain(error)
+
+    def _save(self) -> None:
+        """Write the file anew, in one step."""
+        temporary = f"{self._file}.new"
+        try:
+            with open(temporary, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+                stream.write(self.list.dump())
+            os.replace(temporary, self._file)
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        if not self._complained:
+            self._complained = True
+            complain(f"bans do not outlive this process: {self._file}: {error.strerror}; set defence.bans.file")

@@ -1,0 +1,185 @@
+"""Bans: who is kept out, since when, until when, why, by whom. The list is the keeper's; this is its arithmetic.
+
+A ban of a client that was banned before lasts longer each time. Times are seconds of the epoch, so that a list outlives
+a restart. The list is bounded: when it is full, the ban that would end first makes room.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+import msgspec
+
+from bascule.config.defence import Bans
+
+MAX_BANS = 50_000
+FOR_EVER = 0.0
+_SHOWN = 256
+"""Characters kept of a reason or of evidence."""
+Network = IPv4Network | IPv6Network
+
+
+class Ban(msgspec.Struct):
+    """One ban."""
+
+    network: str
+    """An address, or a network such as ``192.0.2.0/24``."""
+    until: float
+    """When it ends, in seconds of the epoch; 0 means never."""
+    since: float
+    reason: str = ""
+    evidence: str = ""
+    source: str = ""
+    """``operator``, ``auto`` or the name of an imported file."""
+    times: int = 1
+    """How often it was banned, this one included."""
+
+
+class BanError(ValueError):
+    """What was asked cannot be done; the text says why."""
+
+
+def parse(text: str) -> Network:
+    """Return the network of an address or CIDR block. Raises BanError."""
+    try:
+        network = ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise BanError(f"{text!r} is not an address or network such as 192.0.2.7 or 2001:db8::/32") from None
+    if not network.prefixlen:
+        raise BanError(f"{text!r} would ban everybody")
+    return network
+
+
+def name_of(network: Network) -> str:
+    """Return how a network is written: an address without its prefix length."""
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+
+
+class BanList:
+    """All bans, those that ended lately included: they make the next ban of the same client longer."""
+
+    def __init__(self, config: Bans, clock: Callable[[], float]) -> None:
+        self._config = config
+        self._clock = clock
+        self._bans: dict[str, Ban] = {}
+        self.changed = False
+        """Whether it differs from what was dumped last."""
+
+    def add(
+        self, text: str, seconds: float | None = None, reason: str = "", evidence: str = "", source: str = "operator"
+    ) -> Ban:
+        """Ban an address or network for `seconds`; `FOR_EVER`; or None: by its record. Raises BanError.
+
+        A longer ban that is in force stays; only its reason is the new one.
+        """
+        name = name_of(parse(text))
+        now = self._clock()
+        known = self._bans.get(name)
+        times = known.times + 1 if known and known.until else 1
+        if known and self.in_force(known):
+            times = known.times  # told twice, by two workers: one offence
+        if seconds is None:
+            seconds = self.term(times)
+        until = now + seconds if seconds else FOR_EVER
+        if known and self.in_force(known) and (known.until == FOR_EVER or 0 < until < known.until):
+            until = known.until
+        ban = Ban(name, until, now, reason[:_SHOWN], evidence[:_SHOWN], source[:_SHOWN], times)
+        if known is None and len(self._bans) >= MAX_BANS:
+            self._make_room()
+        self._bans[name] = ban
+        self.changed = True
+        return ban
+
+    def term(self, times: int) -> float:
+        """Return the seconds of the ban of a client that is banned for the `times`th time."""
+        config = self._config
+        return min(config.longest, config.time * config.growth ** min(times - 1, 64))
+
+    def remove(self, text: str) -> bool:
+        """Forget a ban and its record. Return whether there was one. Raises BanError."""
+        found = self._bans.pop(name_of(parse(text)), None)
+        self.changed = self.changed or found is not None
+        return found is not None and self.in_force(found)
+
+    def in_force(self, ban: Ban) -> bool:
+        """Whether a ban holds now."""
+        return ban.until == FOR_EVER or ban.until > self._clock()
+
+    def current(self) -> Iterator[Ban]:
+        """Yield the bans in force."""
+        return filter(self.in_force, self._bans.values())
+
+    def forget_old(self) -> None:
+        """Forget the records of bans that ended longer ago than `forget`."""
+        limit = self._clock() - self._config.forget
+        old = [name for name, ban in self._bans.items() if ban.until and ban.until < limit]
+        for name in old:
+            del self._bans[name]
+        self.changed = self.changed or bool(old)
+
+    def dump(self) -> bytes:
+        """Return the list as JSON, one ban a line."""
+        self.changed = False
+        return b"".join(msgspec.json.encode(ban) + b"\n" for ban in self._bans.values())
+
+    def load(self, data: bytes) -> int:
+        """Take in what `dump` returned; lines that are no ban are left out. Return how many were taken."""
+        taken = 0
+        for line in data.splitlines():
+            try:
+                ban = _decode(line)
+                parse(ban.network)
+            except (msgspec.MsgspecError, BanError, ValueError):
+                continue
+            if len(self._bans) < MAX_BANS:
+                self._bans[ban.network] = ban
+                taken += 1
+        return taken
+
+    def _make_room(self) -> None:
+        """Drop a hundredth of the bans: those that end first, never one without an end unless there are only such."""
+        key = lambda ban: ban.until or float("inf")  # noqa: E731
+        for ban in heapq.nsmallest(max(1, MAX_BANS // 100), self._bans.values(), key=key):
+            del self._bans[ban.network]
+
+
+_decode = msgspec.json.Decoder(Ban).decode
+
+
+def read_list(text: str) -> Iterator[str]:
+    """Yield the addresses and networks of a list as blocklists are published (plain text, netset).
+
+    One a line; ``#`` and ``;`` begin a comment. Raises BanError naming the line.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        entry = line.partition("#")[0].partition(";")[0].strip()
+        if not entry:
+            continue
+        try:
+            yield name_of(parse(entry))
+        except BanError as error:
+            raise BanError(f"line {number}: {error}") from None
+
+
+def nftables(bans: Iterator[Ban], now: float) -> str:
+    """Return an nft script that makes the kernel drop what is banned: two sets, with the time each ban has left."""
+    sets: dict[int, list[str]] = {4: [], 6: []}
+    for ban in bans:
+        left = f" timeout {max(1, int(ban.until - now))}s" if ban.until else ""
+        sets[6 if ":" in ban.network else 4].append(f"{ban.network}{left}")
+    lines = ["table inet bascule", "delete table inet bascule", "table inet bascule {"]
+    for version, entries in sets.items():
+        lines += [f"  set banned{version} {{", f"    type ipv{version}_addr", "    flags interval, timeout"]
+        lines += [f"    elements = {{ {', '.join(entries)} }}"] if entries else []
+        lines.append("  }")
+    lines += [
+        "  chain input {",
+        "    type filter hook input priority -10; policy accept;",
+        "    ip saddr @banned4 drop",
+        "    ip6 saddr @banned6 drop",
+        "  }",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
