@@ -70,9 +70,12 @@ def run(load: Callable[[], Plan]) -> int:
             complain(warning)
         for pool in plan.pools:
             origin_context(pool.config.tls)  # a file that cannot be read fails the start, not a request
+        firewalls = Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None)
+        for warning in firewalls.warnings:
+            complain(warning)
         memory.prepared = Prepared(
             contexts=contexts,
-            firewalls=Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None),
+            firewalls=firewalls,
             forward=ForwardMaterial.load(plan.forward.config, complain) if plan.forward else None,
             sink=open_early(plan.config.access_log, owner),
             events=open_events(plan.config.events, owner) if _has_events(plan) else None,

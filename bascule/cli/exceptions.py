@@ -20,7 +20,8 @@ _COLLECTIONS = {
     "ARGS": "", "ARGS_GET": "", "ARGS_POST": "", "REQUEST_COOKIES": "cookie:", "REQUEST_HEADERS": "header:",
 }  # fmt: skip
 """Collections whose members an exclusion can name, and how."""
-_SCORE = re.compile(r"TX:(in|out)bound_anomaly_score(?:_pl([1-4]))?")
+_SCORE = re.compile(r"TX:(?:(in|out)bound_)?anomaly_score(?:_pl[1-4])?")
+"""Without a direction it is inbound (CRS 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def points_of(rule: Fired, way: str) -> list[int]:
     return [
         number_of(change.by)
         for change in rule.changes
-        if (found := _SCORE.fullmatch(change.name)) and found[1] == way and change.by[:1] in ("+", "-")
+        if (found := _SCORE.fullmatch(change.name)) and (found[1] or "in") == way and change.by[:1] in ("+", "-")
     ]
 
 
@@ -77,7 +78,8 @@ def _culprits(event: LoggedEvent) -> dict[str, list[str | int]]:
     found: dict[str, list[Fired]] = {}
     for rule in event.rules:
         alone = event.verdict is not None and (event.verdict.rule == rule.id or rule.id in _OWN)
-        if "anomaly-evaluation" in rule.tags or not (points_of(rule, "in") or points_of(rule, "out") or alone):
+        evaluates = bool(rule.matched) and all(matched.variable[:3] == "TX:" for matched in rule.matched)
+        if evaluates or not (points_of(rule, "in") or points_of(rule, "out") or alone):
             continue
         names = {_parameter(matched.variable) for matched in rule.matched if matched.variable[:3] != "TX:"} or {""}
         for name in [""] if "" in names else sorted(names):

@@ -121,7 +121,8 @@ def _arithmetic(event: LoggedEvent) -> Iterator[RenderableType]:
     for way, name in (("in", "inbound"), ("out", "outbound")):
         rows = [(rule, points_of(rule, way)) for rule in event.rules]
         rows = [(rule, points) for rule, points in rows if points]
-        total = number_of(event.scores.get(f"blocking_{name}_anomaly_score"))
+        older = "anomaly_score" if way == "in" else "outbound_anomaly_score"  # CRS 3
+        total = number_of(event.scores.get(f"blocking_{name}_anomaly_score") or event.scores.get(older))
         detected = max(number_of(event.scores.get(f"detection_{name}_anomaly_score")), total)
         if not rows and not detected:
             continue

@@ -16,6 +16,7 @@ from bascule.cli.rules_list import list_rules, shipped
 from bascule.waf.engine import Waf, WafLoadError, WafSettings, load_rules
 from bascule.waf.filters.table import CONFIGURED, ENABLE
 from bascule.waf.seclang.model import Rule, RuleSet
+from bascule.waf.seclang.operators.backtracking import MAX_STEPS, MAX_TEXT
 from bascule.waf.seclang.words import tell
 
 app = typer.Typer(help="List, check, explain and install the firewall's rules.", no_args_is_help=True)
@@ -49,7 +50,12 @@ def check(place: Folder, paranoia: Paranoia = 1) -> None:
         fail(str(error))
     _report(console, rules)
     if not refused:
-        _compiled(console, Waf.load(settings, cache_dir("")), paranoia)
+        try:
+            waf = Waf.load(settings, cache_dir(""))
+        except WafLoadError as error:
+            refused.append(error)
+        else:
+            _compiled(console, waf, paranoia)
     for refusal in refused:
         console.print(f"refused: {refusal}", style="red", markup=False)
     console.print(f"{len(refused)} of the directives cannot be honoured" if refused else "everything can be honoured")
@@ -82,6 +88,15 @@ def _compiled(console: Console, waf: Waf, paranoia: int) -> None:
     console.print(f"{gated} rules wait for the prefilter; evaluated always: {always or 'none'}")
     for name, scanner in getattr(waf.nominator, "scanners", {}).items():
         console.print(f"scanner {name}: {len(scanner.expressions)} expressions")
+    for link in (link for rule in waf.rules.rules.values() for link in rule.links):
+        if getattr(link.operator, "backtracks", False):
+            console.print(
+                f"warning: {link.file}:{link.line}: this pattern has no linear-time form: it backtracks, within "
+                f"{MAX_STEPS} steps and on at most {MAX_TEXT} bytes; beyond that the rule counts as matching",
+                style="yellow", markup=False,
+            )  # fmt: skip
+    for warning in waf.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
 
 
 @app.command()

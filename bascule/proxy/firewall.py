@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bascule.config.plan import Plan
 from bascule.config.waf import WafConfig, WafExclusion
-from bascule.waf.engine import Waf, WafSettings, answers_of
+from bascule.waf.engine import Waf, WafSettings, answers_of, crs_files
 from bascule.waf.filters.inspector import FilterInspector
 from bascule.waf.policy import Exclusion
 
@@ -29,6 +29,11 @@ class Firewalls:
             key = (config.model_dump_json(), _signature(config))
             if key not in self._made:
                 self._made[key] = known.get(key) or Waf.load(settings_of(config), cache_dir)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the rule sets have to remark about themselves, each once."""
+        return list(dict.fromkeys(warning for waf in self._made.values() for warning in waf.warnings))
 
     def of(self, config: WafConfig) -> Waf | None:
         """Return the firewall of a configuration of this plan; None when it is off."""
@@ -94,6 +99,6 @@ def _signature(config: WafConfig) -> tuple[object, ...]:
     """Identify the content of the rule files by their times and sizes."""
     files = [Path(file) for file in config.directives]
     if config.crs:
-        folder = Path(config.crs)
-        files += [*folder.glob("crs-setup.conf*"), *(folder / "rules").glob("*")]
-    return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file in sorted(files) if (stat := file.stat()))
+        setup, rules = crs_files(Path(config.crs))
+        files += [setup, *rules, *(Path(config.crs) / "rules").glob("*")]
+    return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file in sorted({*files}) if (stat := file.stat()))

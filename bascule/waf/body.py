@@ -96,6 +96,10 @@ class BodyView(RequestView):
         if content_type is not None:
             self.body_processor = processors.by_content_type(content_type, self.config.sniff_bodies)
 
+    def set_processor(self, name: str) -> None:
+        """A rule chooses the processor."""
+        self.chosen_processor, self.body_processor = name, name.encode("ascii")
+
     def request_body(self, data: bytes) -> None:
         """Take a piece of the request body. What is beyond the limit is counted, not kept."""
         self.body_length += len(data)
@@ -126,8 +130,6 @@ class BodyView(RequestView):
         body = bytes(self._buffer)
         self.request_body_variable = body
         name = self.chosen_processor or (self.body_processor or b"").decode("ascii")
-        if self.chosen_processor:
-            self.body_processor = self.chosen_processor.encode("ascii")
         if self.config.sniff_bodies:
             sniffed: tuple[str, ...] = processors.sniff(body, name)
         else:

@@ -23,7 +23,7 @@ from bascule.waf.request import ConnectionFacts
 from bascule.waf.response.inspector import ResponseInspector
 from bascule.waf.seclang.collections import CollectionStore, LocalStore
 from bascule.waf.seclang.effects import NOTHING
-from bascule.waf.seclang.folding import Folded, FoldedPhase, fold, unfolded
+from bascule.waf.seclang.folding import Folded, FoldedPhase, fold, unfolded, unprepared
 from bascule.waf.seclang.loader import Loader
 from bascule.waf.seclang.model import RuleSet
 from bascule.waf.seclang.phases import Program
@@ -69,7 +69,12 @@ class Waf:
             self.warnings.append(
                 "this Hyperscan loses matches: the prefilter is off, and every rule is evaluated always"
             )
-        self.folded = fold(rules, self.scratch()) if prefilter else unfolded(rules)
+        folded = fold(rules, self.scratch())
+        live, dead = unprepared(folded)
+        if live:
+            raise live[0]
+        self.warnings += [f"{error}; no request reaches the rule as it is set up, so it is left out" for error in dead]
+        self.folded = folded if prefilter else unfolded(rules)
         patterns = Patterns(load_patterns(cache_dir))
         known = len(patterns.known)
         self.plan = build_plan(self.folded, self.scratch(), patterns) if prefilter else Plan()
@@ -147,21 +152,34 @@ def load_rules(settings: WafSettings, refused: list[WafLoadError] | None = None)
     return loader.finish()
 
 
+DEBIAN_SETUP = Path("/etc/modsecurity/crs")
+"""Where Debian's package modsecurity-crs has what its users edit."""
+
+
 def crs_files(folder: Path) -> tuple[Path, list[Path]]:
     """Return the set-up file and the rule files of a CRS folder, in the order in which they are read.
 
-    Understands the release's layout and Debian's (set-up in /etc/modsecurity/crs).
+    Understands the release's layout and Debian's (/usr/share/modsecurity-crs, with the set-up and the users' own
+    exclusions in /etc/modsecurity/crs).
 
     Raises:
         WafLoadError: there is no set-up file or no rules.
     """
-    places = [folder / "crs-setup.conf", folder / "crs-setup.conf.example", Path("/etc/modsecurity/crs/crs-setup.conf")]
-    setup = next((place for place in places if place.is_file()), None)
-    if setup is None:
+    debian = (folder / "owasp-crs.load").is_file()
+    places = [DEBIAN_SETUP] if debian else []
+    names = ("crs-setup.conf", "crs-setup.conf.example")
+    found = [place / name for place in (*places, folder) for name in names if (place / name).is_file()]
+    if not found:
         raise WafLoadError(
             str(folder), 1, "there is no crs-setup.conf[.example]; name the folder that CRS was unpacked to"
         )
     files = sorted((folder / "rules").glob("*.conf"))
     if not files:
         raise WafLoadError(str(folder), 1, "there are no rules/*.conf; name the folder that CRS was unpacked to")
-    return setup, files
+    if debian:
+        before, after = (
+            sorted(DEBIAN_SETUP.glob("REQUEST-900-*.conf")),
+            sorted(DEBIAN_SETUP.glob("RESPONSE-999-*.conf")),
+        )
+        files = [*before, *files, *after]
+    return found[0], files

@@ -126,10 +126,11 @@ def paranoia_directives(settings: WafSettings) -> str:
         return ""
     blocking = settings.paranoia or 1
     detection = max(settings.detection_paranoia or blocking, blocking)
-    return (
-        f'SecAction "id:{PARANOIA_ID},phase:1,pass,t:none,nolog,'
-        f'setvar:tx.blocking_paranoia_level={blocking},setvar:tx.detection_paranoia_level={detection}"'
-    )
+    names = (("blocking", blocking), ("detection", detection))
+    older = (("", blocking), ("executing_", detection))  # CRS 3
+    levels = [f"setvar:tx.{name}_paranoia_level={level}" for name, level in names]
+    levels += [f"setvar:tx.{name}paranoia_level={level}" for name, level in older]
+    return f'SecAction "id:{PARANOIA_ID},phase:1,pass,t:none,nolog,{",".join(levels)}"'
 
 
 def exclusion_directives(settings: WafSettings) -> str:

@@ -89,11 +89,16 @@ def process(name: str, body: bytes, content_type: bytes, config: Config, whole: 
         return Result(form.pairs, form.error.encode(), form.invalid_encoding)
     if name == "JSON":
         document = parse_json(body, limits)
-        return Result(document.pairs, _failure(b"JSON", document.error))
+        return Result(document.pairs or _pieces(name, body, document.error), _failure(b"JSON", document.error))
     if name == "XML":
         xml = parse_xml(body, Limits(fields=fields))
-        return Result(error=_failure(b"XML", xml.error), xml=xml)
+        return Result(_pieces(name, body, xml.error), _failure(b"XML", xml.error), xml=xml)
     return Result()
+
+
+def _pieces(name: str, body: bytes, error: str) -> Pairs:
+    """The texts of a document that cannot be parsed: a lenient server may, and rules may only be detecting."""
+    return fragment_pairs(name, body, b"", b"&") if error else []
 
 
 def _failure(kind: bytes, reason: str) -> bytes:

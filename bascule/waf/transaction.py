@@ -22,14 +22,16 @@ from bascule.waf.verdict import Verdict
 if TYPE_CHECKING:
     from bascule.waf.engine import Waf
     from bascule.waf.logic.values import Value
+    from bascule.waf.seclang.model import Rule
     from bascule.waf.seclang.phases import PhaseProgram
 
 SCORES = (
     b"blocking_inbound_anomaly_score", b"detection_inbound_anomaly_score", b"inbound_anomaly_score_threshold",
     b"blocking_outbound_anomaly_score", b"detection_outbound_anomaly_score", b"outbound_anomaly_score_threshold",
     *(b"%s_anomaly_score_pl%d" % (way, n) for way in (b"inbound", b"outbound") for n in (1, 2, 3, 4)),
+    b"anomaly_score", *(b"anomaly_score_pl%d" % n for n in (1, 2, 3, 4)), b"outbound_anomaly_score",
 )  # fmt: skip
-"""The TX variables whose values an event carries."""
+"""The TX variables whose values an event carries: those of CRS 4, and the names CRS 3 has for them."""
 
 UNIQUE_BYTES = 12
 
@@ -39,8 +41,8 @@ class Transaction(BodyView):
 
     __slots__ = (
         "_last", "_unique_id", "allow_scope", "audit_engine", "clock", "cookie_faults", "deadline", "exhausted",
-        "fired", "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest", "rewrites", "rule_engine",
-        "skip", "skip_after", "spent", "started", "verdict", "waf", "would",
+        "fired", "limits_exceeded", "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest",
+        "rewrites", "rule_engine", "skip", "skip_after", "spent", "started", "verdict", "waf", "would",
     )  # fmt: skip
 
     started: float
@@ -71,6 +73,7 @@ class Transaction(BodyView):
         self.pristine = True
         self.pending: tuple[PhaseProgram, tuple[int, ...]] | None = None
         self.exhausted = False
+        self.limits_exceeded: bool = False
         self.cookie_faults: Sequence[tuple[int, bytes]] = ()
         """Protected cookies that were not as they were set, left out before the rules saw the head: (rule, name)."""
         self.rewrites: list[Change] = []
@@ -279,6 +282,13 @@ class Transaction(BodyView):
         """Add a remark of the engine itself to the event (bounded)."""
         if len(self.notes) < 32:
             self.notes.append(text)
+
+    def limit_exceeded(self, rule: Rule, name: bytes, limit: Exception) -> None:
+        """An operator left off at its bound on a value: MSC_PCRE_LIMITS_EXCEEDED, and a remark."""
+        self.limits_exceeded = True
+        remark = f"rule {rule.rule_id} counts as matching {name.decode('latin-1')}: {limit}"
+        if remark not in self.notes:
+            self.note(remark)
 
     @property
     def unique_id(self) -> bytes:

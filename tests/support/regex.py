@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from bascule.waf.seclang.operators.pcre import Alt, Assert, Atomic, Capture, Look, Node, Repeat, Seq, Set
+from bascule.waf.seclang.operators.tree import Alt, Assert, Atomic, Capture, Look, Node, Repeat, Seq, Set
 
 
 def generate(node: Node, draw: random.Random) -> bytes:

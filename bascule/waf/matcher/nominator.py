@@ -330,7 +330,8 @@ def _tester(link: BoundLink) -> Callable[[bytes], bool]:
     that ends the value, so values with line feeds go to the operator.
     """
     pattern = link.argument.literal
-    if link.link.operator_name != "rx" or not link.negated or link.functions or not pattern or link.actions.multi_match:
+    plain = link.link.operator_name == "rx" and not link.functions and not link.actions.multi_match
+    if not plain or not link.negated or not pattern or link.link.operator.backtracks:
         return lambda value: matches(link, value)
     found = re2.Set.SearchSet(linear_options())
     found.Add(translate(parse(pattern)).text)

@@ -14,8 +14,9 @@ from bascule.waf.matcher.linear import linear_options
 from bascule.waf.seclang.model import Link
 from bascule.waf.seclang.operators import OperatorError
 from bascule.waf.seclang.operators.linear import translate
-from bascule.waf.seclang.operators.pcre import Alt, Atomic, Capture, Node, Repeat, Seq, Set, parse
+from bascule.waf.seclang.operators.pcre import parse
 from bascule.waf.seclang.operators.pm import Phrases
+from bascule.waf.seclang.operators.tree import Alt, Atomic, Capture, Node, Repeat, Seq, Set
 
 BASE = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
 CASELESS = hyperscan.HS_FLAG_CASELESS

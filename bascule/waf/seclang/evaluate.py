@@ -15,6 +15,7 @@ from bascule.waf.matcher.triggers import PLAIN, QUIET, unchanged_bytes
 from bascule.waf.seclang.collections import to_int
 from bascule.waf.seclang.controls import Control
 from bascule.waf.seclang.model import Link, Rule, SetVar, Target
+from bascule.waf.seclang.operators import LimitExceededError, Match
 from bascule.waf.seclang.resolve import Reader, excluder, reader
 
 if TYPE_CHECKING:
@@ -127,11 +128,14 @@ def matches(link: BoundLink, value: bytes, test: Callable[[bytes], object] | Non
     """Whether a link (its operator has no macros, or is `test`) matches one value. No action is carried out."""
     test = test or link.evaluate
     assert test is not None
-    if link.actions.multi_match:
-        return any((test(form) is None) is link.negated for form in _forms(value, link.functions))
-    for function in link.functions:
-        value = function(value)
-    return (test(value) is None) is link.negated
+    try:
+        if link.actions.multi_match:
+            return any((test(form) is None) is link.negated for form in _forms(value, link.functions))
+        for function in link.functions:
+            value = function(value)
+        return (test(value) is None) is link.negated
+    except LimitExceededError:
+        return True
 
 
 def matches_any(t: Transaction, link: BoundLink) -> bool:
@@ -171,7 +175,11 @@ def _link(t: Transaction, rule: Rule, link: BoundLink, evidence: list[Evidence])
                 forms = (transformed,)
             harmless = True
             for form in forms:
-                match = test(form)
+                try:
+                    match = test(form)
+                except LimitExceededError as limit:
+                    t.limit_exceeded(rule, prefix + key, limit)
+                    match = None if negated else Match(form, (form,))
                 if (match is None) is not negated:
                     continue
                 matched, harmless = True, False
@@ -297,7 +305,7 @@ _CONTROLS: dict[str, Callable[[Transaction, object], None]] = {
     "requestbodyaccess": _set("request_body_access"),
     "responsebodyaccess": _set("response_body_access"),
     "forcerequestbodyvariable": _set("force_body_variable"),
-    "requestbodyprocessor": _set("chosen_processor"),
+    "requestbodyprocessor": lambda t, name: t.set_processor(name),  # type: ignore[arg-type]
     "requestbodylimit": _set("body_limit"),
     "responsebodylimit": _set("response_body_limit"),
     "parsexmlintoargs": _set("xml_into_args"),

@@ -17,6 +17,7 @@ from bascule.waf.seclang.effects import EVERYTHING, NOTHING, Effects, Names, eff
 from bascule.waf.seclang.evaluate import BoundLink, BoundRule, evaluate, matches_any
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Marker, Rule, RuleSet
+from bascule.waf.seclang.syntax import WafLoadError
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
@@ -78,6 +79,19 @@ def unfolded(rules: RuleSet) -> Folded:
     return Folded(phases, {}, {}, {}, EVERYTHING)
 
 
+def unprepared(folded: Folded) -> tuple[list[WafLoadError], list[WafLoadError]]:
+    """Of rules whose operator lacks something from the configuration: those a request can reach, and the others."""
+    live: list[WafLoadError] = []
+    dead: list[WafLoadError] = []
+    for phase in folded.phases.values():
+        places = {*phase.dynamic, *phase.fixed}
+        for index, entry in enumerate(phase.entries):
+            for link in entry.links if isinstance(entry, Rule) else ():
+                if link.missing:
+                    (live if index in places else dead).append(WafLoadError(link.file, link.line, link.missing))
+    return live, dead
+
+
 class _Folder:
     def __init__(self, scratch: Transaction, facts: dict[int, Effects]) -> None:
         self.scratch, self.facts = scratch, facts
@@ -110,7 +124,7 @@ class _Folder:
             determined = fact.tx_only and not fact.reads.meets(self.touched)
             if uncertain and determined:
                 end = self._gate_end(folded, entry, fact, index)
-                if end is not None and end <= uncertain_until:
+                if end is not None and not any(isinstance(e, Rule) for e in entries[uncertain_until:end]):
                     self.dropped[entry.rule_id] = "decided at load"
                     removed_until = max(removed_until, end)
                     continue
@@ -150,7 +164,7 @@ class _Folder:
         """Where a silent rule that always matches and does nothing but skip leads to; else None.
 
         Inside a range that some other rule may jump over, such a gate can still be decided: what it skips is
-        skipped either way, if it leads no further than that jump.
+        skipped either way, if it leads past no rule that the jump does not.
         """
         if not fact.writes.empty or not self._foldable(rule, fact) or self.scratch.skip_after is None:
             return None

@@ -12,7 +12,7 @@ from typing import Any
 from bascule.waf.seclang.actions import macro, merge_defaults, parse_actions, updated
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Config, Link, Marker, Rule, RuleSet, Target
-from bascule.waf.seclang.operators import OPERATORS, LoadContext
+from bascule.waf.seclang.operators import OPERATORS, LoadContext, NotSetUpError
 from bascule.waf.seclang.settings import SETTINGS
 from bascule.waf.seclang.syntax import Directive, WafLoadError, directives
 from bascule.waf.seclang.targets import parse_targets
@@ -20,6 +20,8 @@ from bascule.waf.seclang.transformations import TRANSFORMATIONS, make_url_decode
 
 MAX_INCLUDE_DEPTH = 16
 MAX_RULES = 100_000
+NEED_SET_UP = ("geolookup", "rbl")
+"""Operators that need something of the configuration, whatever their argument."""
 BOUND_OPERATORS = 256
 """How many expansions of one macro argument keep their compiled operator."""
 
@@ -140,12 +142,19 @@ class Loader:
         context = LoadContext(
             base_dir=directive.base_dir, read_file=lambda name: (directive.base_dir / name).read_bytes(),
             unicode_map=self.config.unicode_map, geo_path=self.config.geo_path, resolver=self.resolver,
-            allow_inspect_file=self.allow_inspect_file,
+            allow_inspect_file=self.allow_inspect_file, http_bl_key=self.config.http_bl_key,
+            match_limit=self.config.pcre_match_limit,
         )  # fmt: skip
         literal = link.argument.literal
-        if literal is not None:
-            link.operator = make(literal, context)
-        else:
+        try:
+            if literal is None and link.operator_name in NEED_SET_UP:
+                make(b"example.invalid", context)
+            if literal is not None:
+                link.operator = make(literal, context)
+        except NotSetUpError as error:
+            link.missing, link.operator = str(error), OPERATORS["nomatch"](b"", context)
+            return
+        if literal is None:
             link.bind = lru_cache(BOUND_OPERATORS)(lambda text: make(text, context))
 
     def _add(self, link: Link, directive: Directive) -> None:

@@ -108,6 +108,8 @@ class Link:
     bind: Callable[[bytes], Any] | None = None
     unconditional: bool = False
     source: str = ""
+    missing: str = ""
+    """What the operator lacks from the configuration: the rule may load only if no request can reach it."""
 
 
 @dataclass(slots=True)
@@ -165,6 +167,8 @@ class Config:
     sniff_bodies: bool = False
     parse_xml_into_args: str = "Off"
     geo_path: Any = None
+    http_bl_key: str = ""
+    pcre_match_limit: int | None = None
     collection_timeout: int = 3600
     web_app_id: bytes = b"default"
     audit_engine: str = "RelevantOnly"

@@ -124,6 +124,13 @@ def _geo(config: Config, directive: Directive) -> None:
     config.geo_path = path
 
 
+def _http_bl_key(config: Config, directive: Directive) -> None:
+    key = _one(directive)
+    if not re.fullmatch("[a-z]{12}", key):
+        raise ValueError("a key of Project Honey Pot has 12 small letters")
+    config.http_bl_key = key
+
+
 def _web_app(config: Config, directive: Directive) -> None:
     config.web_app_id = _one(directive).encode("latin-1")
 
@@ -169,7 +176,7 @@ def _refused(reason: str) -> Setting:
 
 _LOGS = _accepted("audit events go to the event recorder, one JSON line each")
 _FILES = _accepted("uploads are inspected in memory and never written to disk")
-_PCRE = _accepted("matching is linear-time, so it has no limit to set")
+_PCRE = _accepted("PCRE2 does not recurse; SecPcreMatchLimit bounds the few patterns that backtrack")
 _APACHE = _accepted("a setting of the Apache module")
 
 SETTINGS: dict[str, Setting] = {
@@ -208,7 +215,8 @@ SETTINGS: dict[str, Setting] = {
         ("secuploaddir", "secuploadkeepfiles", "secuploadfilemode", "sectmpdir", "sectmpsaveuploadedfiles",
          "secdatadir"), _FILES,
     ),
-    **dict.fromkeys(("secpcrematchlimit", "secpcrematchlimitrecursion"), _PCRE),
+    "secpcrematchlimit": _integer("pcre_match_limit", 1, 1 << 31),
+    "secpcrematchlimitrecursion": _PCRE,
     **dict.fromkeys(
         ("secserversignature", "secchrootdir", "secinterceptonerror", "secstatusengine", "secconnengine",
          "secconnreadstatelimit", "secconnwritestatelimit", "secguardianlog", "sechashengine", "secsensorid",
@@ -218,6 +226,6 @@ SETTINGS: dict[str, Setting] = {
     "secrulescript": _refused("running scripts from rules is refused; write a SecRule or a plug-in"),
     "secremoterules": _refused("rules are not downloaded at load; use `bascule rules install`"),
     "secremoterulesfailaction": _refused("rules are not downloaded at load; use `bascule rules install`"),
-    "sechttpblkey": _refused("Project Honey Pot needs a key in a URL; use @rbl with a public list"),
+    "sechttpblkey": _http_bl_key,
     "secgsblookupdb": _refused("Google Safe Browsing's local database no longer exists"),
 }  # fmt: skip

@@ -120,7 +120,7 @@ _scalar(
     HIGHEST_SEVERITY=lambda t: _number(t.highest_severity),
     MODSEC_BUILD=lambda t: b"030000013",
     MSC_PCRE_ERROR=lambda t: b"0",
-    MSC_PCRE_LIMITS_EXCEEDED=lambda t: b"0",
+    MSC_PCRE_LIMITS_EXCEEDED=lambda t: _number(t.limits_exceeded),
     SESSIONID=lambda t: t.collection_key("SESSION") or b"",
     USERID=lambda t: t.collection_key("USER") or b"",
     WEBAPPID=lambda t: t.config.web_app_id,

@@ -8,17 +8,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from bascule.waf.seclang.operators.pcre import (
-    Alt,
-    Assert,
-    Capture,
-    Node,
-    Repeat,
-    Seq,
-    Set,
-    byte_set,
-    parse,
-)
+from bascule.waf.seclang.operators.pcre import parse
+from bascule.waf.seclang.operators.tree import Alt, Assert, Capture, Node, Repeat, Seq, Set, byte_set
 
 _NOTHING = Seq(())
 _ASSERTIONS = {"^": "^", "$": "$", "b": r"\b", "B": r"\B"}

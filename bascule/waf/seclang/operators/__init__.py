@@ -6,7 +6,7 @@ May be imported by: the SecLang engine. Imports: `waf.libinjection`, `waf.bodies
 
 from __future__ import annotations
 
-from .base import LoadContext, Match, Operator, OperatorError, OperatorFactory, Scope
+from .base import LimitExceededError, LoadContext, Match, NotSetUpError, Operator, OperatorError, OperatorFactory, Scope
 from .detect import DETECT_OPERATORS
 from .identity import IDENTITY_OPERATORS
 from .ip import IP_OPERATORS
@@ -32,4 +32,7 @@ OPERATORS: dict[str, OperatorFactory] = {
 }
 """Every operator by its lower-case name, without the `@`. Factories raise OperatorError."""
 
-__all__ = ["OPERATORS", "LoadContext", "Match", "Operator", "OperatorError", "OperatorFactory", "Scope"]
+__all__ = [
+    "OPERATORS", "LimitExceededError", "LoadContext", "Match", "NotSetUpError", "Operator", "OperatorError",
+    "OperatorFactory", "Scope",
+]  # fmt: skip

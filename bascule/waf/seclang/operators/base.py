@@ -13,6 +13,14 @@ class OperatorError(ValueError):
     """An operator cannot be made; the message says what is wrong and the remedy."""
 
 
+class NotSetUpError(OperatorError):
+    """An operator lacks what it needs from the configuration; a rule that no request reaches may go without."""
+
+
+class LimitExceededError(Exception):
+    """An operator left off at its bound. The rule counts as matching: what cannot be judged is not let through."""
+
+
 class Match(NamedTuple):
     """What an operator found.
 
@@ -37,7 +45,7 @@ class Operator(Protocol):
     """A condition on one value. Pure, total, and bounded in time by the value's length."""
 
     def evaluate(self, value: bytes) -> Match | None:
-        """Return what matched, or None."""
+        """Return what matched, or None. Raises LimitExceededError."""
         ...
 
 
@@ -52,7 +60,8 @@ class LoadContext:
     `read_file` returns a data file named relative to `base_dir` and raises OSError. `resolver` answers an
     IPv4 query by name (the address, or None where there is none); it must not block: one that has no answer
     at hand returns None and may have one later. `inspect_file` runs a script on a file name and tells
-    whether it matched; it is used only where `allow_inspect_file` is set. `http_bl_key` is SecHttpBlKey.
+    whether it matched; it is used only where `allow_inspect_file` is set. `http_bl_key` is SecHttpBlKey,
+    `match_limit` SecPcreMatchLimit.
     """
 
     base_dir: Path = Path()
@@ -63,6 +72,7 @@ class LoadContext:
     allow_inspect_file: bool = False
     inspect_file: Callable[[Path, bytes], bool] | None = None
     http_bl_key: str = ""
+    match_limit: int | None = None
     clock: Callable[[], float] = time.monotonic
 
     def file(self, name: str, operator: str) -> bytes:

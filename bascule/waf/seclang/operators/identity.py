@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from .base import LoadContext, Match, OperatorError, OperatorFactory
-from .rx import Regex
+from .rx import compile_regex
 
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _NOT_DIGIT = re.compile(rb"[^0-9]+")
@@ -72,7 +72,7 @@ class VerifiedNumber:
 
     def __init__(self, valid: Callable[[bytes], bool], argument: bytes, context: LoadContext) -> None:
         self._valid = valid
-        self._regex = Regex(argument)
+        self._regex = compile_regex(argument, context)
 
     def evaluate(self, value: bytes) -> Match | None:
         """Try every offset, as ModSecurity does, on a budget linear in the value's length."""

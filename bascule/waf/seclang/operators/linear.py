@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from .base import OperatorError
-from .pcre import ALL, Alt, Assert, Atomic, Capture, Look, Node, Repeat, Seq, Set
+from .tree import ALL, Alt, Assert, Atomic, BackReference, Capture, Look, Node, Repeat, Seq, Set
 
 RE2_MAX_REPEAT = 1000  # RE2's own bound, on the product of nested repetitions
 _ASSERTIONS = {"^": "(?m:^)", "$": "(?m:$)", "A": r"\A", "z": r"\z", "b": r"\b", "B": r"\B"}
@@ -21,8 +21,12 @@ class LinearPattern:
     has_line_start: bool
 
 
+class NoLinearFormError(OperatorError):
+    """The pattern is good, but no linear-time engine can match it exactly."""
+
+
 def translate(tree: Node) -> LinearPattern:
-    """Write the tree for RE2. Raises OperatorError for what has no exact linear-time form."""
+    """Write the tree for RE2. Raises NoLinearFormError for what has no exact linear-time form."""
     items = _merge_looks(tree.items if isinstance(tree, Seq) else (tree,))
     before = after = ""
     if items and isinstance(first := items[0], Look) and not first.ahead:
@@ -35,6 +39,24 @@ def translate(tree: Node) -> LinearPattern:
     shifted = bool(before or after)
     text = f"{before}({body}){after}" if shifted else body
     return LinearPattern(text.encode("ascii"), shifted, "(?m:^)" in text)
+
+
+def relaxed(node: Node) -> Node:
+    """Return a tree that translates, captures nothing, and matches wherever `node` matches (and elsewhere)."""
+    match node:
+        case Look():
+            return Seq(())
+        case BackReference():
+            return Repeat(Set(ALL), 0, None)
+        case Atomic(inner) | Capture(inner):
+            return relaxed(inner)
+        case Seq(items):
+            return Seq(tuple(map(relaxed, items)))
+        case Alt(branches):
+            return Alt(tuple(map(relaxed, branches)))
+        case Repeat(inner, least, most, lazy):
+            return Repeat(relaxed(inner), least, most, lazy)
+    return node
 
 
 def _merge_looks(items: tuple[Node, ...]) -> list[Node]:
@@ -87,7 +109,7 @@ def _ahead(look: Look) -> str:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise OperatorError(
+    raise NoLinearFormError(
         f"@rx: {what} has no linear-time form here; put the condition into a chained rule (with ! for negation)"
     )
 
@@ -110,7 +132,7 @@ def _write(node: Node, follow: int, product: int) -> str:
         if not _keeps_nothing_back(node.node, follow):
             _refuse("an atomic group or possessive repetition that may have to give back")
         return _write(node.node, follow, product)
-    _refuse("a look-around assertion inside the pattern")
+    _refuse("a back-reference" if isinstance(node, BackReference) else "a look-around assertion inside the pattern")
 
 
 def _sequence(node: Seq, follow: int, product: int) -> str:
@@ -187,7 +209,7 @@ def _first(node: Node) -> tuple[int, bool]:
     """Return the bytes that may begin a match, and whether it may be empty. Assertions count as any byte."""
     if isinstance(node, Set):
         return node.bits, False
-    if isinstance(node, Assert | Look):
+    if isinstance(node, Assert | Look | BackReference):
         return (0 if node == Assert("z") else ALL), True
     if isinstance(node, Capture | Atomic):
         return _first(node.node)

@@ -9,7 +9,7 @@ from typing import Any
 
 import maxminddb
 
-from .base import LoadContext, Match, OperatorError, OperatorFactory
+from .base import LoadContext, Match, NotSetUpError, OperatorError, OperatorFactory
 
 RBL_CACHE_SIZE = 10_000  # names; about 2 MiB
 RBL_CACHE_SECONDS = 300.0
@@ -21,7 +21,7 @@ class GeoLookup:
 
     def __init__(self, argument: bytes, context: LoadContext) -> None:
         if context.geo_path is None:
-            raise OperatorError("@geoLookup needs a database; name a MaxMind file with SecGeoLookupDb")
+            raise NotSetUpError("@geoLookup needs a database; name a MaxMind file with SecGeoLookupDb")
         try:
             self._reader = maxminddb.open_database(context.geo_path, maxminddb.MODE_MMAP)
         except (OSError, maxminddb.InvalidDatabaseError) as error:
@@ -62,13 +62,13 @@ class Rbl:
 
     def __init__(self, argument: bytes, context: LoadContext) -> None:
         self._zone = argument.strip().decode("ascii", "replace").strip(".")
+        if context.resolver is None:
+            raise NotSetUpError("@rbl needs DNS; turn the resolver on for this site, or drop the rule")
         if not self._zone:
             raise OperatorError("@rbl needs a zone, like: @rbl zen.spamhaus.org")
-        if context.resolver is None:
-            raise OperatorError("@rbl needs DNS; turn the resolver on for this site, or drop the rule")
         self._key = context.http_bl_key
         if self._zone.endswith("httpbl.org") and not self._key:
-            raise OperatorError("@rbl dnsbl.httpbl.org needs a key; set SecHttpBlKey")
+            raise NotSetUpError("@rbl dnsbl.httpbl.org needs a key; set SecHttpBlKey")
         self._resolve = context.resolver
         self._clock = context.clock
         self._cache: OrderedDict[str, tuple[float, bool]] = OrderedDict()

@@ -1,121 +1,36 @@
 """Reads the PCRE dialect of SecLang rules into a tree over sets of bytes.
 
 Matching is over bytes, as ModSecurity compiles its patterns: PCRE2 without UTF, DOTALL and MULTILINE,
-the C locale (pcre2pattern(3)). Case is folded here, so the tree knows only byte sets. What no linear-time
-engine can do (back-references, recursion, conditions) is refused.
+the C locale (pcre2pattern(3)). Case is folded here, so the tree (`tree.py`) knows only byte sets. Recursion,
+conditions and control verbs are refused.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from .base import OperatorError
-
-ALL = (1 << 256) - 1
-
-
-def byte_set(members: bytes) -> int:
-    """Return the set of these bytes as a number with 256 bits."""
-    bits = 0
-    for char in members:
-        bits |= 1 << char
-    return bits
-
-
-def _span(first: int, last: int) -> int:
-    return (1 << (last + 1)) - (1 << first)
-
-
-_UPPER, _LOWER = _span(ord("A"), ord("Z")), _span(ord("a"), ord("z"))
-_DIGIT, _WORD = _span(ord("0"), ord("9")), _span(ord("0"), ord("9")) | _UPPER | _LOWER | 1 << ord("_")
-_SPACE = _span(9, 13) | 1 << 32
-_HSPACE, _VSPACE = byte_set(b"\t \xa0"), byte_set(b"\n\v\f\r\x85")
-_NEWLINE = 1 << ord("\n")
-_GRAPH = _span(0x21, 0x7E)
-_SHORTHAND = {"d": _DIGIT, "w": _WORD, "s": _SPACE, "h": _HSPACE, "v": _VSPACE}
-_SHORTHAND |= {name.upper(): ALL & ~bits for name, bits in _SHORTHAND.items()} | {"N": ALL & ~_NEWLINE}
-_CONTROL = {"a": 7, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9}
-_POSIX = {
-    "alnum": _DIGIT | _UPPER | _LOWER,
-    "alpha": _UPPER | _LOWER,
-    "ascii": _span(0, 127),
-    "blank": byte_set(b"\t "),
-    "cntrl": _span(0, 31) | 1 << 127,
-    "digit": _DIGIT,
-    "graph": _GRAPH,
-    "lower": _LOWER,
-    "print": _GRAPH | 1 << 32,
-    "punct": _GRAPH & ~(_DIGIT | _UPPER | _LOWER),
-    "space": _SPACE,
-    "upper": _UPPER,
-    "word": _WORD,
-    "xdigit": _DIGIT | byte_set(b"abcdefABCDEF"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Set:
-    """One byte out of a set."""
-
-    bits: int
-
-
-@dataclass(frozen=True, slots=True)
-class Assert:
-    """A simple assertion: one of `^ $` (at lines), `A` (start), `z` (end), `b`, `B`."""
-
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seq:
-    """One after the other."""
-
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Alt:
-    """The first branch that lets the whole match."""
-
-    branches: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """A numbered group."""
-
-    node: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """Between `least` and `most` times (None: without end)."""
-
-    node: Node
-    least: int
-    most: int | None
-    lazy: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Atomic:
-    """An atomic group or possessive repetition: never matched in a second way."""
-
-    node: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A look-around assertion."""
-
-    node: Node
-    ahead: bool
-    negative: bool
-
-
-Node = Set | Assert | Seq | Alt | Capture | Repeat | Atomic | Look
+from .tree import (
+    ALL,
+    CONTROL,
+    NEWLINE,
+    POSIX,
+    SHORTHAND,
+    Alt,
+    Assert,
+    Atomic,
+    BackReference,
+    Capture,
+    Look,
+    Node,
+    Repeat,
+    Seq,
+    Set,
+    fold,
+    span,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +131,9 @@ class _Parser:
             else:
                 if self.accept(">"):
                     wrap = Atomic
+                elif (reference := _NAMED_REFERENCE.match(self.text, self.at)) is not None:
+                    self.at = reference.end()
+                    return BackReference(), flags
                 elif self.named():
                     wrap = Capture
                 elif not self.accept(":"):
@@ -281,7 +199,7 @@ class _Parser:
         return low, high
 
     def literal(self, code: int, flags: _Flags) -> Set:
-        return Set(_fold(1 << code) if flags.icase else 1 << code)
+        return Set(fold(1 << code) if flags.icase else 1 << code)
 
     def atom(self, flags: _Flags) -> Node:
         char = self.text[self.at]
@@ -291,7 +209,7 @@ class _Parser:
             self.fail(f"{char} with nothing before it to repeat", f"escape it as \\{char}")
         self.at += 1
         if char == ".":
-            return Set(ALL if flags.dotall else ALL & ~_NEWLINE)
+            return Set(ALL if flags.dotall else ALL & ~NEWLINE)
         if char == "^":
             return Assert("^" if flags.multiline else "A")
         if char == "$":
@@ -308,8 +226,10 @@ class _Parser:
         if name == "Z":
             self.at += 1
             return _BEFORE_LAST_NEWLINE
-        if name.isdigit() and name != "0":
-            self.fail(f"the back-reference \\{name}", "no linear-time engine has them: compare in a chained rule")
+        reference = _REFERENCE.match(self.text, self.at)
+        if reference is not None:
+            self.at = reference.end()
+            return BackReference()
         escaped = self.escape()
         return Set(escaped) if isinstance(escaped, _Bits) else self.literal(escaped, flags)
 
@@ -317,10 +237,10 @@ class _Parser:
         """Read what follows a backslash: a code, or a set as `_Bits`."""
         name = self.text[self.at : self.at + 1]
         self.at += 1
-        if name in _SHORTHAND:
-            return _Bits(_SHORTHAND[name])
-        if name in _CONTROL:
-            return _CONTROL[name]
+        if name in SHORTHAND:
+            return _Bits(SHORTHAND[name])
+        if name in CONTROL:
+            return CONTROL[name]
         if name == "x":
             return self.hexadecimal()
         if name == "o" and self.accept("{"):
@@ -379,18 +299,18 @@ class _Parser:
                     self.at, high = mark, low
                 elif high < low:
                     self.fail("a range out of order", "swap its ends")
-            bits |= low if isinstance(low, _Bits) else _span(low, high)
+            bits |= low if isinstance(low, _Bits) else span(low, high)
         self.at += 1
         if flags.icase:
-            bits = _fold(bits)
+            bits = fold(bits)
         return Set(ALL & ~bits if negative else bits)
 
     def class_item(self) -> int:
         if self.peek("[:") and (end := self.text.find(":]", self.at)) >= 0:
             name = self.text[self.at + 2 : end]
-            if name.lstrip("^") in _POSIX:
+            if name.lstrip("^") in POSIX:
                 self.at = end + 2
-                bits = _POSIX[name.lstrip("^")]
+                bits = POSIX[name.lstrip("^")]
                 return _Bits(ALL & ~bits if name.startswith("^") else bits)
         char = self.text[self.at]
         self.at += 1
@@ -403,10 +323,9 @@ class _Bits(int):
     """A set of bytes, told apart from the code of one."""
 
 
+_REFERENCE = re.compile(r"[1-9][0-9]*|g-?[0-9]+|g\{[^}]*\}|k(?:<[^>]*>|\{[^}]*\}|'[^']*')")
+"""What follows the backslash of a back-reference. PCRE reads some as octal codes; either is some text."""
+_NAMED_REFERENCE = re.compile(r"P=\w+\)")
 _LOOKS = (("=", True, False), ("!", True, True), ("<=", False, False), ("<!", False, True))
 _HEX_DIGITS = tuple("0123456789abcdefABCDEF")
-_BEFORE_LAST_NEWLINE = Look(Seq((Repeat(Set(_NEWLINE), 0, 1), Assert("z"))), ahead=True, negative=False)
-
-
-def _fold(bits: int) -> int:
-    return bits | (bits & _UPPER) << 32 | (bits & _LOWER) >> 32
+_BEFORE_LAST_NEWLINE = Look(Seq((Repeat(Set(NEWLINE), 0, 1), Assert("z"))), ahead=True, negative=False)

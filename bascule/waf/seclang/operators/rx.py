@@ -1,11 +1,12 @@
-"""@rx and @rxGlobal: regular expressions in linear time, with captures."""
+"""@rx and @rxGlobal: regular expressions, in linear time where there is a way, with captures."""
 
 from __future__ import annotations
 
 import re2
 
+from .backtracking import Backtracking
 from .base import LoadContext, Match, OperatorError, OperatorFactory
-from .linear import translate
+from .linear import NoLinearFormError, translate
 from .pcre import parse
 
 RE2_MEMORY = 64 << 20  # bytes; beyond it RE2 drops its automaton's cache, not the answer
@@ -28,7 +29,7 @@ class Regex:
     One known difference: a `^` within a match, right after the newline that ends the value (as in \n^$),
     matches here and not in PCRE.
 
-    Raises OperatorError for a pattern that is wrong or has no exact linear-time form.
+    Raises OperatorError for a pattern that is wrong, NoLinearFormError for one that has no exact linear-time form.
     """
 
     __slots__ = ("_has_line_start", "_regex", "_shifted")
@@ -58,15 +59,24 @@ class Regex:
                 return None
         return spans
 
-    def search(self, value: bytes) -> Match | None:
-        """Return the first match with its groups; groups after the last that took part are left out."""
-        spans = self.spans(value)
-        if spans is None:
-            return None
-        while spans[-1][0] < 0:
-            spans.pop()
-        groups = tuple([value[start:end] if start >= 0 else b"" for start, end in spans])
-        return Match(groups[0], groups)
+
+def compile_regex(pattern: bytes, context: LoadContext) -> Regex | Backtracking:
+    """Return the pattern ready to run. Raises OperatorError."""
+    try:
+        return Regex(pattern)
+    except NoLinearFormError:
+        return Backtracking(pattern, context.match_limit)
+
+
+def first_match(regex: Regex | Backtracking, value: bytes) -> Match | None:
+    """Return the first match with its groups; groups after the last that took part are left out."""
+    spans = regex.spans(value)
+    if spans is None:
+        return None
+    while spans[-1][0] < 0:
+        spans.pop()
+    groups = tuple([value[start:end] if start >= 0 else b"" for start, end in spans])
+    return Match(groups[0], groups)
 
 
 class Rx:
@@ -75,11 +85,16 @@ class Rx:
     __slots__ = ("_regex",)
 
     def __init__(self, argument: bytes, context: LoadContext) -> None:
-        self._regex = Regex(argument) if argument else None
+        self._regex = compile_regex(argument, context) if argument else None
+
+    @property
+    def backtracks(self) -> bool:
+        """Whether the pattern has no linear-time form."""
+        return isinstance(self._regex, Backtracking)
 
     def evaluate(self, value: bytes) -> Match | None:
-        """Search once."""
-        return Match(b"") if self._regex is None else self._regex.search(value)
+        """Search once. Raises LimitExceededError for a pattern that backtracks."""
+        return Match(b"") if self._regex is None else first_match(self._regex, value)
 
 
 class RxGlobal(Rx):

@@ -10,7 +10,7 @@ import pytest
 
 from bascule.waf.seclang.operators import OPERATORS, LoadContext, OperatorError
 from bascule.waf.seclang.operators.pcre import parse
-from bascule.waf.seclang.operators.rx import Regex
+from bascule.waf.seclang.operators.rx import Regex, first_match
 from tests.support.regex import generate, mutate
 from tests.support.shared import shared_dir
 
@@ -48,7 +48,7 @@ def test_every_crs_pattern_matches_and_captures_as_a_backtracking_engine() -> No
         for _ in range(8):
             text = mutate(generate(tree, draw), draw)[:120]
             expected = theirs.search(text)
-            found = ours.search(text)
+            found = first_match(ours, text)
             if expected is not None and expected.start() == len(text) > 0 and text.endswith(b"\n"):
                 continue  # Python's ^ matches there, PCRE's does not
             assert (found is None) == (expected is None), (pattern[:200], text)
@@ -101,7 +101,7 @@ def test_corner(pattern: bytes, text: bytes, groups: list[bytes] | None) -> None
         with pytest.raises(OperatorError, match="back-reference"):
             Regex(pattern)
         return
-    found = Regex(pattern).search(text)
+    found = first_match(Regex(pattern), text)
     assert (None if found is None else list(found.groups)) == groups
 
 
@@ -136,8 +136,8 @@ def test_what_cannot_be_honoured_is_refused_with_place_and_remedy(pattern: bytes
 
 def test_linear_on_what_makes_backtracking_engines_explode() -> None:
     start = time.perf_counter()
-    assert Regex(rb"^(a+)+$").search(b"a" * 200_000 + b"!") is None
-    assert Regex(rb"(?:[^/]*/)*[^/]*\.(?:php|asp)$").search(b"a/" * 100_000) is None
+    assert first_match(Regex(rb"^(a+)+$"), b"a" * 200_000 + b"!") is None
+    assert first_match(Regex(rb"(?:[^/]*/)*[^/]*\.(?:php|asp)$"), b"a/" * 100_000) is None
     assert time.perf_counter() - start < 5
 
 
