@@ -12,11 +12,13 @@ import asyncio
 import cProfile
 import pstats
 import random
+import socket
 import sys
 from collections.abc import Callable, Sequence
-from time import perf_counter_ns
+from time import process_time_ns
 from typing import Any
 
+from bascule.cli.app import cache_dir
 from bascule.config.compile import compile_config
 from bascule.config.quick import reverse_config
 from bascule.proxy import wire
@@ -36,7 +38,7 @@ from benchmarks import traffic
 _REQUESTS = 4096
 _SLICE = 128
 """Requests timed together: so short a time that a busy machine leaves some of the rounds alone."""
-_ROUNDS = 25
+_ROUNDS = 10
 _ARENA = 1 << 24
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 23 Nov 2026 22:26:05 GMT\r\nContent-Type: text/html\r\n"
@@ -45,14 +47,20 @@ _ANSWER = (
 _ANSWER_HEAD = _ANSWER.partition(b"\r\n\r\n")[0] + b"\r\n"
 
 
+_UNCONNECTED = socket.socket()
+
+
 class Swallow(asyncio.Transport):
     """A transport to nowhere."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 54321), "sockname": ("127.0.0.1", 80)})
+        super().__init__({"peername": ("127.0.0.1", 54321), "sockname": ("127.0.0.1", 80), "socket": _UNCONNECTED})
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def is_closing(self) -> bool:
         return False
@@ -69,13 +77,23 @@ class Swallow(asyncio.Transport):
 class Bench:
     """A worker's proxy with one client and one kept connection to the one server."""
 
-    def __init__(self) -> None:
-        plan = compile_config(reverse_config(listen="127.0.0.1:0", to=["http://127.0.0.1:9"], workers=1))
+    def __init__(self, rules: str = "", crs: str = "", make: Callable[[random.Random], str] = traffic.page) -> None:
+        folder = crs if rules in ("crs", "both") else ""
+        plan = compile_config(
+            reverse_config(
+                listen="127.0.0.1:0",
+                to=["http://127.0.0.1:9"],
+                workers=1,
+                waf="block" if rules else "off",
+                rules=rules,
+                crs=folder,
+            )
+        )
         self.recorder = Recorder(plan, Arena(_ARENA), 0)
         board = Board(Arena(_ARENA), plan.pools, 1)
         loop = asyncio.get_running_loop()
         self.app = ProxyApp(
-            plan, board, self.recorder, ServerContexts.build(plan), Firewalls(plan, None), None, [], 0, loop
+            plan, board, self.recorder, ServerContexts.build(plan), Firewalls(plan, cache_dir("")), None, [], 0, loop
         )
         self.pool = self.app.pools[0]
         self.client = ClientConnection(self.app)
@@ -85,7 +103,7 @@ class Bench:
         self.origin.keep = True
         self.origin.release(self.app.now)
         rng = random.Random(1)
-        texts = [traffic.page(rng) for _ in range(_REQUESTS)]
+        texts = [make(rng) for _ in range(_REQUESTS)]
         self.requests = [t.replace(traffic.SLOT, f"{n:010}").encode() for n, t in enumerate(texts)]
 
     def whole(self, request: bytes) -> None:
@@ -99,10 +117,10 @@ class Bench:
         best = [1 << 62] * len(slices)
         for _ in range(_ROUNDS):
             for number, requests in enumerate(slices):
-                start = perf_counter_ns()
+                start = process_time_ns()
                 for request in requests:
                     step(request)
-                best[number] = min(best[number], perf_counter_ns() - start)
+                best[number] = min(best[number], process_time_ns() - start)
             self.recorder.records.clear()
         return sum(best) / _REQUESTS / 1e3
 
@@ -136,14 +154,38 @@ class Bench:
         """Return the microseconds that a record costs at the tick."""
         for request in self.requests:
             self.whole(request)
-        start = perf_counter_ns()
+        start = process_time_ns()
         self.recorder.flush()
-        return (perf_counter_ns() - start) / len(self.requests) / 1e3
+        return (process_time_ns() - start) / len(self.requests) / 1e3
 
 
-async def run(profile: bool) -> None:
+WORKLOADS: dict[str, Callable[[random.Random], str]] = {
+    "browser-like GET": traffic.page,
+    "form POST 300 B": traffic.form(300),
+    "JSON POST 2 KB": traffic.document(2000),
+}
+
+
+def firewall(rules: str, crs: str) -> None:
+    """Print what whole requests cost without a firewall and with one, measured in turns."""
+    for name, make in WORKLOADS.items():
+        benches = [Bench("", "", make), Bench(rules, crs, make)]
+        for bench in benches:
+            for request in bench.requests:
+                bench.whole(request)
+            bench.recorder.flush()
+        settle_gc()
+        costs = [min(bench.measure(bench.whole) for _ in range(2)) for bench in benches]
+        print(f"{name:20} {costs[0]:6.2f} without, {costs[1]:6.2f} with {rules}: {costs[1] - costs[0]:6.2f} more")
+
+
+async def run(options: argparse.Namespace) -> None:
     """Print the table, or the profile of whole requests."""
-    bench = Bench()
+    profile = options.profile
+    if options.waf and not profile:
+        firewall(options.waf, options.crs)
+        return
+    bench = Bench(options.waf, options.crs, WORKLOADS[options.workload])
     for request in bench.requests:
         bench.whole(request)
     bench.recorder.flush()
@@ -169,7 +211,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run by hand."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hotpath", description="Python's share of a request.")
     parser.add_argument("--profile", action="store_true", help="print where the time goes, by function")
-    asyncio.run(run(parser.parse_args(arguments).profile))
+    parser.add_argument("--waf", choices=("logic", "crs", "both"), default="", help="what a firewall adds")
+    parser.add_argument("--crs", default="", help="folder of the Core Rule Set")
+    parser.add_argument("--workload", choices=tuple(WORKLOADS), default="browser-like GET", help="what to profile")
+    asyncio.run(run(parser.parse_args(arguments)))
     return 0
 
 

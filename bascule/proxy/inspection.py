@@ -86,7 +86,7 @@ class Inspection:
             return False
         if exchange.request_done or not transaction.wants_request_body:
             verdict = transaction.request_end(TURN)
-            if transaction.rest is None:
+            if not transaction.unfinished:
                 return not self._refuse(verdict) and self._amend()
             self._wait_for_turn(begun=True)
             return False
@@ -134,7 +134,7 @@ class Inspection:
             self._wait_for_turn(begun=False)
             return
         verdict = self.transaction.request_end(TURN)
-        if self.transaction.rest is None:
+        if not self.transaction.unfinished:
             self._judged(verdict)
         else:
             self._wait_for_turn(begun=True)
@@ -161,7 +161,7 @@ class Inspection:
         except BaseException:
             exchange.answer(500, causes.INTERNAL)
             raise
-        if self.transaction.rest is not None:
+        if self.transaction.unfinished:
             return True
         exchange.peer.resume_reading()
         self._judged(verdict)
@@ -220,7 +220,8 @@ class Inspection:
     def _show_head(self, transaction: Transaction) -> Verdict | None:
         head = self._exchange.head
         pairs = [(field[0], field[1]) for field in head.fields]
-        return transaction.request_head(head.method, head.line_target, b"1.1" if head.minor else b"1.0", pairs)
+        version = b"1.1" if head.minor else b"1.0"
+        return transaction.request_head(head.method, head.line_target, version, pairs, head.block)
 
     def _too_large(self, size: int) -> bool:
         """Refuse a body larger than the limit, if that is the policy. Return whether that ended the exchange."""
@@ -343,6 +344,8 @@ class Inspection:
 
         Otherwise it is refused, or held: then the exchange's `respond` is called once it is judged.
         """
+        if not self._waf.signatures and self._waf.response is None:
+            return True
         transaction = self.transaction
         pairs = [(field[0], field[1]) for field in head.fields]
         if self._refuse(transaction.response_head(head.status, pairs)):

@@ -83,6 +83,8 @@ class Waf:
         self.program = Program(self.folded, self.plan.needs)
         if prefilter:
             self.nominator = GateKeeper(self.plan, self.scratch, cache_dir)
+        self.signatures = bool(rules.rules)
+        """Whether there are rules in SecLang; else only logical and named rules run."""
 
     @classmethod
     def load(cls, settings: WafSettings, cache_dir: Path | None = None, **services: Any) -> Waf:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from bascule.waf.bodies.cookies import parse_cookies
@@ -22,8 +21,7 @@ _QUERY_LIMITS = Limits(fields=1 << 16)
 """The request target has its own limit of length (DESIGN 7): no argument in it goes uninspected."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionFacts:
+class ConnectionFacts(NamedTuple):
     """Who talks to whom. Addresses as text in bytes."""
 
     client_address: bytes

@@ -7,7 +7,7 @@ The proxy calls, in this order: `request_head`, `request_body` (any number of ti
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from bascule.config.filters import REWRITES
@@ -20,6 +20,7 @@ from bascule.waf.seclang.collections import to_int
 from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
+    from bascule.http.h1.block import Block
     from bascule.waf.engine import Waf
     from bascule.waf.logic.values import Value
     from bascule.waf.seclang.model import Rule
@@ -34,15 +35,17 @@ SCORES = (
 """The TX variables whose values an event carries: those of CRS 4, and the names CRS 3 has for them."""
 
 UNIQUE_BYTES = 12
+HEAD_TURN = 0.002
+"""Seconds after which the search in a head is left for the turns at the end of the request."""
 
 
 class Transaction(BodyView):
     """See the module. Not thread-safe; made by `Waf.begin`."""
 
     __slots__ = (
-        "_last", "_unique_id", "allow_scope", "audit_engine", "clock", "cookie_faults", "deadline", "exhausted",
-        "fired", "limits_exceeded", "mask", "matched_rules", "notes", "pending", "phase", "pristine", "rest",
-        "rewrites", "rule_engine", "skip", "skip_after", "spent", "started", "verdict", "waf", "would",
+        "_last", "_searches", "_unique_id", "allow_scope", "audit_engine", "clock", "cookie_faults", "deadline",
+        "exhausted", "fired", "limits_exceeded", "mask", "matched_rules", "notes", "pending", "phase", "pristine",
+        "rest", "rewrites", "rule_engine", "skip", "skip_after", "spent", "started", "verdict", "waf", "would",
     )  # fmt: skip
 
     started: float
@@ -58,6 +61,7 @@ class Transaction(BodyView):
         self._last = 0.0
         self.rest: tuple[PhaseProgram, Sequence[int], int] | None = None
         """Where the phase goes on, if only its turn was over: see `go_on`."""
+        self._searches: list[Iterator[None]] = []
         self.spent = 0.0
         self.phase = 0
         self.rule_engine = config.rule_engine
@@ -85,26 +89,36 @@ class Transaction(BodyView):
 
     # -- what the proxy calls --------------------------------------------------------------------
 
-    def request_head(self, method: bytes, target: bytes, version: bytes, headers: Pairs) -> Verdict | None:
-        """Phase 1. Header names are lower case; `version` is b"1.1", b"2" or with `HTTP/` before it."""
+    def request_head(
+        self, method: bytes, target: bytes, version: bytes, headers: Pairs, block: Block | None = None
+    ) -> Verdict | None:
+        """Phase 1. Header names are lower case; `version` is b"1.1", b"2" or with `HTTP/` before it.
+
+        `block` is what the first of the headers come from, where others may come from the same.
+        """
         began = self.clock()
         self.set_head(method, target, version, headers)
-        self.choose_processor()
-        if self.rule_engine == "Off":
-            return None
-        self.mask = self.waf.nominator.head(self)
-        verdict = self._run(1, began)
         waf = self.waf
-        if self.cookie_faults and verdict is None and waf.response is not None:
+        if waf.signatures:
+            self.choose_processor()
+            if self.rule_engine == "Off":
+                return None
+            self.mask = waf.nominator.head(self)
+            if self._run(1, began) is not None:
+                return self.verdict
+            began = self.clock()
+        self.phase = 1
+        if self.cookie_faults and waf.response is not None:
             waf.response.judge_cookies(self, self.cookie_faults)
-            verdict = self.verdict
-        if verdict is not None or (waf.logic is None and waf.filters is None):
-            return verdict
-        began = self.clock()
+            if self.verdict is not None:
+                return self.verdict
         if waf.filters is not None:
             waf.filters.judge_head(self, waf.answers)
         if waf.logic is not None and self.verdict is None:
-            waf.logic.judge_head(self)
+            waf.logic.judge_head(self, block)
+            if self._searches:
+                self._set_deadline(began, HEAD_TURN)
+                self._search_on()
         self.spent += self.clock() - began
         return self.verdict
 
@@ -116,39 +130,86 @@ class Transaction(BodyView):
     def request_end(self, turn: float = 0.0) -> Verdict | None:
         """Phase 2: call it once the body is complete, or at once if there is none.
 
-        With `turn`, it leaves off after about so many seconds, `rest` is set, and `go_on` is to be called.
+        With `turn`, it leaves off after about so many seconds, is `unfinished`, and `go_on` is to be called.
         """
         if self.rule_engine == "Off":
             return None
-        began = self.clock()
         response = self.waf.response
-        if response is not None and response.forms is not None and self.verdict is None and not self.fragment_of:
+        forms = response is not None and response.forms is not None
+        if not (self.body_seen or self._searches or self.waf.signatures or forms):
+            return self.verdict
+        began = self.clock()
+        if response is not None and forms and self.verdict is None and not self.fragment_of:
             self.phase = 2
             response.judge_form(self, bytes(self._buffer))
         if self.body_seen:
-            logic = self.waf.logic if self.verdict is None else None
-            piece = bool(self.fragment_of or self.message or self.inbound_data_error)
-            self.phase = 2
-            if self.waf.filters is not None and self.verdict is None and not self.fragment_of:
-                self.waf.filters.judge_body(self, self.waf.answers, bytes(self._buffer))
-            if logic is not None and not piece:
-                logic.judge_body(self, bytes(self._buffer))
-            if piece or self.waf.rules.rules or self.waf.logic is None:
-                self.process_body()
-            if logic is not None and piece:
-                logic.judge_piece(self, bytes(self._buffer))
-            self.mask |= self.waf.nominator.body(self)
-            if self.inbound_data_error and self.config.request_body_limit_action == "Reject":
-                self._too_large(2, b"the request body is larger than SecRequestBodyLimit")
-        return self._run(2, began, turn)
+            self._judge_body()
+        self._set_deadline(began, turn)
+        return self._finish_request(began, turn)
+
+    def _judge_body(self) -> None:
+        """Show the body to the named rules, the logical rules and what nominates signatures."""
+        waf = self.waf
+        logic = waf.logic if self.verdict is None else None
+        piece = bool(self.fragment_of or self.message or self.inbound_data_error)
+        self.phase = 2
+        if waf.filters is not None and self.verdict is None and not self.fragment_of:
+            waf.filters.judge_body(self, waf.answers, bytes(self._buffer))
+        if piece or waf.signatures or waf.logic is None:
+            if not waf.signatures:
+                self.choose_processor()
+            self.process_body()
+        if logic is not None:
+            (logic.judge_piece if piece else logic.judge_body)(self, bytes(self._buffer))
+        if waf.signatures:
+            self.mask |= waf.nominator.body(self)
+        if self.inbound_data_error and self.config.request_body_limit_action == "Reject":
+            self._too_large(2, b"the request body is larger than SecRequestBodyLimit")
+
+    def _finish_request(self, began: float, turn: float) -> Verdict | None:
+        """Search on, then run phase 2, as far as the turn goes."""
+        if self._searches and not self._search_on():
+            self.spent += self.clock() - began
+            return self.verdict
+        if self.waf.signatures:
+            return self._run(2, began, turn)
+        self.spent += self.clock() - began
+        return self.verdict
 
     def go_on(self, turn: float) -> Verdict | None:
-        """Go on with the phase for another turn."""
+        """Go on with what is `unfinished` for another turn."""
         began = self.clock()
         self._set_deadline(began, turn)
+        if self._searches:
+            return self._finish_request(began, turn)
         self.waf.program.go_on(self)
         self.spent += self.clock() - began
         return self.verdict
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether only a turn is over, and `go_on` is to be called."""
+        return self.rest is not None or bool(self._searches)
+
+    def search(self, steps: Iterator[None]) -> None:
+        """Take up a search of the logical rules: its steps are taken as far as the turn goes, others at later turns."""
+        self._searches.append(steps)
+
+    def _search_on(self) -> bool:
+        """Take further steps. False: the turn is over. After a verdict, or without time, nothing is searched."""
+        while self._searches:
+            for _ in self._searches[0]:
+                if self.verdict is not None:
+                    break
+                if self.over_budget():
+                    if not self.exhausted:
+                        return False
+                    break
+            if self.verdict is not None or self.exhausted:
+                self._searches.clear()
+            else:
+                del self._searches[0]
+        return True
 
     def response_head(self, status: int, headers: Pairs) -> Verdict | None:
         """Phase 3. Header names are lower case."""
@@ -156,6 +217,8 @@ class Transaction(BodyView):
         self.response_watched = self.waf.response is not None and self.waf.response.looks_at(status, headers)
         if self.rule_engine == "Off":
             return None
+        if not self.waf.signatures:
+            return self.verdict
         began = self.clock()
         self.mask |= self.waf.nominator.response_head(self)
         return self._run(3, began)
@@ -164,6 +227,8 @@ class Transaction(BodyView):
         """Phase 4: call it when the response body is complete, or its window is full."""
         if self.rule_engine == "Off":
             return None
+        if not (self.waf.signatures or self.response_watched):
+            return self.verdict
         began = self.clock()
         self.phase = 4
         if self.response_watched and self.waf.response is not None and self.verdict is None:
@@ -182,7 +247,8 @@ class Transaction(BodyView):
         """Phase 5. Returns the audit event if anything is worth one."""
         if self.rule_engine == "Off" and not self.fired:
             return None
-        self._run(5, self.clock())
+        if self.waf.signatures:
+            self._run(5, self.clock())
         if not (self.fired or self.would or self.notes) or self.audit_engine == "Off":
             return None
         return self._event()

@@ -55,6 +55,7 @@ class Block:
         "authority",
         "by_route",
         "chunked",
+        "cleared",
         "closes",
         "expect",
         "fields",
@@ -89,6 +90,8 @@ class Block:
         """Fields that need a decision per message."""
         self.by_route: dict[int, bytes] = {}
         """The lines that a route lets through, where they depend on nothing but this block. See `remember`."""
+        self.cleared: object = None
+        """Who has inspected these fields last, found nothing to object to, and need not look again."""
         self.authority = b""
         """The Host field's value; host and port are its parts."""
         self.host = b""
@@ -119,6 +122,7 @@ class Block:
         block.plain = b"".join([field[3] for field in fields if field[2] in PASSED])
         block.asks = [field for field in fields if field[2] in _ASK]
         block.by_route = {}
+        block.cleared = self.cleared if fields == self.fields else None
         return block
 
     def remember(self, route: int, lines: bytes) -> bytes:

@@ -59,6 +59,42 @@ def parse_json(body: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonBody:
     return result
 
 
+def json_texts(body: bytes, limits: Limits = DEFAULT_LIMITS) -> list[str] | None:
+    """Return the names and the leaves of a document that `parse_json` accepts, as they come; None for any other.
+
+    Of a name with dots, what follows the last one comes too.
+    """
+    if _is_too_deep(body, limits.depth):
+        return None
+    try:
+        text = body.decode("utf-8")
+        value, end = _decoder.raw_decode(text, len(text) - len(text.lstrip(" \t\n\r")))
+    except (UnicodeDecodeError, JSONDecodeError):
+        return None
+    if text[end:].strip(" \t\n\r"):
+        return None
+    texts: list[str] = []
+    _collect(value, texts)
+    return texts
+
+
+def _collect(value: Any, texts: list[str]) -> None:
+    if type(value) is str:
+        texts.append(value)
+    elif type(value) is tuple:
+        for key, item in value:
+            texts.append(key)
+            if "." in key:
+                texts.append(key.rpartition(".")[2])
+            if type(item) is str:
+                texts.append(item)
+            else:
+                _collect(item, texts)
+    elif type(value) is list:
+        for item in value:
+            _collect(item, texts)
+
+
 def _is_too_deep(body: bytes, depth: int) -> bool:
     """Tell whether brackets outside strings nest deeper. C speed: no loop in Python."""
     if body.count(b"[") + body.count(b"{") <= depth:

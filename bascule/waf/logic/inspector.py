@@ -5,7 +5,7 @@ Exclusions hold for its rules as they do for others: by id, by tag, and for sing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +14,21 @@ from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.facts import FACTS
 from bascule.waf.logic.rules import SHIPPED, Family, LogicRule, RuleBookError, read
-from bascule.waf.logic.values import Value, body_values, head_values, pair_values, start_of_parts
+from bascule.waf.logic.values import Value, body_lines, body_values, head_values, lines_of, pair_values, start_of_parts
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
 from bascule.waf.seclang.syntax import WafLoadError
 
 if TYPE_CHECKING:
+    from bascule.http.h1.block import Block
     from bascule.waf.transaction import Transaction
 
 MAX_FIRED = 8
 """Most rules one value adds to the event: those with most points tell the story."""
 MAX_FINDINGS = 128
 """Fired rules after which a request is judged no further: an event of thousands would take seconds to write."""
+MAX_BLOCK = 4096
+"""Bytes of header fields that are judged in one go, and remembered if nothing is found in them."""
 ID_BLOCK_ALL = 899_999
 _COLLECTIONS = {"query": b"ARGS_GET", "body": b"ARGS_POST", "cookie": b"REQUEST_COOKIES", "name": b"ARGS_NAMES",
                 "path": b"REQUEST_FILENAME", "file": b"FILES", "upload": b"FILES_TMP_CONTENT"}  # fmt: skip
@@ -36,7 +39,7 @@ class Inspector:
     """The logic rules of one firewall."""
 
     def __init__(self, logic: Logic) -> None:
-        self._logic = logic
+        self._logic, self._screen = logic, logic.screen
         self._refuses = logic.preset != "detect-only"
         self._blocks_all = logic.preset == "block-all"
         families = {family.name: family for family in logic.book.families}
@@ -56,34 +59,53 @@ class Inspector:
         except ValueError as error:
             raise WafLoadError("<settings>", 1, str(error)) from None
 
-    def judge_head(self, t: Transaction) -> None:
-        """Judge the request line and the header fields."""
+    def judge_head(self, t: Transaction, block: Block | None) -> None:
+        """Judge the request line and the header fields; `block` holds those that come first and again and again."""
         if self._blocks_all:
             t.intervene("deny", 403, b"", ID_BLOCK_ALL, b"the preset block-all refuses every request")
             return
-        self._judge(t, head_values(t.target, t.headers))
+        if block is not None and (block.cleared is self or self._clear(block)):
+            varying = t.headers[len(block.fields) :]
+            lines = lines_of(t.target, varying)
+            if lines is None or not self._screen.clears(lines):
+                t.search(self._search(t, head_values(t.target, varying)))
+        else:
+            t.search(self._search(t, head_values(t.target, t.headers)))
+
+    def _clear(self, block: Block) -> bool:
+        """Whether nothing is found in the fields of a block, which is noted on it. Large ones are searched in turns."""
+        values = head_values(b"", [(field[0], field[1]) for field in block.fields])
+        if sum(len(value.data) for value in values) > MAX_BLOCK or self._logic.judge(values):
+            return False
+        block.cleared = self
+        return True
 
     def judge_body(self, t: Transaction, body: bytes) -> None:
         """Judge the request body."""
-        self._judge(t, body_values(t.header(b"content-type") or b"", body))
+        kind = t.header(b"content-type") or b""
+        lines = body_lines(kind, body)
+        if lines is None or not self._screen.clears(lines):
+            t.search(self._search(t, body_values(kind, body)))
 
     def judge_piece(self, t: Transaction, body: bytes) -> None:
         """Judge a piece of a body, or a text message, by the values that were read from it."""
         if t.multipart is not None:
-            self._judge(t, start_of_parts(t.header(b"content-type") or b"", body))
+            t.search(self._search(t, start_of_parts(t.header(b"content-type") or b"", body)))
         else:
-            self._judge(t, pair_values(t.args_post))
+            t.search(self._search(t, pair_values(t.args_post)))
 
-    def _judge(self, t: Transaction, values: Iterable[Value]) -> None:
-        for finding in self._logic.judge(values):
-            if len(t.fired) >= MAX_FINDINGS:
-                t.note(f"more than {MAX_FINDINGS} findings: the others are not listed")
-                return
-            name = variable_of(finding.value)
-            rules = [rule for rule in finding.rules if not self._excluded(t, rule, name)]
-            if sum(rule.points for rule in rules) < finding.threshold:
-                continue
-            self._record(t, finding, rules, name)
+    def _search(self, t: Transaction, values: Iterable[Value]) -> Iterator[None]:
+        """Search values; a step ends with each finding, and wherever the search may rest."""
+        for finding in self._logic.search(values):
+            if finding is not None:
+                if len(t.fired) >= MAX_FINDINGS:
+                    t.note(f"more than {MAX_FINDINGS} findings: the others are not listed")
+                    return
+                name = variable_of(finding.value)
+                rules = [rule for rule in finding.rules if not self._excluded(t, rule, name)]
+                if sum(rule.points for rule in rules) >= finding.threshold:
+                    self._record(t, finding, rules, name)
+            yield
 
     def _excluded(self, t: Transaction, rule: LogicRule, name: bytes) -> bool:
         if t.removals is None:

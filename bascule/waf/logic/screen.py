@@ -38,6 +38,21 @@ class Screen:
         self._find = find
         self._facts: dict[frozenset[int], frozenset[str]] = {}
 
+    def clears(self, lines: bytes) -> bool:
+        """Whether rules find nothing in any line of a text. False where it is not of words and marks, or they may."""
+        level = LEVELS[0]
+        rest = lines.translate(None, _WORDS_AND_SEAM)
+        if rest:
+            if rest.translate(None, MARKED) or b"/*" in lines:
+                return False
+            level = LEVELS[1]
+        hits = _scan(level, lines)
+        return not hits or not self._finds(hits)
+
+    def _finds(self, hits: Iterable[int]) -> bool:
+        facts = self._facts_of(hits)
+        return HIDES in facts or bool(self._find(facts))
+
     def suspects(self, values: list[bytes]) -> list[bytes]:
         """Return those of the values in which rules may find something. In the others they find nothing.
 

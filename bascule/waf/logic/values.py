@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple, cast
@@ -11,6 +12,7 @@ from bascule.waf.bodies import (
     Limits,
     MultipartBody,
     MultipartParser,
+    json_texts,
     parse_cookies,
     parse_json,
     parse_multipart,
@@ -26,6 +28,8 @@ MAX_FILE = 1 << 16
 """Bytes of an uploaded file that are read: scripts show themselves at its head."""
 _EVERY = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""
+_JSON = (b"json", b"/graphql")
+_FORM = b"x-www-form-urlencoded"
 _AT_ONCE = 256
 """Fields of a body that are decoded together."""
 
@@ -69,16 +73,54 @@ def head_values(target: bytes, headers: Headers) -> list[Value]:
     return found
 
 
-def varying_values(target: bytes, varying: Headers) -> list[Value]:
-    """Return the values of what differs from request to request: the target, cookies and the Referer."""
-    found: list[Value] = []
-    _target_values(target, found)
+_FIELDS = bytes.maketrans(b"&=+", b"\n\n ")
+_COOKIES = bytes.maketrans(b";=", b"\n\n")
+_SECOND_EQUALS = re.compile(rb"=[^&]*=")
+_COOKIE_SECOND_EQUALS = re.compile(rb"=[^;]*=")
+
+
+def lines_of(target: bytes, varying: Headers) -> bytes | None:
+    """Return a text that has each value of a target, cookies and Referer as a line, without taking them apart.
+
+    It may have lines that are no values. None: where values and separators cannot be told apart so simply.
+    The text says what the values say only where nothing in it is encoded.
+    """
+    path, _, query = target.partition(b"?")
+    lines = [path]
+    if query:
+        if _SECOND_EQUALS.search(query):
+            return None
+        lines.append(query.translate(_FIELDS))
     for name, value in varying:
         if name == b"cookie":
-            _cookie_values(value, found)
+            if _COOKIE_SECOND_EQUALS.search(value):
+                return None
+            lines.append(value.translate(_COOKIES))
         elif name == b"referer":
-            _referer_values(value, found)
-    return found
+            url, _, query = _without_origin(value)
+            lines.append(url)
+            if query:
+                if _SECOND_EQUALS.search(query):
+                    return None
+                lines.append(query.translate(_FIELDS))
+    return b"\n".join(lines)
+
+
+def body_lines(content_type: bytes, body: bytes) -> bytes | None:
+    """Return such a text of a form's or JSON document's values; None for other bodies."""
+    kind = _kind(content_type)
+    start = _start(body)
+    if kind.startswith(b"multipart/"):
+        return None
+    if kind.endswith(_JSON) or (start and start in b"{["):
+        texts = json_texts(body, _EVERY)
+        if texts is None:
+            return None
+        text = "\n".join(texts)
+        return text.encode() if text.count("\n") < len(texts) and text.isascii() else None
+    if start == b"<" or kind.endswith(b"xml") or (kind and not kind.endswith(_FORM)) or _SECOND_EQUALS.search(body):
+        return None
+    return body.translate(_FIELDS)
 
 
 def header_value(name: bytes, value: bytes) -> Value:
@@ -112,16 +154,22 @@ def _target_values(target: bytes, found: list[Value]) -> None:
 
 
 def _referer_values(value: bytes, found: list[Value]) -> None:
-    """The Referer's path and query are inspected like a request's; its own parts tell nothing twice."""
+    """The Referer's path and query are inspected like a request's."""
+    url, mark, query = _without_origin(value)
+    if len(url) > 1:
+        found.append(_value(("header:referer", b"referer", unquote_to_bytes(url) if b"%" in url else url)))
+    if mark:
+        _fields(query.split(b"&"), "header:referer", found)
+
+
+def _without_origin(value: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return a Referer's path, question mark and query: what is before them tells nothing."""
     url, mark, query = value.partition(b"?")
     if url[:4].lower() == b"http" or not mark:
         scheme_end = url.find(b"//")
         slash = url.find(b"/", scheme_end + 2) if scheme_end >= 0 else 0
         url = url[slash:] if slash > 0 else url if scheme_end < 0 else b""
-    if len(url) > 1:
-        found.append(_value(("header:referer", b"referer", unquote_to_bytes(url) if b"%" in url else url)))
-    if mark:
-        _fields(query.split(b"&"), "header:referer", found)
+    return url, mark, query
 
 
 def _fields(fields: list[bytes], place: str, found: list[Value]) -> None:
@@ -154,18 +202,26 @@ def body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
     """
     if not body:
         return
-    kind = content_type.partition(b";")[0].strip().lower()
-    start = body[:64].lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+    kind = _kind(content_type)
+    start = _start(body)
     if kind.startswith(b"multipart/"):
         yield from _parts(body, content_type)
-    elif kind.endswith((b"json", b"/graphql")) or (start in b"{[" and start):
+    elif kind.endswith(_JSON) or (start and start in b"{["):
         yield from _leaves(body)
     elif kind.endswith(b"xml") or start == b"<":
         yield from _elements(body)
-    elif kind.endswith(b"x-www-form-urlencoded") or not kind or (kind == b"text/plain" and b"=" in body[:256]):
+    elif kind.endswith(_FORM) or not kind or (kind == b"text/plain" and b"=" in body[:256]):
         yield from _form(body)
     else:
         yield _value(("body", b"", body))
+
+
+def _kind(content_type: bytes) -> bytes:
+    return content_type.partition(b";")[0].strip().lower()
+
+
+def _start(body: bytes) -> bytes:
+    return body[:64].lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
 
 
 def start_of_parts(content_type: bytes, body: bytes) -> Iterator[Value]:

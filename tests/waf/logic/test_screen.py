@@ -12,11 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bascule.waf.logic.engine import PRESETS, Finding, Logic
+from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.facts import facts_of
 from bascule.waf.logic.learn import attacks, honest
 from bascule.waf.logic.learn.grammar import texts
-from bascule.waf.logic.values import Value, request_values
+from bascule.waf.logic.rules import PRESETS
+from bascule.waf.logic.values import Value, body_lines, body_values, head_values, lines_of, request_values
 from tests.support.shared import shared_dir
 
 ATTACKS = [text.encode() for _, grammar in attacks.GRAMMARS.values() for text in texts(grammar, 9, 30)]
@@ -98,3 +99,55 @@ def _requests(name: str, every: int) -> Iterator[list[Value]]:
 def test_whole_requests(name: str, every: int) -> None:
     for values in _requests(name, every):
         agree(values)
+
+
+_WORDS = st.sampled_from(
+    [b"union", b"select", b"a", b"from", b"b", b" ", b"+", b"&", b"=", b"/etc/", b"passwd", b"../", b"cat ", b"1", b"or",
+     b"like", b";", b"?", b"//", b".", b"/./", b"http://a", b"127.0.0.1", b"%20", b"x", b",", b"-", b"_", b"(", b"|"]
+)  # fmt: skip
+_LINES = st.lists(_WORDS, max_size=10).map(b"".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_LINES, _LINES, _LINES, st.sampled_from(PRESETS))
+@example(b"x?a=b=union", b"", b"https://a/b?q=union+select+a+from+b", "pci-dss")
+@example(b"x?a=/etc/passwd", b"s=../../etc/passwd", b"", "standard")
+def test_what_is_clear_as_it_was_sent_has_no_findings(
+    target: bytes, cookie: bytes, referer: bytes, preset: str
+) -> None:
+    varying = [(b"cookie", cookie), (b"referer", referer)]
+    lines = lines_of(b"/" + target, varying)
+    if lines is not None and logic(preset).screen.clears(lines):
+        assert one_by_one(logic(preset), head_values(b"/" + target, varying)) == []
+
+
+_JSON = st.recursive(
+    _LINES.map(bytes.decode) | st.integers() | st.booleans() | st.none() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_LINES.map(bytes.decode), inner, max_size=3),
+)
+_BODIES = st.tuples(st.just(b"application/json"), _JSON.map(json.dumps).map(str.encode)) | st.tuples(
+    st.sampled_from([b"application/x-www-form-urlencoded", b"application/json", b"", b"text/xml", b"text/plain"]),
+    _LINES,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_BODIES, st.sampled_from(PRESETS))
+@example((b"application/json", b'{"a.union select a from b": 1, "c": "cat /etc/passwd"}'), "pci-dss")
+@example((b"application/json", b'{"c": "x", "c": "cat /etc/passwd"} '), "pci-dss")
+def test_bodies_that_are_clear_as_they_were_sent_have_no_findings(body: tuple[bytes, bytes], preset: str) -> None:
+    lines = body_lines(*body)
+    if lines is not None and logic(preset).screen.clears(lines):
+        assert one_by_one(logic(preset), list(body_values(*body))) == []
+
+
+def test_plain_requests_are_clear_as_they_were_sent() -> None:
+    screen = logic().screen
+    head = lines_of(
+        b"/a/b?q=red+shoes&page=2", [(b"cookie", b"s=3f2a; t=light"), (b"referer", b"https://a.example/x?y=z")]
+    )
+    form = body_lines(b"application/x-www-form-urlencoded", b"name=Ada&note=see+you+at+5")
+    document = body_lines(b"application/json", b'{"a": ["see you at 5", 7], "b": {"c": null}}')
+    for lines in (head, form, document):
+        assert lines is not None
+        assert screen.clears(lines)
