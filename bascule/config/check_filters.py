@@ -8,7 +8,7 @@ from bascule.config.errors import KeyPath
 from bascule.config.filters import Answer, WafFilters
 from bascule.config.findings import Findings
 from bascule.config.grammar import path_fault, pattern_fault
-from bascule.config.response import WafResponse
+from bascule.config.response import PageWatch, WafResponse
 
 
 def check_filters(findings: Findings, path: KeyPath, filters: WafFilters) -> None:
@@ -33,6 +33,8 @@ def check_filters(findings: Findings, path: KeyPath, filters: WafFilters) -> Non
 
 def check_response(findings: Findings, path: KeyPath, response: WafResponse) -> None:
     """Check what one level states of responses."""
+    if response.pages is not None:
+        check_pages(findings, (*path, "pages"), response.pages)
     for key, guard in (("cookies", response.cookies), ("forms", response.forms)):
         if guard is None:
             continue
@@ -45,6 +47,18 @@ def check_response(findings: Findings, path: KeyPath, response: WafResponse) -> 
                     f"the secret is shorter than {MIN_SECRET} characters",
                     "for example that of `openssl rand -base64 32`, kept in a file: ${file:secrets/forms}",
                 )
+
+
+def check_pages(findings: Findings, path: KeyPath, watch: PageWatch) -> None:
+    """Check what is watched for defacement. Whether there are copies, the firewall sees."""
+    for index, page in enumerate(watch.paths):
+        if fault := path_fault(page):
+            findings.error((*path, "paths", index), fault)
+    for index, pattern in enumerate(watch.ignore):
+        if fault := pattern_fault(pattern):
+            findings.error((*path, "ignore", index), fault)
+    if not watch.copies:
+        findings.error((*path, "copies"), "the copies need a folder")
 
 
 def check_answers(findings: Findings, path: KeyPath, answers: dict[str, Answer]) -> None:

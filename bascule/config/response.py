@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from bascule.config.base import Model
-from bascule.config.types import PositiveDuration
+from bascule.config.types import FileField, PositiveDuration
 
 Identifier = Literal[
     "card", "iban", "email", "phone", "us-ssn", "kr-rrn", "br-cpf", "es-dni", "fr-nir", "pl-pesel", "cn-id",
@@ -53,6 +53,19 @@ class FormGuard(Model):
     """Former secrets: forms protected with them are still accepted."""
 
 
+class PageWatch(Model):
+    """Pages that are compared, whenever they are served, with copies known to be good."""
+
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Their paths, such as ``/`` and ``/about``."""
+    copies: FileField
+    """Folder of the copies; `bascule pages keep` makes them."""
+    ignore: tuple[str, ...] = ()
+    """RE2 patterns of what may differ: dates, tokens."""
+    restore: bool = False
+    """Serve the copy in place of a page that has changed; else it is only told."""
+
+
 class WafResponse(Model):
     """What of a response clients may see."""
 
@@ -66,5 +79,7 @@ class WafResponse(Model):
     """Protect cookies against being changed; none by default."""
     forms: FormGuard | None = None
     """Protect hidden fields of forms against being changed; none by default."""
+    pages: PageWatch | None = None
+    """Watch pages for defacement; none by default."""
     words: tuple[Word, ...] = ()
     """Words that are made asterisks in texts, whatever their case."""

@@ -94,13 +94,13 @@ def redirect(exchange: Exchange, to: bytes, status: int, cause: str) -> None:
     _send(exchange, status, b"text/plain; charset=utf-8", b"See %b\n" % place, b"location: %b\r\n" % place, cause)
 
 
-def page(exchange: Exchange, content: bytes, status: int, cause: str) -> None:
+def page(exchange: Exchange, content: bytes, content_type: bytes, status: int, cause: str) -> None:
     """Answer with a page of the operator's own, in which ``{ref}`` is filled in, and end the exchange."""
     reference = exchange.reference().encode()
     fields = b"x-bascule-ref: %b\r\ncache-control: no-store\r\n" % reference
     if exchange.origin is not None:
         exchange.detach(Outcome.CLIENT_ABORT)
-    _send(exchange, status, b"text/html; charset=utf-8", content.replace(b"{ref}", reference), fields, cause)
+    _send(exchange, status, content_type, content.replace(b"{ref}", reference), fields, cause)
 
 
 def options(exchange: Exchange) -> None:

@@ -98,6 +98,8 @@ def _exclusion(exclusion: WafExclusion) -> Exclusion:
 def _signature(config: WafConfig) -> tuple[object, ...]:
     """Identify the content of the rule files by their times and sizes."""
     files = [Path(file) for file in config.directives]
+    if config.response.pages is not None:
+        files += Path(config.response.pages.copies).glob("*.page")
     if config.crs:
         setup, rules = crs_files(Path(config.crs))
         files += [setup, *rules, *(Path(config.crs) / "rules").glob("*")]

@@ -297,7 +297,7 @@ class Inspection:
         elif verdict.action == "drop":
             exchange.abandon(causes.WAF)
         elif verdict.action == "page":
-            answers.page(exchange, verdict.page, verdict.status, causes.WAF)
+            answers.page(exchange, verdict.page, verdict.page_type, verdict.status, causes.WAF)
         elif verdict.action == "tarpit":
             self._answer_late(verdict)
         else:
@@ -357,7 +357,7 @@ class Inspection:
         self._held = [content]
         self._seen = len(content)
         if complete or self._seen >= self._waf.settings.response_body_limit:
-            return self._judge_held()
+            return self._judge_held(complete)
         self._timer = self._exchange.app.loop.call_later(HOLD_TIME, self._release)
         return False
 
@@ -384,10 +384,10 @@ class Inspection:
     def _let_go(self, complete: bool) -> None:
         content = b"".join(self._held or ())
         head = self._response
-        if self._judge_held() and head is not None:
+        if self._judge_held(complete) and head is not None:
             self._exchange.respond(head, content, complete)
 
-    def _judge_held(self) -> bool:
+    def _judge_held(self, complete: bool) -> bool:
         """Judge the held content and hold no more. Return whether it may go out."""
         if self._timer is not None:
             self._timer.cancel()
@@ -399,6 +399,7 @@ class Inspection:
         except CodingError as error:
             self.transaction.note(f"response body inspected as sent: {error}")
             plain = content
+        self.transaction.response_whole = complete
         self.transaction.response_body(plain)
         return not self._refuse(self.transaction.response_end())
 

@@ -36,6 +36,7 @@ class BodyView(RequestView):
         "response_body_limit",
         "response_headers",
         "response_watched",
+        "response_whole",
         "status",
         "xml",
         "xml_into_args",
@@ -79,6 +80,8 @@ class BodyView(RequestView):
         self.response_headers: Pairs = []
         self.response_body_access = config.response_body_access
         self.response_body_limit = config.response_body_limit
+        self.response_whole = True
+        """Nothing of the response body is missing; the proxy tells."""
         self.response_watched = False
         """The response body is looked at whatever `response_body_access` says."""
         self._response_buffer = bytearray()

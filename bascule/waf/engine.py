@@ -21,6 +21,7 @@ from bascule.waf.matcher.plan import Plan, build_plan
 from bascule.waf.policy import WafSettings, base_directives, exclusion_directives, paranoia_directives
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.response.inspector import ResponseInspector
+from bascule.waf.response.pages import PageError
 from bascule.waf.seclang.collections import CollectionStore, LocalStore
 from bascule.waf.seclang.effects import NOTHING
 from bascule.waf.seclang.folding import Folded, FoldedPhase, fold, unfolded, unprepared
@@ -57,7 +58,10 @@ class Waf:
         self.named, self.answers = self._named_rules()
         on = settings.logic != "bypass"
         self.filters = self.named if on and self.named.on else None
-        self.response = ResponseInspector(settings.response, self.named, self.answers) if on else None
+        try:
+            self.response = ResponseInspector(settings.response, self.named, self.answers) if on else None
+        except PageError as error:
+            raise WafLoadError("<settings>", 1, str(error)) from None
         self.nominator: Nominator = EveryRule()
         self.program = Program(
             Folded({n: FoldedPhase([], changes=[(-1, {})]) for n in range(1, 6)}, {}, {}, {}, NOTHING), {}

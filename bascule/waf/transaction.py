@@ -214,7 +214,7 @@ class Transaction(BodyView):
     def response_head(self, status: int, headers: Pairs) -> Verdict | None:
         """Phase 3. Header names are lower case."""
         self.set_response(status, headers)
-        self.response_watched = self.waf.response is not None and self.waf.response.looks_at(status, headers)
+        self.response_watched = self.waf.response is not None and self.waf.response.looks_at(self)
         if self.rule_engine == "Off":
             return None
         if not self.waf.signatures:
@@ -306,7 +306,7 @@ class Transaction(BodyView):
         action = {"deny": "block", "redirect": "redirect", "drop": "drop"}[kind]
         if action == "redirect":
             status = status if status is not None and 300 <= status < 400 else 302
-        self._decide(Verdict(action, status or 403, rule_id, message, location, self.phase))
+        self.decide(Verdict(action, status or 403, rule_id, message, location, self.phase))
 
     def carry_out(
         self,
@@ -335,9 +335,9 @@ class Transaction(BodyView):
         kind = "block" if action in REWRITES else action
         delay = answer.tarpit if action == "tarpit" else 0.0
         status = status if answer is BLOCK else answer.status
-        self._decide(Verdict(kind, status, rule_id, message, b"", self.phase, page, delay))
+        self.decide(Verdict(kind, status, rule_id, message, b"", self.phase, page, delay))
 
-    def _decide(self, verdict: Verdict) -> None:
+    def decide(self, verdict: Verdict) -> None:
         """Take the first verdict; it takes effect only where the rule engine is On."""
         if self.would is None:
             self.would = verdict

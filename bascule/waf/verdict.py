@@ -21,3 +21,4 @@ class Verdict:
     phase: int = 0
     page: bytes = b""
     delay: float = 0.0
+    page_type: bytes = b"text/html; charset=utf-8"

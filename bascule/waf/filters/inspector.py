@@ -48,7 +48,7 @@ class FilterInspector:
         }  # fmt: skip
         self._fired = {number: as_rule(*pair) for number, pair in self._rules.items()}
         is_on = frozenset(rule.name for rule in book.rules if rule.is_on(preset)) | _enabled(filters.enable)
-        self._refuses = preset != "detect-only"
+        self.refuses = preset != "detect-only"
         self._uploads = UploadCheck(filters.uploads, is_on)
         self._head: list[HeadCheck] = head_checks(filters, is_on)
         if filters.uploads.max_size:
@@ -121,7 +121,7 @@ class FilterInspector:
     ) -> None:
         """Note what a rule found, unless it is excluded, and answer it; see `Transaction.carry_out`."""
         message = self.note(t, found)
-        if message and self._refuses:
+        if message and self.refuses:
             t.carry_out(answers, found[0], message, value, mask, status)
 
     def note(self, t: Transaction, found: Found) -> bytes:

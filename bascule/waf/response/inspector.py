@@ -11,11 +11,12 @@ from bascule.waf.response.cookies import UNPROTECTED, Cookies
 from bascule.waf.response.forms import Forms, sent_fields
 from bascule.waf.response.leaks import FIRST_ERROR, Leaks
 from bascule.waf.response.masking import WORD, Masker
+from bascule.waf.response.pages import CHANGED, Page, Pages
+from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
     from bascule.waf.answers import Answers
     from bascule.waf.filters.inspector import FilterInspector
-    from bascule.waf.request import Pairs
     from bascule.waf.transaction import Transaction
 
 FIELD_CHANGED = 710_002
@@ -30,19 +31,48 @@ class ResponseInspector:
         self._leaks = Leaks(response.cloak) if response.cloak != "off" else None
         self.cookies = Cookies(response.cookies) if response.cookies is not None else None
         self.forms = Forms(response.forms) if response.forms is not None else None
+        self._pages = Pages(response.pages) if response.pages is not None else None
         self.masker = Masker(response.mask, response.words) if response.mask or response.words else None
 
-    def looks_at(self, status: int, headers: Pairs) -> bool:
-        """Whether `judge_body` is to be given the body of a response."""
-        return self._leaks is not None and self._leaks.looks_at(status, headers)
+    def looks_at(self, t: Transaction) -> bool:
+        """Whether `judge_body` is to be given the body of the response."""
+        if self._page(t) is not None:
+            return True
+        return self._leaks is not None and self._leaks.looks_at(t.status, t.response_headers)
+
+    def _page(self, t: Transaction) -> Page | None:
+        """Return what the response should be, if it is a page that is watched."""
+        if self._pages is None or t.status != 200 or t.method != b"GET":
+            return None
+        return self._pages.by_path.get(t.filename)
 
     def judge_body(self, t: Transaction, body: bytes) -> None:
         """Judge the beginning of a response body. An error stays one with the same status, told by another page."""
-        if self._leaks is None:
+        page = self._page(t)
+        if page is not None and self._pages is not None:
+            self._judge_page(t, self._pages, page, body)
+        if self._leaks is None or not self._leaks.looks_at(t.status, t.response_headers):
             return
         status = t.status if t.status >= FIRST_ERROR else 403
         for rule, found in self._leaks.find(body):
             self._rules.record(t, self._answers, (rule, b"RESPONSE_BODY", found), status=status)
+
+    def _judge_page(self, t: Transaction, pages: Pages, page: Page, body: bytes) -> None:
+        """Compare a page with its copy. Unless `waf.answers` says otherwise it is told, and perhaps replaced."""
+        if not t.response_whole or t.outbound_data_error:
+            t.note("page not compared with its copy: it did not come whole in time")
+        elif pages.digest(body) != page.digest:
+            found = (CHANGED, b"RESPONSE_BODY", b"%d bytes, its copy has %d" % (len(body), len(page.content)))
+            if self._answers.has(CHANGED):
+                self._rules.record(t, self._answers, found)
+            elif (message := self._rules.note(t, found)) and pages.restore and self._rules.refuses:
+                t.decide(
+                    Verdict("page", 200, CHANGED, message, b"", t.phase, self._shown(page), page_type=page.content_type)
+                )
+
+    def _shown(self, page: Page) -> bytes:
+        """Return the copy as a client may see it."""
+        return page.content if self.masker is None else self.masker.stream().feed(page.content, last=True)
 
     def judge_cookies(self, t: Transaction, faults: Iterable[tuple[int, bytes]]) -> None:
         """Answer cookies that were left out. One without protection may be older than that: by default it is noted."""
