@@ -117,32 +117,19 @@ class Egress:
     # New connections ---------------------------------------------------------------------------------
 
     def dial(self, target: Target, judge: Judge, timeout: float, done: Done) -> asyncio.Task[None]:
-        """Open a connection to a target within `timeout` seconds, over an address that `judge` lets through.
+        """Open a connection to a target, over an address that `judge` lets through.
 
-        `done` is called once: with the connection, or with None and a cause.
+        `done` is called once: with the connection, or with None and a cause. `timeout` seconds are shared out between
+        several addresses; the deadline of the whole is the caller's, who cancels the task.
         """
         return self._loop.create_task(self._open(target, judge, timeout, done))
 
     async def _open(self, target: Target, judge: Judge, timeout: float, done: Done) -> None:  # noqa: ASYNC109
-        connection, cause = None, ""
         try:
-            async with asyncio.timeout(timeout):
-                addresses = (target.address,) if target.address else await self._resolver.resolve(target.host)
-                connection, cause = await self._try_all(target, addresses, judge, timeout)
+            addresses = (target.address,) if target.address else await self._resolver.resolve(target.host)
         except ResolveError:
-            cause = causes.DNS_FAILED
-        except TimeoutError:
-            cause = causes.CONNECT_TIMEOUT
-        done(connection, cause)
-
-    async def _try_all(
-        self,
-        target: Target,
-        addresses: tuple[str, ...],
-        judge: Judge,
-        timeout: float,  # noqa: ASYNC109
-    ) -> tuple[OriginConnection | None, str]:
-        """Try the addresses in their order. What failed says more than what was not allowed."""
+            done(None, causes.DNS_FAILED)
+            return
         failure = refusal = ""
         share = max(_LEAST_SHARE, timeout / len(addresses))
         for address in addresses:
@@ -151,15 +138,20 @@ class Egress:
                 refusal = refusal or cause
                 continue
             try:
-                async with asyncio.timeout(share):
-                    return await self._connect(target, address), ""
+                if len(addresses) == 1:
+                    connection = await self._connect(target, address)
+                else:
+                    connection = await asyncio.wait_for(self._connect(target, address), share)
             except TimeoutError:
                 failure = causes.CONNECT_TIMEOUT
             except ssl.SSLError:
                 failure = causes.ORIGIN_TLS
             except OSError:
                 failure = causes.CONNECT_FAILED
-        return None, failure or refusal
+            else:
+                done(connection, "")
+                return
+        done(None, failure or refusal)  # what failed says more than what was not allowed
 
     async def _connect(self, target: Target, address: str) -> OriginConnection:
         destination = Destination(target, address)

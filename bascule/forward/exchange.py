@@ -17,7 +17,7 @@ from bascule.forward.policy import Access, Decision
 from bascule.forward.socks import Reply, reply, reply_for
 from bascule.forward.target import target_of
 from bascule.http.errors import HttpError
-from bascule.http.fields import list_tokens
+from bascule.http.fields import Kind, list_tokens
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.proxy import answers, attempts
 from bascule.proxy.exchange import Exchange
@@ -93,7 +93,7 @@ class ForwardExchange(Exchange):
         service, route, head = self._service, self.route, self.head
         if cause := service.port_fault(self._asked.target, self.is_tunnel):
             raise HttpError(403, cause)
-        if any(_names(value, service.name) for value in head.values(b"via")):
+        if any(field[2] == Kind.VIA and _names(field[1], service.name) for field in head.block.asks):
             raise HttpError(508, causes.EGRESS_LOOP)
         if route.own_limits:
             answers.check_limits(self)
@@ -188,7 +188,7 @@ class ForwardExchange(Exchange):
             if kept is not None:
                 self._connected(kept)
                 return
-        self.peer.deadline = attempts.response_deadline(self)
+        self.peer.deadline = self.app.now + self.route.connect_timeout
         self.connecting = egress.dial(target, self._judge, self.route.connect_timeout, self._dialled)
 
     def _judge(self, address: str) -> str:
@@ -262,6 +262,13 @@ class ForwardExchange(Exchange):
             self.try_server()
         else:
             super().on_origin_lost()
+
+    def on_deadline(self) -> None:
+        """The time for the present step is over."""
+        if self.connecting is None:
+            super().on_deadline()
+        else:
+            self.answer(504, causes.CONNECT_TIMEOUT)
 
     def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
         """Answer with a page that says in plain words what is the matter."""
