@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from bascule.config.base import overlay
 from bascule.config.policies import CookieMap, ErrorPages, HeaderOps, Headers, Limits, Maintenance, Timeouts
+from bascule.config.privacy import PRIVACY
 from bascule.config.schema import Config, Forward, Route, Site
 from bascule.config.waf import WafConfig, WafExclusion
 
@@ -59,7 +60,7 @@ def outward(top: Policies, forward: Forward) -> Policies:
     Deadlines, limits and error pages are the global ones where it says nothing else. Header policy and firewall are
     about sites, so there they begin anew: nothing of a server is hidden, and nothing of the client told.
     """
-    own = Headers(hide=(), forwarded="off", via=forward.privacy == "off")
+    own = Headers(hide=(), forwarded="off", via=forward.privacy == "off", request=PRIVACY[forward.privacy])
     return Policies(
         headers=merge_headers(own, forward.headers),
         cookies=CookieMap(),

@@ -280,7 +280,7 @@ class Forward(Model):
     """What may be reached. The first rule that holds decides."""
     default: Literal["allow", "deny"] = "allow"
     """What is done where no rule holds."""
-    privacy: Literal["off", "standard"] = "standard"
+    privacy: Literal["off", "standard", "strict"] = "standard"
     """What requests tell of the client: see the guide."""
     keep_alive: Count = 256
     """Idle connections to servers that a worker keeps."""

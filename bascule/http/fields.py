@@ -99,6 +99,8 @@ RESPONSE_KINDS: dict[bytes, int] = {
     b"via": Kind.VIA,
 }
 
+_REMOVABLE = frozenset((Kind.PLAIN, Kind.USER_AGENT, Kind.REFERER))
+
 _NEVER_REMEMBERED = frozenset(
     b"cookie set-cookie authorization proxy-authorization referer etag if-none-match last-modified x-request-id "
     b"traceparent".split()
@@ -115,7 +117,9 @@ class FieldParser:
     __slots__ = ("_kinds", "_lines", "_names", "get")
 
     def __init__(self, kinds: dict[bytes, int], watched: Iterable[bytes] = ()) -> None:
-        self._kinds = {**{name: int(Kind.WATCHED) for name in watched}, **{n: int(k) for n, k in kinds.items()}}
+        self._kinds = {name: int(kind) for name, kind in kinds.items()}
+        # What is only passed on, and logged perhaps, can be taken out; what frames a message keeps its meaning.
+        self._kinds.update((name, int(Kind.WATCHED)) for name in watched if kinds.get(name, Kind.PLAIN) in _REMOVABLE)
         self._lines: dict[bytes, Field] = {}
         self._names: dict[bytes, tuple[bytes, int, bytes, bool]] = {}
         self.get: Callable[[bytes], Field | None] = self._lines.get

@@ -91,9 +91,10 @@ def _request_lines(exchange: Exchange, head: RequestHead) -> bytes:
     lines = [_without_options(head) if block.options else block.plain]
     for field in block.asks:
         kind = field[2]
+        if field[0] in drop:
+            continue
         if kind == _WATCHED:
-            if field[0] not in drop:
-                lines.append(field[3])
+            lines.append(field[3])
         elif kind == _UNSAFE_NAME:
             if route.underscore == "keep":
                 lines.append(field[3])
@@ -174,9 +175,10 @@ def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
     constant = True
     for field in block.asks:
         kind = field[2]
+        if field[0] in drop:
+            continue
         if kind == _WATCHED:
-            if field[0] not in drop:
-                lines.append(field[3])
+            lines.append(field[3])
         elif kind == _SET_COOKIE:
             lines.append(_cookie(exchange, field))
             constant = constant and b"domain" not in field[1].lower()

@@ -219,8 +219,8 @@ def test_curl(port: int, origin: Origin, scheme: str) -> None:
 
 def test_socks_refusals(bascule: Bascule) -> None:
     with connect(bascule.port) as wire:
-        wire.send(b"\x05\x01\x00\x05\x01\x00\x03\x15no-such-name.invalid\x00\x50\x00\x50")
-        assert wire.exactly(4) == b"\x05\x00\x05\x01"
+        wire.send(b"\x05\x01\x00\x05\x01\x00\x03\x14no-such-name.invalid\x00\x50")
+        assert wire.exactly(4) == b"\x05\x00\x05\x04"
     with connect(bascule.port) as wire:
         wire.send(b"\x04\x01\x00\x19\x7f\x00\x00\x01\x00")  # port 25
         assert wire.rest() == b"\x00\x5b" + bytes(6)
@@ -312,6 +312,32 @@ def test_loops_over_other_proxies_are_known_by_via(other: Bascule, origin: Origi
     (via,) = [value for name, value in told["fields"] if name == "via"]
     assert get(other.port, f"http://{origin.address}/", f"Via: 1.1 other, {via}").status == 508
     assert get(other.port, f"http://{origin.address}/", "Via: 1.1 other").status == 200
+
+
+def test_what_requests_tell_of_the_client(bascule: Bascule, other: Bascule, origin: Origin) -> None:
+    fields = (
+        "From: me@a.example",
+        "X-UIDH: 1",
+        "Sec-CH-UA-Model: m",
+        "User-Agent: odd/1",
+        "Referer: http://a/",
+        "X: y",
+    )
+    strict = {**FORWARD, "privacy": "strict", "headers": {"request": {"set": {"Accept-Language": "de"}}}}
+    with Bascule({"forward": strict, "access_log": {"path": "-"}}) as program:
+        told = [
+            dict(get(proxy.port, f"http://{origin.address}/", *fields).json()["fields"])
+            for proxy in (other, bascule, program)
+        ]
+        (line,) = wait_for(program.logged, "the line")
+    off, standard, most = told
+    assert {"from", "x-uidh", "via", "referer"} <= off.keys()
+    assert {"from", "x-uidh", "via"}.isdisjoint(standard)
+    assert (standard["user-agent"], standard["referer"], standard["x"]) == ("odd/1", "http://a/", "y")
+    assert most.keys() == {"host", "x", "user-agent", "accept-language", "sec-gpc"}
+    assert "Firefox" in most["user-agent"]
+    assert most["accept-language"] == "de"
+    assert (line["user_agent"], line["referer"]) == ("odd/1", "http://a/")  # the log knows what was said
 
 
 def test_only_the_protocols_that_are_wished(other: Bascule) -> None:

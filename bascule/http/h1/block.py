@@ -31,6 +31,7 @@ _HOST = int(Kind.HOST)
 _UPGRADE = int(Kind.UPGRADE)
 _EXPECT = int(Kind.EXPECT)
 _USER_AGENT = int(Kind.USER_AGENT)
+_WATCHED = int(Kind.WATCHED)
 _REFERER = int(Kind.REFERER)
 _DATE = int(Kind.DATE)
 _FORWARDED = int(Kind.FORWARDED)
@@ -138,9 +139,9 @@ class Block:
         if kind == _HOST:
             self.hosts += 1
             self.authority = value
-        elif kind == _USER_AGENT:
+        elif kind == _USER_AGENT or (kind == _WATCHED and field[0] == b"user-agent"):
             self.user_agent = value
-        elif kind == _REFERER:
+        elif kind == _REFERER or (kind == _WATCHED and field[0] == b"referer"):
             self.referer = value
         elif kind == _CONNECTION:
             self._connection(value)
