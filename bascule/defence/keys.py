@@ -83,7 +83,11 @@ class Keys:
 
     def _one(self, key: str) -> Key:
         kind, _, name = key.partition(":")
-        client = self._client
+        of = self._clients.of
+
+        def client(request: Request) -> bytes:
+            return of(request.client)
+
         if kind in ("header", "cookie"):
             return _named(kind, name.encode(), client)
         if kind == "user":
@@ -95,9 +99,6 @@ class Keys:
             find = database.find
             return lambda request: find(request.client)
         return _PLAIN.get(kind, client)
-
-    def _client(self, request: Request) -> bytes:
-        return self._clients.of(request.client)
 
 
 _PLAIN: dict[str, Key] = {

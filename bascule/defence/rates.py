@@ -12,7 +12,7 @@ from time import monotonic
 
 from bascule.config.defence import Limit
 from bascule.defence.keys import Key, Keys, Request
-from bascule.state.buckets import Buckets, hash_of
+from bascule.state.buckets import HASH_MASK, Buckets
 
 _ROUNDING = 1e-6
 """Seconds that sums of floating-point times may be off: the last request of a burst is still of it."""
@@ -35,7 +35,7 @@ class Overrun:
 class Rule:
     """A limit made ready to run."""
 
-    __slots__ = ("_buckets", "_cost", "_key", "_most", "delay", "detect", "headers", "limit", "name", "policy")
+    __slots__ = ("_cost", "_key", "_most", "_take", "delay", "detect", "headers", "limit", "name", "policy")
 
     def __init__(self, scope: str, limit: Limit, keys: Keys, buckets: Buckets) -> None:
         self.limit = limit
@@ -43,7 +43,7 @@ class Rule:
         self.detect = limit.mode == "detect"
         self.headers = limit.headers
         self._key: Key = keys.of(limit)
-        self._buckets = buckets
+        self._take = buckets.take
         self._cost = limit.rate.seconds / limit.rate.count
         self.delay = limit.max_delay if limit.over == "delay" else 0.0
         self._most = self._cost * limit.size + self.delay + _ROUNDING
@@ -55,8 +55,8 @@ class Rule:
 
         Beyond the longest delay (or the burst, where there is none) it was not counted.
         """
-        excess = self._buckets.take(hash_of(self._key(request)), self._cost, self._most, now)
-        return excess + self.delay
+        # hash_of, written out: this runs for each limit of each request
+        return self._take(hash(self._key(request)) & HASH_MASK, self._cost, self._most, now) + self.delay
 
     def overrun(self, request: Request, beyond: float) -> Overrun:
         """Tell what a `check` that returned more than 0 means."""

@@ -81,12 +81,15 @@ class Shield:
         self.any_banned = bool(payload) or bool(self._shared.denied)
 
     def banned(self, address: bytes) -> str:
-        """Return what keeps a client out: ``ban``, or the name of a list; empty if nothing does."""
-        if address in self.allowed:
-            return ""
+        """Return what keeps a client out: ``ban``, or the name of a list; empty if nothing does, or it is allowed."""
         if self._shared.bans.debt(hash_of(self._clients.of(address)), monotonic()):
-            return "ban"
-        return self._shared.denied.find(address) or self._networks.find(address)
+            word = "ban"
+        else:
+            word = self._listed(address)
+        return "" if word and address in self.allowed else word
+
+    def _listed(self, address: bytes) -> str:
+        return self._shared.denied.find(address) or (self._networks.find(address) if self._networks else "")
 
     def refuse(self, request: Request, word: str) -> None:
         """Tell that a banned client was refused."""
@@ -117,7 +120,7 @@ class Shield:
 
     def judge(self, rates: Rates, request: Request) -> Verdict | None:
         """Count a request against limits. None lets it pass."""
-        if request.client in self.allowed:
+        if self.allowed and request.client in self.allowed:
             return None
         over, fields = rates.check(request)
         if not over:

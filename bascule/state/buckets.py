@@ -64,7 +64,10 @@ class Buckets:
         excess = tat - now - most
         if excess <= 0.0:
             tats[place] = tat
-        lock.give()
+        try:
+            lock.give()
+        except ValueError:  # it was taken from us
+            return excess
         return excess
 
     def hold(self, key: int, until: float) -> None:
@@ -76,7 +79,10 @@ class Buckets:
         if self._tags[place] != key:
             place = self._find(place, key)
         self._tats[place] = until
-        lock.give()
+        try:
+            lock.give()
+        except ValueError:  # it was taken from us
+            return
 
     def debt(self, key: int, now: float) -> float:
         """Return the seconds that `key` is ahead of its rate; 0 for an unknown one. Takes no lock."""

@@ -24,23 +24,17 @@ class Lock:
     Raises OSError where the system has no POSIX semaphores (no /dev/shm).
     """
 
-    __slots__ = ("_release", "take")
+    __slots__ = ("give", "take")
 
     def __init__(self) -> None:
         lock = get_context("fork").Lock()
         self.take: Callable[..., bool] = lock.acquire
-        self._release = lock.release
+        self.give: Callable[[], None] = lock.release
+        """Give it back. Raises ValueError where it is free already: it was taken over, and given back since."""
 
     def wait(self) -> None:
         """Take a lock that another has; after `PATIENCE` it is taken over."""
         self.take(True, PATIENCE)
-
-    def give(self) -> None:
-        """Give it back."""
-        try:
-            self._release()
-        except ValueError:  # free already: it was taken over, and given back since
-            return
 
 
 def make_locks() -> tuple[Lock, ...]:

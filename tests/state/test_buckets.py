@@ -128,6 +128,7 @@ def test_a_lock_whose_holder_was_killed() -> None:
     assert lock.take(False), "repaired"
     assert not lock.take(False)
     lock.give()
-    lock.give()  # one that was taken for dead gives it back too
+    with pytest.raises(ValueError, match="released too many times"):
+        lock.give()  # one that was taken for dead gives it back too
     assert lock.take(False)
     assert not lock.take(False), "still only one has it"
