@@ -10,7 +10,7 @@ import maxminddb
 from bascule.config.check_policies import check_name
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
-from bascule.config.forward import Auth, Condition, Rule
+from bascule.config.forward import Auth, Condition, Pac, Rule
 from bascule.config.grammar import host_fault, is_token, path_fault, pattern_fault, unknown_placeholder
 from bascule.config.schema import Forward
 
@@ -30,6 +30,8 @@ def check_forward(findings: Findings, forward: Forward) -> None:
         _check_database(findings, (*path, "country_database"), forward.country_database)
     if forward.auth is not None:
         _check_auth(findings, (*path, "auth"), forward.auth)
+    if forward.pac is not None:
+        _check_pac(findings, (*path, "pac"), forward.pac)
     for index, rule in enumerate(forward.rules):
         place: KeyPath = (*path, "rules", index)
         _check_rule(findings, place, rule, forward)
@@ -94,6 +96,16 @@ def _check_auth(findings: Findings, path: KeyPath, auth: Auth) -> None:
                 f"{auth.users}:{number}: this is not a name, a colon and a hash that is safe to keep",
                 "bcrypt (htpasswd -B), argon2, SHA-crypt, apr1 and {SHA} are known; plain text and DES crypt are not",
             )
+
+
+def _check_pac(findings: Findings, path: KeyPath, pac: Pac) -> None:
+    for key, domains in (("direct", pac.direct), ("only", pac.only)):
+        for index, domain in enumerate(domains):
+            if fault := host_fault(domain) or ("write the domain alone" if "*" in domain else ""):
+                findings.error((*path, key, index), fault)
+    host, _, port = pac.proxy.rpartition(":")
+    if pac.proxy and (host_fault(host) or not port.isdecimal() or not 0 < int(port) < 65536):
+        findings.error((*path, "proxy"), f"{pac.proxy!r} is not a host and a port such as proxy.example.com:3128")
 
 
 def _is_hashed(line: str) -> bool:

@@ -191,3 +191,16 @@ class EgressPorts(Model):
     """Of plain HTTP requests."""
     connect: Ports = ((80, 80), (443, 443), (563, 563), (1025, 65535))
     """Of tunnels: CONNECT and SOCKS."""
+
+
+class Pac(Model):
+    """The script by which browsers find out what goes through the proxy, served at /proxy.pac and /wpad.dat."""
+
+    direct: Words = ()
+    """Domains, with all below them, that are reached without the proxy."""
+    only: Words = ()
+    """Domains, with all below them, that alone go through the proxy; all but `direct` if empty."""
+    proxy: str = ""
+    """Host and port by which clients reach the proxy; by default what they asked for the script."""
+    fallback_direct: bool = False
+    """Let browsers go without the proxy while it does not answer."""

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bascule.config.base import Model
 from bascule.config.defence import Defence, LimitsField
-from bascule.config.forward import NEIGHBOURS, Auth, EgressPorts, Files, Networks, Rule
+from bascule.config.forward import NEIGHBOURS, Auth, EgressPorts, Files, Networks, Pac, Rule
 from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.policies import (
     CookieMap,
@@ -282,6 +282,8 @@ class Forward(Model):
     """What is done where no rule holds."""
     privacy: Literal["off", "standard", "strict"] = "standard"
     """What requests tell of the client: see the guide."""
+    pac: Pac | None = None
+    """Serve a proxy auto-configuration script; `{}` for one by which all goes through the proxy."""
     keep_alive: Count = 256
     """Idle connections to servers that a worker keeps."""
     headers: Headers | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from bascule.forward import pages
+from bascule.forward import pac, pages
 from bascule.forward.conditions import Need
 from bascule.forward.egress import Destination
 from bascule.forward.identity import Credentials, LockedOutError, basic_credentials
@@ -61,6 +61,8 @@ class ForwardExchange(Exchange):
         try:
             if self.peer.address not in service.clients:
                 raise HttpError(403, causes.EGRESS_CLIENT)
+            if self._is_own_page():
+                return
             self._access = self._read_target()
             self._check_way()
         except HttpError as error:
@@ -78,6 +80,17 @@ class ForwardExchange(Exchange):
     def is_tunnel(self) -> bool:
         """Whether the client asks for a connection, and not for a resource."""
         return self.method == b"CONNECT"
+
+    def _is_own_page(self) -> bool:
+        """Serve the script for browsers, if there is one and it is asked for. Return whether it was."""
+        head, script = self.head, self._service.config.pac
+        if script is None or head.line_target not in pac.PATHS or self.method not in (b"GET", b"HEAD"):
+            return False
+        host, port = self.peer.local
+        authority = head.authority.decode("ascii") or f"{host}:{port}"
+        body = pac.script(script, authority, self.peer.tls is not None)
+        answers.content(self, pac.CONTENT_TYPE, body, causes.RESPOND)
+        return True
 
     def _read_target(self) -> Access:
         head = self.head

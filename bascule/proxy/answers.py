@@ -88,6 +88,11 @@ def maintenance(exchange: Exchange) -> bool:
     return True
 
 
+def content(exchange: Exchange, content_type: bytes, body: bytes, cause: str) -> None:
+    """Answer 200 with content that is made here, and end the exchange."""
+    _send(exchange, 200, content_type, body, b"cache-control: no-cache\r\n", cause)
+
+
 def redirect(exchange: Exchange, to: bytes, status: int, cause: str) -> None:
     """Answer with a redirect and end the exchange."""
     place = to.translate(None, b"\r\n\0")

@@ -129,6 +129,8 @@ BAD = [
     ("{listen: 1, auth: {users: users, realm: 'a\"b'}}", "forward.auth.realm", "no quotes", ""),
     ("{listen: 1, headers: {host: origin}}", "forward.headers.host", "that of the URL", ""),
     ("{listen: 'https://127.0.0.1:1'}", "forward.listen", "there is no certificate", "certificates"),
+    ("{listen: 1, pac: {only: '*.a.example'}}", "forward.pac.only", "write the domain alone", ""),
+    ("{listen: 1, pac: {proxy: a.example}}", "forward.pac.proxy", "is not a host and a port", ""),
     ("{listen: [1, 1]}", "forward.listen[1]", "listened on twice", ""),
 ]  # fmt: skip
 
