@@ -166,7 +166,21 @@ class Geo(Model):
     """File with autonomous systems (network operators)."""
 
 
-Offence = Literal["rate_limited", "waf", "no_route", "no_site", "bad_path"]
+Offence = Literal["rate_limited", "waf", "waf_noticed", "no_route", "no_site", "bad_path"]
+Weight = Annotated[float, Field(ge=0, le=10_000)]
+
+
+class Risk(Model):
+    """For how many offences one counts that the firewall found, by the risk of the gravest rule that fired."""
+
+    critical: Weight = 1.0
+    """SQL injection, cross-site scripting, commands and their like."""
+    high: Weight = 1.0
+    """Such as uploads of scripts, changed cookies, places that are closed to the client."""
+    medium: Weight = 1.0
+    """Such as scanners, backup files, unusual methods."""
+    low: Weight = 1.0
+    """All others, and refusals for another reason than a rule."""
 
 
 class Bans(Model):
@@ -175,7 +189,10 @@ class Bans(Model):
     after: RateField | None = None
     """Offences of a client beyond which it is banned, such as ``20/m``; by default nobody is banned by itself."""
     of: Annotated[tuple[Offence, ...], Field(min_length=1)] = ("rate_limited", "waf")
-    """What counts as an offence: causes, as the access log has them."""
+    """What counts as an offence: causes, as the access log has them, and ``waf_noticed``, a request that rules of the
+    firewall fired on and that passed, for they only log, neutralise, mask or detect."""
+    risk: Risk = Risk()
+    """How much ``waf`` and ``waf_noticed`` weigh: so that a client's account adds up risks, not requests."""
     mode: Literal["block", "detect"] = "block"
     """``detect`` records who would be banned by itself, and bans nobody."""
     time: PositiveDuration = 600.0

@@ -96,15 +96,21 @@ class Shield:
         self.reports.count("ban", word, "refuse")
         self.reports.event(request, 403, f"the client is banned: {word}", [])
 
-    def offended(self, request: Request, cause: str) -> None:
-        """Note what a request was refused for; too many offences ban its client."""
+    def offended(self, request: Request, cause: str, risk: str = "") -> None:
+        """Note what a request was refused for; too many offences ban its client.
+
+        `risk` is that of the gravest rule which the firewall found broken: it weighs the offence.
+        """
         address = request.client
         if cause not in self._offences or address in self.allowed or address in self.trusted:
             return
         rate, client = self._bans.after, self._clients.of(address)
         if rate is None or not client:
             return
-        cost, key, now = rate.seconds / rate.count, hash_of(client), monotonic()
+        weight = getattr(self._bans.risk, risk) if risk else 1.0
+        if not weight:
+            return
+        cost, key, now = weight * rate.seconds / rate.count, hash_of(client), monotonic()
         if self._shared.offences.take(key, cost, rate.seconds, now) <= 0:
             return
         detect = self._bans.mode == "detect"

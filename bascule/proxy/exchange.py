@@ -312,8 +312,8 @@ class Exchange(Facts):
         self.finished = True
         self.status = status
         self.cause = cause
-        if cause and (shield := self.app.shield) is not None:
-            shield.offended(self, cause)
+        if (cause or self.inspection is not None) and (shield := self.app.shield) is not None:
+            shield.offended(self, *(self.inspection.offence(cause) if self.inspection is not None else (cause,)))
         self.detach(outcome)
         if self.inspection is not None:
             self.inspection.finish()

@@ -18,6 +18,7 @@ from bascule.proxy.turns import TURN
 from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
+from bascule.waf.events import risk_of
 from bascule.waf.response.forms import FIELD, without_token
 from bascule.waf.rewriting import rewrite
 
@@ -32,6 +33,8 @@ HOLD_TIME = 0.5
 """Seconds a response may be held: a page that trickles is judged by what came in that time."""
 CHEAP = 4096
 """Bytes of a body that is judged at once; a larger one waits for its turn."""
+NOTICED = "waf_noticed"
+"""The offence of a request that rules fired on and that passed."""
 MAX_TARPITTED = 256
 """Refusals that a worker holds back at a time: a tarpit may not become the flood it answers."""
 LATE = 60.0
@@ -404,6 +407,13 @@ class Inspection:
         return not self._refuse(self.transaction.response_end())
 
     # The end ---------------------------------------------------------------------------------------
+
+    def offence(self, cause: str) -> tuple[str, str]:
+        """Return what a request that ended for `cause` has done: the offence (`defence.bans.of`), and its risk."""
+        fired = self.transaction.fired
+        if cause == causes.WAF:
+            return cause, risk_of(fired)
+        return (NOTICED, risk_of(fired)) if fired else (cause, "")
 
     def finish(self) -> None:
         """Run the last phase and hand the event to the log."""

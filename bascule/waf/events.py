@@ -168,6 +168,17 @@ class Event:
         return not collection.endswith("_NAMES") and bool(_SECRET_NAME.search(key))
 
 
+_RISKS = ("critical", "critical", "critical", "high", "medium")
+"""Risks by severity: that of Bascule's own rules was made from their risk, that of CRS's means as much."""
+
+
+def risk_of(fired: Sequence[FiredRule]) -> str:
+    """Return the risk of the gravest of the rules that fired: critical, high, medium or low."""
+    severities = (link.actions.severity for each in fired for link in each.rule.links)
+    gravest = min((severity for severity in severities if severity is not None), default=len(_RISKS))
+    return _RISKS[gravest] if gravest < len(_RISKS) else "low"
+
+
 def _text(value: bytes) -> str:
     cut = value[:MAX_VALUE].decode("utf-8", "backslashreplace")
     return cut if len(value) <= MAX_VALUE else cut + f"... ({len(value)} bytes)"
