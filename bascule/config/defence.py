@@ -17,7 +17,7 @@ _SHORT = re.compile(
     r"(?P<rate>\S+)(?:\s+burst\s+(?P<burst>\d+))?(?:\s+per\s+(?P<per>[^\s,]+(?:\s*,\s*[^\s,]+)*))?"
     r"(?:\s+(?P<over>delay|refuse))?(?:\s+(?P<mode>detect|block))?"
 )
-PLAIN_KEYS = ("all", "client", "user", "host", "method", "path", "country", "asn")
+PLAIN_KEYS = ("all", "client", "user", "host", "method", "path", "ja4", "country", "asn")
 NAMED_KEYS = ("header", "cookie")
 LONGEST = 86400.0
 """Seconds within which the whole burst comes back, at most: a longer memory is a quota, not a rate."""
@@ -85,8 +85,8 @@ class Limit(Model):
     `burst` of them at once."""
     per: Annotated[tuple[KeyField, ...], Field(min_length=1)] = ("client",)
     """What has a count of its own: ``client`` (its address), ``user`` (of HTTP Basic), ``header:NAME``,
-    ``cookie:NAME``, ``host``, ``method``, ``path``, ``country``, ``asn``, or ``all`` for one count of everybody.
-    Several are combined. A request without the named field counts by its client's address."""
+    ``cookie:NAME``, ``host``, ``method``, ``path``, ``ja4``, ``country``, ``asn``, or ``all`` for one count of
+    everybody. Several are combined. A request without the named field counts by its client's address."""
     burst: Annotated[int, Field(ge=0, le=10**9)] = 0
     """Requests that may come at once after a pause; 0 means as many as the rate names."""
     over: Literal["refuse", "delay"] = "refuse"

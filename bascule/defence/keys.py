@@ -47,6 +47,10 @@ class Request(Protocol):
         """The client's textual address."""
 
     @property
+    def ja4(self) -> bytes:
+        """The fingerprint of its client's TLS; empty without TLS."""
+
+    @property
     def started_at(self) -> float:
         """When its head was complete, in seconds of the epoch."""
 
@@ -92,6 +96,8 @@ class Keys:
             return _named(kind, name.encode(), client)
         if kind == "user":
             return lambda request: _user(request) or client(request)
+        if kind == "ja4":
+            return lambda request: b"=" + fingerprint if (fingerprint := request.ja4) else client(request)
         if kind in ("country", "asn"):
             database = self._countries if kind == "country" else self._operators
             if database is None:

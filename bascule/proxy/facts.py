@@ -123,6 +123,12 @@ class Facts:
         """The client's textual address."""
         return self.peer.address
 
+    @property
+    def ja4(self) -> bytes:
+        """The fingerprint of the client's TLS; empty without TLS."""
+        tls = self.peer.tls
+        return b"" if tls is None else tls.ja4.encode()
+
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a field, or None."""
         for field in self.head.fields:

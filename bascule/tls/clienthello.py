@@ -35,7 +35,7 @@ def server_name(data: bytes) -> bytes | None:
 
     Returns None while the ClientHello is incomplete. Raises HelloError when it can never become one.
     """
-    hello = _message(data)
+    hello = body(data)
     if hello is None:
         if len(data) >= MAX_HELLO:
             raise HelloError("hello_too_large")
@@ -46,8 +46,11 @@ def server_name(data: bytes) -> bytes | None:
         raise HelloError("bad_hello") from None
 
 
-def _message(data: bytes) -> bytes | None:
-    """Return the body of the handshake message, put together from its records (RFC 8446 5.1), or None."""
+def body(data: bytes) -> bytes | None:
+    """Return the body of the handshake message, put together from its records (RFC 8446 5.1), or None.
+
+    Raises HelloError when it can never become a ClientHello.
+    """
     if data[:1] and data[0] != _HANDSHAKE:
         raise HelloError("not_tls")
     if data[1:2] and data[1] != 3:

@@ -14,6 +14,7 @@ from bascule.config.schema import ClientAuth
 from bascule.telemetry import causes
 from bascule.tls.certificates import Subject, subject_of
 from bascule.tls.clienthello import HelloError, server_name
+from bascule.tls.ja4 import ja4
 
 _RECORD: Final = 16384
 """Plaintext of one record, the most that OpenSSL returns at a time."""
@@ -53,6 +54,7 @@ class TlsFilter:
 
     __slots__ = (
         "_incoming",
+        "_ja4",
         "_object",
         "_outgoing",
         "_selector",
@@ -76,6 +78,7 @@ class TlsFilter:
         """The client said that it sends no more (close_notify); without it, the end of the stream is a truncation."""
         self.done = False
         """Whether the handshake is complete."""
+        self._ja4: str | None = None
         self.hello = b""
         """The first bytes of the client, up to the whole ClientHello."""
         self.sni = b""
@@ -184,6 +187,13 @@ class TlsFilter:
         """Name of the cipher suite; empty before the handshake."""
         cipher = self._object.cipher() if self._object else None
         return cipher[0] if cipher else ""
+
+    @property
+    def ja4(self) -> str:
+        """The fingerprint of the client's ClientHello, made on first use."""
+        if self._ja4 is None:
+            self._ja4 = ja4(self.hello)
+        return self._ja4
 
     @property
     def resumed(self) -> bool:

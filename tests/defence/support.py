@@ -19,6 +19,7 @@ class Asked:
     path: bytes = b"/page"
     head: Head = field(default_factory=Head)
     started_at: float = 1_700_000_000.0
+    ja4: bytes = b""
     headers: dict[bytes, bytes] = field(default_factory=dict)
     cookies: dict[bytes, bytes] = field(default_factory=dict)
 

@@ -38,6 +38,8 @@ BASIC = b"Basic YW5uOnNlY3JldA=="  # ann:secret
         ("user", Asked(headers={b"authorization": BASIC}), b"=ann"),
         ("user", Asked(headers={b"authorization": b"Basic ?"}), b"192.0.2.1"),
         ("user", Asked(headers={b"authorization": b"Bearer YW5uOnNlY3JldA=="}), b"192.0.2.1"),
+        ("ja4", Asked(ja4=b"t13d"), b"=t13d"),
+        ("ja4", Asked(), b"192.0.2.1"),
         ("client, path", Asked(), b"192.0.2.1\0/page"),
     ],
 )  # fmt: skip
