@@ -280,6 +280,10 @@ class Forward(Model):
     """What may be reached. The first rule that holds decides."""
     default: Literal["allow", "deny"] = "allow"
     """What is done where no rule holds."""
+    safe_search: bool = False
+    """Let Google, Bing and DuckDuckGo show filtered results only, inside tunnels too."""
+    youtube: Literal["off", "moderate", "strict"] = "off"
+    """Restricted mode of YouTube."""
     privacy: Literal["off", "standard", "strict"] = "standard"
     """What requests tell of the client: see the guide."""
     pac: Pac | None = None

@@ -116,17 +116,24 @@ class Egress:
 
     # New connections ---------------------------------------------------------------------------------
 
-    def dial(self, target: Target, judge: Judge, timeout: float, done: Done) -> asyncio.Task[None]:
-        """Open a connection to a target, over an address that `judge` lets through.
+    def dial(self, target: Target, name: str, judge: Judge, timeout: float, done: Done) -> asyncio.Task[None]:
+        """Open a connection to a target, over an address of `name` that `judge` lets through.
 
         `done` is called once: with the connection, or with None and a cause. `timeout` seconds are shared out between
         several addresses; the deadline of the whole is the caller's, who cancels the task.
         """
-        return self._loop.create_task(self._open(target, judge, timeout, done))
+        return self._loop.create_task(self._open(target, name, judge, timeout, done))
 
-    async def _open(self, target: Target, judge: Judge, timeout: float, done: Done) -> None:  # noqa: ASYNC109
+    async def _open(
+        self,
+        target: Target,
+        name: str,
+        judge: Judge,
+        timeout: float,  # noqa: ASYNC109 - it is shared out
+        done: Done,
+    ) -> None:
         try:
-            addresses = (target.address,) if target.address else await self._resolver.resolve(target.host)
+            addresses = (target.address,) if target.address else await self._resolver.resolve(name)
         except ResolveError:
             done(None, causes.DNS_FAILED)
             return

@@ -14,6 +14,7 @@ from bascule.forward.conditions import Need
 from bascule.forward.egress import Destination
 from bascule.forward.identity import Credentials, LockedOutError, basic_credentials
 from bascule.forward.policy import Access, Decision
+from bascule.forward.safesearch import reached_as
 from bascule.forward.socks import Reply, reply, reply_for
 from bascule.forward.target import target_of
 from bascule.http.errors import HttpError
@@ -202,7 +203,8 @@ class ForwardExchange(Exchange):
                 self._connected(kept)
                 return
         self.peer.deadline = self.app.now + self.route.connect_timeout
-        self.connecting = egress.dial(target, self._judge, self.route.connect_timeout, self._dialled)
+        name = reached_as(self._service.config, target.host)
+        self.connecting = egress.dial(target, name, self._judge, self.route.connect_timeout, self._dialled)
 
     def _judge(self, address: str) -> str:
         """Say by which cause an address must not be dialled; empty if it may be."""

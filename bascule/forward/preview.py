@@ -9,6 +9,7 @@ from bascule.forward import pages
 from bascule.forward.conditions import Need
 from bascule.forward.guard import inside_range
 from bascule.forward.policy import Access, Policy, Step, WeekTime, load_table
+from bascule.forward.safesearch import reached_as
 from bascule.forward.target import proxy_form, target_of
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.errors import HttpError
@@ -53,6 +54,7 @@ def preview(
         "groups": sorted(access.groups),
         "categories": list(access.categories),
         "address": access.address,
+        "reached_as": reached_as(forward, target.host),
         "rules": [],
     }
     decision, why = _before_rules(forward, access, tunnel)
