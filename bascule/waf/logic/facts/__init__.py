@@ -6,7 +6,7 @@ trips single facts, rules need several.
 May be imported by: waf/logic and waf/engine. Imports: waf/bodies, waf/libinjection, waf/matcher, waf/logic/decode.
 """
 
-from .patterns import ALL, FACTS, warm
+from .patterns import ALL, DECISIVE, FACTS, warm
 from .recogniser import facts_in_turns, facts_of, facts_with_evidence
 
-__all__ = ["ALL", "FACTS", "facts_in_turns", "facts_of", "facts_with_evidence", "warm"]
+__all__ = ["ALL", "DECISIVE", "FACTS", "facts_in_turns", "facts_of", "facts_with_evidence", "warm"]

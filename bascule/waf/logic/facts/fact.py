@@ -15,6 +15,8 @@ class Fact(NamedTuple):
     name: str
     says: str
     patterns: tuple[bytes, ...] = ()
+    decisive: bool = False
+    """Reviewed by hand: nothing honest means this, so it is an attack by itself unless harmless traffic shows it."""
 
 
 HIDDEN = "_"

@@ -17,6 +17,11 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
 """White space stays: patterns allow for it, and a line feed is where values meet."""
 
 
+_LOOKUP = re.compile(rb"\$\{[^${}]{0,60}?(?::-|:)'?([^${}:']{0,20})'?\}")
+MAX_LOOKUPS = 6
+"""Log4j resolves nested lookups from the inside out; nobody nests deeper than this to spell four letters."""
+
+
 def forms(text: bytes) -> list[bytes]:
     """Return the text and each of its other forms that differs: SQL, shell, path, and without control characters."""
     found = [text]
@@ -28,9 +33,20 @@ def forms(text: bytes) -> list[bytes]:
         found.append(_SHELL_NOISE.sub(_shell_space, text))
     if b"\\" in text or b"/./" in text or text.count(b"//") > text.count(b"://"):
         found.append(_DOT_SEGMENT.sub(b"/", text))
+    if text.count(b"${") > 1:
+        found.append(_resolved(text))
     if len(text.translate(None, _CONTROLS)) != len(text):
         found.append(text.translate(None, _CONTROLS))
     return list(dict.fromkeys(found))
+
+
+def _resolved(text: bytes) -> bytes:
+    """Return what Log4j reads where lookups spell letters: ${${lower:j}ndi:...} is ${jndi:...}."""
+    for _ in range(MAX_LOOKUPS):
+        text, count = _LOOKUP.subn(rb"\1", text)
+        if not count:
+            break
+    return text
 
 
 def _shell_space(noise: re.Match[bytes]) -> bytes:

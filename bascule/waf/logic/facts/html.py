@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .fact import Fact
 
 _TAG = rb"(?:script|svg|img|image|iframe|body|input|video|audio|object|embed|math|link|meta|base|form|style|details|marquee|button|select|textarea|isindex|keygen|bgsound|layer|ilayer|frameset|frame|applet|template|xml|xss|x|a|div|table|td|source|track|animate|set|use|foreignobject|html|head|title|noscript|plaintext|listing|p|b|i|s|br|h[1-6]|span|font|label|menu|map|area|portal|slot|dialog|canvas|picture|param|xmp|handler|listener|var|del|center|comment)"
@@ -19,6 +21,7 @@ FACTS = (
             rb"<script[^\w\s]",
             rb"\bscript\s*>\s*['\"]?>?\s*<",
         ),
+        True,
     ),
     Fact(
         "html.active_tag",
@@ -51,6 +54,7 @@ FACTS = (
         "html.event_in_tag",
         "an event attribute inside a tag",
         (rb"<[a-z!][^<>]{0,500}[\s/\"'`\x00\x0b\x0c]on[a-z]{3,30}[^=<>]{0,10}=",),
+        True,
     ),
     Fact(
         "html.leaves_attribute",
@@ -69,13 +73,19 @@ FACTS = (
         ),
     ),
     Fact(
+        "html.breaks_out",
+        "begins inside an attribute, closes it and its tag, and opens another tag",
+        (),
+        True,
+    ),
+    Fact(
         "html.script_url",
         "a javascript:, vbscript: or data: address that runs script",
         (
             rb"j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*(?::|&colon|&#0*58|&#x0*3a|%3a)\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))",
             rb"v\s*b\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*\w",
             rb"livescript\s*:|mocha\s*:\s*\w",
-            rb"data\s*:\s*(?:text/html|text/xml|image/svg\+xml|application/xhtml|application/xml|text/javascript|application/javascript|application/x-javascript|,\s*<|;base64,PHN2|;base64,PHNj)",
+            rb"data\s*:\s*(?:text/html|text/xml|application/xhtml|application/xml|text/javascript|application/javascript|application/x-javascript|,\s*<|;base64,PHN2|;base64,PHNj)",
             rb"mhtml\s*:|jar\s*:\s*https?:",
             rb"feed\s*:\s*(?:javascript|data)",
         ),
@@ -87,6 +97,7 @@ FACTS = (
             rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))",
             rb"^\s*data\s*:\s*text/html",
         ),
+        True,
     ),
     Fact(
         "html.style_script",
@@ -130,9 +141,20 @@ FACTS = (
         "js.dialog_call",
         "calls alert, confirm, prompt or print",
         (
-            rb"\b(?:alert|confirm|prompt)\b\s*(?:\?\.)?\s*(?:\(|`|\)|\\x28|\\u0028|&lpar|&#40|&#x28|\[|;|\.call|\.apply|\.bind)",
-            rb"\bprint\s*\(\s*\)",
+            rb"[=;:\"'`(>/!,{}&|+*-]\s*(?:alert|confirm|prompt)\s{1,8}\(\s*[\w'\"`/\\)]",
+            rb"(?:\b|\d)(?:alert|confirm|prompt)(?:\?\.)?\(\s*(?:\)|\d|['\"`/\\]|document\b|window\b|location\b|self\b|top\b|this\b|origin\b|name\b|cookie\b|string\b|xss\b|atob\b|[\w.]{1,30}\(|$)",
+            rb"\b(?:alert|confirm|prompt)(?:`[^`]{0,60}`|\\x28|\\u0028|&lpar|&#0*40|&#x0*28|\]\s*\(|\.(?:call|apply|bind)\b|//|%28|\)\s*\()",
+            rb"[=;:\"'`(>]\s*print\s*\(\s*\)",
             rb"\bmsgbox\s*\(",
+        ),
+        True,
+    ),
+    Fact(
+        "js.dialog_name",
+        "names alert, confirm or prompt beside marks of script",
+        (
+            rb"\b(?:alert|confirm|prompt)\b\s*(?:\?\.)?\s*(?:\(|`|\)|\\x28|\\u0028|&lpar|&#40|&#x28|\[|;)",
+            rb"[=:+(\[{,]\s*(?:alert|confirm|prompt)\b",
         ),
     ),
     Fact(
@@ -153,6 +175,17 @@ FACTS = (
             rb"\b(?:atob|btoa|unescape|decodeuri\w*)\s*(?:\(|`)",
             rb"__defineg?s?etter__|\breflect\s*\.\s*(?:apply|construct|get)|\bnew\s+(?:function|image|xmlhttprequest|worker|activexobject)\b",
         ),
+    ),
+    Fact(
+        "js.reads_secret",
+        "reads the cookie, or runs what the address or a code says",
+        (
+            rb"\bdocument\s*(?:\.\s*cookie|\[\s*['\"`]cookie)\b",
+            rb"\binnerhtml\s*\+?=\s*(?:document|location|name|window|decodeuri|['\"`]<)",
+            rb"\b(?:eval|settimeout|setinterval|setimmediate|function)\s*\(\s*(?:location\b|document\.|window\.name|name\s*\)|atob\s*\(|unescape\s*\(|string\.fromcharcode|decodeuri|['\"`]\s*(?:alert|return\b|eval))",
+            rb"\blocation(?:\.href)?\s*=\s*['\"`]?\s*(?:javascript:|data:text)|\bfunction\s*\(\s*['\"`][^'\"`]{1,60}['\"`]\s*\)\s*\(",
+        ),
+        True,
     ),
     Fact(
         "js.leaves_string",
@@ -196,7 +229,20 @@ FACTS = (
             rb"[\"'`\s/]on[a-z]{3,30}\s*=",
             rb"script\s*:",
             rb"[\"'`]\s*>",
-            rb"[\"'` /](?:style|xlink:href|formaction)\s*=",
+            rb"[\"'`\s/](?:style|xlink:href|formaction|srcdoc)\s*=",
         ),
     ),
 )
+
+_BREAKS_OUT = re.compile(
+    rb"[^<>]{0,200}?[\"'`][^<>\w]{0,12}>+[^<>]{0,20}<+\s*[a-z!/?]"
+    rb"|[^<>]{0,80}?[\"'`][\s/]+(?:on[a-z]{4,20}|style|formaction|srcdoc)\s*=\s*[\"'`]?[^\s\"'`]"
+    rb"|[^<>]{0,80}</(?:script|title|textarea|style|noscript|template|iframe|xmp|noembed|math|svg)\b[^<>]{0,20}>[^<>]{0,20}<"
+    rb"|[^<>]{0,80}?--!?>\s*<[a-z!/?]",
+    re.IGNORECASE,
+)
+
+
+def breaks_out(text: bytes) -> bool:
+    """Tell whether a text begins inside an attribute, a comment or an element of text, and leaves it for a new tag."""
+    return _BREAKS_OUT.match(text) is not None

@@ -4,36 +4,45 @@ from __future__ import annotations
 
 from .fact import Fact
 
-_ATTRIBUTE = rb"(?:uid|cn|sn|ou|dc|mail|objectclass|objectcategory|userpassword|password|user|username|login|pwd|givenname|memberof|samaccountname|userprincipalname|name|pass|department|directory|security|documents|zone|userid|manager|telephonenumber|description|homedirectory|gidnumber|uidnumber|loginshell|badpwdcount|admincount|distinguishedname|displayname|employeetype|company|title|l|st|c|o|dn|accountenabled|useraccountcontrol|\w{2,20})"
+_NAMED = rb"(?:uid|cn|sn|ou|dc|mail|objectclass|objectcategory|userpassword|password|username|user|login|pwd|givenname|memberof|samaccountname|userprincipalname|name|pass|department|directory|security|documents|zone|userid|manager|telephonenumber|description|homedirectory|gidnumber|uidnumber|loginshell|badpwdcount|admincount|distinguishedname|displayname|employeetype|company|title|accountenabled|useraccountcontrol)"
+_ATTRIBUTE = rb"(?:" + _NAMED[3:-1] + rb"|\w{2,20})"
 
 FACTS = (
     Fact(
         "ldap.leaves_filter",
         "closes a filter's bracket and opens another",
         (
-            rb"\)\s*\(+\s*[|&!]?\s*\(*\s*" + _ATTRIBUTE + rb"\s*[~<>:]?=",
-            rb"\)\s*\)+\s*\(+\s*[|&!]",
-            rb"\*\s*\)+\s*\(+",
-            rb"\(\s*[|&!]\s*\(\s*" + _ATTRIBUTE + rb"\s*[~<>]?=",
-            rb"\)\s*\(\s*[|&!]\s*\(?",
-            rb"\*\)\s*(?:%00|\x00|\(|\)|&|\|)",
-            rb"^\*?\)+\(?[|&]?",
-            rb"\*\|$|\*%7c$|\(\*\)|^\*\)\*|\)\*$",
+            rb"\)\s*\(+\s*[|&!]?\s*\(*\s*" + _NAMED + rb"\s*[~<>:]?=",
+            rb"\)\s*\)+\s*\(+\s*[|&!]\s*\(?\s*" + _ATTRIBUTE + rb"\s*[~<>:]?=",
+            rb"\*\s*\)+\s*\(+\s*(?:[|&!]|" + _ATTRIBUTE + rb"\s*[~<>:]?=)",
+            rb"\(\s*[|&!]\s*\(\s*" + _NAMED + rb"\s*[~<>]?=",
+            rb"\)\s*\(\s*[|&!]\s*(?:\)|\(\s*" + _ATTRIBUTE + rb"\s*[~<>:]?=)",
+            rb"\*\)+(?:%00|\x00)",
+            rb"^\w{0,20}\*?\)+\s*\(+[|&!]\)?$",
+            rb"^\w{0,20}\)+\(+[|&!]\(",
         ),
+        True,
     ),
     Fact(
         "ldap.filter",
         "a whole LDAP filter",
         (
             rb"^\s*\(?[|&!]?\s*\(\s*(?:objectclass|objectcategory|uid|cn|sn|mail|samaccountname|userpassword|memberof)\s*[~<>:]?=\s*[^)]{0,60}\)",
-            rb"\b(?:objectclass|userpassword|samaccountname|objectcategory)\s*=\s*[*\w]",
+            rb"\((?:objectclass|userpassword|samaccountname|objectcategory)\s*=\s*[*\w]",
             rb"1\.2\.840\.113556\.1\.4\.\d+",
         ),
+        True,
     ),
     Fact(
         "ldap.wildcard_tail",
         "a wild card and a bracket or null byte at the end",
-        (rb"\*\s*\)+\s*(?:\x00|%00)?$", rb"\*\x00$|\*\)\x00", rb"^[\w@.]{0,20}\*\)"),
+        (
+            rb"\*\s*\)+\s*(?:\x00|%00)?$",
+            rb"\*\x00$|\*\)\x00",
+            rb"^[\w@.]{0,20}\*\)",
+            rb"^\*?\)+\(?[|&]?$|\*\|$|\*%7c$|\(\*\)|^\*\)\*|\)\*$",
+            rb"\)\s*\)+\s*\(+\s*[|&!]|\)\s*\(\s*[|&!]\s*\(?",
+        ),
     ),
     Fact(
         "xpath.function",
@@ -46,14 +55,22 @@ FACTS = (
     ),
     Fact(
         "xpath.leaves_predicate",
-        "closes a predicate and goes on with another path",
+        "closes a predicate or a string of an XPath and goes on with another condition",
         (
-            rb"['\"]\s*\)*\s*\]\s*(?:\||/|\[|and|or)",
+            rb"['\"]\s*\)*\s*\]\s*(?:\||and\b|or\b|/{1,2}\*|/{1,2}\w+\s*\|)",
             rb"\]\s*\|\s*/{1,2}[\w*@.\[]",
+            rb"['\"]\s*\)*\s*(?:or|and)\s+(?:count\(|position\(|name\(|local-name\(|string-length\(|substring\(|contains\(|starts-with\(|doc\(|true\(|not\(|last\(|text\(|ancestor|/{1,2}[\w*])",
+            rb"\|\s*//\*|\|\s*/\*|/{1,2}\*\s*\|",
+        ),
+        True,
+    ),
+    Fact(
+        "xpath.path",
+        "a path through an XML document with a condition",
+        (
             rb"/{1,2}(?:\*|\w+)\s*\[\s*(?:\d+|@|position\(|contains\(|starts-with\(|last\(|name\(|text\(|\w+\s*=)",
-            rb"['\"]\s*(?:or|and)\s+(?:\d+\s*=\s*\d+|count\(|position\(|name\(|string-length\(|substring\(|contains\(|starts-with\(|//)",
-            rb"\|\s*//\*|\|\s*/\*|//\w+/\w+/text\(\)",
-            rb"//\*\s*[\[|]|/\*/\*",
+            rb"['\"]\s*(?:or|and)\s+\d+\s*=\s*\d+",
+            rb"//\w+/\w+/text\(\)|//\*\s*[\[|]|/\*/\*",
         ),
     ),
 )

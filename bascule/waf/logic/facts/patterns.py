@@ -28,6 +28,9 @@ ALL: tuple[Fact, ...] = tuple(
 FACTS: tuple[str, ...] = tuple(fact.name for fact in ALL)
 """The names, in an order that stays: rules and models refer to them."""
 
+DECISIVE = frozenset(fact.name for fact in ALL if fact.decisive)
+"""Facts that are an attack by themselves, unless harmless traffic says otherwise."""
+
 HIDES = "_hides"
 """A text of plain ASCII that some step of `decode.py` may change."""
 _BASE = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH

@@ -9,10 +9,10 @@ from bascule.waf.libinjection import is_sqli, is_xss
 from bascule.waf.logic.decode import How, decodings
 from bascule.waf.logic.gate import is_plain
 
-from . import encoding, paths
+from . import context, encoding, html, paths, ssrf
 from .fact import HIDDEN
 from .forms import forms
-from .patterns import NAMES, level_of
+from .patterns import DECISIVE, NAMES, level_of
 from .sqltokens import comparisons
 
 _NOTHING: frozenset[str] = frozenset()
@@ -24,15 +24,22 @@ MAX_REMEMBERED = 512
 
 CLOSER = {
     "_sql.look": frozenset(("sql.tautology", "sql.constant_comparison", "sql.fingerprint")),
-    "_html.look": frozenset(("html.fingerprint",)),
+    "_html.look": frozenset(("html.fingerprint", "html.breaks_out")),
 }
 """Hidden facts, and what a closer look may find where one is seen."""
 
 _ONLY_IN = {
-    "scanner.user_agent": ("header:user-agent", "query"),
+    "scanner.user_agent": ("header:user-agent",),
+    "scanner.probe_secret": ("path",),
+    "path.climbs_in_path": ("path",),
+    "path.system_folder": ("query", "body", "cookie"),
     "path.absolute": ("query", "body", "cookie", "name", "file"),
-    "http.redirect_trick": ("query", "body", "cookie", "path"),
-    "ssrf.url_value": ("query", "body", "cookie", "name"),
+    "http.redirect_trick": ("query", "body", "cookie"),
+    "http.address_as_path": ("query", "body", "cookie", "path"),
+    **dict.fromkeys(
+        (fact.name for fact in ssrf.FACTS if fact.name not in ("ssrf.cloud_metadata", "ssrf.callback_host")),
+        ("query", "body", "cookie", "name"),
+    ),
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
 
@@ -95,13 +102,21 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
     found = {NAMES[hit] for hit in hits} | uploads
     if "_sql.look" in found:
         found |= _look_sql(text[:MAX_TOKENISED])
-    if "_html.look" in found and is_xss(text[:MAX_TOKENISED]):
-        found.add("html.fingerprint")
-    return {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
+        if len(text) > MAX_TOKENISED:
+            found |= _look_sql(text[-MAX_TOKENISED:])
+    if "_html.look" in found:
+        if is_xss(text[:MAX_TOKENISED]):
+            found.add("html.fingerprint")
+        if html.breaks_out(text[:MAX_TOKENISED]):
+            found.add("html.breaks_out")
+    found = {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
+    return context.acting(found, text, place, DECISIVE) if found else found
 
 
 def _look_sql(text: bytes) -> set[str]:
     found: set[str] = set()
+    if b"+" in text and b" " not in text:
+        text = text.replace(b"+", b" ")
     equal, some = comparisons(text)
     if equal:
         found.add("sql.tautology")

@@ -9,8 +9,9 @@ FACTS = (
         "scanner.user_agent",
         "names an attack tool",
         (
-            rb"\b(?:sqlmap|nikto|nuclei|acunetix|netsparker|w3af|dirbuster|gobuster|ffuf|feroxbuster|wfuzz|wpscan|nessus|openvas|masscan|zgrab|zmap|nmap scripting|havij|arachni|skipfish|whatweb|commix|xsstrike|dalfox|burp\s?suite|burpcollaborator|jaeles|vega/|grabber|paros|webinspect|appscan|qualys|fimap|joomscan|morfeus|zmeu|muieblackcat|l9explore|l9tcpid|jorgee|hydra|medusa|sqlninja|brutus|bsqlbf|pangolin|cgichk|dotdotpwn|webshag|n-stealth|blackwidow|fuzz faster u fool|interactsh|detectify|xenotix|owasp zap|zaproxy|gitrob|trufflehog|httprobe|aquatone|subfinder)\b",
+            rb"\b(?:sqlmap|nikto|nuclei|acunetix|netsparker|w3af|dirbuster|gobuster|ffuf|feroxbuster|wfuzz|wpscan|nessus|openvas|masscan|zgrab|zmap|nmap scripting|havij|arachni|skipfish|whatweb|commix|xsstrike|dalfox|burp\s?suite|burpcollaborator|jaeles|vega/1|webinspect|appscan|qualys|fimap|joomscan|morfeus|zmeu|muieblackcat|l9explore|l9tcpid|jorgee|thc-hydra|sqlninja|brutus|bsqlbf|pangolin|cgichk|dotdotpwn|webshag|n-stealth|blackwidow|fuzz faster u fool|interactsh|detectify|xenotix|owasp zap|zaproxy|gitrob|trufflehog|httprobe|aquatone|subfinder)\b",
         ),
+        True,
     ),
     Fact(
         "scanner.probe_path",
@@ -25,10 +26,26 @@ FACTS = (
         ),
     ),
     Fact(
+        "scanner.probe_secret",
+        "asks for a file that holds secrets or runs code, and that no page links to",
+        (
+            rb"/\.(?:git|svn|hg|bzr)/|/\.(?:env|aws|ssh|docker|npmrc|htpasswd|htaccess|ds_store|bash_history|vscode/|idea/|gitlab-ci|kube/)|/wp-config\.|/wp-config-",
+            rb"/(?:php_?info|infophp|eval-stdin|adminer[-\d.]*|shell|cmd|c99|r57|wso|alfa|webshell|phpunit)\.(?:php|jsp|aspx?)",
+            rb"/server-(?:status|info)(?:$|/)|/(?:actuator|jolokia|management)/(?:env|heapdump|jolokia|gateway|mappings|trace|loggers|list|exec|read)|/heapdump$|/_ignition/|/telescope/requests|/debug/pprof|/trace\.axd|/elmah\.axd|/web\.config",
+            rb"/hnap1|/boaform|/goform/|/gponform|/currentsetting\.htm|/setup\.cgi|/\+cscoe\+|/remote/fgt_lang|/dana-na/|/tmui/|/mgmt/tm/|/solr/(?:admin|\w+/(?:dataimport|config))|/manager/html|/jmx-console|/web-console/|/invoker/|/struts|/jenkins/script|/_all_dbs|/_cat/indices|/v2/_catalog|/druid/|/nacos/v1|/wls-wsat|/_async/|/console/portal|/cgi-bin/\.|/vendor/phpunit|/elfinder/connectors|/kcfinder/",
+            rb"/(?:_vti_bin|_vti_pvt|_vti_cnf|_cti_pvt|iisadmpwd|msadc|iissamples|_mem_bin)/|\.nsf(?:$|/)|/config\.(?:inc|bak|old|yml~)|/(?:\w+)\.(?:pwd|pwl|mdb|kdbx|cnf|asa|bas|htr|idq|ida|printer|stm)$",
+            rb"/(?:backup|dump|database|db|site|www|wwwroot|old|archive|data|sql|web|home|users?)\.(?:zip|tar|tar\.gz|tgz|rar|sql|7z|gz|bak|sql\.gz)$",
+            rb"\.(?:php|jsp|asp|aspx|inc|html?|conf|config|cgi)(?:\.(?:bak|old|orig|save|swp|txt|backup|copy)|~|\.~\d*)$|/~$|/[\w-]+~$",
+            rb"\.(?:gif|jpg|png|jsp|html?)/(?:\.java|\.jsp|[\w-]*~)$|/\.(?:java|jsp)$",
+        ),
+        True,
+    ),
+    Fact(
         "scanner.probe_word",
         "a marker that scanning tools write",
         (
-            rb"\b(?:acunetix|netsparker|nessus|burpcollaborator|interactsh?|oastify|crlfinjection|injectx|wvs_test|sqlmap|appscan|w3af|nikto|arachni_|zap_|waftest|blns\.fail|bxss|vulnerab\w+|pwned|hacked|defaced|xssposed|cve-\d{4}-\d{3,6}|tamper=\d{8,})\b",
+            rb"\b(?:burpcollaborator|interactsh?|oastify|crlfinjection|injectx|wvs_test|acunetix_\w+|arachni_\w+|xssposed)\b",
         ),
+        True,
     ),
 )

@@ -4,14 +4,66 @@ from __future__ import annotations
 
 from .fact import Fact
 
-_UNIX = rb"(?:cat|ls|id|whoami|uname|pwd|ps|netstat|ifconfig|ip|wget|curl|nc|ncat|netcat|bash|sh|zsh|ksh|csh|dash|ash|python[23]?|perl|ruby|php|node|lua|gcc|chmod|chown|rm|cp|mv|mkdir|touch|echo|printf|sleep|ping|nslookup|dig|host|telnet|ssh|scp|ftp|tftp|kill|killall|env|export|set|find|grep|egrep|awk|sed|head|tail|more|less|tac|rev|nl|sort|cut|xxd|od|base64|tar|gzip|zip|unzip|dd|crontab|at|nohup|sudo|su|passwd|useradd|adduser|groups|w|who|last|hostname|df|du|mount|lsof|strace|which|whereis|locate|date|uptime|history|reboot|shutdown|halt|init|service|systemctl|iptables|apt|apt-get|yum|git|svn|socat|busybox|xterm|eval|exec|source|expr|test|true|false|yes|tee|xargs|openssl|mail|sendmail|mknod|mkfifo|vi|vim|nano|ed|man|file|stat|strings|ln|readlink|command|phpinfo)"
+_UNIX = rb"(?:cat|ls|id|whoami|uname|pwd|ps|netstat|ifconfig|ip|wget|curl|nc|ncat|netcat|bash|sh|zsh|ksh|csh|dash|ash|python[23]?|perl|ruby|php|node|lua|gcc|chmod|chown|rm|cp|mv|mkdir|touch|echo|printf|sleep|ping|nslookup|dig|host|telnet|ssh|scp|ftp|tftp|kill|killall|env|export|set|find|grep|egrep|awk|sed|head|tail|more|less|tac|rev|nl|sort|cut|xxd|od|base64|tar|gzip|zip|unzip|dd|crontab|at|nohup|sudo|su|passwd|useradd|adduser|groups|w|who|last|hostname|df|du|mount|lsof|strace|which|whereis|locate|date|uptime|history|reboot|shutdown|halt|init|service|systemctl|iptables|socat|busybox|xterm|eval|exec|source|expr|test|true|false|yes|tee|xargs|openssl|mail|sendmail|mknod|mkfifo|vi|vim|nano|ed|man|file|stat|strings|ln|readlink|command|phpinfo)"
 _WINDOWS = rb"(?:cmd(?:\.exe)?|powershell(?:\.exe)?|pwsh|dir|type|ipconfig|systeminfo|tasklist|taskkill|net1?|netsh|ping(?:\.exe)?|reg|schtasks|wmic|certutil|bitsadmin|mshta|rundll32|regsvr32|cscript|wscript|copy|del|move|xcopy|ver|vol|whoami|nslookup|echo|attrib|cacls|icacls|route|arp|tracert|timeout|start|query|findstr|forfiles|ren|md|rd|tree)"
 _ANY = rb"(?:" + _UNIX[3:-1] + rb"|" + _WINDOWS[3:-1] + rb")"
 _WEAK = rb"(?:id|date|set|find|sort|cut|file|test|at|w|who|last|host|source|start|more|less|head|tail|time|type|copy|move|del|net|reg|route|query|tree|md|rd|ver|vol|man|init|service|mail|nl|env|export|command|php|node|perl|ruby|lua|locate|which|df|du|ed|git|stat|expr|ps|ip|mount|groups|history|exec|eval|vi|tar|cp|mv|rm|su|dd|printf|true|rev|tee|ln|strings|zip|ftp|ssh|telnet|ping|curl|sh|ls|cat|sleep|echo|dir|pwd|nc)"
 _STRONG = rb"(?:cat|ls|whoami|uname|netstat|ifconfig|wget|curl|ncat|netcat|bash|zsh|ksh|csh|python[23]?|chmod|chown|mkdir|touch|sleep|nslookup|telnet|ssh|scp|tftp|killall|grep|egrep|awk|sed|tac|xxd|base64|gzip|unzip|crontab|nohup|sudo|passwd|useradd|adduser|hostname|lsof|strace|whereis|uptime|reboot|shutdown|systemctl|iptables|apt-get|socat|busybox|xterm|xargs|openssl|sendmail|mknod|mkfifo|vim|nano|readlink|phpinfo|ipconfig|systeminfo|tasklist|taskkill|netsh|schtasks|wmic|certutil|bitsadmin|mshta|rundll32|regsvr32|cscript|wscript|xcopy|icacls|tracert|findstr|powershell|pwsh|cmd|ping|pwd|dir|nc|sh|rm|echo|perl|ruby|printf)"
 _ARG = rb"(?:\s*$|\s*[;|&<>`)'\"\n]|\s+#|\s+[-/\w.$~*'\"\\{(])"
+_READER = rb"(?:cat|tac|more|less|head|tail|nl|strings|type|vim?|nano|[ef]?grep|file|od|xxd|hexdump|base64|cp|mv|sort|rev|awk|sed|cut|uniq|tee|diff|source|ls|dir|find|stat|du|ln|tar|zip|chmod|chown|rm|touch|mkdir|cd)"
+_TELLS = (
+    rb"(?:whoami|uname|ifconfig|ipconfig|netstat|systeminfo|tasklist|printenv|phpinfo|lsof|getent|lsb_release|dmesg)"
+)
+_SHORT = rb"(?:id|ps|env|set|date|ver|w|who|pwd|ls|dir|hostname|uptime|last|df|mount|history|groups|route|arp|export|reboot|jobs|net|free|top|echo|logname|nproc|arch)"
+_TARGET = rb"(?:https?:|ftps?:|tftp:|\d{1,3}(?:\.\d{1,3}){3}|[\w$`{}().-]+\.[\w$`{}()-]{2,})"
+_OPTION = rb"(?:[\s\x0b\xa0+]+[-/]{1,2}[\w:=-]+(?:[\s\x0b\xa0+]+\d+)?){0,6}[\s\x0b\xa0+]+"
+_DOES = (
+    rb"(?:/(?:[\w.?*-]+/){1,5})?(?:"
+    + _READER
+    + rb"(?:\.exe)?(?:"
+    + _OPTION
+    + rb"|\s*<\s*)[\"'\\]*(?:/[\w.?*]|\.\.?[/\\]|~/|\*\.\w|\$[a-z{(@*]|[a-z]:[\\/]|[\w*?-]+\.(?:php\d?|txt|conf|ini|log|sh|py|xml|html?|env|cfg|bak|jsp|aspx?)\b|passwd\b)"
+    + rb"|"
+    + _TELLS
+    + rb"\b(?:\.exe)?(?:\s*(?:$|[;|&`)#'\"\n>,}])|[\s+]+[-/]{1,2}\w)"
+    + rb"|(?:ls|dir|ps|id|netstat|uname|df|du|find|who|pwd|env|date|last|mount)(?:\.exe)?[\s+]+-{1,2}\w"
+    + rb"|(?:find|ls|dir|du)[\s+]+(?:-\w+[\s+]+)?/(?:\s|$|[;|&])"
+    + rb"|ps[\s+]+(?:aux|ax|ef)\b|dir[\s+]+[\w:\\/*.-]*[\\/*:]"
+    + rb"|(?:ping6?|nslookup|dig|telnet|ssh|wget|curl|tracert|traceroute|lwp-download|lynx|ftp|tftp|sftp|scp|aria2c|rsync)(?:\.exe)?"
+    + _OPTION
+    + rb"[\"'\\`$(]*(?:"
+    + _TARGET
+    + rb"|localhost|`|\$\()"
+    + rb"|ping(?:\.exe)?[\s\x0b\xa0+]+-\w"
+    + rb"|(?:sleep|timeout(?:[\s+]+/t)?|usleep|waitfor)[\s+]+/?\w?[\s+]*\d+(?:\.\d+)?[smhd]?[\s+]*(?:$|[;|&`)#'\"\n,}])"
+    + rb"|(?:ba|z|k|c|da|a)?sh[\s+]+(?:-\w|/|\.)|(?:python[23]?(?:\.\d+)?|perl|ruby|php\d?|node|lua|gcc)[\s+]+-\w\b"
+    + rb"|(?:nc|ncat|netcat|socat)[\s+]+(?:-\w|\d{1,3}\.|[\w.-]+[\s+]+\d{2,5}\b|tcp)"
+    + rb"|net1?(?:\.exe)?[\s+]+(?:user|localgroup|share|view|use|start|stop|accounts|group)\b|reg[\s+]+(?:add|query|delete|save)\b|netsh[\s+]+\w+"
+    + rb"|(?:rundll32|regsvr32|certutil|bitsadmin|mshta|wmic|schtasks|cscript|wscript|taskkill|attrib|icacls|cacls)(?:\.exe)?[\s+]+[-/\w]"
+    + rb"|(?:cmd|powershell|pwsh)(?:\.exe)?[\s+]*(?:/\w|-\w)|set[\s+]+/[ap]\b|ver[\s+]*$"
+    + rb"|(?:echo|printf)[\s+]+(?:-\w+[\s+]+)?(?:[\"'$`\\%(]|\w[\w+/=.-]*[\s+]*(?:>|\||&&|;|`|$))|expr[\s+]+\d"
+    + rb"|sudo[\s+]+[-/\w]|(?:nohup|su|xargs|exec|eval|crontab|chmod|chown|kill|killall|useradd|adduser|usermod|passwd|mkfifo|mknod|systemctl|iptables|mysqldump)[\s+]+(?:[-/+]\w|\d{3,}|[ugoa]{1,3}[+=-][rwxs])"
+    + rb"|/(?:usr/)?(?:local/)?s?bin/\w+)"
+)
+"""A command together with what shows that it is meant as one: its arguments, or nothing behind one that needs none."""
+_SEPARATED = rb"(?:[;|&]|\$\(|%0[ad]|<\(|>\()[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
+_NEW_LINE = rb"(?:[`\n\r]|\\n|\\r)[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
 
 FACTS = (
+    Fact("shell.runs_command", "a separator, then a command with arguments", (_SEPARATED + _DOES,), True),
+    Fact(
+        "shell.runs_on_new_line", "a new line or backquote, then a command with arguments", (_NEW_LINE + _DOES,), True
+    ),
+    Fact(
+        "shell.runs_short_command",
+        "a short command between separators of a shell",
+        (
+            rb"(?:&&|\|\|)\s*" + _SHORT + rb"\s*(?:$|[;|&`)#'\"\n])",
+            rb"(?:^|['\")\d])\s*[;|&]\s*" + _SHORT + rb"\s*(?:[;|&#'\"]|$)",
+            rb"[;|&]\s+" + _SHORT + rb"\s*(?:[;&#'\"]\s*$|$)",
+            rb"(?:^|\s)[;|&]" + _SHORT + rb"[;|&]\s*$",
+        ),
+    ),
     Fact(
         "shell.command_after_separator",
         "a separator followed by the name of a command",
@@ -31,34 +83,47 @@ FACTS = (
         (
             rb"^\s*(?:/(?:usr/)?(?:local/)?s?bin/)" + _UNIX + rb"\b",
             rb"^\s*(?:cat|ls|wget|curl|nc|ncat|bash|sh|python[23]?|perl|ruby|php|rm|chmod|ping(?:\.exe)?|nslookup|type|dir|net|powershell|cmd(?:\.exe)?|certutil|echo|touch|cp|mv|tar|find|grep|dig|sleep)\s+(?:-{1,2}[a-z0-9]|/[a-z]\b|/[a-z]|[\w.-]*[.~]/|c:|https?:|\$|\d{1,3}(?:\.\d{1,3}){3}|[\w/.-]+\s*[|;><&])",
+            rb"^\s*(?:ipconfig|ifconfig|netstat|uname|whoami|ps)\s+[-/]\w",
             rb"^\s*(?:whoami|ifconfig|ipconfig|uname\s+-a|netstat|systeminfo|tasklist)\s*[;|&#]?\s*$|^(?:id|ls|pwd|dir)\s*[;|&]+$",
         ),
+        True,
     ),
     Fact(
         "shell.substitution",
         "runs a command inside $(...) or backquotes",
         (
-            rb"\$\(\s*[\"'\\]?(?:/[\w/]+/)?" + _ANY + rb"[\s)\"'|;<]",
-            rb"`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:\s[^`]{0,200})?`",
+            rb"\$\(\s*[\"'\\]?(?:/[\w/]+/)?" + _ANY + rb"(?:[\s|;<][^)]{0,200})?\)(?:[^.\w]|$)",
+            rb"\$\([^()]{0,30}\)\$|\$\((?:\w+=\w*;)+",
             rb"\$\(\(\s*\d",
             rb"\$\(\s*<",
             rb"[<>]\(\s*" + _ANY + rb"\s",
+        ),
+        True,
+    ),
+    Fact(
+        "shell.backquoted",
+        "runs a command inside backquotes",
+        (
+            rb"`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:\s[^`]{0,200})?`",
             rb"`[^`\n]{0,60}/(?:etc|bin|tmp|dev)/[^`]{0,100}`",
         ),
+        True,
     ),
     Fact(
         "shell.pipe_to_shell",
         "feeds something into a shell or interpreter",
         (
-            rb"\|\s*(?:/[\w/]+/)?(?:ba|z|k|c|da|a)?sh\b(?:\s|$|[;&'\"`)])",
-            rb"\|\s*(?:python[23]?|perl|ruby|php|node|xargs|base64|tee|iex|invoke-expression)\b",
+            rb"\|\s*(?:/[\w/]+/)?(?:ba|z|k|c|da|a)?sh\s*(?:[;&'\"`)]|-\w|\s#)|\|\s*sh\s*$|\|\s*/(?:usr/)?bin/",
+            rb"(?:https?:|base64|\becho\b|\bcat\b)[^|]{0,200}\|\s*(?:ba|z|k|da)?sh\b",
+            rb"\|\s*(?:python[23]?|perl|ruby|php|node)\s*(?:-\w|[;&'\"`)])|\|\s*(?:xargs|base64|tee)\s+[-/\w]|\|\s*(?:iex|invoke-expression)\b",
             rb"\b(?:ba|z|k|da)?sh\s+-(?:c|i|p)\b",
             rb"\b(?:python[23]?|perl|ruby|node|php|lua)\d?(?:\.\d+)?\s+-(?:c|e|r)\b",
             rb"\bcmd(?:\.exe)?\s*(?:\"\s*)?/[ckv]\b",
-            rb"\bpowershell(?:\.exe)?\s+-?\w",
+            rb"\bpowershell(?:\.exe)?\s+[-/]\w|\bpowershell\.exe\s",
             rb"/bin/(?:ba|z|k|da|c|a)?sh\b",
             rb"\bnc(?:at)?\s+-\w+\s",
         ),
+        True,
     ),
     Fact(
         "shell.reverse_shell",
@@ -69,9 +134,10 @@ FACTS = (
             rb"\bmkfifo\b|\bmknod\s+\S+\s+p\b",
             rb"\bsocat\b.{0,40}\bexec\b",
             rb"\bsocket\.socket\b|\bfsockopen\s*\(|\btcpsocket\b|\btcpclient\b|sockaddr_in\(|io::socket",
-            rb"\d?>\s*&\s*/dev|[012]>\s*&\s*[012]\b|&\s*>\s*/dev",
+            rb"\d?>\s*&\s*/dev|\s0>\s*&\s*1\b|\s1>\s*&\s*0\b|&\s*>\s*/dev",
             rb"exec\s+\d+<>",
         ),
+        True,
     ),
     Fact(
         "shell.space_trick",
@@ -79,24 +145,33 @@ FACTS = (
         (
             rb"\$\{?ifs\b",
             rb"\{\s*(?:cat|ls|wget|curl|ping|echo|nc|bash|sh)\s*,[^}]{1,80}\}",
-            rb"\b(?:cat|sh|bash|tac|head|more|less)\s*<>?\s*[/.\w$]",
-            rb"[a-z]\$(?:@|\{[@*]\})[a-z]|[a-z]\$u\b",
-            rb"\$\{(?:path|home|pwd|shell|hostname|#|[\w@*!?-]+(?::|##?|%%?|/|\^|,))[^}]{0,40}\}",
+            rb"\b(?:cat|sh|bash|tac|head|tail|wc)\s*<>?\s*(?:[.\w$~]|/[ehptv])",
+            rb"[a-z]\$(?:@|\{[@*]\})[a-z]",
             rb"\$'\\",
+        ),
+        True,
+    ),
+    Fact(
+        "shell.variable",
+        "an environment variable of a shell, or a piece cut out of one",
+        (
+            rb"\$\{(?:path|home|pwd|shell|hostname|#|[\w@*!?-]+(?::|##?|%%?|/|\^|,))[^}]{0,40}\}",
             rb"\$(?:path|home|pwd|shell|hostname|oldpwd|shlvl|random|bash\w*)\b",
             rb"%(?:comspec|windir|systemroot|programfiles|appdata|userprofile|username|computername)(?:%|:~)",
+            rb"[;|&\n]\s*\w{1,12}=[^\s;&|]{1,60}[;&|]+\s*\$\w",
         ),
     ),
     Fact(
         "shell.split_word",
         "a command name broken by quotes, backslashes or wild cards",
         (
-            rb"\b(?:c['\"\\]+a['\"\\]*t|c['\"\\]*a['\"\\]+t|w['\"\\]+h['\"\\]*o|wh['\"\\]+oa|l['\"\\]+s|w['\"\\]+get|wg['\"\\]+et|c['\"\\]+url|cu['\"\\]+rl|pi['\"\\]+ng|p['\"\\]+ing|i['\"\\]+d)\b",
-            rb"/(?:\?|b\?|\?in|bi\?|b\*|\*)[\w?*]{0,5}/[\w?*]*[?*]",
-            rb"/e[?*t][?*c]/p[?*a]",
-            rb"\b(?:p\^?o\^w|c\^m\^?d|w\^h|n\^e\^t|\w\^\w\^\w)",
+            rb"\b(?:c['\"\\]+a['\"\\]*t|c['\"\\]*a['\"\\]+t|w['\"\\]+h['\"\\]*o|wh['\"\\]+oa|w['\"\\]+get|wg['\"\\]+et|c['\"\\]+url|cu['\"\\]+rl|pi['\"\\]+ng|p['\"\\]+ing)\b",
+            rb"/[b?*][i?*][n?*]/[\w?]{0,10}\?[\w?]{0,10}(?:[\s$<;|&]|$)|/\?{2,4}/[\w?*]{2,12}(?:[\s$<;|&/]|$)",
+            rb"/(?:e[?*][?*c]|et[?*]|[?*]tc|[?*]tc)/[\w?*]+|/etc/\w{0,5}[?*]\w{0,5}[?*]",
+            rb"\b(?:p\^?o\^w|c\^m\^?d|w\^h\^o|n\^e\^t|[a-z]\^[a-z]\^[a-z]\^[a-z])",
             rb"/etc/\w{0,4}['\"\\]+\w|/e['\"\\]+tc|/et['\"\\]+c",
         ),
+        True,
     ),
     Fact(
         "shell.redirect_to_file",
@@ -108,7 +183,8 @@ FACTS = (
     Fact(
         "shell.shellshock",
         "a function definition for a shell's environment (CVE-2014-6271)",
-        (rb"\(\s*\)\s*\{[^}]{0,40}[;_:}][^}]{0,20}\}?\s*[;>]",),
+        (rb"\(\s*\)\s*\{\s*(?::|_;|\w{0,10};|[^}]{0,40}[;_:}])[^}]{0,20}\}?\s*[;>]", rb"^\s*\(\s*\)\s*\{"),
+        True,
     ),
     Fact(
         "shell.command_with_target",
@@ -127,7 +203,6 @@ FACTS = (
             rb"\buname\s+-\w",
             rb"\bls\s+-\w+",
             rb"\bps\s+(?:-ef|aux)",
-            rb"\bid\s*;\s*",
             rb"\bnet(?:stat|sh)\s+-?\w+",
             rb"\bdir\s+(?:[a-z]:|/[a-z]\b|\\)",
             rb"\btype\s+(?:%\w+%|[a-z]:\\)",
@@ -144,10 +219,11 @@ FACTS = (
         "PowerShell that downloads, decodes or runs",
         (
             rb"\b(?:iex|invoke-expression|invoke-webrequest|invoke-restmethod|invoke-command|start-process|new-object|downloadstring|downloadfile|get-content|get-childitem|get-process|set-executionpolicy|start-sleep|write-host|out-file|add-type|get-wmiobject|get-service|new-pssession|start-bitstransfer)\b\s*[\(\s'\"\-$|]",
-            rb"-(?:enc|encodedcommand|ec|nop|noprofile|noni|exec(?:utionpolicy)?|w\s+hidden|windowstyle)\s",
+            rb"\s-(?:encodedcommand|executionpolicy|noprofile|noninteractive|windowstyle)\b|\s-(?:enc|ec|e)\s+[a-z0-9+/]{12}|\s-w\s+hidden\b|\s-nop\b",
             rb"\bnet\.webclient\b|\[system\.\w+\.|\[convert\]::|\[reflection\.assembly\]|\[char\]\s*\d",
             rb"\$env:\w+|\$psversiontable|\$executioncontext",
         ),
+        True,
     ),
     Fact(
         "shell.interpreter_path",
@@ -157,5 +233,6 @@ FACTS = (
             rb"\b(?:system32|syswow64)[\\/]+(?:cmd|calc|notepad|ping|config|drivers|inetsrv|windowspowershell)",
             rb"\bcmd\.exe\b|\bpowershell\.exe\b|\bcmd1?\.(?:asp|exe)",
         ),
+        True,
     ),
 )

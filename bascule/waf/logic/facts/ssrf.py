@@ -4,62 +4,89 @@ from __future__ import annotations
 
 from .fact import Fact
 
-_START = rb"(?:[/\\]{2}|[/\\]{2}[\w.:%-]{1,40}@)"
+_SCHEME = rb"^[\s\"'<]*(?:url[:=]\s*)?(?:https?:[/\\]{0,4}|[a-z][a-z0-9+.-]{1,12}:[/\\]{2,4}|[/\\]{2,4})(?:[\w.:%~!$&*+,;=-]{0,60}@)?"
+"""A value that is an address from its beginning on: where an address stands among other words, nobody fetches it."""
+_ANY = rb"\b(?:https?|ftps?|gopher|dict|ldaps?|sftp|tftp|wss?|jar:\w+):[/\\]{2,}(?:[\w.:%-]{1,60}@)?"
+_END = rb"(?:[:/?#\"'\s,)\\!&;>]|%23|%2f|$)"
+_DECIMAL = rb"(?:21307064\d\d|323223\d{4}|323\d{7}|167\d{6,7}|288\d{7}|2852039166|28520\d{5}|303\d{7})"
 
 FACTS = (
     Fact(
         "ssrf.loopback",
         "an address of this very host, in any spelling",
         (
-            _START
-            + rb"(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|127\.0?\.?1|127\.1|localhost|0\.0\.0\.0|0|\[?(?:0{0,4}:){1,7}0{0,3}1\]?|\[::\]|\[::ffff:[\w.:]+\]|localtest\.me|[\w.-]+\.(?:nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|localhost)|spoofed\.burpcollaborator\.net)(?:[:/?#\"'\s,)\\]|$)",
-            rb"^\s*(?:localhost|127\.0\.0\.1|\[::1?\])(?::\d+)?(?:/|$)",
+            _SCHEME
+            + rb"(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|127\.0?\.?1|127\.1|localhost|0\.0\.0\.0|0|\[(?:0{0,4}:){1,7}0{0,3}1\]|\[::\]|\[[0:]*:ffff:[\w.:]+\]|localtest\.me|[\w.-]+\.(?:nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|localhost|vcap\.me)|spoofed\.burpcollaborator\.net|localhost\.localdomain|ip6-localhost|loopback)"
+            + _END,
+        ),
+        True,
+    ),
+    Fact(
+        "ssrf.loopback_name",
+        "this very host by its name or number, where a value should be",
+        (
+            rb"^\s*(?:localhost|127\.0\.0\.1|\[::1?\]|0\.0\.0\.0)(?::\d+)?(?:/|$)",
+            _ANY + rb"(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|0\.0\.0\.0)" + _END,
+            rb"^(?:0{1,4}:){5,7}(?:ffff:)?7f00:?0*1$",
         ),
     ),
     Fact(
         "ssrf.odd_number_address",
         "an address as one number, in octal or hexadecimal",
         (
-            _START
-            + rb"(?:0x[0-9a-f]{1,10}(?:\.0x[0-9a-f]+)*|0[0-7]{1,11}(?:\.[0-9a-fx]+){0,3}|\d{8,10}|\d{1,3}\.\d{4,8}|\d{1,3}\.\d{1,3}\.\d{4,5}|\d{3,4}\.\d{3,4}\.\d{3,4}\.\d{3,4})(?:[:/?#\"'\s]|$)",
-            rb"https?:(?:0x|0)[0-9a-f.]{4,}",
-            _START + rb"(?:\xe2\x91|\xe2\x93|\xe3\x8e)",
+            _SCHEME
+            + rb"(?:0x[0-9a-f]{1,10}(?:\.0x[0-9a-f]+|\.\d+)*|0[0-7]{1,11}(?:\.[0-9a-fx]+){1,3}|0[0-7]{9,12}|"
+            + _DECIMAL
+            + rb"|\d{1,3}\.\d{4,8}|\d{1,3}\.\d{1,3}\.\d{4,5}|\d{3,4}\.\d{3,4}\.\d{3,4}\.\d{3,4}|(?:0x[0-9a-f]+|0\d+|\d+)\.(?:0x[0-9a-f]+|0\d{2,})(?:\.\w+){0,2})"
+            + _END,
+            _SCHEME + rb"(?:\w{0,20}\.?)(?:\xe2\x91|\xe2\x92|\xe2\x93|\xe3\x8e|\xf0\x9d\x9f)",
         ),
+        True,
     ),
     Fact(
         "ssrf.private_network",
         "an address of a private network",
         (
-            _START
+            _SCHEME
             + rb"(?:10\.\d{1,3}\.\d{1,3}\.\d{1,3}|192\.168\.\d{1,3}\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}\.\d{1,3}|169\.254\.\d{1,3}\.\d{1,3}|\[f[cd][0-9a-f]{2}:|\[fe80:)",
-            _START + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|local|intranet|corp|lan|svc|cluster\.local)(?:[:/?\"'\s]|$)",
+            _SCHEME + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|intranet|corp|lan|svc|cluster\.local)(?:[:/?\"'\s]|$)",
         ),
+        True,
     ),
     Fact(
         "ssrf.cloud_metadata",
         "the metadata service of a cloud",
         (
-            rb"169\.254\.169\.254|169\.254\.170\.2|100\.100\.100\.200|fd00:ec2::254|192\.0\.0\.192",
-            rb"metadata\.(?:google|azure|packet|tencentyun|nicv6)|metadata\.internal|instance-data\b",
-            rb"/latest/(?:meta-data|user-data|dynamic)|computemetadata|/metadata/(?:v1|instance)|/opc/v\d|/openstack/latest|metadata\.json|/hetzner/v1",
-            rb"2852039166|0xa9fea9fe|0251\.0376\.0251\.0376",
+            rb"169\.254\.169\.254|169\.254\.170\.2\b|100\.100\.100\.200|fd00:ec2::254|192\.0\.0\.192\b",
+            rb"\bmetadata\.(?:google|azure|packet|tencentyun|nicv6)\b|\bmetadata\.internal|^\w+://instance-data\b",
+            rb"/latest/(?:meta-data|user-data|dynamic/instance)|/computemetadata/|/metadata/instance\?|/opc/v\d/|/openstack/latest|/hetzner/v1",
+            rb"\b2852039166\b|0xa9fea9fe|0xa9\.0xfe|0251\.0?0?376\.|425\.510\.425\.510|\[::ffff:a9fe:a9fe\]",
         ),
+        True,
     ),
     Fact(
         "ssrf.odd_scheme",
         "a scheme with which servers are made to speak other protocols",
         (
-            rb"\b(?:gopher|dict|ldaps?|tftp|sftp|netdoc|jar|rmi|smb|nfs|imap|pop3|rtsp|ws|wss|redis|mysql|ssh|telnet|ipp|ldapi|svn\+ssh)\s*:\s*//",
-            rb"\bjar:(?:https?|file)|\burl:(?:https?|file)|service:jmx",
-            rb"_%2a\d|%0d%0a(?:set|config|slaveof|flushall|auth)",
+            rb"\b(?:gopher|dict|ldaps?|ldapi|tftp|sftp|netdoc|rmi|smb|nfs|ipp|svn\+ssh)\s*:\s*//",
+            rb"\bjar:(?:https?|file|ftp)|\burl:(?:https?|file)|service:jmx",
+            rb"\bgopher:|_%2a\d|%0d%0a(?:set|config|slaveof|flushall|auth)\b",
         ),
+        True,
     ),
     Fact(
         "ssrf.callback_host",
-        "a host name made to report back",
+        "a host of a service that reports who called",
         (
-            rb"\b(?:oast|oastify|burpcollaborator|interact|interactsh|dnslog|ceye|requestbin|webhook|canarytokens|ngrok|pipedream|bxss|xss|ezxss|dnsbin|requestrepo|beeceptor|hookbin|vps|attacker|evil|hacker|malicious)\b[\w-]*\.(?:\w{2,10}\.)?(?:example|com|net|pro|live|site|online|fun|me|sh|cn|io|org|in|ht|tld|local)\b",
+            rb"\b(?:oast|oastify|burpcollaborator|interactsh|interact\.sh|dnslog|ceye|requestbin|canarytokens|pipedream|bxss|ezxss|dnsbin|requestrepo|beeceptor|hookbin|pingb|webhook)\b[\w-]*\.?(?:\w{2,10}\.)?(?:example|com|net|pro|live|site|online|fun|me|sh|cn|io|org|in|ht)\b",
+            rb"\bxss\.(?:ht|report)\b|\bngrok(?:-free)?\.(?:io|app|dev)\b|\bdnslog\.\w{2,4}\b",
         ),
+        True,
+    ),
+    Fact(
+        "ssrf.telling_host",
+        "a host whose name says what it is for",
+        (rb"[/@.](?:attacker|evil|hacker|malicious|vps|burp|xss)[\w-]*\.(?:\w{2,10}\.)?[a-z]{2,7}\b",),
     ),
     Fact(
         "ssrf.url_value",
@@ -70,11 +97,11 @@ FACTS = (
         "ssrf.user_in_url",
         "an address with a user part or a backslash that misleads about the host",
         (
-            rb"https?:[/\\]{1,3}[\w.:-]+@[\w.\[]",
-            rb"https?:[/\\]{1,3}[^/\s?#]{1,80}(?:\\|%5c)[@\w]",
-            rb"https?://[^/\s]{1,80}#@|https?://[^/\s]{1,60}\s&@",
-            rb"https?://[\w.-]+:\d+:\d+",
-            rb"https?:///+\w",
+            rb"^\s*https?:[/\\]{1,3}[\w.:-]+@[\w.\[]",
+            rb"^\s*https?:[/\\]{1,3}[^/\s?#]{1,80}(?:\\|%5c)[@\w]",
+            rb"^\s*https?://[^/\s]{1,80}#@|^\s*https?://[^/\s]{1,60}\s&@",
+            rb"^\s*https?://[\w.-]+:\d+:\d+",
+            rb"^\s*https?:///+\w",
         ),
     ),
 )

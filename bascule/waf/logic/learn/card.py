@@ -9,8 +9,6 @@ from bascule.waf.logic.learn.measure import Rate, Rules, Thresholds, rates
 from bascule.waf.logic.learn.recipe import FOLDS, cross_validate
 from bascule.waf.logic.rules import PRESETS, RuleBook
 
-_SHOWN = ("standard", "advanced")
-
 _HEAD = """# Model card: the logic rules
 
 Version {version}: {rules} rules in {families} families, learned by `bascule train` (seed {seed}) from {samples} samples.
@@ -44,28 +42,48 @@ _TAIL = """
 
 def card(book: RuleBook, rules: Rules, limits: Thresholds, rows: Sequence[Row], seed: int) -> str:
     """Return the model card as Markdown."""
-    shown = {preset: rates(rules, limits, rows, preset) for preset in _SHOWN}
-    unseen = {preset: cross_validate(rows, seed, preset) for preset in _SHOWN}
+    shown = rates(rules, limits, rows, "standard")
+    unseen = cross_validate(rows, seed)
     hosts = len({row.host for row in rows if row.whole and not row.attack})
     head = _HEAD.format(
         version=book.version, rules=len(book.rules), families=len(book.families), seed=seed, samples=len(rows), hosts=hosts,
         folds=FOLDS,
     )  # fmt: skip
-    return "\n".join([head, *_table(shown, unseen), *_thresholds(book), _TAIL.rstrip(), ""])
+    return "\n".join([head, *_summary(unseen), *_table(shown, unseen), *_thresholds(book), _TAIL.rstrip(), ""])
 
 
-def _table(
-    shown: Mapping[str, Mapping[tuple[str, str], Rate]], unseen: Mapping[str, Mapping[tuple[str, str], Rate]]
-) -> list[str]:
+def _summary(unseen: Mapping[str, Mapping[tuple[str, str], Rate]]) -> list[str]:
+    """Return the rates by class alone, unseen, at every preset."""
+    lines = [
+        "## By class, unseen",
+        "",
+        f"| class | samples | {' | '.join(PRESETS)} |",
+        f"|---|--:|{'--:|' * len(PRESETS)}",
+    ]
+    for kind in sorted({key[0] for key in unseen["standard"]}):
+        sums = [_sum(unseen[preset], kind) for preset in PRESETS]
+        lines.append(f"| {_named(kind)} | {sums[0].total} | {' | '.join(f'{each.percent:.2f}' for each in sums)} |")
+    return [*lines, "", "## By class and source", ""]
+
+
+def _sum(rates_: Mapping[tuple[str, str], Rate], kind: str) -> Rate:
+    some = [rate for (label, _), rate in rates_.items() if label == kind]
+    return Rate(sum(rate.refused for rate in some), sum(rate.total for rate in some))
+
+
+def _named(kind: str) -> str:
+    return {"requests": "harmless requests", "values": "harmless values"}.get(kind, kind)
+
+
+def _table(shown: Mapping[tuple[str, str], Rate], unseen: Mapping[str, Mapping[tuple[str, str], Rate]]) -> list[str]:
     """Return the rates by class and source, in percent."""
     lines = [
-        "| class | source | samples | standard, shown | standard, unseen | advanced, shown | advanced, unseen |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        "| class | source | samples | standard, shown | standard, unseen | advanced, unseen |",
+        "|---|---|--:|--:|--:|--:|",
     ]
-    for key in sorted(shown["standard"]):
-        cells = [f"{table[preset][key].percent:.2f}" for preset in _SHOWN for table in (shown, unseen)]
-        kind = {"requests": "harmless requests", "values": "harmless values"}.get(key[0], key[0])
-        lines.append(f"| {kind} | {key[1]} | {shown['standard'][key].total} | {' | '.join(cells)} |")
+    for key in sorted(shown):
+        cells = [f"{rate.percent:.2f}" for rate in (shown[key], unseen["standard"][key], unseen["advanced"][key])]
+        lines.append(f"| {_named(key[0])} | {key[1]} | {shown[key].total} | {' | '.join(cells)} |")
     return lines
 
 

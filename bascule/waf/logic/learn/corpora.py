@@ -18,6 +18,8 @@ BENIGN = ""
 GENERATED = 1500
 """Texts drawn from each grammar."""
 
+_ASKED_FOR = ("scanner", "rfi")
+
 Pairs = list[tuple[bytes, bytes]]
 
 
@@ -71,19 +73,27 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def request_of(row: dict[str, Any]) -> Request:
     """Return the request of a row with `method`, `target`, `headers` and `body`."""
-    headers = [(str(n).lower().encode("latin-1", "replace"), _raw(str(v))) for n, v in row.get("headers") or ()]
-    return Request(_raw(row["method"]), _raw(row["target"]), headers, _raw(row.get("body") or ""))
+    headers = [(str(n).lower().encode("latin-1", "replace"), raw_text(str(v))) for n, v in row.get("headers") or ()]
+    return Request(raw_text(row["method"]), raw_text(row["target"]), headers, raw_text(row.get("body") or ""))
 
 
-def _raw(text: str) -> bytes:
+def raw_text(text: str) -> bytes:
     """Return the bytes of a text: those of Latin-1 where it was read as that, else UTF-8."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def attack_values(folder: Path) -> Iterator[Sample]:
-    """Yield single attack payloads, as an application sees them: lists have many in the form they are sent in."""
+    """Yield single attack payloads, as an application sees them: lists have many in the form they are sent in.
+
+    Those of scanners and of remote inclusion are addresses on the attacked site, and become requests for them.
+    """
     for row in rows(folder / "attacks.jsonl.gz"):
-        yield Sample(row["class"], row["source"], text=unquote_to_bytes(_raw(row["text"])))
+        text = raw_text(row["text"])
+        if row["class"] in _ASKED_FOR:
+            target = b"/" + text.lstrip(b"/").replace(b" ", b"%20")
+            yield Sample(row["class"], row["source"], request=Request(b"GET", target, [], b""))
+        else:
+            yield Sample(row["class"], row["source"], text=unquote_to_bytes(text))
 
 
 def attack_requests(folder: Path) -> Iterator[Sample]:
@@ -98,7 +108,7 @@ def benign_values(folder: Path) -> Iterator[Sample]:
     places = {"path": "path", "ua": "header:user-agent"}
     for row in rows(folder / "benign_values.jsonl.gz"):
         place = places.get(row["kind"], "query")
-        yield Sample(BENIGN, f"{row['kind']}: {row['source']}", text=_raw(row["text"]), place=place)
+        yield Sample(BENIGN, f"{row['kind']}: {row['source']}", text=raw_text(row["text"]), place=place)
 
 
 def benign_requests(folder: Path) -> Iterator[Sample]:
@@ -112,7 +122,9 @@ def generated(seed: int, count: int = GENERATED) -> Iterator[Sample]:
     """Yield what the grammars make, attacks and harmless texts."""
     for name, (label, grammar) in attacks.GRAMMARS.items():
         for text in texts(grammar, seed, count):
-            yield Sample(label, f"grammar: {name}", text=_raw(text), place="name" if name == "nosql-names" else "body")
+            yield Sample(
+                label, f"grammar: {name}", text=raw_text(text), place="name" if name == "nosql-names" else "body"
+            )
     for name, grammar in honest.GRAMMARS.items():
         for text in texts(grammar, seed, count):
-            yield Sample(BENIGN, f"grammar: {name}", text=_raw(text), place="body")
+            yield Sample(BENIGN, f"grammar: {name}", text=raw_text(text), place="body")

@@ -19,13 +19,20 @@ class Kind:
     owasp_2025: str = "A05 Injection"
     risk: str = "critical"
     answer: str = "block"
+    decides: tuple[str, ...] = ()
+    """Languages whose decisive facts are rules of this family; its first language unless given."""
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The languages whose decisive facts are rules of this family."""
+        return self.decides or self.languages[:1]
 
 
 _ACCESS = ("A01 Broken Access Control", "A01 Broken Access Control")
 
 KINDS = (
     Kind("sql", "SQL Injection", "reads as a piece of SQL that changes the statement it stands in", ("sql",), ("sqli",), (89,)),
-    Kind("xss", "Cross-Site Scripting", "makes a browser run script", ("html", "js"), ("xss",), (79, 80, 83)),
+    Kind("xss", "Cross-Site Scripting", "makes a browser run script", ("html", "js"), ("xss",), (79, 80, 83), decides=("html", "js")),
     Kind("traversal", "Directory Traversal and File Inclusion", "reaches for files outside the site, or includes another's",
          ("path",), ("traversal", "lfi", "rfi"), (22, 98, 548), *_ACCESS),
     Kind("command", "Stealth Commanding", "runs a command of a shell", ("shell",), ("rce",), (77, 78)),
@@ -34,7 +41,7 @@ KINDS = (
          ("code", "php", "java", "node", "deserialisation", "rce"), (94, 95, 502), "A08 Software and Data Integrity Failures",
          "A08 Software or Data Integrity Failures"),
     Kind("nosql", "NoSQL Injection", "puts operators into a document database's query", ("nosql",), ("nosqli",), (943,)),
-    Kind("ldap", "LDAP and XPath Injection", "changes a directory's filter or an XPath expression", ("ldap", "xpath"), ("ldapi", "xpath"), (90, 643), risk="high"),
+    Kind("ldap", "LDAP and XPath Injection", "changes a directory's filter or an XPath expression", ("ldap", "xpath"), ("ldapi", "xpath"), (90, 643), risk="high", decides=("ldap", "xpath")),
     Kind("xml", "XML External Entities", "makes an XML parser fetch files or grow without bound", ("xml",), ("xxe",), (611, 776, 91),
          "A05 Security Misconfiguration", "A02 Security Misconfiguration"),
     Kind("ssrf", "Server-Side Request Forgery", "sends the server to an inner address", ("ssrf",), ("ssrf",), (918,),

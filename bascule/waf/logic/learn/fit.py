@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
+from bascule.waf.logic.facts import DECISIVE
 from bascule.waf.logic.learn.families import EVASION, Kind
 from bascule.waf.logic.learn.matrix import Facts, Row
 
@@ -35,12 +36,18 @@ DEPTH, TREES = 4, 80
 MAX_RULES = 80
 ALONE = 0.2
 """What a harmless text by itself counts beside a host."""
-MAX_COMPLETED = 60
+MAX_COMPLETED = 90
 HOST_PRICE = 0.012
 """The share of a family's attacks that finding has to be worth one harmless host more."""
 LENGTH_PRICE = 0.00002
-MIN_WORTH = 0.0005
+MIN_WORTH = 0.0002
 ROUNDS = 12
+VETO = 3
+"""Harmless hosts that show a decisive fact from which on it decides nothing alone."""
+MAX_SINGLE = 7
+"""Points of a single fact that was not reviewed as decisive: it takes another to refuse at `standard`."""
+MAX_ALONE = 15
+"""Points of a decisive fact that no harmless host shows: refused at every preset."""
 TOLERATED = 3
 """Harmless hosts and texts that one family may refuse before learning goes another round, in which they weigh double."""
 
@@ -79,6 +86,8 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
     for row in rows:
         sets = {shown & allowed for shown in row.shown if shown & own}
         if not row.attack:
+            if not row.whole and any(not DECISIVE.isdisjoint(shown) for shown in sets):
+                continue  # a list of harmless values that holds an attack: such lists come from attacked servers
             for shown in sets:
                 if row.whole:
                     harmless[shown].add(row.host)
@@ -103,8 +112,37 @@ def _share(weights: Floats) -> Floats:
 
 
 def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> list[Learned]:
-    """Return the rules of a family, most points first; none if there is nothing to learn from."""
+    """Return the rules of a family, most points first; none if there is nothing to learn from.
+
+    Facts reviewed as decisive are rules by themselves unless harmless traffic shows them; what they settle is not
+    learned from, so that the rest is about what needs weighing.
+    """
     known = examples(kind, rows, facts)
+    alone = decide_alone(kind, rows, facts)
+    settled = np.array([not shown.isdisjoint(rule.facts[0] for rule in alone) for shown in known.sets], dtype=bool)
+    return sorted(alone + _learn(kind, _without(known, settled), facts, seed), key=lambda r: (-r.points, r.facts))
+
+
+def decide_alone(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> list[Learned]:
+    """Return a rule for each decisive fact of the family's first languages that fewer than VETO harmless hosts show.
+
+    Only recorded requests have a say: lists of harmless values were gathered from attacked servers, and hold attacks.
+    """
+    mine = [name for name in facts if name in DECISIVE and name.partition(".")[0] in kind.own]
+    hosts: dict[str, set[str]] = {name: set() for name in mine}
+    for row in rows:
+        if row.whole and not row.attack:
+            for name in hosts.keys() & frozenset().union(*row.shown):
+                hosts[name].add(row.host)
+    return [Learned((name,), MAX_ALONE if not seen else STANDARD) for name, seen in hosts.items() if len(seen) < VETO]
+
+
+def _without(known: Examples, settled: NDArray[np.bool_]) -> Examples:
+    kept = np.flatnonzero(~settled)
+    return Examples([known.sets[i] for i in kept], known.attacks[kept], known.harmless[kept], known.seen[kept])
+
+
+def _learn(kind: Kind, known: Examples, facts: Sequence[str], seed: int) -> list[Learned]:
     if not known.sets or not known.attacks.any():
         return []
     candidates = _candidates(kind, known, usable(kind, facts), seed)
@@ -116,7 +154,11 @@ def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> l
         if known.seen[wrong].sum() <= TOLERATED:
             break
         known = replace(known, harmless=np.where(wrong, known.harmless * 2, known.harmless))
-    return sorted(_complete(known, matrix, candidates, learned), key=lambda rule: (-rule.points, rule.facts))
+    return _complete(known, matrix, candidates, learned)
+
+
+def _most(facts: Facts | tuple[str, ...]) -> int:
+    return MAX_SINGLE if len(facts) == 1 else MAX_POINTS
 
 
 def _complete(known: Examples, matrix: csr_matrix, candidates: list[Facts], learned: list[Learned]) -> list[Learned]:
@@ -127,10 +169,12 @@ def _complete(known: Examples, matrix: csr_matrix, candidates: list[Facts], lear
     covers = (matrix > 0).toarray()
     refused = np.array([_points(learned, shown) >= STANDARD for shown in known.sets])
     length = np.array([len(facts) for facts in candidates])
+    too_short = length < 2
     more: dict[Facts, int] = {}
     for _ in range(MAX_COMPLETED):
         left = covers[~refused]
         worth = left.T @ known.attacks[~refused] - HOST_PRICE * (left.T @ known.seen[~refused]) - LENGTH_PRICE * length
+        worth[too_short] = 0
         best = int(np.argmax(worth))
         if worth[best] < MIN_WORTH:
             break
@@ -191,7 +235,11 @@ def _distil(known: Examples, matrix: csr_matrix, candidates: list[Facts]) -> lis
     if base >= 0:
         return []
     points = np.minimum(np.round(weights * STANDARD / -base), MAX_POINTS).astype(int)
-    learned = [Learned(tuple(sorted(candidates[i])), int(p)) for i, p in zip(chosen, points, strict=True) if p >= 1]
+    learned = [
+        Learned(tuple(sorted(candidates[i])), min(int(p), _most(candidates[i])))
+        for i, p in zip(chosen, points, strict=True)
+        if p >= 1
+    ]
     return sorted(learned, key=lambda rule: (-rule.points, rule.facts))
 
 

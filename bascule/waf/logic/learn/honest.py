@@ -35,10 +35,56 @@ MACHINE: Grammar = {
     **_PLAIN,
     "start": ["https://<host>/<path>?q=<word>&page=<n>", "http://<host>:8080/<path>#top", "//<host>/<path>.js", "https%3A%2F%2F<host>%2F<path>", "/<path>/<word>", "<path>.html", "./<word>", "<word>@<host>", "android-app://com.example.app/", "mailto:<word>@<host>", "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUA", "tel:+4930123456",
               "{\"<word>\":{\"<word>\":[<n>,<n>],\"url\":\"https://<host>/<path>\"}}", "[{\"id\":<n>,\"$type\":\"<word>\"}]", "{\"query\":\"query Q($id: ID!) { <word>(id: $id) { id name } }\",\"variables\":{\"id\":<n>}}", "a:<n>|b:<n>|c:<word>", "<word>;<word>;<word>", "<n>,<n>;<n>,<n>", "GA1.2.123456789.1600000000", "utm_source=<word>&utm_medium=<word>|cpc", "k=<word>!v=<n>~x", "(<word>:<n>,<word>:!t)", "<word>.<word>[<n>].<word>",
-              "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U", "<p>Hello <b><name></b>,<br>see <a href=\"https://<host>/<path>\">this</a>.</p>", "<svg width=\"<n>\" height=\"<n>\"><path d=\"M0 0L<n> <n>\"/></svg>", "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a><b><n></b></a>", "C:\\Users\\<word>\\Documents\\<word>.docx", "Mon, 01 Jan 2024 10:00:00 GMT", "<word> <<word>@<host>>", "{<word>}", "{{ <word> }}", "${<word>}", "<%= <word> %>", "$<n>.00", "50%", "%s", "name[<word>]", "filter[<word>][]", "sort=-<word>", "fields=<word>,<word>(<word>)", "en-US,en;q=0.9", "text/html;charset=utf-8", "<word>|<word>", "localhost", "http://localhost:3000/<path>", "max(<n>,<n>)", "@media (max-width:<n>px)", "color:#ff00aa;background:url(/a.png)", "function(){}", "<word>=<n>&<word>=<n>"],
+              "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U", "<p>Hello <b><name></b>,<br>see <a href=\"https://<host>/<path>\">this</a>.</p>", "<svg width=\"<n>\" height=\"<n>\"><path d=\"M0 0L<n> <n>\"/></svg>", "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a><b><n></b></a>", "C:\\Users\\<word>\\Documents\\<word>.docx", "Mon, 01 Jan 2024 10:00:00 GMT", "<word> <<word>@<host>>", "{<word>}", "{{ <word> }}", "${<word>}", "<%= <word> %>", "$<n>.00", "50%", "%s", "name[<word>]", "filter[<word>][]", "sort=-<word>", "fields=<word>,<word>(<word>)", "en-US,en;q=0.9", "text/html;charset=utf-8", "<word>|<word>", "localhost", "max(<n>,<n>)", "@media (max-width:<n>px)", "color:#ff00aa;background:url(/a.png)", "function(){}", "<word>=<n>&<word>=<n>"],
     "path": ["a/b/c", "products", "assets/app", "wp-content/themes/x/style", "news/2024/<n>", "cmd/help", "etc/info", "bin", "admin", "login", "exec/summary"],
     "word": ["shoes", "red", "blue", "index", "id", "title", "search", "date", "price", "size", "user", "where", "from", "table", "select", "name"],
 }  # fmt: skip
 
-GRAMMARS: dict[str, Grammar] = {"prose": PROSE, "code": CODE, "machine": MACHINE}
+RICH: Grammar = {
+    **_PLAIN,
+    "start": ["<block>", "<block><block>", "<p><sentence></p><block>", "<div class=\"<word>\"><block></div>", "<sentence><br><sentence>"],
+    "block": ["<p>Hello <b><name></b>, <sentence></p>", "<p style=\"text-align:center\"><img src=\"https://<host>/<word>.png\" alt=\"<word>\" width=\"<n>\"></p>", "<ul><li><sentence></li><li><name></li></ul>",
+              "<h2><word></h2><p><sentence> <a href=\"https://<host>/<word>\">more</a></p>", "<blockquote><sentence></blockquote>", "<table border=\"0\"><tr><td><n></td><td><name></td></tr></table>", "<pre><code>x = <n>\nprint(x)</code></pre>",
+              "<span style=\"color: #<n><n><n>; font-size: <n>px\"><word></span>", "<p>&nbsp;</p>", "<hr /><p><em><sentence></em></p>", "<a href=\"mailto:<word>@<host>\"><name></a>", "<figure class=\"image\"><img src=\"/uploads/<word>.jpg\"><figcaption><word></figcaption></figure>"],
+    "sentence": ["It was the best of times.", "Please select your seat and update the order.", "We don't drop the price from now on.", "<name> said \"yes\".", "See page <n> or <n>.", "Is 3 < 4 & 5 > 2?"],
+    "word": ["photo", "menu", "intro", "shoes", "summer", "team"],
+}  # fmt: skip
+FORUM: Grammar = {
+    **_PLAIN,
+    "start": ["<greeting> <question>\n\n<quoted>\n\n<thanks>", "<greeting> <question> <inline> <thanks>", "<question>\n```\n<quoted>\n```\n<thanks>"],
+    "greeting": ["Hi all, I am new to this and have a short question.", "Hello everybody, sorry if this was asked before.", "Dear support team, my shop shows an error since yesterday.", "Good morning, I am trying to learn how databases work."],
+    "question": ["Why does my query not return any rows when I run it?", "Can somebody explain what the following lines do to me?", "What is the difference between these two ways to write it?", "How do I make this faster on a table with a million rows?", "My teacher gave us this and I cannot see what is wrong."],
+    "quoted": ["SELECT name, price FROM products WHERE id = <n> ORDER BY price", "SELECT a FROM t1 UNION SELECT b FROM t2 WHERE c = 1 OR d = 2", "INSERT INTO orders (id, total) VALUES (<n>, <n>)", "DELETE FROM carts WHERE age > <n>; -- old ones", "UPDATE users SET name = 'x' WHERE id = <n>", "DROP TABLE old_orders;",
+               "for f in *.txt; do cat $f | wc -l; done", "cat /etc/hosts | grep localhost", "ls -la /var/www/html", "*/5 * * * * /usr/bin/php /home/user/cron.php > /dev/null 2>&1", "ssh user@host 'tail -n 50 /var/log/syslog'", "curl -s https://<host>/api | jq .name",
+               "import os\nprint(os.getcwd())", "<?php echo $name; ?>", "System.out.println(\"x\" + <n>);", "const fs = require('fs');", "try:\n    open('a.txt').read()\nexcept OSError:\n    pass", "public static void main(String[] args) { }"],
+    "inline": ["I ran ls -la and then cat on the file but it was empty.", "It says You have an error in your SQL syntax near 'x' at line <n>.", "The log has GET /index.php?id=<n> HTTP/1.1 and nothing else.", "The path is C:\\Program Files\\App\\config.ini as far as I know.", "I set chmod to 755 and restarted, and it is still the same."],
+    "thanks": ["Thanks a lot in advance for any help with it!", "Any hint is welcome, thank you.", "Best regards, <name>", "Kind regards\n<name>"],
+}  # fmt: skip
+MAIL: Grammar = {
+    **_PLAIN,
+    "start": ["Dear <name>,\n\n<line> <line>\n\nBest regards,\n<name>\n-- \n<name>\nTel: +49 30 123456", "On Mon, Jan 1, 2024 at 10:00 AM <name> wrote:\n> <line>\n> <line>\n\n<line>", "<line>\n\n---------- Forwarded message ---------\nFrom: <name>\nDate: Mon, 1 Jan 2024\nSubject: <noun>\nTo: <name>\n\n<line>",
+              "<emoji> <line>", "<script_text>", "<latex>", "<line> (<n>%) - <line>", "Tel. (030) <n>-<n>; fax: -<n>", "\"<noun> <noun>\" -<noun> OR <noun>", "<noun> AND (<noun> OR <noun>)", "<name>'s <noun> & <name>'s <noun>"],
+    "line": ["we received your order <n> and will send it on Friday.", "Please find the invoice and the report attached.", "can you update the list and drop me a line?", "The total is <n> EUR (incl. 19% VAT); shipping is <n> EUR.", "I'd like to order; my number is <n>.", "It's <name>'s turn to select the place: 'Bistro' or \"Pasta & Co\"."],
+    "emoji": ["\U0001f600", "\u2764\ufe0f", "\U0001f44d\U0001f3fd"],
+    "script_text": ["\u6211\u60f3\u8d2d\u4e70\u8fd9\u4e2a\u4ea7\u54c1\uff0c\u8c22\u8c22\u3002", "\u0645\u0631\u062d\u0628\u0627 \u0628\u0643\u0645 \u0641\u064a \u0627\u0644\u0645\u0648\u0642\u0639", "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd", "\u041f\u0440\u0438\u0432\u0435\u0442, \u043a\u0430\u043a \u0434\u0435\u043b\u0430?", "Gr\u00fc\u00dfe aus M\u00fcnchen; bis sp\u00e4ter", "\u00bfQu\u00e9 tal? \u00a1Ol\u00e9!"],
+    "latex": ["$\\frac{a}{b} + x^{2} = \\sqrt{<n>}$", "\\begin{align} x &= <n> \\\\ y &= <n> \\end{align}", "$$\\sum_{i=1}^{<n>} i^{2}$$", "Let $f(x)=<n>x+<n>$ and $g: A \\to B$."],
+}  # fmt: skip
+STATE: Grammar = {
+    **_PLAIN,
+    "start": ["https://<host>/login?redirect_uri=https%3A%2F%2F<host>%2Fcallback&state=<hex>&scope=openid%20profile", "https://<host>/?next=%2Faccount%2Forders%3Fpage%3D<n>", "{\"theme\":\"dark\",\"items\":[{\"id\":<n>,\"name\":\"<name>\"}],\"a>b\":true}", "{\"css\":\".a > .b { color: red; } @media (max-width: <n>px) { .c::before { content: '\\\\201c' } }\"}",
+              "body { font: 12px/1.5 'Open Sans', sans-serif; background: url('/img/a.png') no-repeat; }", "query { product(id: <n>) { name price { amount currency } } }", "mutation Add($id: ID!, $n: Int = 1) { addToCart(id: $id, quantity: $n) { total } }", "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4",
+              "<hex><hex>", "PHNhbWxwOlJlc3BvbnNlIHhtbG5zOnNhbWxwPSJ1cm46b2FzaXM6bmFtZXM6dGM6U0FNTDoyLjA6cHJvdG9jb2wiPjwvc2FtbHA6UmVzcG9uc2U+", "a=1; b=\"x y\"; c={\"k\":<n>}", "v1|<n>|<hex>|en_US", "Error: Cannot read property 'x' of undefined at https://<host>/main.js:<n>:<n>", "TypeError: f is not a function\n    at Object.<anonymous> (https://<host>/a.js:1:<n>)",
+              "div.main > ul:nth-child(<n>) a[href^='/p']", "//div[@id='main']/ul/li[<n>]", "#content .item:hover", "name:asc,price:desc", "price:[<n> TO <n>]", "category:(shoes OR boots) AND NOT color:red", "(status eq 'open') and (id gt <n>)", "id in (<n>,<n>)", "$filter=Price lt <n>", "((a,b),(c,d))", "0 0 * * 1-5", "*.example.com", "C:\\fakepath\\photo.jpg", "/home", "/de/kontakt", "<n>px <n>px 0 rgba(0,0,0,.5)", "rgb(<n>,<n>,<n>)"],
+    "hex": ["9f8e7d6c5b4a3928", "a1b2c3d4e5f60718", "0123456789abcdef"],
+}  # fmt: skip
+
+GRAMMARS: dict[str, Grammar] = {
+    "prose": PROSE,
+    "code": CODE,
+    "machine": MACHINE,
+    "rich": RICH,
+    "forum": FORUM,
+    "mail": MAIL,
+    "state": STATE,
+}
 """Grammars by name."""

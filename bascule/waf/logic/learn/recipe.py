@@ -46,17 +46,18 @@ def fold_of(row: Row) -> int:
     return zlib.crc32(group.encode()) % FOLDS
 
 
-def cross_validate(rows: Sequence[Row], seed: int, preset: str) -> dict[tuple[str, str], Rate]:
-    """Return rates by (label, source), each measured with rules that saw neither the source nor the host."""
-    found: dict[tuple[str, str], Rate] = {}
+def cross_validate(rows: Sequence[Row], seed: int) -> dict[str, dict[tuple[str, str], Rate]]:
+    """Return rates by preset and (label, source), each measured with rules that saw neither the source nor the host."""
+    found: dict[str, dict[tuple[str, str], Rate]] = {preset: {} for preset in PRESETS}
     parts = [fold_of(row) for row in rows]
     for fold in range(FOLDS):
         rules, limits = train([row for row, part in zip(rows, parts, strict=True) if part != fold], seed)
         held = [row for row, part in zip(rows, parts, strict=True) if part == fold]
-        for key, rate in rates(rules, limits, held, preset).items():
-            total = found.setdefault(key, Rate())
-            total.refused += rate.refused
-            total.total += rate.total
+        for preset, known in found.items():
+            for key, rate in rates(rules, limits, held, preset).items():
+                total = known.setdefault(key, Rate())
+                total.refused += rate.refused
+                total.total += rate.total
     return found
 
 

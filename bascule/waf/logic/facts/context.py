@@ -1,0 +1,106 @@
+"""What a text is as a whole, and which facts cannot act in it: prose that quotes code, and noise.
+
+An injection must continue the syntax around it. A sentence does not: no SQL parser, shell or file system gets past
+its first words, so what it quotes later is read by people. Only a quote can end the string around a sentence, and then
+SQL must follow. Random characters (fingerprints of browsers, ciphertext) hold every short pattern sooner or later.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WORD = rb"(?:[A-Za-z\x80-\xff]{1,30}(?:['-][A-Za-z\x80-\xff]{1,20})?)"
+_KEYWORD = (
+    rb"(?:select|union|insert|update|delete|drop|create|alter|exec|execute|declare|or|and|xor|having|order|group|where|grant|asc|desc"
+    rb"|truncate|case|not|waitfor|set|from|like|rlike|regexp|ilike|in|is|between|limit|div|mod|as|collate|null|true|false|unknown"
+    rb"|procedure|into|sounds|escape|offset|distinct|interval|binary|when|then|else|end|exists|join|if|for|sleep|benchmark)\b"
+)
+_OTHER = rb"(?!" + _KEYWORD + rb")" + _WORD
+_STRAY = rb"(?:is|in|for|if|select|insert|update|delete|drop|create|set|execute)"
+_SENTENCE = re.compile(
+    rb"\W{0,3}(?:" + _OTHER + rb"[,:.;!?]\s+)?" + _OTHER + rb"[ \t]+"
+    rb"(?:"
+    + _OTHER
+    + rb"|"
+    + _STRAY
+    + rb"[ \t]+"
+    + _OTHER
+    + rb"|(?:like|or|and)[ \t]+"
+    + _OTHER
+    + rb"[ \t]+"
+    + _OTHER
+    + rb")"
+    rb"(?=[\s,.:;!?'\"`()-]|\Z)",
+    re.I,
+)
+"""A name behind a name, or behind a word that asks for something else: no expression goes on like that."""
+_LONG = re.compile(
+    rb"\W{0,3}(?:"
+    + _WORD
+    + rb"|\d[\d.,]{0,9})(?:[,:.;!?)]{0,3}(?:\s+|\s+[-&+/]\s+)[(\"]?(?:"
+    + _WORD
+    + rb"|\d[\d.,]{0,9})){5}",
+    re.I,
+)
+"""Six words in a row."""
+_CONTINUES = re.compile(
+    rb"[\s)]*(?:$|[;,|&=<>!*/+^%#~-]|--|(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit"
+    rb"|order|group|procedure|into|as|collate|when|then|else|end|select|waitfor|exec|sounds|glob|ilike|if|case|except|intersect"
+    rb"|minus|offset|for|from|returning|values)\b|/\*|@|0x|\()",
+    re.I,
+)
+"""What SQL may go on with where a string has just ended."""
+_ENDS_STRING = ("sql.", "nosql.", "xpath.")
+"""Languages whose injections must end a string first, if they do not begin the value."""
+_MUST_BEGIN = (
+    "path.unix", "path.windows", "path.app", "path.dot", "path.java", "path.file", "path.wrapper", "code.j", "code.php_", "code.python",
+    "code.node", "code.ruby", "code.dotnet", "code.perl", "xml.", "ssrf.", "http.mail_header", "shell.interpreter", "shell.only",
+    "shell.command_with", "shell.runs_on_new_line", "shell.backquoted", "shell.redirect", "shell.pipe", "shell.command_after",
+)  # fmt: skip
+"""What is a path, an address, a document or a program only from its beginning, and what people quote on lines of their
+own. Separators of a shell, climbs, tags and templates act anywhere: those facts stay."""
+_SHORT = ("shell.", "code.php_tag")
+"""Decisive facts that a few characters show: they come up in noise by chance."""
+_WORDS = re.compile(rb"[a-z]{5,}")
+MIN_NOISE = 700
+"""Bytes from which on a text can be told to be noise."""
+_LETTERS = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b" \n\t"
+
+
+def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
+    """Return the languages (as prefixes of facts) whose facts cannot act in this text."""
+    if place not in ("query", "body") or len(text) < 12:
+        return ()
+    if _SENTENCE.match(text) is None:
+        return ()
+    dead: tuple[str, ...] = () if _leaves_quotes(text) else _ENDS_STRING
+    if _LONG.match(text) is not None:
+        dead += _MUST_BEGIN
+    return dead
+
+
+def _leaves_quotes(text: bytes) -> bool:
+    """Tell whether the first quote of any kind is followed by what SQL could go on with."""
+    for quote in (b"'", b'"', b"`"):
+        at = text.find(quote)
+        if at >= 0 and _CONTINUES.match(text, at + 1):
+            return True
+    return b"\\" in text[:1]
+
+
+def acting(found: set[str], text: bytes, place: str, decisive: frozenset[str]) -> set[str]:
+    """Return those of the facts found that can act in this text, standing in this place."""
+    dead = prose_drops(text, place)
+    if dead:
+        found = {name for name in found if not name.startswith(dead)}
+    if found and is_noise(text):
+        found = {name for name in found & decisive if not name.startswith(_SHORT)}
+    return found
+
+
+def is_noise(text: bytes) -> bool:
+    """Tell whether a text is random characters: a fifth and more are marks, and words are as rare as chance has it."""
+    if len(text) < MIN_NOISE:
+        return False
+    marks = len(text.translate(None, _LETTERS))
+    return marks * 5 >= len(text) and sum(1 for _ in _WORDS.finditer(text)) * 120 <= len(text)

@@ -1,0 +1,60 @@
+"""What a text is as a whole: prose that quotes code, and noise."""
+
+import random
+import string
+
+import pytest
+
+from bascule.waf.logic.facts import facts_of
+from bascule.waf.logic.facts.context import is_noise, prose_drops
+
+STATEMENT = b"SELECT name FROM users WHERE id = 1 UNION SELECT 2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Why does this not work: " + STATEMENT,
+        b"I don't understand what " + STATEMENT + b" does",
+        b"The customers' wish is to see " + STATEMENT,
+        b'He said "look" at ' + STATEMENT,
+    ],
+)
+def test_a_sentence_cannot_be_continued_as_sql(text: bytes) -> None:
+    assert not [fact for fact in facts_of(text, "body") if fact.startswith("sql.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"a nice red shoe' UNION SELECT 1,2 -- ",
+        b'a nice red shoe" or 1=1 #',
+        b"a nice red shoe') or (1=1",
+        b"select a from b where 1=1 union select 2",
+        b"red 1 union select 2,3",
+    ],
+)
+def test_a_quote_that_ends_the_string_lets_sql_act(text: bytes) -> None:
+    assert [fact for fact in facts_of(text, "query") if fact.startswith("sql.")]
+
+
+def test_a_sentence_is_no_path_but_may_hold_tags_climbs_and_commands() -> None:
+    said = b"I was told by a friend of mine to look into "
+    assert facts_of(said + b"/etc/passwd today", "body") == frozenset()
+    assert "html.script_tag" in facts_of(said + b"<script>alert(1)</script>", "body")
+    assert "shell.runs_command" in facts_of(said + b"x;cat /etc/passwd", "body")
+    assert "template.sum" in facts_of(said + b"{{7*7}}", "body")
+
+
+def test_other_places_than_fields_hold_no_prose() -> None:
+    assert prose_drops(b"one two three four five six seven eight nine", "cookie") == ()
+    assert prose_drops(b"one two three four five six seven eight nine", "query")
+
+
+def test_random_characters_are_noise_and_code_is_none() -> None:
+    chance = random.Random(4)
+    marks = string.ascii_letters + string.digits + string.punctuation
+    assert is_noise("".join(chance.choices(marks, k=2000)).encode())
+    assert not is_noise(b"if (count > limit) { return this.value + other.value; }\n" * 40)
+    assert not is_noise(b"<p>It was the best of times</p>" * 40)
+    assert not is_noise(b"(!+[]+!![])" * 40)
