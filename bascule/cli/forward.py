@@ -26,7 +26,7 @@ def forward(
     ] = False,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 means one per core.")] = 0,
     access_log: Annotated[str, typer.Option(help="Access log: off, - (stdout), a file, or syslog:.")] = "off",
-    log_format: Annotated[str, typer.Option(help="Format of the access log: json or combined.")] = "json",
+    log_format: Annotated[str, typer.Option(help="Format of the access log: json, combined or squid.")] = "json",
 ) -> None:
     """Put Bascule between clients and the web: HTTP, CONNECT and SOCKS on one port.
 

@@ -23,8 +23,8 @@ class AccessLog(Model):
 
     path: LogTarget = "-"
     """``-`` for stdout, ``off``, a file, ``syslog:`` (local) or ``syslog:host:port`` (UDP)."""
-    format: Literal["json", "combined"] = "json"
-    """One JSON object a line, or Apache's combined format."""
+    format: Literal["json", "combined", "squid"] = "json"
+    """One JSON object a line, Apache's combined format, or Squid's native one, which fits the forward proxy."""
     fields: tuple[str, ...] = tuple(name for name in LOG_FIELDS if name not in FORWARD_FIELDS)
     """Fields of the JSON format, in this order. With a forward proxy, `user` and `rule` are among them by default."""
     sample: Share = 1.0

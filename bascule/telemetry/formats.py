@@ -58,16 +58,20 @@ _CUT: Final = 48
 
 
 def make_format(name: str, fields: Sequence[str], max_line: int = 0) -> Format:
-    """Return the format ``json`` (with `fields`, in order) or ``combined``; no line exceeds `max_line` if given.
+    """Return the format ``json`` (with `fields`, in order), ``combined`` or ``squid``, within `max_line` if given.
 
     Raises ValueError for an unknown format or field.
     """
     if name == "combined":
         encode = combined_lines
+    elif name == "squid":
+        from bascule.telemetry.squid import squid_lines  # it stands on this module
+
+        encode = squid_lines
     elif name == "json":
         encode = JsonLines(fields)
     else:
-        raise ValueError(f"access log format {name!r}: it is json or combined")
+        raise ValueError(f"access log format {name!r}: it is json, combined or squid")
     return _bounded(encode, max_line) if max_line else encode
 
 
@@ -229,10 +233,15 @@ def combined_lines(batch: Batch) -> bytes:
     return b"".join(map(_COMBINED.__mod__, rows))
 
 
+def escaped(value: bytes) -> bytes:
+    """Return a value with what is not plainly printable as ``\\xHH``."""
+    return _UNSAFE.sub(lambda match: _ESCAPES[match.group()], value)
+
+
 def _safe(column: Sequence[bytes]) -> Sequence[bytes]:
     """Return the column with unsafe bytes escaped; one search over the whole column tells if any is there."""
     if _UNSAFE.search(b"".join(column)):
-        column = [_UNSAFE.sub(lambda match: _ESCAPES[match.group()], value) for value in column]
+        column = [escaped(value) for value in column]
     return column if all(column) else [value or b"-" for value in column]
 
 

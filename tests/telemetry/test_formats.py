@@ -138,7 +138,7 @@ def test_combined_is_what_log_analysers_read() -> None:
     assert found.group(3) == "GET /a?b=c HTTP/1.1"
 
 
-@pytest.mark.parametrize("name", ["json", "combined"])
+@pytest.mark.parametrize("name", ["json", "combined", "squid"])
 @pytest.mark.parametrize("octet", [b"a", b"\xff", b"\x01"])
 def test_lines_are_held_to_a_limit(name: str, octet: bytes) -> None:
     encode = make_format(name, LOG_FIELDS, 4096)
@@ -164,7 +164,7 @@ def test_no_records_make_no_lines(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "fields"), [("xml", LOG_FIELDS), ("json", ("tiem",)), ("json", ())])
 def test_unknown_format_or_field_is_refused(name: str, fields: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=r"json or combined|choose from"):
+    with pytest.raises(ValueError, match=r"json, combined or squid|choose from"):
         make_format(name, fields)
 
 

@@ -1,0 +1,72 @@
+"""Squid's native access log format, for the many programs that read it (calamaris, SARG, lightsquid).
+
+``time.ms elapsed client result/status bytes method URL user hierarchy/peer type``, parted by blanks. The time is that
+of the end. The type of the content is not known here and is ``-``; an URL is told as http unless it is a tunnel's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from bascule.telemetry import causes
+from bascule.telemetry.formats import (
+    BYTES_OUT,
+    CAUSE,
+    CLIENT,
+    DURATION,
+    HOST,
+    METHOD,
+    SERVER,
+    STATUS,
+    TARGET,
+    TIME,
+    USER,
+    Batch,
+    escaped,
+)
+
+_LINE: Final = b"%10d.%03d %6d %b %b/%03d %d %b %b %b %b/%b -\n"
+_DENIED: Final = frozenset(
+    (causes.EGRESS_CLIENT, causes.EGRESS_DENIED, causes.EGRESS_PRIVATE, causes.EGRESS_PORT, causes.EGRESS_LOOP,
+     causes.PROXY_AUTHENTICATION, causes.PROXY_LOCKED_OUT, causes.WAF)
+)  # fmt: skip
+
+
+def squid_lines(batch: Batch) -> bytes:
+    """Return one line for each record."""
+    return b"".join([_line(record) for record in batch])
+
+
+def _line(record: Any) -> bytes:
+    ended = int((record[TIME] + record[DURATION]) * 1000)
+    tunnel = record[METHOD] == b"CONNECT"
+    server = record[SERVER]
+    return _LINE % (
+        ended // 1000,
+        ended % 1000,
+        int(record[DURATION] * 1000),
+        _word(record[CLIENT]),
+        _result(record[CAUSE], tunnel, bool(server)),
+        record[STATUS],
+        record[BYTES_OUT],
+        _word(record[METHOD]),
+        _word(record[TARGET] if tunnel else b"http://%b%b" % (record[HOST], record[TARGET])),
+        _word(record[USER]),
+        b"HIER_DIRECT" if server else b"HIER_NONE",
+        _word(server.rpartition(":")[0]),
+    )
+
+
+def _result(cause: str, tunnel: bool, served: bool) -> bytes:
+    """Return Squid's result code."""
+    if cause in _DENIED:
+        return b"TCP_DENIED"
+    if not served:
+        return b"NONE_NONE"
+    return b"TCP_TUNNEL" if tunnel else b"TCP_MISS"
+
+
+def _word(value: bytes | str) -> bytes:
+    """Return a value as one word of printable ASCII; ``-`` for an empty one."""
+    raw = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
+    return escaped(raw).replace(b" ", b"%20") or b"-"
