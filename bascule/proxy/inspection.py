@@ -23,6 +23,7 @@ from bascule.waf.response.forms import FIELD, without_token
 from bascule.waf.rewriting import rewrite
 
 if TYPE_CHECKING:
+    from bascule.http.fields import Field
     from bascule.http.message import ResponseHead
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.masking import ResponseMask
@@ -221,10 +222,14 @@ class Inspection:
         return True
 
     def _show_head(self, transaction: Transaction) -> Verdict | None:
-        head = self._exchange.head
-        pairs = [(field[0], field[1]) for field in head.fields]
+        head, waf = self._exchange.head, self._waf
+        block = head.block
+        steady = block.notes.get(waf)
+        if steady is None:
+            steady = waf.steady(_pairs(block.fields))
+            block.note(waf, steady)
         version = b"1.1" if head.minor else b"1.0"
-        return transaction.request_head(head.method, head.line_target, version, pairs, head.block)
+        return transaction.request_head(head.method, head.line_target, version, _pairs(head.varying), steady, block)
 
     def _too_large(self, size: int) -> bool:
         """Refuse a body larger than the limit, if that is the policy. Return whether that ended the exchange."""
@@ -349,9 +354,12 @@ class Inspection:
         """
         if not self._waf.signatures and self._waf.response is None:
             return True
-        transaction = self.transaction
-        pairs = [(field[0], field[1]) for field in head.fields]
-        if self._refuse(transaction.response_head(head.status, pairs)):
+        transaction, waf = self.transaction, self._waf
+        steady = head.block.notes.get(waf)
+        if steady is None:
+            steady = waf.steady_response(_pairs(head.block.fields))
+            head.block.note(waf, steady)
+        if self._refuse(transaction.response_head(head.status, _pairs(head.varying), steady)):
             return False
         if not transaction.wants_response_body or self._exchange.method == b"HEAD" or head.length == 0:
             return not self._refuse(transaction.response_end())
@@ -432,3 +440,7 @@ class Inspection:
             event.reference = exchange.reference()
             event.status = exchange.status
             exchange.app.events.write(event.to_json())
+
+
+def _pairs(fields: list[Field]) -> list[tuple[bytes, bytes]]:
+    return [(field[0], field[1]) for field in fields]

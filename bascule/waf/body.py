@@ -6,86 +6,55 @@ from bascule.waf import processors
 from bascule.waf.bodies import XmlBody, fragment_pairs, message_pairs
 from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs, RequestView
+from bascule.waf.state import NOTHING
+from bascule.waf.steady import Steady
 
 
 class BodyView(RequestView):
     """The bodies of a transaction: the request's with its processors, and a window of the response's."""
 
-    __slots__ = (
-        "_buffer",
-        "_response_buffer",
-        "_response_size",
-        "args_post",
-        "body_error",
-        "body_error_message",
-        "body_kinds",
-        "body_length",
-        "body_limit",
-        "body_processor",
-        "body_seen",
-        "chosen_processor",
-        "force_body_variable",
-        "fragment_of",
-        "inbound_data_error",
-        "message",
-        "multipart",
-        "outbound_data_error",
-        "request_body_access",
-        "request_body_variable",
-        "response_body_access",
-        "response_body_limit",
-        "response_headers",
-        "response_watched",
-        "response_whole",
-        "status",
-        "xml",
-        "xml_into_args",
-    )  # fmt: skip
-
-    args_post: Pairs
-    body_error: int
-    body_error_message: bytes
-    body_length: int
-    body_seen: bool
-    body_processor: bytes | None
-    inbound_data_error: int
-    outbound_data_error: int
-    request_body_variable: bytes
-    response_headers: Pairs
-    status: int
+    args_post: Pairs = NOTHING
+    body_error: int = 0
+    body_error_message: bytes = b""
+    body_length: int = 0
+    body_seen: bool = False
+    body_processor: bytes | None = None
+    chosen_processor: str | None = None
+    body_limit: int
+    body_kinds: tuple[str, ...] = ()
+    """The processors that were applied to the body."""
+    fragment_of: tuple[str, ...] = ()
+    """Those of the body of which this is a later piece."""
+    message: bytes = b""
+    inbound_data_error: int = 0
+    outbound_data_error: int = 0
+    force_body_variable: bool = False
+    request_body_access: bool
+    request_body_variable: bytes = b""
+    multipart: MultipartView | None = None
+    xml: XmlBody | None = None
+    xml_into_args: str
+    status: int = 0
+    response_varying: Pairs = NOTHING
+    """The response's header fields that are not of `response_steady`."""
+    response_steady: Steady | None = None
+    response_body_access: bool
+    response_watched: bool = False
+    """The response body is looked at whatever `response_body_access` says."""
+    response_whole: bool = True
+    """Nothing of the response body is missing; the proxy tells."""
+    response_body_limit: int
+    _buffer: bytes | bytearray = b""
+    _response_buffer: bytes | bytearray = b""
+    _response_size: int = 0
 
     def reset_body(self) -> None:
         config = self.config
-        self._buffer = bytearray()
-        self.body_length = 0
-        self.body_seen = False
-        self.body_error, self.body_error_message = 0, b""
-        self.body_processor: bytes | None = None
-        self.chosen_processor: str | None = None
         self.body_limit = config.request_body_limit
         self.request_body_access = config.request_body_access
-        self.request_body_variable = b""
-        self.force_body_variable = False
-        self.inbound_data_error = self.outbound_data_error = 0
-        self.body_kinds: tuple[str, ...] = ()
-        """The processors that were applied to the body."""
-        self.fragment_of: tuple[str, ...] = ()
-        """Those of the body of which this is a later piece."""
-        self.message = b""
-        self.args_post: Pairs = []
-        self.multipart: MultipartView | None = None
-        self.xml: XmlBody | None = None
         self.xml_into_args = config.parse_xml_into_args
-        self.status = 0
-        self.response_headers: Pairs = []
         self.response_body_access = config.response_body_access
         self.response_body_limit = config.response_body_limit
-        self.response_whole = True
-        """Nothing of the response body is missing; the proxy tells."""
-        self.response_watched = False
-        """The response body is looked at whatever `response_body_access` says."""
-        self._response_buffer = bytearray()
-        self._response_size = 0
 
     # -- the request's body ----------------------------------------------------------------------
 
@@ -110,11 +79,10 @@ class BodyView(RequestView):
         if not self.request_body_access:
             return
         room = self.body_limit - len(self._buffer)
-        if room >= len(data):
-            self._buffer += data
-        else:
-            self._buffer += data[: max(room, 0)]
+        if room < len(data):
+            data = data[: max(room, 0)]
             self.inbound_data_error = 1
+        self._buffer = _appended(self._buffer, data)
 
     def request_message(self, name: bytes, text: bytes) -> None:
         """Take a text message that came after the request, such as one of a WebSocket, in the place of a body."""
@@ -219,16 +187,26 @@ class BodyView(RequestView):
 
     # -- the response ----------------------------------------------------------------------------
 
-    def set_response(self, status: int, headers: Pairs) -> None:
-        self.status, self.response_headers = status, headers
+    def set_response(self, status: int, headers: Pairs, steady: Steady | None = None) -> None:
+        self.status, self.response_varying, self.response_steady = status, headers, steady
+
+    @property
+    def response_headers(self) -> Pairs:
+        """All header fields of the response."""
+        return (
+            self.response_varying
+            if self.response_steady is None
+            else self.response_steady.pairs + self.response_varying
+        )
 
     @property
     def response_content_type(self) -> bytes | None:
         """The response's media type without parameters, in lower case."""
-        for name, value in self.response_headers:
-            if name == b"content-type":
-                return value.partition(b";")[0].strip().lower()
-        return None
+        steady = self.response_steady
+        value = None if steady is None else steady.first.get(b"content-type")
+        if value is None:
+            value = next((value for name, value in self.response_varying if name == b"content-type"), None)
+        return None if value is None else value.partition(b";")[0].strip().lower()
 
     @property
     def wants_response_body(self) -> bool:
@@ -243,11 +221,10 @@ class BodyView(RequestView):
         if not self.wants_response_body:
             return
         room = self.response_body_limit - len(self._response_buffer)
-        if room >= len(data):
-            self._response_buffer += data
-        else:
-            self._response_buffer += data[: max(room, 0)]
+        if room < len(data):
+            data = data[: max(room, 0)]
             self.outbound_data_error = 1
+        self._response_buffer = _appended(self._response_buffer, data)
 
     @property
     def response_body_variable(self) -> bytes:
@@ -256,3 +233,13 @@ class BodyView(RequestView):
     @property
     def response_body_length(self) -> int:
         return self._response_size
+
+
+def _appended(buffer: bytes | bytearray, data: bytes) -> bytes | bytearray:
+    """Append to a buffer; what comes in one piece is not copied."""
+    if not buffer:
+        return bytes(data)
+    if isinstance(buffer, bytes):
+        buffer = bytearray(buffer)
+    buffer += data
+    return buffer

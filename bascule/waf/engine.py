@@ -29,6 +29,7 @@ from bascule.waf.seclang.loader import Loader
 from bascule.waf.seclang.model import RuleSet
 from bascule.waf.seclang.phases import Program
 from bascule.waf.seclang.syntax import WafLoadError
+from bascule.waf.steady import Steady
 from bascule.waf.transaction import Transaction
 from bascule.waf.verdict import Verdict
 
@@ -111,6 +112,14 @@ class Waf:
     def begin(self, connection: ConnectionFacts) -> Transaction:
         """Begin a transaction on a client's connection."""
         return Transaction(self, connection)
+
+    def steady(self, headers: list[tuple[bytes, bytes]]) -> Steady:
+        """Judge header fields that requests have in common (lower-case names), for `Transaction.request_head`."""
+        return self.nominator.steady(headers)
+
+    def steady_response(self, headers: list[tuple[bytes, bytes]]) -> Steady:
+        """As `steady`, for those of responses and `Transaction.response_head`."""
+        return self.nominator.steady_response(headers)
 
     def scratch(self) -> Transaction:
         """Return a transaction on which rules can be tried out."""

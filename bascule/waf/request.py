@@ -11,6 +11,7 @@ from bascule.waf.bodies.cookies import parse_cookies
 from bascule.waf.bodies.limits import Limits
 from bascule.waf.bodies.urlencoded import parse_urlencoded
 from bascule.waf.state import RuleState
+from bascule.waf.steady import Steady
 
 if TYPE_CHECKING:
     from bascule.waf.seclang.model import Config
@@ -33,31 +34,39 @@ class ConnectionFacts(NamedTuple):
 class RequestView(RuleState):
     """Request line, headers and what follows from them, computed lazily (libmodsecurity's `processURI`)."""
 
-    __slots__ = (
-        "_args_get", "_basename", "_cookies", "_filename", "_request_uri", "config", "connection", "headers",
-        "method", "query", "target", "urlencoded_error", "version",
-    )  # fmt: skip
-
     config: Config
     connection: ConnectionFacts
     method: bytes
     target: bytes
     version: bytes
-    headers: Pairs
     query: bytes
-    urlencoded_error: int
+    varying: Pairs
+    """The header fields that are not of `steady`; all of them where there is none."""
+    steady: Steady | None = None
+    urlencoded_error: int = 0
+    _headers: Pairs | None = None
+    _args_get: Pairs | None = None
+    _cookies: Pairs | None = None
+    _filename: bytes | None = None
+    _basename: bytes | None = None
+    _request_uri: bytes | None = None
 
-    def set_head(self, method: bytes, target: bytes, version: bytes, headers: Pairs) -> None:
+    def set_head(
+        self, method: bytes, target: bytes, version: bytes, headers: Pairs, steady: Steady | None = None
+    ) -> None:
         """Take a request head. Header names are lower case; `version` is "1.1", "2" or "HTTP/1.1"."""
-        self.method, self.target, self.headers = method, target, headers
+        self.method, self.target, self.varying, self.steady = method, target, headers, steady
         self.version = version[5:] if version[:5] == b"HTTP/" else version
         self.query = target.partition(b"?")[2]
-        self.urlencoded_error = 0
-        self._args_get: Pairs | None = None
-        self._cookies: Pairs | None = None
-        self._filename: bytes | None = None
-        self._basename: bytes | None = None
-        self._request_uri: bytes | None = None
+
+    @property
+    def headers(self) -> Pairs:
+        """All header fields."""
+        if self.steady is None:
+            return self.varying
+        if self._headers is None:
+            self._headers = self.steady.pairs + self.varying
+        return self._headers
 
     @property
     def protocol(self) -> bytes:
@@ -115,7 +124,7 @@ class RequestView(RuleState):
     def cookies(self) -> Pairs:
         if self._cookies is None:
             pairs: Pairs = []
-            for name, value in self.headers:
+            for name, value in self.headers if self.steady is None or self.steady.cookies else self.varying:
                 if name == b"cookie":
                     pairs.extend(parse_cookies(value.rstrip()))
             self._cookies = pairs
@@ -123,7 +132,9 @@ class RequestView(RuleState):
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header (lower-case name), or None."""
-        for key, value in self.headers:
+        if self.steady is not None and name in self.steady.first:
+            return self.steady.first[name]
+        for key, value in self.varying:
             if key == name:
                 return value
         return None

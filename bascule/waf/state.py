@@ -17,38 +17,39 @@ MAX_TX = 4_096
 MAX_MATCHED = 1_024
 """Most values MATCHED_VARS keeps for one chain."""
 
+NOTHING: list[tuple[bytes, bytes]] = []
+"""Stands in where there are no pairs yet; never appended to."""
+
 _DIGITS = tuple(b"%d" % n for n in range(10))
 
 
 class RuleState:
-    """The writable side of a transaction. `tx` may be shared with a template until it is first written."""
+    """The writable side of a transaction. `tx` may be shared with a template until it is first written.
 
-    __slots__ = (
-        "_collections", "_environment", "current_rule", "geo", "highest_severity", "matched_var", "matched_var_name",
-        "matched_vars", "removals", "sanitised", "store", "time", "tx", "tx_shared",
-    )  # fmt: skip
+    What most transactions never touch is a default of the class, so that it costs them nothing.
+    """
 
     config: Config
-    highest_severity: int
     tx: dict[bytes, bytes]
+    tx_shared: bool
     store: CollectionStore
     time: float
-    current_rule: Rule | None
-    geo: list[tuple[bytes, bytes]]
+    matched_vars: list[tuple[bytes, bytes]]
+    sanitised: set[str]
+    removals: Removals | None = None
+    current_rule: Rule | None = None
+    matched_var: bytes = b""
+    matched_var_name: bytes = b""
+    highest_severity: int = 255
+    geo: list[tuple[bytes, bytes]] = NOTHING
+    _collections: dict[str, bytes] | None = None
+    _environment: dict[bytes, bytes] | None = None
 
     def reset_state(self, store: CollectionStore, now: float, tx: dict[bytes, bytes]) -> None:
         self.store, self.time = store, now
         self.tx, self.tx_shared = tx, True
-        self.removals: Removals | None = None
-        self.current_rule = None
-        self.matched_vars: list[tuple[bytes, bytes]] = []
-        self.matched_var: bytes = b""
-        self.matched_var_name: bytes = b""
-        self.highest_severity = 255
-        self.geo = []
-        self.sanitised: set[str] = set()
-        self._collections: dict[str, bytes] | None = None
-        self._environment: dict[bytes, bytes] | None = None
+        self.matched_vars = []
+        self.sanitised = set()
 
     # -- MATCHED_* and captures ------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from bascule.waf.events import Event, FiredRule
 from bascule.waf.request import ConnectionFacts, Pairs
 from bascule.waf.rewriting import Change, masked, neutral
 from bascule.waf.seclang.collections import to_int
+from bascule.waf.steady import Steady
 from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -42,13 +43,36 @@ HEAD_TURN = 0.002
 class Transaction(BodyView):
     """See the module. Not thread-safe; made by `Waf.begin`."""
 
-    __slots__ = (
-        "_last", "_searches", "_unique_id", "allow_scope", "audit_engine", "clock", "cookie_faults", "deadline",
-        "exhausted", "fired", "limits_exceeded", "mask", "matched_rules", "notes", "pending", "phase", "pristine",
-        "rest", "rewrites", "rule_engine", "skip", "skip_after", "spent", "started", "verdict", "waf", "would",
-    )  # fmt: skip
-
     started: float
+    rule_engine: str
+    audit_engine: str
+    fired: list[FiredRule]
+    matched_rules: list[int]
+    notes: list[str]
+    rewrites: list[Change]
+    """What is to be passed on changed: see `rewriting.py`."""
+    deadline: float = 0.0
+    """When to leave off: the end of the time budget, or of the present turn."""
+    _last: float = 0.0
+    rest: tuple[PhaseProgram, Sequence[int], int] | None = None
+    """Where the phase goes on, if only its turn was over: see `go_on`."""
+    _searches: list[Iterator[None]]
+    spent: float = 0.0
+    phase: int = 0
+    verdict: Verdict | None = None
+    would: Verdict | None = None
+    skip: int = 0
+    skip_after: str | None = None
+    allow_scope: str | None = None
+    pristine: bool = True
+    pending: tuple[tuple[PhaseProgram, tuple[int, ...]], ...] = ()
+    """Rules that wait until some other is evaluated."""
+    exhausted: bool = False
+    limits_exceeded: bool = False
+    mask: int = 0
+    cookie_faults: Sequence[tuple[int, bytes]] = ()
+    """Protected cookies that were not as they were set, left out before the rules saw the head: (rule, name)."""
+    _unique_id: bytes | None = None
 
     def __init__(self, waf: Waf, connection: ConnectionFacts) -> None:
         self.waf = waf
@@ -56,48 +80,34 @@ class Transaction(BodyView):
         self.connection = connection
         self.clock: Callable[[], float] = waf.clock
         self.started = self.clock()
-        self.deadline = 0.0
-        """When to leave off: the end of the time budget, or of the present turn."""
-        self._last = 0.0
-        self.rest: tuple[PhaseProgram, Sequence[int], int] | None = None
-        """Where the phase goes on, if only its turn was over: see `go_on`."""
-        self._searches: list[Iterator[None]] = []
-        self.spent = 0.0
-        self.phase = 0
         self.rule_engine = config.rule_engine
         self.audit_engine = config.audit_engine
-        self.verdict: Verdict | None = None
-        self.would: Verdict | None = None
-        self.fired: list[FiredRule] = []
-        self.matched_rules: list[int] = []
-        self.notes: list[str] = []
-        self.skip = 0
-        self.skip_after: str | None = None
-        self.allow_scope: str | None = None
-        self.pristine = True
-        self.pending: tuple[PhaseProgram, tuple[int, ...]] | None = None
-        self.exhausted = False
-        self.limits_exceeded: bool = False
-        self.cookie_faults: Sequence[tuple[int, bytes]] = ()
-        """Protected cookies that were not as they were set, left out before the rules saw the head: (rule, name)."""
-        self.rewrites: list[Change] = []
-        """What is to be passed on changed: see `rewriting.py`."""
-        self.mask = 0
-        self._unique_id: bytes | None = None
+        self.fired = []
+        self.matched_rules = []
+        self.notes = []
+        self.rewrites = []
+        self._searches = []
         self.reset_state(waf.store, waf.wall_clock(), waf.program.template)
         self.reset_body()
 
     # -- what the proxy calls --------------------------------------------------------------------
 
     def request_head(
-        self, method: bytes, target: bytes, version: bytes, headers: Pairs, block: Block | None = None
+        self,
+        method: bytes,
+        target: bytes,
+        version: bytes,
+        headers: Pairs,
+        steady: Steady | None = None,
+        block: Block | None = None,
     ) -> Verdict | None:
         """Phase 1. Header names are lower case; `version` is b"1.1", b"2" or with `HTTP/` before it.
 
+        Where part of the fields is known from before (`Waf.steady`), `headers` are the others, which come after them.
         `block` is what the first of the headers come from, where others may come from the same.
         """
         began = self.clock()
-        self.set_head(method, target, version, headers)
+        self.set_head(method, target, version, headers, steady)
         waf = self.waf
         if waf.signatures:
             self.choose_processor()
@@ -211,10 +221,11 @@ class Transaction(BodyView):
                 del self._searches[0]
         return True
 
-    def response_head(self, status: int, headers: Pairs) -> Verdict | None:
-        """Phase 3. Header names are lower case."""
-        self.set_response(status, headers)
-        self.response_watched = self.waf.response is not None and self.waf.response.looks_at(self)
+    def response_head(self, status: int, headers: Pairs, steady: Steady | None = None) -> Verdict | None:
+        """Phase 3. Header names are lower case; `steady` (of `Waf.steady_response`) as for the request's."""
+        self.set_response(status, headers, steady)
+        response = self.waf.response
+        self.response_watched = response is not None and response.looks_at(self)
         if self.rule_engine == "Off":
             return None
         if not self.waf.signatures:
@@ -267,9 +278,10 @@ class Transaction(BodyView):
         if phase != 5 and self.verdict is not None:
             return self.verdict
         self.phase = phase
-        self._set_deadline(began, turn)
         self.rest = None
-        self.waf.program.run(self, phase)
+        if not self.waf.program.passes(self, phase):
+            self._set_deadline(began, turn)
+            self.waf.program.run(self, phase)
         self.spent += self.clock() - began
         return self.verdict
 

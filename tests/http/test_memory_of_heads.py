@@ -108,3 +108,13 @@ def test_h11_reads_an_accepted_head_as_bascule_does(line: bytes, lines: list[byt
     assert (method, target) == (head.method, head.target)
     assert read == (b"hello" if head.chunked else body)
     assert sorted(fields) == sorted((field[0], field[1]) for field in head.fields)
+
+
+def test_notes_on_a_block_do_not_outlive_a_change_of_its_fields() -> None:
+    block = RequestParser().parse(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n").block
+    block.note("rules", "harmless")
+    changed = block.with_fields(
+        [(b"x-a", b"2", 0, b"x-a: 2\r\n") if field[0] == b"x-a" else field for field in block.fields]
+    )
+    assert changed.notes == {}
+    assert block.with_fields(list(block.fields)).notes == {"rules": "harmless"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import FAULTS, Field, Kind, fault_of_value, list_tokens
@@ -68,6 +69,7 @@ class Block:
         "keeps",
         "length",
         "minor",
+        "notes",
         "options",
         "plain",
         "port",
@@ -93,6 +95,8 @@ class Block:
         """The lines that a route lets through, where they depend on nothing but this block. See `remember`."""
         self.cleared: object = None
         """Who has inspected these fields last, found nothing to object to, and need not look again."""
+        self.notes: dict[object, Any] = {}
+        """What others worked out from this block alone, by who they are: a few of them. See `note`."""
         self.authority = b""
         """The Host field's value; host and port are its parts."""
         self.host = b""
@@ -123,6 +127,7 @@ class Block:
         block.plain = b"".join([field[3] for field in fields if field[2] in PASSED])
         block.asks = [field for field in fields if field[2] in _ASK]
         block.by_route = {}
+        block.notes = self.notes if fields == self.fields else {}
         block.cleared = self.cleared if fields == self.fields else None
         return block
 
@@ -132,6 +137,12 @@ class Block:
             self.by_route.clear()
         self.by_route[route] = lines
         return lines
+
+    def note(self, who: object, what: Any) -> None:
+        """Keep what somebody worked out from this block."""
+        if len(self.notes) >= ROUTES_KEPT:
+            self.notes.clear()
+        self.notes[who] = what
 
     def _special(self, field: Field) -> None:
         kind = field[2]

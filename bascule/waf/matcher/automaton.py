@@ -7,10 +7,25 @@ cannot change the text are passed over; the chains' common beginnings share thei
 from __future__ import annotations
 
 from binascii import a2b_base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
-from bascule.waf.matcher.triggers import ACTIVE, ALWAYS, BASE64, CASE_FOLDING, CASE_NEUTRAL, PLAIN, SPACE, features
+from bascule.waf.matcher.marks import Clauses, as_set, decoded_by, hold, weakest
+from bascule.waf.matcher.triggers import (
+    ACTIVE,
+    ALWAYS,
+    BASE64,
+    CASE_FOLDING,
+    CASE_NEUTRAL,
+    PLAIN,
+    SPACE,
+    features,
+    possible,
+    shown,
+)
+from bascule.waf.seclang.operators.tree import ALL
+from bascule.waf.seclang.transformations.binary import base64_decode
 
 
 class Step(NamedTuple):
@@ -33,6 +48,7 @@ MAX_FORMS = 256
 """Most forms of one text that are followed; beyond it the rules concerned are all nominated."""
 
 MAX_MOVES = 65_536
+MAX_STARTS = 4_096
 
 
 class TooManyFormsError(Exception):
@@ -76,82 +92,108 @@ def mark(texts: list[bytes]) -> list[Marked]:
 
 
 _EVEN = ALWAYS | BASE64
-_GAP = b"CgoK"
-_NEITHER = PLAIN + b" ./-" + OTHER_SEAM
-_SIDE_BY_SIDE = ((b"/", (b" /", b"//", b"/.", b"./")), (b".", (b"..",)), (b"-", (b"--",)), (b" ", (b"  ",)))
+_GAP, _BETWEEN = b"CgoK", b"\n\n\n"
 
 
-def simple(texts: list[bytes]) -> bool:
-    """Whether no text has a feature but spaces and, perhaps, being Base64. One look at all of them together."""
-    joined = OTHER_SEAM.join(texts)
-    if joined.translate(None, _NEITHER) or joined.count(OTHER_SEAM) >= len(texts):
-        return False
-    return not any(first in joined and any(pair in joined for pair in pairs) for first, pairs in _SIDE_BY_SIDE)
+class Start(NamedTuple):
+    """Where to begin with texts of certain bytes: the chains that may matter to them, and the features these ask for.
+
+    Features are `sure`, or shown by `sequences` (see `triggers.possible`).
+    """
+
+    state: State
+    sure: int
+    sequences: tuple[tuple[int, bytes], ...]
 
 
 class Automaton:
     """The transformation chains of one group of rules.
 
-    No text shorter than `floor` matters once it is Base64-decoded.
+    No text shorter than `floor` matters once it is Base64-decoded. `asked` gives for a chain the clauses of the
+    expressions behind it (`marks.py`): a chain is followed only if those of one of them may hold.
     """
 
-    def __init__(self, chains: Iterable[Chain], floor: int = 0) -> None:
-        self._floor = floor
-        self._start: State = frozenset(chains)
+    def __init__(
+        self, chains: Iterable[Chain], floor: int = 0, asked: Mapping[Chain, Iterable[Clauses]] | None = None
+    ) -> None:
+        self._floor = (floor * 4 + 2) // 3
         self._moves: dict[tuple[State, int], tuple[Move, ...]] = {}
-        self.relevant = 0
-        for chain in self._start:
-            for step in chain:
-                self.relevant |= step.needs
+        self._starts: dict[frozenset[int], Start] = {}
+        asked = asked or {}
+        self._chains = [
+            (chain, decoded_by(step.needs for step in chain), weakest(asked.get(chain, ((),))))
+            for chain in frozenset(chains) if chain
+        ]  # fmt: skip
+        needs = _needs(frozenset(chain for chain, _, _ in self._chains))
+        self._shortest = (
+            0 if needs & ALWAYS or any(not _needs(frozenset([c])) & BASE64 for c, _, _ in self._chains) else self._floor
+        )
+        """Where every chain decodes Base64, shorter texts need not be looked at."""
 
-    def forms(self, texts: list[Marked]) -> dict[bytes, None]:
+    def _start_for(self, members: frozenset[int]) -> Start:
+        found = self._starts.get(members)
+        if found is None:
+            present = as_set(members)
+            state = frozenset(
+                chain for chain, decodes, asked in self._chains
+                if decodes & present or decodes == ALL or any(hold(clauses, present) for clauses in asked)
+            )  # fmt: skip
+            found = Start(state, *possible(members, _needs(state)))
+            if len(self._starts) >= MAX_STARTS:
+                self._starts.clear()
+            self._starts[members] = found
+        return found
+
+    def forms(self, texts: list[bytes], joined: bytes, members: frozenset[int]) -> dict[bytes, None]:
         """Return every form of every text beside the texts themselves.
+
+        `joined` is the texts with OTHER_SEAM between them, `members` its `bytes_of`.
 
         Raises:
             TooManyFormsError: one text has more than MAX_FORMS forms.
         """
+        state, sure, sequences = self._start_for(members)
+        present = shown(joined, sure, sequences) if sequences else sure
         into: dict[bytes, None] = {}
+        if not present:
+            return into
+        if self._shortest:
+            texts = [text for text in texts if len(text) >= self._shortest]
+        only_spaces = not present & ~(SPACE | BASE64) and (not present & BASE64 or members.isdisjoint(b"\n\r\0"))
+        if only_spaces and joined.count(OTHER_SEAM) < max(len(texts), 1):
+            self._simple(texts, state, present, into)
+            return into
         spaced: list[bytes] = []
-        relevant, start, floor = self.relevant, self._start, (self._floor * 4 + 2) // 3
-        for text, found in texts:
-            present = found & relevant
-            if present == SPACE and OTHER_SEAM not in text:
+        for text, found in mark(texts):
+            here = found & present
+            if here == SPACE and OTHER_SEAM not in text:
                 spaced.append(text)
-            elif present and (present != BASE64 or len(text) >= floor):
-                self._follow(text, start, present, into, set())
+            elif here and (here != BASE64 or len(text) >= self._floor):
+                self._follow(text, state, here, into, set())
         if spaced:
-            self._without_spaces(spaced, floor, into)
+            self._without_spaces(spaced, state, into)
         return into
 
-    def simple_forms(self, texts: list[bytes]) -> dict[bytes, None]:
-        """As `forms` for texts that are `simple`: their only features are that they have spaces, or may be Base64.
-
-        Raises:
-            TooManyFormsError: as `forms`.
-        """
-        into: dict[bytes, None] = {}
-        floor = (self._floor * 4 + 2) // 3
-        if self.relevant & ALWAYS:
-            return self.forms(mark(texts))
-        if self.relevant & SPACE:
+    def _simple(self, texts: list[bytes], state: State, present: int, into: dict[bytes, None]) -> None:
+        """The forms of texts whose only features are that they have spaces, or may be Base64."""
+        if present & SPACE:
             spaced = [text for text in texts if b" " in text]
             if spaced:
-                self._without_spaces(spaced, floor, into)
-        if self.relevant & BASE64:
-            self._decoded([text for text in texts if len(text) >= floor], self._start, into)
-        return into
+                self._without_spaces(spaced, state, into)
+        if present & BASE64:
+            self._decoded([text for text in texts if len(text) >= self._floor], state, into)
 
-    def _without_spaces(self, texts: list[bytes], floor: int, into: dict[bytes, None]) -> None:
+    def _without_spaces(self, texts: list[bytes], state: State, into: dict[bytes, None]) -> None:
         """The forms of texts whose only feature is that they have spaces: `removeWhitespace` for all in one go.
 
         No other step answers to a space, it works byte by byte, and what it leaves can only be Base64.
         """
         joined = OTHER_SEAM.join(texts)
-        for function, following, more in self._moves_of(self._start, SPACE):
+        for function, following, more in self._moves_of(state, SPACE):
             parts = function(joined).split(OTHER_SEAM)
             into.update(dict.fromkeys(parts))
-            if more and self.relevant & BASE64:
-                self._decoded([part for part in parts if len(part) >= floor], following, into)
+            if more and _needs(following) & BASE64:
+                self._decoded([part for part in parts if len(part) >= self._floor], following, into)
 
     def _decoded(self, texts: list[bytes], state: State, into: dict[bytes, None]) -> None:
         """The forms of texts that may be Base64 and have no other feature but spaces.
@@ -165,10 +207,11 @@ class Automaton:
                 self._follow(text, state, BASE64, into, set())
         if not plain:
             return
-        whole = a2b_base64(_GAP.join(plain))
-        parts = whole.split(b"\n\n\n")
         moves = self._moves_of(state, BASE64)
-        if len(parts) != len(plain) or len(moves) != 1:
+        whole = a2b_base64(_GAP.join(plain))
+        parts = whole.split(_BETWEEN)
+        alike = len(moves) == 1 and moves[0][0] is base64_decode
+        if not alike or len(parts) != len(plain) or _BETWEEN + b"\n" in whole:
             for text in plain:
                 self._follow(text, state, BASE64, into, set())
             return
@@ -176,9 +219,7 @@ class Automaton:
         _, following, more = moves[0]
         if more:
             for part, found in mark(parts):
-                present = found & self.relevant
-                if present:
-                    self._follow(part, following, present, into, set())
+                self._follow(part, following, found, into, set())
 
     def _follow(
         self, text: bytes, state: State, present: int, into: dict[bytes, None], seen: set[tuple[bytes, State]]
@@ -193,12 +234,9 @@ class Automaton:
             if len(seen) > MAX_FORMS:
                 raise TooManyFormsError
             residue = result.translate(None, PLAIN)
-            if residue:
-                present = features(result, residue) & self.relevant
-            else:
-                present = (ALWAYS if len(result) & 3 else ALWAYS | BASE64) & self.relevant
-            if present:
-                self._follow(result, following, present, into, seen)
+            here = features(result, residue) if residue else ALWAYS if len(result) & 3 else ALWAYS | BASE64
+            if here & _needs(following):
+                self._follow(result, following, here, into, seen)
 
     def _moves_of(self, state: State, present: int) -> tuple[Move, ...]:
         found = self._moves.get((state, present))
@@ -214,3 +252,13 @@ class Automaton:
                 self._moves.clear()
             self._moves[state, present] = found
         return found
+
+
+@lru_cache(MAX_STARTS)
+def _needs(chains: frozenset[Chain]) -> int:
+    """The features that any of the chains answers to."""
+    found = 0
+    for chain in chains:
+        for step in chain:
+            found |= step.needs
+    return found

@@ -16,6 +16,7 @@ import msgspec
 from bascule.waf.matcher.patterns import Answer, Expression
 
 _FORMAT = b"bascule-hs-5\n"
+_ANSWERS = b"bascule-answers-6\n"
 
 
 _CANARIES = (
@@ -85,7 +86,7 @@ def store_patterns(cache_dir: Path | None, answers: dict[str, Answer]) -> None:
 
 
 def _patterns_name() -> str:
-    return f"patterns-{hashlib.sha256(_FORMAT + hyperscan.__version__.encode()).hexdigest()[:16]}.json"
+    return f"patterns-{hashlib.sha256(_ANSWERS + hyperscan.__version__.encode()).hexdigest()[:16]}.json"
 
 
 def _key(expressions: Sequence[Expression]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import re2
 
@@ -12,9 +12,11 @@ from bascule.waf.matcher.automaton import Automaton
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.memo import MAX_KEY, Memo
 from bascule.waf.matcher.plan import ExactGate, Plan
+from bascule.waf.matcher.scanner import gather
 from bascule.waf.seclang.evaluate import BoundLink, evaluate, matches, matches_any
 from bascule.waf.seclang.operators.linear import translate
 from bascule.waf.seclang.operators.pcre import parse
+from bascule.waf.steady import Steady
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
@@ -23,6 +25,11 @@ VOLATILE = frozenset({b"cookie", b"referer", b"authorization", b"if-none-match",
 """Headers whose values seldom come again: scanned with the rest of the request instead of remembered."""
 
 Header = tuple[bytes, bytes]
+Headers = list[Header]
+Key = TypeVar("Key")
+
+MAX_COMBINATIONS = 16
+"""Of names of the fields that vary: a proxy cuts out three or so."""
 
 
 class Looking(NamedTuple):
@@ -40,7 +47,10 @@ class Looking(NamedTuple):
 
 
 class Nominator(Protocol):
-    """Opens gates at three points of a transaction."""
+    """Opens gates at four points of a transaction; what many messages have in common it judges once."""
+
+    def steady(self, pairs: Headers) -> Steady: ...
+    def steady_response(self, pairs: Headers) -> Steady: ...
 
     def head(self, t: Transaction) -> int: ...
     def body(self, t: Transaction) -> int: ...
@@ -50,6 +60,11 @@ class Nominator(Protocol):
 
 class EveryRule:
     """Opens every gate: the plain engine, for comparison."""
+
+    def steady(self, pairs: Headers) -> Steady:
+        return Steady(pairs, -1)
+
+    steady_response = steady
 
     def head(self, t: Transaction) -> int:
         t.pristine = False
@@ -78,6 +93,7 @@ class GateKeeper:
         self._headers: Memo[Header, int] = Memo()
         self._names: Memo[tuple[bytes, ...], int] = Memo()
         self._facts: Memo[tuple[bytes | None, ...], int] = Memo()
+        self._peers: Memo[tuple[bytes, bytes, int], int] = Memo()
         self._response_headers: Memo[Header, int] = Memo()
         self._paths: Memo[bytes, int] = Memo()
         self._bodies: Memo[tuple[object, ...], int] = Memo()
@@ -93,12 +109,12 @@ class GateKeeper:
             self._uri_bits |= bits
         self._exact_uri = [(_URI[name], _tester(gate.link), gate.bit) for name, gate in plan.uri]
         chains = plan.uri_chains
-        query, anchored = chains.get("QUERY_STRING", set()), plan.query_anchored
-        raw = chains.get("REQUEST_URI_RAW", set()) | (set() if anchored else query)
-        decoded = chains.get("REQUEST_URI", set())
-        self._raw_uri, self._decoded_uri = Automaton(raw), Automaton(decoded)
-        self._any_uri, self._query = Automaton(raw | decoded), Automaton(query)
-        self._line = Automaton(chains.get("REQUEST_LINE", set()))
+        query, anchored = chains.get("QUERY_STRING", []), plan.query_anchored
+        raw = chains.get("REQUEST_URI_RAW", []) + ([] if anchored else query)
+        decoded = chains.get("REQUEST_URI", [])
+        self._raw_uri, self._decoded_uri = gather(raw), gather(decoded)
+        self._any_uri, self._query = gather(raw + decoded), gather(query)
+        self._line = gather(chains.get("REQUEST_LINE", []))
         self._wants_query = anchored
         self._wants_line = "REQUEST_LINE" in plan.uri_bits
         self.scanners = {
@@ -110,29 +126,38 @@ class GateKeeper:
 
     # -- the request's head ----------------------------------------------------------------------
 
-    def head(self, t: Transaction) -> int:
-        headers = t.headers
-        mask = self._facts_of(t)
-        get = self._headers.get
+    def steady(self, pairs: Headers) -> Steady:
+        """Judge header fields that will come again."""
+        mask, wanted = 0, 0
         raw: list[tuple[Automaton, list[bytes]]] = []
-        wanted = self._uri_bits
-        for header in headers:
+        get = self._headers.get
+        for header in pairs:
             found = get(header)
             if found is None:
                 if header[0] in VOLATILE:
-                    looking = self._looking.get(header[0]) or self._looking_at(header[0])
-                    raw.append((looking.automaton, [header[1]]))
-                    wanted |= looking.bits
-                    mask |= looking.opened
-                    if looking.unscanned:
-                        mask |= self._evaluate(header, looking.unscanned)
+                    wanted |= self._add_header(header, raw)
+                    mask |= self._opened(header)
                 else:
                     mask |= self._header(header)
             elif found:
                 mask |= found
-        names = tuple([header[0] for header in headers])
-        found = self._names.get(names)
-        mask |= found if found is not None else self._name_gates(names)
+        if raw:
+            mask |= self._raw.scan_parts(raw) & wanted
+        return Steady(pairs, mask)
+
+    def head(self, t: Transaction) -> int:
+        steady, varying = t.steady, t.varying
+        if steady is None:
+            steady, varying = self.steady(varying), []
+        mask = self._facts_of(t) | steady.mask
+        names = tuple([name for name, _ in varying])
+        found = steady.by_names.get(names)
+        mask |= found if found is not None else self._name_gates(steady, names)
+        raw: list[tuple[Automaton, list[bytes]]] = []
+        wanted = self._uri_bits
+        for header in varying:
+            wanted |= self._add_header(header, raw)
+            mask |= self._opened(header)
         self._add_uri(t, raw)
         mask |= self._raw.scan_parts(raw) & wanted
         for read, link, bit in self._exact_uri:
@@ -144,6 +169,17 @@ class GateKeeper:
         if found & self._path_bits or self._always_paths:
             found = found & ~self._path_bits | self._path_gates(t, found)
         return mask | found
+
+    def _add_header(self, header: Header, raw: list[tuple[Automaton, list[bytes]]]) -> int:
+        """Let a header be scanned with others. Returns the gates that this may open."""
+        looking = self._looking.get(header[0]) or self._looking_at(header[0])
+        raw.append((looking.automaton, [header[1]]))
+        return looking.bits
+
+    def _opened(self, header: Header) -> int:
+        """The gates a header opens beside those it is scanned for."""
+        looking = self._looking.get(header[0]) or self._looking_at(header[0])
+        return looking.opened | self._evaluate(header, looking.unscanned) if looking.unscanned else looking.opened
 
     def _add_uri(self, t: Transaction, raw: list[tuple[Automaton, list[bytes]]]) -> None:
         """Add the forms of the target that some scanned rule looks at."""
@@ -165,16 +201,28 @@ class GateKeeper:
         return [name for name, _ in pairs], [value for _, value in pairs if value]
 
     def _facts_of(self, t: Transaction) -> int:
-        key = (t.method, t.version, t.body_processor, t.connection.client_address)
+        """The gates on method, protocol and body processor, and on who talks to whom."""
+        key = (t.method, t.version, t.body_processor)
         found = self._facts.get(key)
         if found is None:
-            found = self._facts.recall(key)
+            found = self._recall(self._facts, key, self._plan.facts, t)
+        if not self._plan.peers:
+            return found
+        connection = t.connection
+        peers = (connection.client_address, connection.server_address, connection.server_port)
+        known = self._peers.get(peers)
+        return found | (known if known is not None else self._recall(self._peers, peers, self._plan.peers, t))
+
+    @staticmethod
+    def _recall(memo: Memo[Key, int], key: Key, gates: list[ExactGate], t: Transaction) -> int:
+        """What `memo` says of `key`, or else which of `gates` are open for `t`."""
+        found = memo.recall(key)
         if found is None:
             found = 0
-            for gate in self._plan.facts:
+            for gate in gates:
                 if matches_any(t, gate.link):
                     found |= gate.bit
-            self._facts.put(key, found)
+            memo.put(key, found)
         return found
 
     def _header(self, header: Header) -> int:
@@ -221,7 +269,7 @@ class GateKeeper:
                 bits |= gate.bit if gate.scanned else 0
             named = [gate for gate in gates if gate.by_name and not gate.scanned]
             others = [gate for gate in gates if not gate.by_name and not gate.scanned]
-            automaton = Automaton({gate.chain for gate in gates if gate.scanned})
+            automaton = gather([gate.gathered for gate in gates if gate.gathered is not None])
             found = Looking(bits, gates, others, self._evaluate((name, b""), named), automaton)
             if len(name) <= MAX_KEY:
                 self._looking.put(name, found)
@@ -245,18 +293,21 @@ class GateKeeper:
                 self._paths.put(key, found)
         return found
 
-    def _name_gates(self, names: tuple[bytes, ...]) -> int:
+    def _name_gates(self, steady: Steady, varying: tuple[bytes, ...]) -> int:
+        """The gates that the names of header fields open, such as those on how often one comes."""
+        names = steady.names + varying
         found = self._names.recall(names)
-        if found is not None:
-            return found
-        found = 0
-        t = self._scratch()
-        t.set_head(b"GET", b"/", b"1.1", [(name, b"") for name in names])
-        for gate in self._plan.header_names:
-            if matches_any(t, gate.link):
-                found |= gate.bit
-        if sum(map(len, names)) <= MAX_KEY:
-            self._names.put(names, found)
+        if found is None:
+            found = 0
+            t = self._scratch()
+            t.set_head(b"GET", b"/", b"1.1", [(name, b"") for name in names])
+            for gate in self._plan.header_names:
+                if matches_any(t, gate.link):
+                    found |= gate.bit
+            if sum(map(len, names)) <= MAX_KEY:
+                self._names.put(names, found)
+        if len(steady.by_names) < MAX_COMBINATIONS:
+            steady.by_names[varying] = found
         return found
 
     # -- the request's body ----------------------------------------------------------------------
@@ -282,37 +333,36 @@ class GateKeeper:
         """The gates on what is said of the body as a whole: errors, lengths, flags."""
         sizes = t.body_length if self._by_length else 0
         key = (t.body_error, t.inbound_data_error, sizes, t.multipart.summary if t.multipart is not None else None)
-        found = self._bodies.recall(key)
-        if found is None:
-            found = 0
-            for gate in self._plan.body:
-                if matches_any(t, gate.link):
-                    found |= gate.bit
-            self._bodies.put(key, found)
-        return found
+        return self._recall(self._bodies, key, self._plan.body, t)
 
     # -- the response ----------------------------------------------------------------------------
 
-    def response_head(self, t: Transaction) -> int:
+    def steady_response(self, pairs: Headers) -> Steady:
+        """Judge header fields of responses that will come again."""
         mask = 0
         gates = self._plan.response_headers
-        if not gates:
-            return 0
-        for header in t.response_headers:
+        for header in pairs:
             found = self._response_headers.get(header)
-            if found is None:
-                found = self._response_header(header, gates)
-            mask |= found
+            mask |= found if found is not None else self._response_header(header, gates)
+        return Steady(pairs, mask)
+
+    def response_head(self, t: Transaction) -> int:
+        if not self._plan.response_headers:
+            return 0
+        mask = t.response_steady.mask if t.response_steady is not None else 0
+        for header in t.response_varying:
+            found = self._response_headers.get(header)
+            mask |= found if found is not None else self._response_header(header, self._plan.response_headers)
         return mask
 
     def _response_header(self, header: Header, gates: Iterable[ExactGate]) -> int:
         found = self._response_headers.recall(header)
         if found is None:
             t = self._scratch()
-            t.response_headers = [header]
+            t.set_response(0, [header])
             found = 0
             for gate in gates:
-                if matches_any(t, gate.link):
+                if any(target.selects(header[0]) for target in gate.targets) and matches_any(t, gate.link):
                     found |= gate.bit
             if len(header[0]) + len(header[1]) <= MAX_KEY:
                 self._response_headers.put(header, found)

@@ -11,6 +11,7 @@ import re2
 from bascule.waf.matcher import sqli
 from bascule.waf.matcher.automaton import OTHER_SEAM
 from bascule.waf.matcher.linear import linear_options
+from bascule.waf.matcher.marks import Clauses, clauses_of, clauses_of_literal
 from bascule.waf.seclang.model import Link
 from bascule.waf.seclang.operators import OperatorError
 from bascule.waf.seclang.operators.linear import translate
@@ -38,7 +39,7 @@ class Expression(NamedTuple):
     """An expression with its Hyperscan flags.
 
     `seam`: texts are to be joined with the other seam, for a line feed alone satisfies it; `linear`: RE2 scans for it;
-    `least`: no shorter text can match (0: unknown).
+    `least`: no shorter text can match (0: unknown); `clauses`: see `marks.py`.
     """
 
     text: bytes
@@ -46,9 +47,10 @@ class Expression(NamedTuple):
     seam: bool = False
     linear: bool = False
     least: int = 0
+    clauses: Clauses = ()
 
 
-Answer = list[tuple[str, int, bool, bool, int]] | None
+Answer = list[tuple[str, int, bool, bool, int, list[str]]] | None
 """What `Patterns` keeps of a pattern: its expressions, or None if it cannot be scanned for."""
 
 
@@ -74,7 +76,10 @@ class Patterns:
         if name in ("rx", "rxglobal"):
             return self.regex(argument)
         if isinstance(link.operator, Phrases):
-            return [Expression(literal(phrase), BASE | CASELESS) for phrase in dict.fromkeys(link.operator.phrases)]
+            return [
+                Expression(literal(phrase), BASE | CASELESS, clauses=clauses_of_literal(phrase))
+                for phrase in dict.fromkeys(link.operator.phrases)
+            ]
         if name in ("contains", "strmatch", "containsword"):
             return _literal(b"", argument, b"")
         if name == "streq":
@@ -88,7 +93,7 @@ class Patterns:
         if name == "detectsqli":
             return [Expression(sqli.necessary(), BASE, seam=True, linear=True)]
         simple = _NEEDS.get(name)
-        return None if simple is None else [Expression(text, BASE) for text in simple]
+        return None if simple is None else [Expression(text, BASE, clauses=clauses_of(text)) for text in simple]
 
     def regex(self, pattern: bytes, flags: int = BASE) -> list[Expression] | None:
         """Return the pattern as Hyperscan can take it: as it is, in pieces, or as something that matches more."""
@@ -98,12 +103,16 @@ class Patterns:
             self.known[key] = None
             if found is not None:
                 text = found.text.decode("latin-1")
-                self.known[key] = [(text, found.flags, found.seam, found.linear, least_length(pattern))]
+                clauses = [f"{clause:x}" for clause in clauses_of(pattern)]
+                self.known[key] = [(text, found.flags, found.seam, found.linear, least_length(pattern), clauses)]
         known = self.known[key]
         if known is None:
             return None
         return [
-            Expression(text.encode("latin-1"), bits, seam, linear, least) for text, bits, seam, linear, least in known
+            Expression(
+                text.encode("latin-1"), bits, seam, linear, least, tuple([int(clause, 16) for clause in clauses])
+            )
+            for text, bits, seam, linear, least, clauses in known
         ]
 
 
@@ -116,7 +125,8 @@ _NEEDS: dict[str, tuple[bytes, ...]] = {
 
 
 def _literal(before: bytes, text: bytes, after: bytes) -> list[Expression] | None:
-    return [Expression(before + literal(text) + after, BASE)] if text and SEAM not in text else None
+    expression = Expression(before + literal(text) + after, BASE, clauses=clauses_of_literal(text))
+    return [expression] if text and SEAM not in text else None
 
 
 def _outside(link: Link) -> list[Expression] | None:
@@ -124,7 +134,8 @@ def _outside(link: Link) -> list[Expression] | None:
     outside = [byte for byte in range(256) if link.operator.evaluate(bytes([byte])) is not None]
     if 10 in outside:
         return None
-    return [Expression(b"[" + b"".join(b"\\x%02x" % byte for byte in outside) + b"]", BASE)] if outside else []
+    text = b"[" + b"".join(b"\\x%02x" % byte for byte in outside) + b"]"
+    return [Expression(text, BASE, clauses=clauses_of(text))] if outside else []
 
 
 def _ask(pattern: bytes, flags: int) -> Expression | None:

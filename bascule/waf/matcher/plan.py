@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bascule.waf.matcher.automaton import Chain
 from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, has_anchor, literal
-from bascule.waf.matcher.scanner import ScannerBuilder, Steps
+from bascule.waf.matcher.scanner import Gathered, ScannerBuilder, Steps
 from bascule.waf.matcher.sqli import Guarded
 from bascule.waf.seclang import variables as v
 from bascule.waf.seclang.effects import CAPTURES, NOTHING, Names, link_reads, link_writes
@@ -15,12 +14,13 @@ from bascule.waf.seclang.evaluate import IMPURE, BoundLink, BoundRule, matches
 from bascule.waf.seclang.folding import Folded, constant_argument
 from bascule.waf.seclang.model import Actions, Link, Rule, Target
 from bascule.waf.seclang.operators.detect import DetectSqli
+from bascule.waf.seclang.quiet import disturbs, is_lazy
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
-FACTS = frozenset({"REQUEST_METHOD", "REQUEST_PROTOCOL", "REQBODY_PROCESSOR", "REMOTE_ADDR", "REMOTE_HOST",
-                   "SERVER_ADDR", "SERVER_PORT"})  # fmt: skip
+FACTS = frozenset({"REQUEST_METHOD", "REQUEST_PROTOCOL", "REQBODY_PROCESSOR"})
+PEERS = frozenset({"REMOTE_ADDR", "REMOTE_HOST", "SERVER_ADDR", "SERVER_PORT"})
 """Scalars with few different values: their links are evaluated once for each combination."""
 
 WITHOUT_BODY: dict[str, bytes] = {
@@ -59,7 +59,7 @@ class ExactGate:
     bit: int
     targets: list[Target]
     scanned: bool = False
-    chain: Chain = ()
+    gathered: Gathered | None = None
 
     @property
     def by_name(self) -> bool:
@@ -84,10 +84,11 @@ class Plan:
     paths: list[ExactGate] = field(default_factory=list)
     header_names: list[ExactGate] = field(default_factory=list)
     facts: list[ExactGate] = field(default_factory=list)
+    peers: list[ExactGate] = field(default_factory=list)
     uri: list[tuple[str, ExactGate]] = field(default_factory=list)
     response_headers: list[ExactGate] = field(default_factory=list)
     uri_bits: dict[str, int] = field(default_factory=dict)
-    uri_chains: dict[str, set[Chain]] = field(default_factory=dict)
+    uri_chains: dict[str, list[Gathered]] = field(default_factory=dict)
     query_anchored: bool = False
     part: int = 0
     body: list[ExactGate] = field(default_factory=list)
@@ -109,6 +110,10 @@ class Planner:
             entry for phase in folded.phases.values() for i in (*phase.dynamic, *phase.fixed)
             if isinstance(entry := phase.entries[i], Rule)
         ]  # fmt: skip
+        self._fixed = [
+            entry for phase in folded.phases.values() for i in phase.fixed
+            if isinstance(entry := phase.entries[i], Rule)
+        ]  # fmt: skip
 
     @staticmethod
     def _state(phase: object, index: int) -> dict[bytes, bytes]:
@@ -125,6 +130,8 @@ class Planner:
         for rule, state in self.rules:
             if rule.phase == 5:
                 continue
+            if is_lazy(rule, disturbs(rule, self._fixed)):
+                continue  # evaluated if anything else is
             self.plan.states[id(rule)] = state
             self.plan.needs[id(rule)] = self._needs(rule, state)
         return self.plan
@@ -157,7 +164,7 @@ class Planner:
                 self._header_gate(gate, first, expressions)
             else:
                 gate.scanned = expressions is not None
-                self.plan.values.add(expressions or [], chain_of(first), bit)
+                self.plan.values.add(expressions or [], chain_of(first), bit, first.actions.multi_match)
                 self.plan.paths.append(gate)
             self.plan.gates[rule.rule_id] = [f"{kind}, the whole rule"]
             return bit
@@ -220,6 +227,8 @@ class Planner:
             return "multipart" if source == v.PART and not matches(BoundLink(link), b"0") else None
         if variable.name in FACTS:
             return "facts"
+        if variable.name in PEERS:
+            return "peers"
         if variable.name in WITHOUT_BODY:
             default = WITHOUT_BODY[variable.name]
             return None if matches(BoundLink(link), default) else "body"
@@ -248,6 +257,8 @@ class Planner:
                 plan.header_names.append(exact)
             case "facts":
                 plan.facts.append(exact)
+            case "peers":
+                plan.peers.append(exact)
             case "body":
                 plan.body.append(exact)
             case "multipart":
@@ -265,11 +276,11 @@ class Planner:
                 assert expressions is not None
                 builders = {"values": plan.values, "request body": plan.body_text, "response body": plan.response}
                 builder = builders.get(kind, plan.raw)
-                made = builder.add(expressions, chain, bit)
+                made = builder.add(expressions, chain, bit, link.actions.multi_match)
                 name = target.variable.name
                 if kind == "uri":
                     plan.uri_bits[name] = plan.uri_bits.get(name, 0) | bit
-                    plan.uri_chains.setdefault(name, set()).add(made)
+                    plan.uri_chains.setdefault(name, []).append(made)
                     if name == "QUERY_STRING" and any(has_anchor(expression) for expression in expressions):
                         plan.query_anchored = True
 
@@ -277,7 +288,7 @@ class Planner:
         """Headers: scanned where the operator has expressions, evaluated otherwise."""
         if expressions is not None:
             gate.scanned = True
-            gate.chain = self.plan.raw.add(expressions, chain_of(link), gate.bit)
+            gate.gathered = self.plan.raw.add(expressions, chain_of(link), gate.bit, link.actions.multi_match)
         self.plan.headers.append(gate)
 
     # -- what a chain's links do to TX on the way ------------------------------------------------

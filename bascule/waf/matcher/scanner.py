@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import re2
 
-from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton, Chain, TooManyFormsError, make_chain, mark, simple
+from bascule.waf.matcher.automaton import MAX_STARTS, OTHER_SEAM, Automaton, Chain, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.linear import linear_options
+from bascule.waf.matcher.marks import Clauses, as_set, before, bytes_of, hold, weakest
 from bascule.waf.matcher.patterns import CASELESS, SEAM, Expression, safe_caseless
 from bascule.waf.matcher.triggers import ALWAYS, BASE64, CASE_FOLDING
 
+Due = tuple[bool, bool, bool, bool]
+_NOTHING: frozenset[int] = frozenset()
+Gathered = tuple[Chain, set[Clauses]]
+"""A chain, and what its expressions ask of a text."""
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
 
 
@@ -23,9 +28,6 @@ that have them, lest the noise nominate others."""
 
 MAX_LEAST = 64
 
-MANY = 6
-"""From so many texts on it pays to look at all of them together first."""
-
 MAX_CLEAN = 16_384
 MAX_CLEAN_TEXT = 24
 """Short values come again: so many that open no gate are not scanned again."""
@@ -35,32 +37,44 @@ MANY_NEW = 24
 """Bytes of a name worth remembering; of so many new ones at once; the others are scanned together."""
 
 
+def gather(parts: Iterable[Gathered]) -> Automaton:
+    """Return an automaton of some of a scanner's chains."""
+    asked: dict[Chain, set[Clauses]] = {}
+    for chain, clauses in parts:
+        asked.setdefault(chain, set()).update(clauses)
+    return Automaton(asked, 0, asked)
+
+
 class ScannerBuilder:
     """Collects expressions with the gate each opens and the transformations before it."""
 
     def __init__(self) -> None:
         self.expressions: list[Expression] = []
         self._bits: list[int] = []
-        self._chains: set[Chain] = set()
+        self._asked: dict[Chain, set[Clauses]] = {}
         self._places: dict[Expression, int] = {}
         self._unusual: ScannerBuilder | None = None
         self._least = MAX_LEAST
 
-    def add(self, expressions: list[Expression], steps: Steps, bit: int) -> Chain:
-        """Let each of `expressions`, matched after `steps`, open the gate `bit`. Returns the chain for its texts."""
+    def add(self, expressions: list[Expression], steps: Steps, bit: int, each: bool = False) -> Gathered:
+        """Let each of `expressions`, matched after `steps` (or after `each`), open the gate `bit`.
+
+        Returns the chain for its texts, and what is asked of them.
+        """
         folds = any(name in CASE_FOLDING for name, _ in steps)
         free = folds and all(safe_caseless(expression.text) for expression in expressions)
         chain = make_chain(steps, exact_case=folds and not free)
         if any(step.needs & UNUSUAL for step in chain):
             self._unusual = self._unusual or ScannerBuilder()
-            self._unusual.add_made([_caseless(e) if free else e for e in expressions], chain, bit)
+            self._unusual.add_made([_caseless(e) if free else e for e in expressions], chain, bit, set())
             chain = ()
-        self.add_made([_caseless(e) if free else e for e in expressions], chain, bit)
-        return chain
+        asked = {before(expression.clauses, [name for name, _ in steps], each) for expression in expressions}
+        self.add_made([_caseless(e) if free else e for e in expressions], chain, bit, asked)
+        return chain, asked
 
-    def add_made(self, expressions: list[Expression], chain: Chain, bit: int) -> None:
+    def add_made(self, expressions: list[Expression], chain: Chain, bit: int, asked: set[Clauses]) -> None:
         """Add expressions with a chain that is ready for the scan."""
-        self._chains.add(chain)
+        self._asked.setdefault(chain, set()).update(asked)
         for expression in expressions:
             self._least = min(self._least, expression.least)
             place = self._places.get(expression)
@@ -73,7 +87,8 @@ class ScannerBuilder:
 
     def build(self, cache_dir: Path | None) -> Scanner:
         unusual = self._unusual.build(cache_dir) if self._unusual is not None else None
-        return Scanner(self.expressions, self._bits, Automaton(self._chains, self._least), cache_dir, unusual)
+        automaton = Automaton(self._asked, self._least, self._asked)
+        return Scanner(self.expressions, self._bits, automaton, cache_dir, unusual)
 
 
 def _caseless(expression: Expression) -> Expression:
@@ -97,10 +112,16 @@ class Scanner:
         self._clean: set[bytes] = set()
         self._names: dict[bytes, int] = {}
         pairs = list(zip(expressions, bits, strict=True))
-        self._main, self._bits = _hyperscan([p for p in pairs if not p[0].seam and not p[0].linear], cache_dir)
-        self._other, self._other_bits = _hyperscan([p for p in pairs if p[0].seam and not p[0].linear], cache_dir)
-        self._linear, self._linear_bits = _linear([p for p in pairs if p[0].linear and not p[0].seam])
-        self._linear_other, self._linear_other_bits = _linear([p for p in pairs if p[0].linear and p[0].seam])
+        groups = [
+            [p for p in pairs if p[0].linear == linear and p[0].seam == seam]
+            for linear, seam in ((False, False), (True, False), (False, True), (True, True))
+        ]
+        self._main, self._bits = _hyperscan(groups[0], cache_dir)
+        self._linear, self._linear_bits = _linear(groups[1])
+        self._other, self._other_bits = _hyperscan(groups[2], cache_dir)
+        self._linear_other, self._linear_other_bits = _linear(groups[3])
+        self._asked = [weakest(expression.clauses for expression, _ in group) for group in groups]
+        self._due: dict[frozenset[int], Due] = {}
         self._automaton = automaton
         self.expressions = expressions
         self._bits_of = bits
@@ -156,52 +177,60 @@ class Scanner:
         """As `scan`, where each part has an automaton of its own: of the chains its kind of text meets."""
         texts: list[bytes] = []
         forms: dict[bytes, None] = {}
-        unusual = None if self._unusual is None else self._unusual._automaton
         noise: dict[bytes, None] = {}
+        members: frozenset[int] = _NOTHING
+        unusual = None if self._unusual is None else self._unusual._automaton
         try:
             for automaton, own in parts:
                 texts += own
-                if len(own) >= MANY and simple(own):
-                    forms |= automaton.simple_forms(own)
-                    if unusual is not None:
-                        noise |= unusual.simple_forms(own)
-                    continue
-                marked = mark(own)
-                forms |= automaton.forms(marked)
+                joined = own[0] if len(own) == 1 else OTHER_SEAM.join(own)
+                found = bytes_of(joined)
+                members = members | found if members else found
+                forms |= automaton.forms(own, joined, found)
                 if unusual is not None:
-                    noise |= unusual.forms(marked)
+                    noise |= unusual.forms(own, joined, found)
         except TooManyFormsError:
             return self.everything
-        mask = self._unusual._scan(list(noise)) if noise and self._unusual is not None else 0
-        return mask | self._scan([*texts, *forms] if forms else texts)
+        mask = self._scan([*texts, *forms], None) if forms else self._scan(texts, members)
+        return mask | self._unusual._scan(list(noise), None) if noise and self._unusual is not None else mask
 
-    def _scan(self, texts: list[bytes]) -> int:
+    def _scan(self, texts: list[bytes], members: frozenset[int] | None) -> int:
+        """Scan texts as they are; `members` are their `bytes_of`, where they are known."""
+        if members is None:
+            members = bytes_of(OTHER_SEAM.join(texts))
+        main, linear, other, linear_other = self._due.get(members) or self._due_for(members)
         mask = 0
-        joined = SEAM.join(texts)
-        if self._main is not None:
-            hits: list[int] = []
-            self._main(joined, match_event_handler=_collect, context=hits)
-            for hit in hits:
-                mask |= self._bits[hit]
-        if self._linear is not None:
-            for hit in self._linear(joined) or ():
-                mask |= self._linear_bits[hit]
-        if self._other is not None or self._linear_other is not None:
-            mask |= self._scan_other(OTHER_SEAM.join(texts))
+        if main or linear:
+            joined = SEAM.join(texts)
+            if main and self._main is not None:
+                hits: list[int] = []
+                self._main(joined, match_event_handler=_collect, context=hits)
+                for hit in hits:
+                    mask |= self._bits[hit]
+            if linear and self._linear is not None:
+                for hit in self._linear(joined) or ():
+                    mask |= self._linear_bits[hit]
+        if other or linear_other:
+            joined = OTHER_SEAM.join(texts)
+            if other and self._other is not None:
+                hits = []
+                self._other(joined, match_event_handler=_collect, context=hits)
+                for hit in hits:
+                    mask |= self._other_bits[hit]
+            if linear_other and self._linear_other is not None:
+                for hit in self._linear_other(joined) or ():
+                    mask |= self._linear_other_bits[hit]
         return mask
 
-    def _scan_other(self, joined: bytes) -> int:
-        """Scan for the expressions a line feed alone would satisfy."""
-        mask = 0
-        if self._other is not None:
-            hits: list[int] = []
-            self._other(joined, match_event_handler=_collect, context=hits)
-            for hit in hits:
-                mask |= self._other_bits[hit]
-        if self._linear_other is not None:
-            for hit in self._linear_other(joined) or ():
-                mask |= self._linear_other_bits[hit]
-        return mask
+    def _due_for(self, members: frozenset[int]) -> Due:
+        """Which of the four groups of expressions may find something in texts of these bytes."""
+        present = as_set(members)
+        main, linear, other, linear_other = (any(hold(clauses, present) for clauses in each) for each in self._asked)
+        due = (main, linear, other, linear_other)
+        if len(self._due) >= MAX_STARTS:
+            self._due.clear()
+        self._due[members] = due
+        return due
 
 
 Pair = tuple[Expression, int]

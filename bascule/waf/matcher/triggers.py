@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-PERCENT, BACKSLASH, AMPERSAND, HIGH, NUL, BLANK, SPACE, SPACES, SHELL, PATH, COMMENT, NEWLINE, BASE64 = (
-    1 << n for n in range(13)
+PERCENT, PLUS, BACKSLASH, AMPERSAND, HIGH, NUL, BLANK, SPACE, SPACES, SHELL, PATH, COMMENT, NEWLINE, BASE64 = (
+    1 << n for n in range(14)
 )
 
 _BYTES: dict[int, bytes] = {
-    PERCENT: b"%+",
+    PERCENT: b"%",
+    PLUS: b"+",
     BACKSLASH: b"\\",
     HIGH: bytes(range(0x80, 0x100)),
     NUL: b"\0",
@@ -36,15 +37,15 @@ _SEQUENCES: tuple[tuple[int, bytes], ...] = (
 _ENTITY = re.compile(rb"&(?:#|quot|amp|lt|gt|nbsp)", re.IGNORECASE).search
 """Queries are full of ampersands; only these begin an entity ModSecurity knows."""
 
-ALWAYS = 1 << 13
+ALWAYS = 1 << 14
 """Set in the features of every text."""
 
 ACTIVE: dict[str, int] = {
     "none": 0,
     "lowercase": 0,
     "base64decode": BASE64 | NUL,
-    "urldecode": PERCENT,
-    "urldecodeuni": PERCENT,
+    "urldecode": PERCENT | PLUS,
+    "urldecodeuni": PERCENT | PLUS,
     "jsdecode": BACKSLASH,
     "cssdecode": BACKSLASH,
     "escapeseqdecode": BACKSLASH,
@@ -107,6 +108,28 @@ def features(text: bytes, residue: bytes) -> int:
     # Blanks may stand before a line end or last (mbedtls_base64_decode); without them the length tells.
     possible = text[-1:] == b" " if found & SPACE else not len(text) & 3
     return found if possible else found & ~BASE64
+
+
+def possible(members: frozenset[int], relevant: int) -> tuple[int, tuple[tuple[int, bytes], ...]]:
+    """Which of the `relevant` features texts with these bytes have for sure, and the sequences that show others.
+
+    BASE64 and ALWAYS count as sure.
+    """
+    sure = relevant & (BASE64 | ALWAYS)
+    for bit, known in _BYTES.items():
+        if relevant & bit and not members.isdisjoint(known):
+            sure |= bit
+    return sure, tuple(
+        (bit, sequence) for bit, sequence in _SEQUENCES if relevant & bit and members.issuperset(sequence)
+    )
+
+
+def shown(text: bytes, sure: int, sequences: tuple[tuple[int, bytes], ...]) -> int:
+    """The features that are sure, and those whose sequences `text` has."""
+    for bit, sequence in sequences:
+        if sequence in text and (bit != AMPERSAND or _ENTITY(text) is not None):
+            sure |= bit
+    return sure
 
 
 def _analyse(residue: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:

@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING
 from bascule.waf.seclang.evaluate import BoundRule, evaluate
 from bascule.waf.seclang.folding import MISSING, Folded, FoldedPhase
 from bascule.waf.seclang.model import Rule
-from bascule.waf.seclang.removals import Removals
-from bascule.waf.seclang.variables import HEADER, HEADER_NAME, METHOD, TX, URI
+from bascule.waf.seclang.quiet import disturbs, is_lazy, only_skips_to
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
 MAX_REMEMBERED = 4_096
 """How many different nominations keep their list of candidates."""
-
-_REMOVALS = {"ruleremovebyid": "id", "ruleremovebytag": "tag", "ruleremovebymsg": "msg"}
 
 
 class PhaseProgram:
@@ -43,8 +40,8 @@ class PhaseProgram:
         self.final = self.states[-1]
         self.always = sorted({*folded.fixed, *folded.assigned})
         self.dead = folded.dead
-        self.disturbing = {index for index in folded.dynamic if _disturbs(self.rules[index].rule, fixed)}
-        self.lazy = {index for index in folded.dynamic if _is_lazy(self.rules[index].rule, index in self.disturbing)}
+        self.disturbing = {index for index in folded.dynamic if disturbs(self.rules[index].rule, fixed)}
+        self.lazy = {index for index in folded.dynamic if is_lazy(self.rules[index].rule, index in self.disturbing)}
         self._jumps = self._silent_jumps()
         self._candidates: dict[int, tuple[int, ...]] = {}
         self._merged: dict[tuple[int, ...], list[int]] = {}
@@ -65,7 +62,7 @@ class PhaseProgram:
         busy = [*self.always, *self.places]
         found: dict[int, int] = {}
         for index in self.folded.dynamic:
-            marker = _only_skips_to(self.rules[index].rule)
+            marker = only_skips_to(self.rules[index].rule)
             end = self.folded.marker_after(marker, index) if marker is not None else index
             if end > index and not any(index < place < end for place in busy):
                 found[index] = end
@@ -102,48 +99,6 @@ class PhaseProgram:
         return any(start <= index < end for start, end in self.dead)
 
 
-def _disturbs(rule: Rule, fixed: list[Rule]) -> bool:
-    """Whether a match may take away a fixed rule, or jump: then the pristine walk no longer holds."""
-    removals, touches_tx = Removals(), False
-    for link in rule.links:
-        if link.actions.skip or link.actions.skip_after:
-            return True
-        for action in link.actions.runtime:
-            how = _REMOVALS.get(action.argument.name) if action.name == "ctl" else None
-            if how is not None:
-                removals.add(how, action.argument.value)
-            elif action.name == "ctl" and action.argument.name.startswith("ruleremovetarget"):
-                touches_tx |= any(target.variable.source == TX for target in action.argument.value[1])
-    return touches_tx or any(removals.covers(other) for other in fixed)
-
-
-def _only_skips_to(rule: Rule) -> str | None:
-    """The marker a rule skips to, if nothing else follows from a match; else None."""
-    head = rule.head.actions
-    if rule.log or rule.audit_log or head.skip or head.disruptive not in (None, "pass"):
-        return None
-    for link in rule.links:
-        actions = link.actions
-        if actions.setvars or actions.capture or actions.runtime or actions.sanitise or actions.severity is not None:
-            return None
-    return next((link.actions.skip_after for link in rule.links if link.actions.skip_after), None)
-
-
-def _is_lazy(rule: Rule, disturbs: bool) -> bool:
-    """Whether all a match does is to remove rules or targets, so that it can wait until some rule is evaluated.
-
-    CRS's 941010 matches most requests, only to spare XSS rules the file name.
-    """
-    actions = rule.head.actions
-    if disturbs or rule.log or rule.audit_log or len(rule.links) > 1 or actions.disruptive not in (None, "pass"):
-        return False
-    if actions.setvars or actions.capture or actions.severity is not None or actions.sanitise:
-        return False
-    if any(target.variable.source not in (METHOD, URI, HEADER, HEADER_NAME) for target in rule.head.targets):
-        return False
-    return all(a.name == "ctl" and a.argument.name.startswith("ruleremove") for a in actions.runtime)
-
-
 class Program:
     """All phases of a rule set, shared by every transaction."""
 
@@ -156,14 +111,28 @@ class Program:
         ]  # fmt: skip
         self.phases = {number: PhaseProgram(phase, needs, fixed) for number, phase in folded.phases.items()}
 
+    def passes(self, t: Transaction, phase: int) -> bool:
+        """Get through a phase in which nothing is nominated but lazy rules, as nearly all requests do.
+
+        Lazy rules are left for later.
+        """
+        program = self.phases[phase]
+        if not t.pristine or not program.folded.pristine:
+            return False
+        candidates = program.candidates(t.mask)
+        if candidates:
+            if not program.lazy.issuperset(candidates):
+                return False
+            t.pending += ((program, candidates),)
+        t.tx, t.tx_shared = program.final, True
+        return True
+
     def run(self, t: Transaction, phase: int) -> None:
         """Run one phase of a transaction to its end, to a verdict, or to an `allow`."""
         if t.allow_scope is not None and self._allowed(t, phase):
             return
         program = self.phases[phase]
         candidates = program.candidates(t.mask)
-        if program.lazy and t.pristine:
-            candidates = self._put_off(t, program, candidates)
         if not t.pristine:
             self._walk(t, program, program.merged(candidates), 0)
         elif not program.folded.pristine:
@@ -198,20 +167,10 @@ class Program:
         return t.allow_scope is not None and phase != 5
 
     @staticmethod
-    def _put_off(t: Transaction, program: PhaseProgram, candidates: tuple[int, ...]) -> tuple[int, ...]:
-        """Leave lazy rules for later, as long as nothing else is to be evaluated in this phase."""
-        lazy = program.lazy
-        if not candidates or any(index not in lazy for index in candidates):
-            return candidates
-        t.pending = (program, candidates)
-        return ()
-
-    @staticmethod
     def _catch_up(t: Transaction) -> None:
         """Evaluate the lazy rules that were left, before anything else is."""
-        if t.pending is not None:
-            program, candidates = t.pending
-            t.pending = None
+        pending, t.pending = t.pending, ()
+        for program, candidates in pending:
             for index in candidates:
                 if not program.is_dead(index):
                     t.tx, t.tx_shared = program.state_before(index), True

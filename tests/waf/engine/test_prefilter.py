@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from bascule.waf.libinjection import is_sqli
 from bascule.waf.libinjection.sqli import FINGERPRINTS
 from bascule.waf.libinjection.tokens import KEYWORDS
-from bascule.waf.matcher.automaton import Automaton, make_chain, mark, simple
+from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton, make_chain
 from bascule.waf.matcher.linear import linear_options
+from bascule.waf.matcher.marks import as_set, bytes_of, clauses_of, hold
 from bascule.waf.matcher.patterns import Patterns
 from bascule.waf.matcher.scanner import ScannerBuilder
 from bascule.waf.matcher.sqli import WEAK_KINDS, Guarded, necessary, outline
@@ -96,7 +97,7 @@ def test_the_automaton_yields_what_the_chain_yields(text: bytes, names: list[str
     for name in names:
         result = TRANSFORMATIONS[name](result)
     chain = make_chain([(name, TRANSFORMATIONS[name]) for name in names], exact_case=False)
-    forms = {text, *Automaton([chain]).forms(mark([text]))}
+    forms = {text, *forms_of(Automaton([chain]), [text])}
     if any(name in CASE_FOLDING for name in names):
         assert result.lower() in {form.lower() for form in forms}
     else:
@@ -113,30 +114,67 @@ simple_texts = st.lists(
 @settings(max_examples=600, deadline=None)
 def test_many_simple_texts_take_the_forms_each_takes_alone(values: list[bytes], names: list[str]) -> None:
     automaton = Automaton([make_chain([(name, TRANSFORMATIONS[name]) for name in names], exact_case=False)])
-    if simple(values):
-        alone, together = automaton.forms(mark(values)), automaton.simple_forms(values)
-        assert {*values, *alone} <= {*values, *together}
+    alone = {form for value in values for form in forms_of(automaton, [value])}
+    assert {*values, *alone} <= {*values, *forms_of(automaton, values)}
+
+
+def forms_of(automaton: Automaton, values: list[bytes]) -> dict[bytes, None]:
+    joined = OTHER_SEAM.join(values)
+    return automaton.forms(values, joined, bytes_of(joined))
+
+
+PATTERNS = (
+    rb"^abc$",
+    rb"\bcat\b",
+    rb"[\n\r]",
+    rb"(?i)union\s+select",
+    rb"(?:^|[;|])\s*ping",
+    rb"'$",
+    rb"\Bc",
+    rb"[^a-z]{3}",
+    rb"a.b",
+    rb"^\d+$",
+    rb"@.+=\s*\(\s*select",
+    rb"x{2,}",
+    rb"(?:a|^)b|c$",
+    rb"\.\./|/etc",
+    rb"<script|[\"'](?:on|;)",
+    rb"(?:\$|&dollar;?)\{",
+    rb"[\w]+\(|--",
+)
+
+
+@given(texts, st.lists(st.sampled_from(sorted(TRANSFORMATIONS)), max_size=4), st.sampled_from(PATTERNS), st.booleans())
+@settings(max_examples=1500, deadline=None)
+def test_what_an_operator_accepts_after_transformations_is_nominated(
+    text: bytes, names: list[str], pattern: bytes, each: bool
+) -> None:
+    expressions = Patterns().regex(pattern)
+    if expressions is None:
+        return
+    steps = tuple((name, TRANSFORMATIONS[name]) for name in names)
+    forms, result = [text], text
+    for _, step in steps:
+        result = step(result)
+        forms.append(result)
+    accepts = OPERATORS["rx"](pattern, LoadContext()).evaluate
+    builder = ScannerBuilder()
+    builder.add(expressions, steps, 1, each)
+    if any(accepts(form) is not None for form in (forms if each else forms[-1:])):
+        assert builder.build(None).scan([text]) == 1
+
+
+@given(texts)
+@settings(max_examples=800, deadline=None)
+def test_a_text_that_matches_meets_the_clauses(text: bytes) -> None:
+    for pattern in PATTERNS:
+        if OPERATORS["rx"](pattern, LoadContext()).evaluate(text) is not None:
+            assert hold(clauses_of(pattern), as_set(bytes_of(text))), pattern
 
 
 @given(
     st.lists(texts, min_size=1, max_size=4),
-    st.sampled_from(
-        (
-            rb"^abc$",
-            rb"\bcat\b",
-            rb"[\n\r]",
-            rb"(?i)union\s+select",
-            rb"(?:^|[;|])\s*ping",
-            rb"'$",
-            rb"\Bc",
-            rb"[^a-z]{3}",
-            rb"a.b",
-            rb"^\d+$",
-            rb"@.+=\s*\(\s*select",
-            rb"x{2,}",
-            rb"(?:a|^)b|c$",
-        )
-    ),
+    st.sampled_from(PATTERNS),
 )
 @settings(max_examples=500, deadline=None)
 def test_an_expression_that_matches_a_text_matches_the_joined_texts(values: list[bytes], pattern: bytes) -> None:

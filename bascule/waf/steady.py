@@ -1,0 +1,22 @@
+"""Header fields that many messages have in common, and what the rules say of them: judged once."""
+
+from __future__ import annotations
+
+
+class Steady:
+    """The fields of a block that a client (or server) repeats, as a proxy that knows it again passes them.
+
+    `mask` are the gates that the fields open; `by_names` remembers those that their names open together with the names
+    of the fields that vary: a handful of combinations.
+    """
+
+    __slots__ = ("by_names", "cookies", "first", "mask", "names", "pairs")
+
+    def __init__(self, pairs: list[tuple[bytes, bytes]], mask: int) -> None:
+        self.pairs = pairs
+        self.mask = mask
+        self.names = tuple([name for name, _ in pairs])
+        self.first = dict(reversed(pairs))
+        """The first value of each name."""
+        self.cookies = b"cookie" in self.first
+        self.by_names: dict[tuple[bytes, ...], int] = {}
