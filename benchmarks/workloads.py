@@ -19,7 +19,7 @@ from benchmarks.results import Metric, Sample, Target
 from benchmarks.transfer import download, upload
 
 PROXIES = ("nginx", "bascule", "haproxy", "envoy", "caddy", "traefik")
-FIREWALLS = ("nginx", "envoy", "nginx-modsec", "bascule-crs")
+FIREWALLS = ("nginx", "envoy", "nginx-modsec", "bascule", "bascule-logic", "bascule-crs", "bascule-both")
 _COUNTER_STEP = 10_000_000
 """Rounds begin this far apart, so that no round repeats a request of another."""
 
@@ -266,7 +266,7 @@ class Headline(Requests):
         return 3 if budget.quick else 5
 
 
-WORKLOADS: tuple[Workload, ...] = (
+_PLAIN: tuple[Workload, ...] = (
     Headline(
         "get",
         "Browser-like GET, keep-alive, no WAF",
@@ -298,8 +298,6 @@ WORKLOADS: tuple[Workload, ...] = (
         targets=(Target("bascule x2", results.CAPACITY, 1.8, 1.95, "bascule x1"),),
     ),
 )
-"""Without a WAF."""
-
 _FIREWALL = (
     ("waf-get", "WAF: browser-like GET", traffic.page, 4096, 32),
     ("waf-form", "WAF: form POST, 300 B", traffic.form(300), 2048, 32),
@@ -308,6 +306,28 @@ _FIREWALL = (
     ("waf-json-64k", "WAF: JSON POST, 64 KiB", traffic.document(65_536), 64, 4),
 )
 
+
+class Logic(Requests):
+    """What Bascule's own rules add to Bascule."""
+
+    base = "bascule"
+
+
+WORKLOADS: tuple[Workload, ...] = (
+    *_PLAIN,
+    *(
+        Logic(
+            name.replace("waf", "logic"),
+            title.replace("WAF", "Logical rules"),
+            make,
+            peers=("bascule", "bascule-logic"),
+            pool=pool,
+            connections=connections,
+        )
+        for name, title, make, pool, connections in _FIREWALL
+    ),
+)
+"""Those that need no rules from elsewhere."""
 
 FIREWALL_WORKLOADS: tuple[Workload, ...] = tuple(
     Requests(

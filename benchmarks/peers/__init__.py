@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.peers.bascule import Bascule, BasculeCRS
+from benchmarks.peers.bascule import Bascule, BasculeBoth, BasculeCRS, BasculeLogic
 from benchmarks.peers.base import Certificate, Peer, Site
 from benchmarks.peers.caddy import Caddy
 from benchmarks.peers.envoy import Envoy
@@ -13,7 +13,10 @@ from benchmarks.peers.traefik import Traefik
 
 PEERS: dict[str, Peer] = {
     peer.name: peer
-    for peer in (Nginx(), Bascule(), HAProxy(), Envoy(), Caddy(), Traefik(), NginxModSecurity(), BasculeCRS())
+    for peer in (
+        *(Nginx(), Bascule(), HAProxy(), Envoy(), Caddy(), Traefik()),
+        *(NginxModSecurity(), BasculeLogic(), BasculeCRS(), BasculeBoth()),
+    )
 }
 """In the order of the tables."""
 

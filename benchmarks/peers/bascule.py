@@ -1,4 +1,4 @@
-"""Bascule, started by its command line as a user would; without a WAF, and with the whole CRS."""
+"""Bascule, started by its command line as a user would; without a WAF, with its own rules, the whole CRS, or both."""
 
 from __future__ import annotations
 
@@ -39,3 +39,23 @@ class BasculeCRS(Bascule):
 
     def arguments(self, site: Site) -> Sequence[str]:
         return [*super().arguments(site), "--waf", "block", "--rules", "crs", "--crs", str(site.crs)]
+
+
+class BasculeLogic(Bascule):
+    """Bascule that blocks by its own logical rules, at the preset standard."""
+
+    name = "bascule-logic"
+    inspects = True
+
+    def arguments(self, site: Site) -> Sequence[str]:
+        return [*super().arguments(site), "--waf", "block", "--rules", "logic"]
+
+
+class BasculeBoth(Bascule):
+    """Bascule that blocks by both."""
+
+    name = "bascule-both"
+    inspects = True
+
+    def arguments(self, site: Site) -> Sequence[str]:
+        return [*super().arguments(site), "--waf", "block", "--rules", "both", "--crs", str(site.crs)]

@@ -7,7 +7,7 @@ May be imported by: all of waf. Imports: nothing of the house.
 
 from .cookies import parse_cookies
 from .fragment import fragment_pairs, message_pairs
-from .json import JsonBody, json_texts, parse_json
+from .json import JsonBody, json_leaves, json_texts, parse_json
 from .limits import Limits
 from .multipart import MultipartBody, MultipartParser, Part, parse_multipart
 from .urlencoded import UrlencodedBody, parse_urlencoded
@@ -23,6 +23,7 @@ __all__ = [
     "XmlBody",
     "check_xpath",
     "fragment_pairs",
+    "json_leaves",
     "json_texts",
     "message_pairs",
     "parse_cookies",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
@@ -59,29 +60,65 @@ def parse_json(body: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonBody:
     return result
 
 
+def json_leaves(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[bytes, bytes]] | None:
+    """Return an iterator over the pairs of a document that `parse_json` accepts; None for any other."""
+    value = _BROKEN if _is_too_deep(body, limits.depth) else _load(body)
+    return None if value is _BROKEN else _leaves(value, "json")
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[bytes, bytes]]:
+    """As `_flatten`, one by one."""
+    if type(value) is tuple:
+        for key, item in value:
+            yield from _leaves(item, f"{name}.{key or 'empty-key'}")
+    elif type(value) is list:
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{name}.array_{index}")
+    else:
+        pairs: Pairs = []
+        _flatten(value, name, pairs)
+        yield from pairs
+
+
+_BROKEN = object()
+
+
+def _load(body: bytes) -> Any:
+    """Return what a whole and well-formed document says, or _BROKEN. Raises RecursionError."""
+    try:
+        text = body.decode("utf-8")
+        value, end = _decoder.raw_decode(text, len(text) - len(text.lstrip(" \t\n\r")))
+    except (UnicodeDecodeError, JSONDecodeError):
+        return _BROKEN
+    return _BROKEN if text[end:].strip(" \t\n\r") else value
+
+
 def json_texts(body: bytes, limits: Limits = DEFAULT_LIMITS) -> list[str] | None:
     """Return the names and the leaves of a document that `parse_json` accepts, as they come; None for any other.
 
     Of a name with dots, what follows the last one comes too.
     """
-    if _is_too_deep(body, limits.depth):
-        return None
     try:
-        text = body.decode("utf-8")
-        value, end = _decoder.raw_decode(text, len(text) - len(text.lstrip(" \t\n\r")))
-    except (UnicodeDecodeError, JSONDecodeError):
-        return None
-    if text[end:].strip(" \t\n\r"):
-        return None
-    texts: list[str] = []
-    _collect(value, texts)
-    return texts
+        value = _load(body)
+        texts: list[str] = []
+        if value is not _BROKEN:
+            _collect(value, texts, limits.depth)
+            return texts
+    except RecursionError:
+        pass
+    return None
 
 
-def _collect(value: Any, texts: list[str]) -> None:
+def _collect(value: Any, texts: list[str], room: int) -> None:
+    """Append the names and leaves below a value. Raises RecursionError where it nests deeper than there is room."""
     if type(value) is str:
         texts.append(value)
-    elif type(value) is tuple:
+        return
+    if type(value) is not tuple and type(value) is not list:
+        return
+    if not room:
+        raise RecursionError
+    if type(value) is tuple:
         for key, item in value:
             texts.append(key)
             if "." in key:
@@ -89,10 +126,10 @@ def _collect(value: Any, texts: list[str]) -> None:
             if type(item) is str:
                 texts.append(item)
             else:
-                _collect(item, texts)
-    elif type(value) is list:
+                _collect(item, texts, room - 1)
+    else:
         for item in value:
-            _collect(item, texts)
+            _collect(item, texts, room - 1)
 
 
 def _is_too_deep(body: bytes, depth: int) -> bool:

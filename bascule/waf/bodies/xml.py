@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from lxml import etree
 
@@ -35,6 +36,19 @@ class XmlBody:
         if not isinstance(found, list):
             return []
         return [_content(node) for node in found[:MAX_NODES]]
+
+    def texts(self, most: int) -> Iterator[bytes]:
+        """Yield the first texts and attributes of the document that are not blank, in their order."""
+        if self.root is not None:
+            yield from islice(filter(bytes.strip, map(str.encode, _texts(self.root))), most)
+
+
+def _texts(root: etree._Element) -> Iterator[str]:
+    for node in root.iter():
+        if isinstance(node, etree._Element) and isinstance(node.tag, str):
+            yield from map(str, node.attrib.values())
+            yield str(node.text or "")
+        yield str(node.tail or "")
 
 
 @lru_cache(maxsize=256)

@@ -12,6 +12,7 @@ import html
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import re2
 
@@ -24,6 +25,8 @@ MAX_DEPTH = 4
 MAX_TEXTS = 12
 MAX_DECODED = 1 << 13
 """Bytes of a value that is decoded in one go; a longer one is looked at in turns."""
+_REMEMBERED = 1024
+"""Escapes whose meaning is remembered: long texts repeat them."""
 MAX_INFLATED = 1 << 16
 """Bytes that a compressed text may grow to; what follows is not looked at."""
 
@@ -70,6 +73,11 @@ _SIMPLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"b"
 
 def decodings(value: bytes) -> Iterator[tuple[bytes, How]]:
     """Yield (text, how): the value itself with no steps, then what decoding gives; at most MAX_TEXTS, none twice."""
+    return (found for found in decodings_in_turns(value) if found is not None)
+
+
+def decodings_in_turns(value: bytes) -> Iterator[tuple[bytes, How] | None]:
+    """Yield the same, and None between steps that gave nothing new: a long value takes its time."""
     yield value, ()
     if not value.translate(None, _WITHOUT_ESCAPES) and _MAY_HIDE.search(value) is None:
         return
@@ -81,6 +89,7 @@ def decodings(value: bytes) -> Iterator[tuple[bytes, How]]:
         for name, step in STEPS:
             found = step(text)
             if not found or found in seen:
+                yield None
                 continue
             seen.add(found)
             queue.append((found, (*how, name)))
@@ -116,6 +125,7 @@ def _entities(text: bytes) -> bytes | None:
     return _ENTITY.sub(lambda found: _entity(found[0]), text)
 
 
+@lru_cache(_REMEMBERED)
 def _entity(found: bytes) -> bytes:
     plain = html.unescape(found.decode("ascii"))
     if plain == "\xa0":
@@ -145,28 +155,29 @@ def _overlong(text: bytes) -> bytes | None:
     """UTF-8 that spends more bytes than needed (CVE-2000-0884: %c0%af is a slash to a lax decoder)."""
     if text.isascii():
         return None
-    return _OVERLONG.sub(lambda found: bytes((_overlong_code(found[0]),)), text)
+    return _OVERLONG.sub(lambda found: _overlong_byte(found[0]), text)
 
 
-def _overlong_code(sequence: bytes) -> int:
+@lru_cache(_REMEMBERED)
+def _overlong_byte(sequence: bytes) -> bytes:
     code = sequence[0] & (0x1F if len(sequence) == 2 else 0)
     for byte in sequence[1:]:
         code = code << 6 | byte & 0x3F
-    return code & 0xFF
+    return bytes((code & 0xFF,))
 
 
 def _utf7(text: bytes) -> bytes | None:
     if b"+A" not in text:
         return None
-    return _UTF7.sub(_utf7_run, text)
+    return _UTF7.sub(lambda found: _utf7_run(found[1], found[0]), text)
 
 
-def _utf7_run(found: re.Match[bytes]) -> bytes:
-    run = found[1]
+@lru_cache(_REMEMBERED)
+def _utf7_run(run: bytes, written: bytes) -> bytes:
     try:
         units = binascii.a2b_base64(run + b"=" * (-len(run) % 4))
     except binascii.Error:
-        return found[0]
+        return written
     return units[: len(units) & ~1].decode("utf-16-be", "replace").encode("utf-8", "replace")
 
 

@@ -21,9 +21,9 @@ __all__ = ["ALL_PRESETS", "Finding", "Logic", "RuleBookError"]
 
 ALL_PRESETS = ("bypass", "detect-only", *PRESETS, "block-all")
 """`bypass` looks at nothing, `detect-only` judges as `standard` and refuses nothing, `block-all` refuses everything."""
-PORTION = 1 << 13
+PORTION = 1 << 12
 """Bytes of values, and numbers of them, that are screened in one go: well below a millisecond."""
-MOST_TOGETHER = 512
+MOST_TOGETHER = 256
 MEMORY = 8192
 """Distinct sets of facts of which the judgement is remembered."""
 
@@ -94,6 +94,7 @@ class Logic:
                 continue
             if len(value[2]) <= MAX_REMEMBERED:
                 facts = facts_of(value[2], value[0])
+                yield None
             else:
                 facts = yield from facts_in_turns(value[2], value[0])
             for found in self.judge_facts(facts) if facts else ():

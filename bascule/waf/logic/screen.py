@@ -7,8 +7,8 @@ Values are joined by line feeds and scanned once. Why nothing is lost by it:
    characters of its alphabet, or than a match reaches. What matches across a seam only makes suspects of the innocent.
 2. Words and marks hide nothing: no step of decoding and no other spelling changes a text of these alphabets, but for
    what `HIDES` and slashes tell. All other values are decoded one by one, and each of their texts is scanned.
-3. Other spellings (`forms`) are made of lines as of texts, but for comments of SQL; a text that has one is spelled
-   by itself.
+3. Other spellings (`forms`) are made of lines as of texts, but for comments of SQL and lookups of Log4j; a text that
+   may have one is spelled by itself.
 4. Rules only ever ask for facts to be there, and points are positive: what no rule finds in more facts, it does not
    find in fewer. So the facts of all together stand for those of each; a closer look is taken to find what it may.
 """
@@ -89,7 +89,7 @@ class Screen:
             for text, how in decodings(value):
                 if how:
                     how_found |= encoding.look(how)
-                if b"/*" in text:
+                if b"/*" in text or b"${" in text:
                     for form in forms(text):
                         spelled.setdefault(level_of(form), []).append(form)
                 else:
@@ -139,8 +139,8 @@ def _scan(level: Level, joined: bytes) -> list[int]:
     if level is LEVELS[0] or level is LEVELS[1]:
         hits = level.scan(joined)
         if b"//" in joined or b"/./" in joined:
-            for form in forms(joined)[1:]:
-                hits += level.scan(form)
+            for form in forms(joined):
+                hits += level.scan(form) if form is not joined else []
         return hits
     for form in forms(joined):
         hits += level.scan(form)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple, cast
 from urllib.parse import unquote_to_bytes
@@ -12,6 +12,7 @@ from bascule.waf.bodies import (
     Limits,
     MultipartBody,
     MultipartParser,
+    json_leaves,
     json_texts,
     parse_cookies,
     parse_json,
@@ -19,6 +20,7 @@ from bascule.waf.bodies import (
     parse_xml,
 )
 from bascule.waf.bodies.percent import url_decode
+from bascule.waf.logic.facts.patterns import MARKED
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -30,6 +32,8 @@ _EVERY = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""
 _JSON = (b"json", b"/graphql")
 _FORM = b"x-www-form-urlencoded"
+_SIMPLE_JSON = MARKED + b'"\r\n\t'
+"""What a document whose texts are words and marks is written in."""
 _AT_ONCE = 256
 """Fields of a body that are decoded together."""
 
@@ -113,6 +117,8 @@ def body_lines(content_type: bytes, body: bytes) -> bytes | None:
     if kind.startswith(b"multipart/"):
         return None
     if kind.endswith(_JSON) or (start and start in b"{["):
+        if body.translate(None, _SIMPLE_JSON):
+            return None
         texts = json_texts(body, _EVERY)
         if texts is None:
             return None
@@ -270,14 +276,16 @@ def _part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
 
 
 def _leaves(body: bytes) -> Iterator[Value]:
-    document = parse_json(body, _EVERY)
-    if document.error and not document.pairs:
-        if b"=" in body[:256] and b"&" in body:
-            yield from _form(body)
-        yield _value(("body", b"", body))
-        return
+    pairs: Iterable[tuple[bytes, bytes]] | None = json_leaves(body, _EVERY)
+    if pairs is None:
+        pairs = parse_json(body, _EVERY).pairs
+        if not pairs:
+            if b"=" in body[:256] and b"&" in body:
+                yield from _form(body)
+            yield _value(("body", b"", body))
+            return
     names: set[bytes] = set()
-    for name, value in document.pairs:
+    for name, value in pairs:
         key = name.rpartition(b".")[2]
         if key not in names:
             names.add(key)
@@ -294,9 +302,8 @@ def _elements(body: bytes) -> Iterator[Value]:
     """The document as it stands (its entities and inclusions), then its texts and attributes."""
     yield _value(("body", b"xml", body))
     document = parse_xml(body, _EVERY)
-    for text in document.values("//text()|//@*")[:MAX_TEXTS]:
-        if text.strip():
-            yield _value(("body", b"xml", text))
+    for text in document.texts(MAX_TEXTS):
+        yield _value(("body", b"xml", text))
 
 
 def request_values(target: bytes, headers: Headers, body: bytes) -> Iterator[Value]:

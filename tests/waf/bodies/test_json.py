@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.waf.bodies import Limits, parse_json
+from bascule.waf.bodies import Limits, json_leaves, json_texts, parse_json
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,22 @@ def test_linear(piece: bytes) -> None:
     for head in (b"", b'"', b"[", b'{"a":"'):
         parse_json(head + piece * 30_000)
     assert time.perf_counter() - start < 3
+
+
+@pytest.mark.parametrize("depth", [63, 64, 65, 100_000])
+def test_texts_and_leaves_are_those_of_what_is_accepted(depth: int) -> None:
+    body = b'{"a.b":' + b"[" * (depth - 1) + b'"x",7,null' + b"]" * (depth - 1) + b"}"
+    found = parse_json(body)
+    leaves, texts = json_leaves(body), json_texts(body)
+    assert (leaves is None) == (texts is None) == bool(found.error)
+    if leaves is not None:
+        assert list(leaves) == found.pairs
+        assert texts == ["a.b", "b", "x", "7"]
+
+
+@given(st.binary(max_size=20) | st.text('{}[]":,a1 \\', max_size=20).map(str.encode))
+def test_leaves_never_raise_and_agree(body: bytes) -> None:
+    found = parse_json(body)
+    leaves = json_leaves(body)
+    assert (None if found.error else found.pairs) == (None if leaves is None else list(leaves))
+    assert (json_texts(body) is None) == bool(found.error)

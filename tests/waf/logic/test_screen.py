@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bascule.waf.logic.engine import Finding, Logic
-from bascule.waf.logic.facts import facts_of
+from bascule.waf.logic.facts import ALL, facts_of
+from bascule.waf.logic.facts.recogniser import CLOSER
 from bascule.waf.logic.learn import attacks, honest
 from bascule.waf.logic.learn.grammar import texts
 from bascule.waf.logic.rules import PRESETS
@@ -151,3 +152,9 @@ def test_plain_requests_are_clear_as_they_were_sent() -> None:
     for lines in (head, form, document):
         assert lines is not None
         assert screen.clears(lines)
+
+
+def test_every_fact_without_a_pattern_is_known_to_the_screen() -> None:
+    known = frozenset().union(*CLOSER.values())
+    unseen = {fact.name for fact in ALL if not fact.patterns and not fact.name.startswith("enc.")} - known
+    assert unseen == {"path.script_upload"}  # names of files are looked at one by one

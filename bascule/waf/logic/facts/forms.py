@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+(?:\*/)?|\*/", re.DOTALL)
 _SPACE_FOR = bytes.maketrans(b"\t\v\f\r\x1c\x1d\x1e\x1f+\xa0", b" " * 10)
@@ -22,22 +23,27 @@ MAX_LOOKUPS = 6
 """Log4j resolves nested lookups from the inside out; nobody nests deeper than this to spell four letters."""
 
 
-def forms(text: bytes) -> list[bytes]:
-    """Return the text and each of its other forms that differs: SQL, shell, path, and without control characters."""
-    found = [text]
+def forms(text: bytes) -> Iterator[bytes]:
+    """Yield the text and each of its other forms that differs: SQL, shell, path, and without control characters."""
+    yield text
+    seen = {text}
+    for form in _others(text):
+        if form not in seen:
+            seen.add(form)
+            yield form
+
+
+def _others(text: bytes) -> Iterator[bytes]:
     spaced = text.translate(_SPACE_FOR)
-    if b"/*" in text:
-        spaced = _SQL_COMMENT.sub(b" ", spaced)
-    found.append(spaced)
+    yield _SQL_COMMENT.sub(b" ", spaced) if b"/*" in text else spaced
     if b"'" in text or b'"' in text or b"$" in text or b"\\" in text or b"^" in text:
-        found.append(_SHELL_NOISE.sub(_shell_space, text))
+        yield _SHELL_NOISE.sub(_shell_space, text)
     if b"\\" in text or b"/./" in text or text.count(b"//") > text.count(b"://"):
-        found.append(_DOT_SEGMENT.sub(b"/", text))
+        yield _DOT_SEGMENT.sub(b"/", text)
     if text.count(b"${") > 1:
-        found.append(_resolved(text))
+        yield _resolved(text)
     if len(text.translate(None, _CONTROLS)) != len(text):
-        found.append(text.translate(None, _CONTROLS))
-    return list(dict.fromkeys(found))
+        yield text.translate(None, _CONTROLS)
 
 
 def _resolved(text: bytes) -> bytes:

@@ -7,6 +7,7 @@ has every byte and the patterns as they are written. Each level reports exactly 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +82,19 @@ class Level:
 
     def scan(self, text: bytes) -> list[int]:
         """Return the places in NAMES of the patterns that match; a pattern may be reported twice."""
+        found: list[int] = []
+        for some in self.scan_in_turns(text):
+            found += some
+        return found
+
+    def scan_in_turns(self, text: bytes) -> Iterator[list[int]]:
+        """Yield them part by part."""
         if not self._parts:
             self.load(None)
-        found: list[int] = []
         for scan, places in self._parts:
             hits: list[int] = []
             scan(text, match_event_handler=_collect, context=hits)
-            if hits:
-                found += [places[hit] for hit in hits]
-        return found
+            yield [places[hit] for hit in hits] if hits else hits
 
     @property
     def loaded(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from functools import lru_cache
 
 from bascule.waf.libinjection import is_sqli, is_xss
-from bascule.waf.logic.decode import How, decodings
+from bascule.waf.logic.decode import How, decodings, decodings_in_turns
 from bascule.waf.logic.gate import is_plain
 
 from . import context, encoding, html, paths, ssrf
@@ -58,11 +58,16 @@ def facts_of(value: bytes, place: str) -> frozenset[str]:
 def facts_in_turns(value: bytes, place: str) -> Generator[None, None, frozenset[str]]:
     """Find the same bit by bit: a generator that yields where it may be left for a while, and returns the facts."""
     found: set[str] = set()
-    for text, how in decodings(value):
+    for decoded in decodings_in_turns(value):
+        if decoded is None:
+            yield
+            continue
+        text, how = decoded
         hits: list[int] = []
         for form in forms(text):
-            hits += level_of(form).scan(form)
-            yield
+            for some in level_of(form).scan_in_turns(form):
+                hits += some
+                yield
         here = _facts_of_text(text, place, hits)
         if here - found and how:
             found |= encoding.look(how)
