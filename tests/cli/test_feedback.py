@@ -28,7 +28,8 @@ HARMLESS = "/forum?q=%3Cscript%3Ealert(1)%3C/script%3E&password=%3Cscript%3Ex()%
 
 @pytest.fixture(scope="module")
 def learned() -> Waf:
-    return Waf.load(WafSettings(logic="standard"))
+    """In detect mode all findings of a request are listed; after a refusal no more is searched."""
+    return Waf.load(WafSettings(mode="detect", logic="standard"))
 
 
 @pytest.fixture
