@@ -156,8 +156,12 @@ class GateKeeper:
         raw: list[tuple[Automaton, list[bytes]]] = []
         wanted = self._uri_bits
         for header in varying:
-            wanted |= self._add_header(header, raw)
-            mask |= self._opened(header)
+            if header[0] in VOLATILE:
+                wanted |= self._add_header(header, raw)
+                mask |= self._opened(header)
+            else:  # such as Content-Length: its values come again
+                known = self._headers.get(header)
+                mask |= known if known is not None else self._header(header)
         self._add_uri(t, raw)
         mask |= self._raw.scan_parts(raw) & wanted
         for read, link, bit in self._exact_uri:
