@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from bascule.waf.logic.decode import MAX_DECODED, decodings
 from bascule.waf.logic.facts import encoding
 from bascule.waf.logic.facts.fact import HIDDEN
-from bascule.waf.logic.facts.forms import forms
+from bascule.waf.logic.facts.forms import forms, has_line_comment
 from bascule.waf.logic.facts.patterns import HIDES, LEVELS, MARKED, NAMES, WORDS, Level, level_of
 from bascule.waf.logic.facts.recogniser import CLOSER
 
@@ -89,7 +89,7 @@ class Screen:
             for text, how in decodings(value):
                 if how:
                     how_found |= encoding.look(how)
-                if b"/*" in text or b"${" in text:
+                if b"/*" in text or b"${" in text or has_line_comment(text):
                     for form in forms(text):
                         spelled.setdefault(level_of(form), []).append(form)
                 else:

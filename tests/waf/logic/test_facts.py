@@ -11,6 +11,7 @@ from bascule.waf.logic.facts import ALL, FACTS, facts_of, facts_with_evidence
 ATTACKS = [
     (b"1 UNION SELECT null,null--", "sql.union_select"),
     (b"1/**/union/**/select/**/1", "sql.union_select"),
+    (b"1--x\nunion#y\nselect--z\n2", "sql.union_select"),
     (b"1;DROP TABLE users--", "sql.stacked_statement"),
     (b"1;DROP TABLE users--", "sql.change_schema"),
     (b"x' OR 'a'='a", "sql.tautology"),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 _SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+(?:\*/)?|\*/", re.DOTALL)
+_LINE_COMMENT = re.compile(rb"(?:--|#)[^\n]*+\n")
 _SPACE_FOR = bytes.maketrans(b"\t\v\f\r\x1c\x1d\x1e\x1f+\xa0", b" " * 10)
 _SHELL_NOISE = re.compile(
     rb"['\"`\\^$](?:(?<=\$)\{?IFS\}?(?:\$\d)?|(?<=[\w/].)(?:(?<=')'|(?<=\")\"|(?<=`)`|(?<=\\)(?=[a-z/])|(?<=\^)(?=\w)"
@@ -35,7 +36,11 @@ def forms(text: bytes) -> Iterator[bytes]:
 
 def _others(text: bytes) -> Iterator[bytes]:
     spaced = text.translate(_SPACE_FOR)
-    yield _SQL_COMMENT.sub(b" ", spaced) if b"/*" in text else spaced
+    if b"/*" in text:
+        spaced = _SQL_COMMENT.sub(b" ", spaced)
+    yield spaced
+    if has_line_comment(text):
+        yield _LINE_COMMENT.sub(b" ", spaced)
     if b"'" in text or b'"' in text or b"$" in text or b"\\" in text or b"^" in text:
         yield _SHELL_NOISE.sub(_shell_space, text)
     if b"\\" in text or b"/./" in text or text.count(b"//") > text.count(b"://"):
@@ -44,6 +49,11 @@ def _others(text: bytes) -> Iterator[bytes]:
         yield _resolved(text)
     if len(text.translate(None, _CONTROLS)) != len(text):
         yield text.translate(None, _CONTROLS)
+
+
+def has_line_comment(text: bytes) -> bool:
+    """Tell whether SQL could read a comment up to the end of a line, with more behind it."""
+    return b"\n" in text and (b"--" in text or b"#" in text)
 
 
 def _resolved(text: bytes) -> bytes:

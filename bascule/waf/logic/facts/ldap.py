@@ -61,6 +61,8 @@ FACTS = (
             rb"\]\s*\|\s*/{1,2}[\w*@.\[]",
             rb"['\"]\s*\)*\s*(?:or|and)\s+(?:count\(|position\(|name\(|local-name\(|string-length\(|substring\(|contains\(|starts-with\(|doc\(|true\(|not\(|last\(|text\(|ancestor|/{1,2}[\w*])",
             rb"\|\s*//\*|\|\s*/\*|/{1,2}\*\s*\|",
+            rb"\b(?:child|parent|ancestor|descendant|following|preceding)(?:-or-self|-sibling)?::(?:node\(|text\(|\*|\w{1,20}\[)",
+            rb"/{1,2}\w{1,30}\s*\[[^\]]{1,40}\]\s*/(?:node|text)\(\)|\b(?:count|string-length|name|substring)\s*\(\s*/{1,2}[\w*]",
         ),
         True,
     ),

@@ -36,6 +36,7 @@ FACTS = (
             rb"/(?:_vti_bin|_vti_pvt|_vti_cnf|_cti_pvt|iisadmpwd|msadc|iissamples|_mem_bin)/|\.nsf(?:$|/)|/config\.(?:inc|bak|old|yml~)|/(?:\w+)\.(?:pwd|pwl|mdb|kdbx|cnf|asa|bas|htr|idq|ida|printer|stm)$",
             rb"/(?:backup|dump|database|db|site|www|wwwroot|old|archive|data|sql|web|home|users?)\.(?:zip|tar|tar\.gz|tgz|rar|sql|7z|gz|bak|sql\.gz)$",
             rb"\.(?:php|jsp|asp|aspx|inc|html?|conf|config|cgi)(?:\.(?:bak|old|orig|save|swp|txt|backup|copy)|~|\.~\d*)$|/~$|/[\w-]+~$",
+            rb"\.(?:bak|old|orig|save|swp|swo|inc|mdb|backup|copy|sql|dump)~?$",
             rb"\.(?:gif|jpg|png|jsp|html?)/(?:\.java|\.jsp|[\w-]*~)$|/\.(?:java|jsp)$",
         ),
         True,

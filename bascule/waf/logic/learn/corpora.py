@@ -18,7 +18,8 @@ BENIGN = ""
 GENERATED = 1500
 """Texts drawn from each grammar."""
 
-_ASKED_FOR = ("scanner", "rfi")
+ASKED_FOR = ("scanner", "rfi")
+"""Classes of which lists have addresses on the attacked site, not values."""
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -89,7 +90,7 @@ def attack_values(folder: Path) -> Iterator[Sample]:
     """
     for row in rows(folder / "attacks.jsonl.gz"):
         text = raw_text(row["text"])
-        if row["class"] in _ASKED_FOR:
+        if row["class"] in ASKED_FOR:
             target = b"/" + text.lstrip(b"/").replace(b" ", b"%20")
             yield Sample(row["class"], row["source"], request=Request(b"GET", target, [], b""))
         else:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from bascule.waf.logic.engine import Logic
-from bascule.waf.logic.learn.corpora import Request, raw_text, request_of
+from bascule.waf.logic.learn.corpora import ASKED_FOR, Request, raw_text, request_of
 from bascule.waf.logic.learn.matrix import shown_by
 from bascule.waf.logic.learn.mutators import mutants
 from bascule.waf.logic.rules import PRESETS
@@ -119,8 +119,8 @@ def request_with(row: dict[str, Any], text: bytes) -> Request:
     """
     if (raw := _raw_request(text)) is not None:
         return raw
-    if row.get("place") == "path":
-        return Request(b"GET", text, [], b"")
+    if row.get("place") == "path" or row.get("class") in ASKED_FOR:
+        return Request(b"GET", b"/" + text.lstrip(b"/").replace(b" ", b"%20"), [], b"")
     kind = str(row.get("content_type") or "")
     path = str(row.get("target_path") or "/").encode()
     if kind and "urlencoded" not in kind and str(row.get("method")) not in ("GET", "None"):
