@@ -16,8 +16,13 @@ gate is a necessary condition of the rule:
    is left out only if the text has none of the bytes without which that transformation changes
    nothing (`triggers.py`, checked by a property test against the transformations themselves). Lower-casing is
    left out where the expression, compiled caseless, matches whatever it matched in lower case.
+   A chain is left out for texts that cannot meet the clauses of any expression behind it (`marks.py`): each match
+   contains a byte of every clause, and steps other than decoders only delete bytes or make blanks, so a text that has
+   neither such a byte nor anything to decode never gets one. So are groups of expressions none of which can match.
 5. Conditions on headers, method and protocol are evaluated by the rules themselves on first sight of a value and
-   remembered in bounded tables; the operators are pure functions of it.
+   remembered in bounded tables, or with the block of header fields it came in; the operators are pure functions of it.
+6. Rules that only take others or targets away (`seclang/quiet.py`) need no gate: they are evaluated before the
+   first rule that is. A rule that only skips others is not evaluated where it would skip nothing that is nominated.
 
-`tests/waf/test_prefilter.py` compares rule ids and TX with the engine that nominates every rule.
+`tests/waf/engine/test_prefilter.py` compares rule ids and TX with the engine that nominates every rule.
 """
