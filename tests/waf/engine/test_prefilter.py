@@ -115,7 +115,10 @@ simple_texts = st.lists(
 def test_many_simple_texts_take_the_forms_each_takes_alone(values: list[bytes], names: list[str]) -> None:
     automaton = Automaton([make_chain([(name, TRANSFORMATIONS[name]) for name in names], exact_case=False)])
     alone = {form for value in values for form in forms_of(automaton, [value])}
-    assert {*values, *alone} <= {*values, *forms_of(automaton, values)}
+    together = {*values, *forms_of(automaton, values)}
+    if any(name in CASE_FOLDING for name in names):  # expressions behind such a chain are caseless
+        alone, together = {form.lower() for form in alone}, {form.lower() for form in together}
+    assert alone <= together
 
 
 def forms_of(automaton: Automaton, values: list[bytes]) -> dict[bytes, None]:
