@@ -78,6 +78,7 @@ class Waf:
         live, dead = unprepared(folded)
         if live:
             raise live[0]
+        self.warnings += config_warnings(rules, settings)
         self.warnings += [f"{error}; no request reaches the rule as it is set up, so it is left out" for error in dead]
         self.folded = folded if prefilter else unfolded(rules)
         patterns = Patterns(load_patterns(cache_dir))
@@ -165,6 +166,19 @@ def load_rules(settings: WafSettings, refused: list[WafLoadError] | None = None)
         raise WafLoadError("<settings>", 1, str(error)) from None
     loader.config.sniff_bodies = settings.body_policy == "sniff" and not settings.bare
     return loader.finish()
+
+
+def config_warnings(rules: RuleSet, settings: WafSettings) -> list[str]:
+    """What the directives say that has no effect, or less than somebody may believe."""
+    config, found = rules.config, list(rules.config.warnings)
+    if config.request_body_limit > settings.request_body_limit and not settings.bare:
+        found.append(
+            f"SecRequestBodyLimit {config.request_body_limit} is more than the proxy holds of a body: "
+            f"waf.body_limit is {settings.request_body_limit}; raise that"
+        )
+    if config.idle:
+        found.append(f"without effect, for the matter is settled elsewhere: {', '.join(config.idle)}")
+    return found
 
 
 DEBIAN_SETUP = Path("/etc/modsecurity/crs")

@@ -283,6 +283,8 @@ def updated(actions: Actions, text: str) -> Actions:
     change = parse_actions(text)
     if change.rule_id or change.phase:
         raise ValueError("SecRuleUpdateActionById can change neither id nor phase")
+    if change.chain:
+        raise ValueError("SecRuleUpdateActionById cannot make a rule the start of a chain")
     values = {
         name: getattr(change, name)
         for name in (
@@ -302,8 +304,10 @@ def updated(actions: Actions, text: str) -> Actions:
         values[name] = getattr(actions, name) + getattr(change, name)
     for name in ("capture", "multi_match"):
         values[name] = getattr(actions, name) or getattr(change, name)
-    if change.transformations:
-        values["transformations"] = change.transformations
+    for name in ("transformations", "skip", "allow_scope", "version", "revision", "maturity", "accuracy"):
+        if getattr(change, name):
+            values[name] = getattr(change, name)
+    values["xmlns"] = {**actions.xmlns, **change.xmlns}
     return replace(actions, **values)
 
 

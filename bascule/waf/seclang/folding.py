@@ -236,6 +236,8 @@ def _idle(rule: Rule) -> bool:
         return False
     for link in rule.links:
         actions = link.actions
+        if hasattr(link.operator, "lookup"):  # @geoLookup fills GEO
+            return False
         if actions.setvars or actions.capture or actions.skip or actions.skip_after or actions.severity is not None:
             return False
         if actions.sanitise or any(a.name != "ctl" or a.argument.name not in IDLE_CONTROLS for a in actions.runtime):

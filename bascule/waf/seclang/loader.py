@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bascule.waf.seclang.actions import macro, merge_defaults, parse_actions, updated
+from bascule.waf.seclang.actions import macro, merge_defaults, parse_actions, split_actions, updated
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Config, Link, Marker, Rule, RuleSet, Target
 from bascule.waf.seclang.operators import OPERATORS, LoadContext, NotSetUpError
@@ -41,6 +41,7 @@ class Loader:
     _rules: dict[int, Rule] = field(default_factory=dict)
     _files: list[str] = field(default_factory=list)
     _chain: Rule | None = None
+    _abandoned: bool = False
     _edits: list[Callable[[], None]] = field(default_factory=list)
     _removed: set[int] = field(default_factory=set)
 
@@ -62,19 +63,29 @@ class Loader:
     def load_text(self, text: str, file: str, base_dir: Path, depth: int = 0) -> None:
         """Carry out the directives of `text`; relative file names are looked up in `base_dir`."""
         for directive in directives(text, file, base_dir):
+            if self._abandoned:
+                self._abandoned = continues_chain(directive)
+                continue
             try:
                 self._carry_out(directive, depth)
             except WafLoadError as error:
-                self._refuse(error)
+                self._refuse(error, directive)
             except (ValueError, OSError) as error:
-                self._refuse(directive.error(f"{directive.name}: {error}"))
+                self._refuse(directive.error(f"{directive.name}: {error}"), directive)
         if self._chain is not None and depth == 0:
             raise WafLoadError(file, self._chain.line, "the chain that starts here has no last rule")
 
-    def _refuse(self, error: WafLoadError) -> None:
+    def _refuse(self, error: WafLoadError, directive: Directive) -> None:
+        """Raise, or note it and leave out the rule with the rest of its chain."""
         if self.refused is None:
             raise error from None
         self.refused.append(error)
+        if directive.name.lower() == "secrule":
+            self._abandoned = continues_chain(directive)
+            if self._chain is not None:
+                self._entries.remove(self._chain)
+                self._rules.pop(self._chain.rule_id, None)
+                self._chain = None
 
     def finish(self) -> RuleSet:
         """Apply defaults, removals and updates, compile operators, and order the rules by phase."""
@@ -287,6 +298,15 @@ class Loader:
 
         updated(Actions(), directive.arguments[1])
         self._edits.append(edit)
+
+
+def continues_chain(directive: Directive) -> bool:
+    """Whether a SecRule, even one that cannot be honoured, says that the next one belongs to it."""
+    actions = directive.arguments[2] if len(directive.arguments) == 3 else ""
+    try:
+        return any(name == "chain" for name, _ in split_actions(actions))
+    except ValueError:
+        return False
 
 
 def rule_has(rule: Rule, how: str, wanted: bytes) -> bool:

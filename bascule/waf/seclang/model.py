@@ -161,7 +161,6 @@ class Config:
     response_mime_types: frozenset[bytes] = frozenset({b"text/plain", b"text/html"})
     arguments_limit: int = 0
     argument_separator: bytes = b"&"
-    cookie_format: int = 0
     upload_file_limit: int = 0
     unicode_map: dict[int, int] | None = None
     sniff_bodies: bool = False
@@ -172,11 +171,13 @@ class Config:
     collection_timeout: int = 3600
     web_app_id: bytes = b"default"
     audit_engine: str = "RelevantOnly"
-    audit_parts: str = "ABCFHZ"
-    audit_relevant_status: Any = None
     signatures: tuple[str, ...] = ()
     default_actions: dict[int, Actions] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    """Directives that were read and say nothing here."""
+    warnings: list[str] = field(default_factory=list)
+    """Directives whose effect somebody may miss: file, line, and where to turn instead."""
 
 
 @dataclass(slots=True)

@@ -150,21 +150,29 @@ def _audit_engine(config: Config, directive: Directive) -> None:
     config.audit_engine = parse_control(f"auditEngine={_one(directive)}").value
 
 
-def _relevant_status(config: Config, directive: Directive) -> None:
-    try:
-        config.audit_relevant_status = re.compile(_one(directive))
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
+def _accepted(config: Config, directive: Directive) -> None:
+    """A directive that is read and has nothing to do here."""
+    if not directive.arguments:
+        raise ValueError("needs an argument")
+    if directive.name not in config.idle:
+        config.idle.append(directive.name)
 
 
-def _accepted(reason: str) -> Setting:
-    """A directive that is read and has nothing to do here; `reason` is for the reader of this table."""
+def _instead(remedy: str, *harmless: str) -> Setting:
+    """A directive without effect that somebody may rely on, unless its value is one of `harmless` (lower case)."""
 
     def apply(config: Config, directive: Directive) -> None:
         if not directive.arguments:
             raise ValueError("needs an argument")
+        if directive.arguments[0].lower() not in harmless:
+            config.warnings.append(f"{directive.file}:{directive.line}: {directive.name} has no effect here: {remedy}")
 
     return apply
+
+
+def _cookie_format(config: Config, directive: Directive) -> None:
+    if _one(directive) != "0":
+        raise ValueError("cookies of version 1 (RFC 2965) are sent by nobody and not read; set SecCookieFormat 0")
 
 
 def _refused(reason: str) -> Setting:
@@ -174,18 +182,13 @@ def _refused(reason: str) -> Setting:
     return apply
 
 
-_LOGS = _accepted("audit events go to the event recorder, one JSON line each")
-_FILES = _accepted("uploads are inspected in memory and never written to disk")
-_PCRE = _accepted("PCRE2 does not recurse; SecPcreMatchLimit bounds the few patterns that backtrack")
-_APACHE = _accepted("a setting of the Apache module")
-
 SETTINGS: dict[str, Setting] = {
     "secruleengine": _engine,
     "secrequestbodyaccess": _switch("request_body_access"),
     "secresponsebodyaccess": _switch("response_body_access"),
     "secrequestbodylimit": _integer("request_body_limit", 1, 1 << 32),
     "secrequestbodynofileslimit": _integer("request_body_no_files_limit", 1, 1 << 32),
-    "secrequestbodyinmemorylimit": _accepted("bodies are held in memory up to SecRequestBodyLimit"),
+    "secrequestbodyinmemorylimit": _accepted,
     "secrequestbodylimitaction": _choice("request_body_limit_action", "Reject", "ProcessPartial"),
     "secrequestbodyjsondepthlimit": _integer("request_body_json_depth", 1, 100_000),
     "secresponsebodylimit": _integer("response_body_limit", 1, 1 << 32),
@@ -194,10 +197,10 @@ SETTINGS: dict[str, Setting] = {
     "secresponsebodymimetypesclear": _mime_types_clear,
     "secargumentslimit": _integer("arguments_limit", 1, 1 << 20),
     "secargumentseparator": _separator,
-    "seccookieformat": _integer("cookie_format", 0, 1),
+    "seccookieformat": _cookie_format,
     "secuploadfilelimit": _integer("upload_file_limit", 1, 1 << 20),
     "secunicodemapfile": _unicode_map,
-    "secunicodecodepage": _APACHE,
+    "secunicodecodepage": _instead("name the code page in SecUnicodeMapFile FILE PAGE"),
     "secxmlexternalentity": _xml_entity,
     "secparsexmlintoargs": _choice("parse_xml_into_args", "Off", "On", "OnlyArgs"),
     "secgeolookupdb": _geo,
@@ -205,24 +208,26 @@ SETTINGS: dict[str, Setting] = {
     "secwebappid": _web_app,
     "seccomponentsignature": _signature,
     "secauditengine": _audit_engine,
-    "secauditlogrelevantstatus": _relevant_status,
-    "secauditlogparts": lambda config, directive: _put(config, "audit_parts", _one(directive)),
     **dict.fromkeys(
-        ("secauditlog", "secauditlog2", "secauditlogtype", "secauditlogformat", "secauditlogstoragedir",
-         "secauditlogdirmode", "secauditlogfilemode", "secauditlogprefix", "secdebuglog", "secdebugloglevel"), _LOGS,
-    ),
-    **dict.fromkeys(
-        ("secuploaddir", "secuploadkeepfiles", "secuploadfilemode", "sectmpdir", "sectmpsaveuploadedfiles",
-         "secdatadir"), _FILES,
+        ("secauditlog", "secauditlog2", "secauditlogtype", "secauditlogformat", "secauditlogparts",
+         "secauditlogrelevantstatus", "secauditlogstoragedir", "secauditlogdirmode", "secauditlogfilemode",
+         "secauditlogprefix", "secdebuglog", "secdebugloglevel", "secuploaddir", "secuploadfilemode", "sectmpdir",
+         "secdatadir", "secpcrematchlimitrecursion", "secstatusengine", "secguardianlog", "secsensorid",
+         "seccachetransformations", "secdisablebackendcompression"), _accepted,
     ),
     "secpcrematchlimit": _integer("pcre_match_limit", 1, 1 << 31),
-    "secpcrematchlimitrecursion": _PCRE,
-    **dict.fromkeys(
-        ("secserversignature", "secchrootdir", "secinterceptonerror", "secstatusengine", "secconnengine",
-         "secconnreadstatelimit", "secconnwritestatelimit", "secguardianlog", "sechashengine", "secsensorid",
-         "secruleinheritance", "seccontentinjection", "seccookiev0separator", "seccachetransformations",
-         "secdisablebackendcompression"), _APACHE,
-    ),
+    "secuploadkeepfiles": _instead("uploads are inspected in memory and never kept", "off"),
+    "sectmpsaveuploadedfiles": _instead("uploads are inspected in memory and never kept", "off"),
+    "secserversignature": _instead("set or hide the field Server with the route's response fields"),
+    "secchrootdir": _instead("set `user`, and let systemd confine the service"),
+    "secinterceptonerror": _instead("`waf.on_budget` says what becomes of a request that cannot be judged", "off"),
+    "secconnengine": _instead("set `limits.connections_per_address`", "off"),
+    "secconnreadstatelimit": _instead("set `limits.connections_per_address` and `timeouts`"),
+    "secconnwritestatelimit": _instead("set `limits.connections_per_address` and `timeouts`"),
+    "sechashengine": _instead("ModSecurity 3 never had it; protect cookies and hidden fields with `waf`", "off"),
+    "secruleinheritance": _instead("`waf` of a site or route overrides what is above it", "on"),
+    "seccontentinjection": _instead("a rule does not write into bodies", "off"),
+    "seccookiev0separator": _instead("cookies are separated by semicolons (RFC 6265)", ";"),
     "secrulescript": _refused("running scripts from rules is refused; write a SecRule or a plug-in"),
     "secremoterules": _refused("rules are not downloaded at load; use `bascule rules install`"),
     "secremoterulesfailaction": _refused("rules are not downloaded at load; use `bascule rules install`"),

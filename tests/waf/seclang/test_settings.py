@@ -1,0 +1,101 @@
+"""Directives: honoured, refused, or said to be without effect; never silently ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bascule.waf.engine import Waf, WafLoadError, WafSettings, load_rules
+from tests.support.shared import shared_dir
+from tests.waf.engine.world import Request, fired, send, waf
+
+RULE = 'SecRule ARGS "@rx evil" "id:1,phase:2,pass,log"\n'
+
+
+def test_a_body_beyond_the_rules_own_limit_is_refused_if_they_say_so() -> None:
+    body = b"a=" + b"x" * 100
+    post = Request(b"POST", headers=[(b"content-type", b"application/x-www-form-urlencoded")], body=body)
+    limit = "SecRuleEngine On\nSecRequestBodyLimit 50\nSecRequestBodyLimitAction "
+    _, verdict = send(waf(limit + "Reject\n" + RULE), post)
+    assert verdict is not None
+    assert verdict.status == 403
+    assert send(waf(limit + "ProcessPartial\n" + RULE), post)[1] is None
+    t, _ = send(
+        waf("SecRequestBodyNoFilesLimit 50\n" + RULE + 'SecRule REQBODY_ERROR "@eq 1" "id:2,phase:2,pass"'), post
+    )
+    assert fired(t) == [2]
+
+
+@pytest.mark.parametrize(
+    ("directive", "place"),
+    [
+        ("SecUploadKeepFiles On", "<directives>:1: SecUploadKeepFiles has no effect here"),
+        ("SecServerSignature Apache", "<directives>:1: SecServerSignature has no effect here"),
+        ("SecRequestBodyLimit 13107200", "SecRequestBodyLimit 13107200 is more than the proxy holds"),
+        ("SecAuditLog /var/log/audit.log", "without effect, for the matter is settled elsewhere: SecAuditLog"),
+    ],
+)
+def test_what_has_no_effect_is_said(directive: str, place: str) -> None:
+    assert place in "\n".join(Waf.load(WafSettings(directives_after=directive)).warnings)
+
+
+@pytest.mark.parametrize("directive", ["SecUploadKeepFiles Off", "SecHashEngine Off", "SecCookieFormat 0"])
+def test_nothing_is_said_where_nothing_is_missed(directive: str) -> None:
+    assert Waf.load(WafSettings(directives_after=directive)).warnings == []
+
+
+@pytest.mark.parametrize("directive", ["SecCookieFormat 1", "SecHttpBlKey short", "SecNothing On"])
+def test_what_cannot_be_honoured_is_refused_with_its_place(directive: str) -> None:
+    with pytest.raises(WafLoadError, match="<directives>:1: "):
+        Waf.load(WafSettings(directives_after=directive))
+
+
+def test_an_operator_without_its_set_up_is_refused_only_where_a_request_reaches_it() -> None:
+    rule = 'SecRule REMOTE_ADDR "@{}" "id:1,phase:1,deny"'
+    for operator in ("geoLookup", "rbl bl.example.org", "rbl %{tx.zone}"):
+        with pytest.raises(WafLoadError, match=r"<directives>:1: @(geoLookup|rbl) needs"):
+            waf(rule.format(operator))
+        skipped = 'SecAction "id:2,phase:1,pass,nolog,skipAfter:END"\n' + rule.format(operator) + "\nSecMarker END"
+        assert "<directives>:2: @" in waf(skipped).warnings[0]
+
+
+def test_a_chain_that_cannot_be_honoured_is_one_refusal(tmp_path: Path) -> None:
+    file = tmp_path / "own.conf"
+    file.write_text(
+        'SecRule NOSUCH "@rx a" "id:5,phase:2,deny,chain"\n  SecRule ARGS "@rx b" "chain"\n    SecRule ARGS "@rx c" ""\n'
+        'SecRule ARGS "@rx a" "id:6,phase:2,deny,chain"\n  SecRule NOSUCH "@rx b" "chain"\n    SecRule ARGS "@rx c" ""\n'
+        + RULE
+    )
+    refused: list[WafLoadError] = []
+    rules = load_rules(WafSettings(rules=(file,), protocol_rules=False), refused)
+    assert [error.line for error in refused] == [1, 5]
+    assert list(rules.rules) == [1]
+
+
+def test_every_action_of_an_update_takes_effect_or_is_refused() -> None:
+    firewall = waf(
+        RULE + "SecRuleUpdateActionById 1 \"deny,status:409,msg:'m',rev:7,ver:v2,maturity:3,skip:2,t:lowercase\""
+    )
+    actions = firewall.rules.rules[1].head.actions
+    assert (actions.revision, actions.version, actions.maturity, actions.skip) == ("7", "v2", 3, 2)
+    assert (actions.disruptive, actions.status, actions.transformations) == ("deny", 409, ("lowercase",))
+    with pytest.raises(WafLoadError, match="start of a chain"):
+        waf(RULE + 'SecRuleUpdateActionById 1 "chain"')
+
+
+@pytest.mark.parametrize("prefilter", [True, False])
+def test_geo_lookup_fills_geo_for_the_rules_that_follow(prefilter: bool) -> None:
+    path = next(shared_dir("lists", "maxmind").rglob("GeoIP2-City-Test.mmdb"))
+    firewall = waf(
+        f"SecRuleEngine On\nSecGeoLookupDb {path}\n"
+        'SecRule REQUEST_HEADERS:x-client "@geoLookup" "id:1,phase:1,pass,nolog"\n'
+        'SecRule GEO:COUNTRY_CODE "@streq GB" "id:2,phase:1,deny,status:403,log,'
+        "logdata:'%{geo.city} %{GEO.COUNTRY_NAME} %{geo.country_continent} %{geo.latitude}'\"",
+        prefilter=prefilter,
+    )
+    for address, status in ((b"81.2.69.160", 403), (b"127.0.0.1", None), (b"89.160.20.112", None)):
+        t, verdict = send(firewall, Request(headers=[(b"host", b"a"), (b"x-client", address)]))
+        assert (verdict and verdict.status) == status
+    t, _ = send(firewall, Request(headers=[(b"host", b"a"), (b"x-client", b"81.2.69.160")]))
+    assert t.fired[0].logdata == b"London United Kingdom EU 51.5142"
