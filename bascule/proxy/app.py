@@ -32,7 +32,7 @@ from bascule.telemetry.recorder import MAX_RECORDS, Recorder
 from bascule.telemetry.sinks import complain
 from bascule.tls.server import ListenerContexts, ServerContexts
 from bascule.upstream.board import Board
-from bascule.upstream.connection import Connector
+from bascule.upstream.connector import Connector
 from bascule.upstream.pool import PoolState, ServerState
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from bascule.upstream.pool import Outcome, PoolState, Unavailable
 
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
-    from bascule.upstream.connection import Connector, OriginConnection
+    from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.connector import Connector
 
 _FULL: Final = Unavailable.FULL  # asking an Enum for a member takes four times as long
 _DOWN: Final = Unavailable.DOWN
@@ -75,7 +76,7 @@ def _connect(exchange: Exchange, connector: Connector) -> None:
 
     peer = exchange.peer
     peer.deadline = response_deadline(exchange)
-    preface = connector.preface((peer.address.decode(), peer.port), peer.local)
+    preface = connector.preface((peer.address.decode(), peer.port), peer.local) if connector.introduces else b""
     exchange.connecting = connector.connect(server, preface, exchange.route.connect_timeout, connected)
 
 

@@ -16,7 +16,7 @@ from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
 from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies, compile_rewrite
 from bascule.proxy.router import compile_condition
-from bascule.upstream.connection import Connector
+from bascule.upstream.connector import Connector
 from bascule.upstream.pool import PoolState
 from bascule.waf.engine import Waf
 

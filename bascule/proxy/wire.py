@@ -8,6 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from bascule.http.answers import reason
 from bascule.http.fields import Field, Kind, list_tokens
 from bascule.http.h1.block import PASSED
 from bascule.http.message import RequestHead, ResponseHead
@@ -42,12 +43,12 @@ _PLACES = {
 IDENTITY, CHUNKED, UNTIL_CLOSE = range(3)
 """How a body is delimited towards the client."""
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {reason(status.value)}\r\n".encode() for status in HTTPStatus}
 
 
-def status_line(status: int, reason: bytes = b"") -> bytes:
+def status_line(status: int, phrase: bytes = b"") -> bytes:
     """Return the status line; the server's own reason phrase is not passed on where a standard one exists."""
-    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d %b\r\n" % (status, phrase)
 
 
 def request_head(exchange: Exchange) -> bytes:

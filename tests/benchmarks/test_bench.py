@@ -69,7 +69,7 @@ def test_a_run_fits_its_time() -> None:
         assert rounds <= limit
 
 
-@pytest.mark.parametrize(("descriptors", "clients"), [(20_000, 9_750), (1_048_576, 524_038)])
+@pytest.mark.parametrize(("descriptors", "clients"), [(20_000, 14_625), (1_048_576, 786_057)])
 def test_idle_clients_leave_descriptors_for_the_origin(descriptors: int, clients: int) -> None:
     assert most_clients(descriptors) == clients
 

@@ -11,7 +11,8 @@ from bascule.config.pools import Pool, Server
 from bascule.http.h1.head import ResponseParser
 from bascule.http.message import ResponseHead
 from bascule.telemetry import causes
-from bascule.upstream.connection import MAX_HEAD, Connector, OriginConnection
+from bascule.upstream.connection import MAX_HEAD, OriginConnection
+from bascule.upstream.connector import Connector
 from bascule.upstream.server import ServerState, make_server
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
