@@ -106,8 +106,16 @@ class Headers(Model):
         "x-aspnet-version",
         "x-aspnetmvc-version",
         "x-generator",
+        "x-runtime",
+        "x-backend",
+        "x-backend-server",
+        "x-server",
+        "x-server-name",
+        "x-served-by",
+        "x-upstream",
+        "server-timing",
     )
-    """Response fields that would tell what runs behind the bridge."""
+    """Response fields that would tell what runs behind the bridge, or which server answered."""
     server: str = ""
     """The `Server` field to answer with; empty sends none."""
     forwarded: Literal["x-forwarded", "forwarded", "both", "off"] = "x-forwarded"

@@ -150,7 +150,7 @@ def telling(origin: Origin) -> list[Callable[[Wire, Message], bool | None]]:
     """Everything that a server could do to be named."""
     where = f"http://{origin.address}/"
     names = ("Location", "Content-Location", "Refresh", "Server", "X-Powered-By", "Via", "Alt-Svc", "X-Generator",
-             "Access-Control-Allow-Origin")  # fmt: skip
+             "Access-Control-Allow-Origin", "X-Backend-Server", "X-Served-By", "Server-Timing")  # fmt: skip
     fields = [f"{name}: {'0; url=' if name == 'Refresh' else ''}{where}" for name in names]
     fields += [f"Link: <{where}>; rel=next", f"Set-Cookie: a=1; Domain={origin.address.partition(':')[0]}"]
     trailer = "".join(f"{field}\r\n" for field in fields).encode()

@@ -83,6 +83,8 @@ def test_others_hardly_notice(rules: str) -> None:
                 beside = await latencies(bascule)
                 over = True
                 await asyncio.gather(*flood)
+                # The machine has other things to do, too, and not the same all the time: the worse of both counts.
+                alone = [max(times) for times in zip(alone, await latencies(bascule), strict=True)]
                 middle, high = ASKED // 2, int(ASKED * 0.99)
                 assert beside[middle] < 2 * alone[middle] + 0.01
                 assert beside[high] < 2 * alone[high] + margin
