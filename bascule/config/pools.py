@@ -121,8 +121,8 @@ class Breaker(Model):
     window: PositiveDuration = 10.0
     """Time over which the rate is taken."""
     open: Duration = 5.0
-    """How long it stays open before one trial request at a time is let through; a fiftieth of it if no other server
-    can be asked."""
+    """How long it stays open before one trial request at a time is let through; a fiftieth of it, but at least 0.1 s,
+    if no other server can be asked."""
     enabled: bool = True
     """Whether there is a circuit breaker at all."""
 

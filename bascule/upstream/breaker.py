@@ -14,6 +14,8 @@ from bascule.config.pools import Breaker
 
 EARLY = 0.02
 """Share of the open time after which there may be a trial if nobody else can be asked (0.1 s of 5 s)."""
+EARLIEST = 0.1
+"""Seconds: not earlier, however short the open time. Ten trials a second spare any server."""
 
 
 class Circuit(Enum):
@@ -95,5 +97,5 @@ class CircuitBreaker:
             return False
         self.state = Circuit.OPEN
         self._until = now + config.open
-        self._early = now + config.open * EARLY
+        self._early = now + max(EARLIEST, config.open * EARLY)
         return True

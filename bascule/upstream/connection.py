@@ -6,18 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Any, Protocol, cast
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import Field, FieldParser
 from bascule.http.h1.body import Body, ChunkedBody, LengthBody, UntilClose
-from bascule.http.h1.head import HEAD_END
+from bascule.http.h1.head import HEAD_END, ResponseParser
 from bascule.http.message import NO_LENGTH, ResponseHead
 from bascule.telemetry import causes
-from bascule.upstream.server import ServerState
-
-if TYPE_CHECKING:
-    from bascule.upstream.connector import Connector
 
 MAX_HEAD = 262144
 """Bytes of a response head; servers are trusted more than clients, but not without a bound."""

@@ -70,7 +70,7 @@ class World:
                 "health.test": pool(servers=checked, health=check),
                 "eject.test": pool(outliers={"consecutive": 2, "ejection": 60, "panic": 0}, retries={"attempts": 0}),
                 "breaker.test": pool(
-                    servers=addresses[:1], breaker={"minimum": 4, "open": 0.5}, retries={"attempts": 0}
+                    servers=addresses[:1], breaker={"minimum": 4, "open": 100}, retries={"attempts": 0}
                 ),
                 "retry.test": pool(retries={"on": ["connect", "reset", "timeout", "503"], **plenty}),
                 "slow.test": {"timeouts": {"response": 0.5}, **pool(retries={"on": ["timeout"], **plenty})},
@@ -246,7 +246,7 @@ def test_the_circuit_breaker(world: World) -> None:
     assert ask(world.port, host="breaker.test").status == 503
     assert len(world.origins[0].seen) == seen
     world.origins[0].handler = named(0)
-    wait_for(lambda: world.who("breaker.test") == "0", "the circuit to close")
+    wait_for(lambda: world.who("breaker.test") == "0", "a trial before its time, for nobody else can be asked")
 
 
 def test_retries_by_cause(world: World) -> None:

@@ -101,6 +101,15 @@ def test_the_only_server_with_an_open_circuit_gets_a_trial_now_and_then() -> Non
     assert harness.numbers(5) == [1] * 5
 
 
+def test_a_circuit_of_a_short_open_time_is_not_tried_all_the_time() -> None:
+    harness = Harness(1, breaker=CONFIG.model_copy(update={"open": 0.3}).model_dump(), outliers={"consecutive": 0})
+    harness.fail(harness.server(1), 4)
+    harness.advance(0.09)
+    assert harness.unavailable() is Unavailable.DOWN
+    harness.advance(0.02)
+    assert harness.pick() is harness.server(1)
+
+
 def test_an_open_circuit_gets_no_early_trial_while_others_can_be_asked() -> None:
     harness = broken(3)
     harness.advance(1)
