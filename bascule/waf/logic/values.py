@@ -144,7 +144,7 @@ def _add(found: list[Value], place: str, name: bytes, data: bytes) -> None:
     if data[0] in b"{[" and data[-1] in b"}]":
         document = parse_json(data, _EVERY)
         if document.pairs and not document.error:
-            names = dict.fromkeys([key.rpartition(b".")[2] for key, _ in document.pairs])
+            names = dict.fromkeys([name for key, _ in document.pairs for name in key.split(b".")[1:]])
             found += [_value(("name", b"", key)) for key in names]
             found += [_value((place, name + key[4:], leaf)) for key, leaf in document.pairs if leaf]
             return
@@ -285,11 +285,18 @@ def _leaves(body: bytes) -> Iterator[Value]:
             yield _value(("body", b"", body))
             return
     names: set[bytes] = set()
+    known: set[bytes] = set()
     for name, value in pairs:
-        key = name.rpartition(b".")[2]
-        if key not in names:
-            names.add(key)
-            yield _value(("name", b"", key))
+        above, _, last = name.rpartition(b".")
+        if above not in known:  # the names of objects, too: an operator or a prototype is one
+            known.add(above)
+            fresh = dict.fromkeys((*above.split(b".")[1:], last))
+        else:
+            fresh = {last: None}
+        for key in fresh:
+            if key not in names:
+                names.add(key)
+                yield _value(("name", b"", key))
         if value and value[0] in b"{[":
             found: list[Value] = []
             _add(found, "body", name, value)

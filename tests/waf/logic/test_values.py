@@ -51,6 +51,9 @@ def test_no_field_is_one_too_many() -> None:
 def test_json_leaves_and_names() -> None:
     values = found(b"/", [(b"content-type", b"application/json")], b'{"a":{"$ne":"x"},"b":["y"]}')
     assert {("name", b"$ne"), ("body", b"x"), ("body", b"y")} <= values
+    assert ("name", b"__proto__") in found(b"/", body=b'{"__proto__":{"a":1}}')
+    assert ("name", b"$nin") in found(b"/", body=b'{"a":{"$nin":["x"]}}')
+    assert ("name", b"$nin") in found(b"/?q=%7B%22a%22:%7B%22$nin%22:[1]%7D%7D")
 
 
 def test_a_body_that_looks_like_json_is_read_as_json() -> None:

@@ -50,7 +50,12 @@ _SEPARATED = rb"(?:[;|&]|\$\(|%0[ad]|<\(|>\()[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]
 _NEW_LINE = rb"(?:[`\n\r]|\\n|\\r)[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
 
 FACTS = (
-    Fact("shell.runs_command", "a separator, then a command with arguments", (_SEPARATED + _DOES,), True),
+    Fact(
+        "shell.runs_command",
+        "a separator, then a command with arguments, or a short one and nothing else",
+        (_SEPARATED + _DOES, rb"^\s*(?:;|&&|\|\|?)\s*" + _SHORT + rb"\s*;?\s*$"),
+        True,
+    ),
     Fact(
         "shell.runs_on_new_line", "a new line or backquote, then a command with arguments", (_NEW_LINE + _DOES,), True
     ),

@@ -87,6 +87,7 @@ FACTS = (
         "template.runs_code",
         "a template that calls system functions",
         (
+            rb"#_memberaccess\b['\"]?\s*[.\[=]|@ognl\.ognlcontext@",
             rb"\{\{[^{}]{0,200}(?:system|exec|popen|passthru|shell_exec|eval|assert|registerundefinedfiltercallback|getfilter|map\s*\(|filter\s*\(|sort\s*\(|reduce\s*\(|source\s*\(|include\s*\(|file_excerpt|constant|dump)\b",
             rb"['\"]\s*\]?\s*\|\s*(?:filter|map|sort|reduce|join|attr|safe|first|tojson)\b",
             rb"(?:[$#@*%]\{|<%|\{\{|\{%)[^}]{0,200}\b(?:system|exec|popen|os\.|runtime|process|eval|file\.|io\.|dir\b|sleep|require|import|constructor|_self|global)\b",

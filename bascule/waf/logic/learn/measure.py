@@ -16,7 +16,7 @@ Thresholds = Mapping[str, Mapping[str, int]]
 BUDGETS = {"basic": 0.00002, "standard": 0.0001, "advanced": 0.0005, "pci-dss": 0.0008}
 """The share of harmless requests that one family may refuse in a preset."""
 BOUNDS = {
-    "basic": (STANDARD, 14),
+    "basic": (12, 15),
     "standard": (STANDARD, STANDARD),
     "advanced": (4, STANDARD),
     "pci-dss": (3, STANDARD),
