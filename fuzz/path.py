@@ -14,7 +14,7 @@ with instrumented():
 POLICIES = [
     PathPolicy(),
     PathPolicy(encoded_slash="decode", backslash="slash", parameters="strip"),
-    PathPolicy(encoded_slash="reject", double_slash="keep", backslash="keep"),
+    PathPolicy(double_slash="keep", backslash="keep"),
     PathPolicy(dot_segments="reject", double_slash="reject", parameters="reject"),
     PathPolicy(encoded_slash="decode", double_slash="reject", backslash="slash", parameters="strip"),
 ]

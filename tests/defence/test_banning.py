@@ -88,6 +88,8 @@ def test_bans_outlive_processes(bascule: Bascule) -> None:
     command(bascule, "add", "127.0.5.1", "--for", "1h")
     command(bascule, "add", "127.0.6.0/24", "--for", "ever")
     wait_for(lambda: ask(bascule, "127.0.6.1").status == 403, "the ban")
+    file = bascule.folder / "bans.jsonl"
+    wait_for(lambda: file.exists() and '"127.0.6.0/24"' in file.read_text(), "the file, written every few seconds")
     for pid in bascule.children():
         os.kill(pid, signal.SIGKILL)
 
@@ -101,8 +103,6 @@ def test_bans_outlive_processes(bascule: Bascule) -> None:
     bascule.process.send_signal(signal.SIGHUP)
     wait_for(lambda: any("generation 2 serves" in line for line in bascule.lines), "the reload")
     wait_for(still, "the bans after a reload")
-    file = bascule.folder / "bans.jsonl"
-    wait_for(lambda: file.exists() and '"127.0.6.0/24"' in file.read_text(), "the file")
 
 
 def test_a_restart_and_closed_connections(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Attackers' own tools against an application that would fall to them without the firewall."""

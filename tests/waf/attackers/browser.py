@@ -1,0 +1,111 @@
+"""A headless Chromium, steered over its DevTools protocol: does a page run script that it should not?"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from websockets.sync.client import ClientConnection, connect
+
+from tests.support.program import wait_for
+from tests.support.programs import require_program
+
+QUIET = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--mute-audio",
+)  # fmt: skip
+"""No screen, and nothing on the network that the test did not ask for."""
+SETTLE = 0.15
+"""Seconds after the load event in which a page may still run what it was tricked into (timers, animations)."""
+PATIENCE = 20.0
+
+
+class Browser:
+    """One tab. `opened` tells whether a page called alert, confirm or prompt."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._events: list[dict[str, Any]] = []
+        for domain in ("Page", "Runtime"):
+            self._call(f"{domain}.enable")
+
+    def runs_script(self, url: str, interact: bool = True) -> bool:
+        """Open a page, touch what can be touched, and say whether a dialog opened."""
+        self._events.clear()
+        self._call("Page.navigate", url=url)
+        self._until(lambda: self._seen("Page.loadEventFired") or self._seen("Page.javascriptDialogOpening"), PATIENCE)
+        if interact and not self._seen("Page.javascriptDialogOpening"):
+            self._call("Runtime.evaluate", expression=_TOUCH)
+        self._until(lambda: self._seen("Page.javascriptDialogOpening"), SETTLE)
+        found = self._seen("Page.javascriptDialogOpening")
+        self._call("Page.navigate", url="about:blank")
+        return found
+
+    def _seen(self, method: str) -> bool:
+        return any(event.get("method") == method for event in self._events)
+
+    def _until(self, over: Any, patience: float) -> None:
+        end = time.monotonic() + patience
+        while not over() and (left := end - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                self._take(json.loads(self._socket.recv(timeout=left)))
+
+    def _call(self, method: str, **params: Any) -> None:
+        """Call a method and wait for its result; a dialog is closed at once, since it holds up everything else."""
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            message = json.loads(self._socket.recv(timeout=PATIENCE))
+            self._take(message)
+            if message.get("id") == number:
+                return
+        raise AssertionError(f"Chromium did not answer to {method}")
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "method" not in message:
+            return
+        self._events.append(message)
+        if message["method"] == "Page.javascriptDialogOpening":
+            close = {"id": next(self._numbers), "method": "Page.handleJavaScriptDialog", "params": {"accept": False}}
+            self._socket.send(json.dumps(close))
+
+
+_TOUCH = """for (const e of document.querySelectorAll('*')) {
+  if (e.tagName == 'A' && !/^javascript:/i.test(e.href)) continue;
+  for (const type of ['mouseover', 'mouseenter', 'focus', 'click', 'keydown', 'input'])
+    e.dispatchEvent(new Event(type, {bubbles: false, cancelable: type == 'click' && e.type == 'submit'}));
+  if (e.tagName == 'A') e.click();
+}"""
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """A Chromium with a profile of its own, which goes with it."""
+    program = require_program("chromium")
+    profile = Path(tempfile.mkdtemp(prefix="c-"))
+    process = subprocess.Popen(
+        [program, *QUIET, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        port_file = profile / "DevToolsActivePort"
+        lines = wait_for(lambda: port_file.exists() and port_file.read_text().split("\n"), "Chromium")
+        with urlopen(f"http://127.0.0.1:{lines[0]}/json/list") as listing:
+            page = next(tab for tab in json.load(listing) if tab["type"] == "page")
+        with connect(page["webSocketDebuggerUrl"], max_size=None, compression=None) as socket:
+            yield Browser(socket)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+        shutil.rmtree(profile, ignore_errors=True)
