@@ -105,7 +105,6 @@ class FormStream:
         """The protected fields of the form that is open."""
         self._end: re.Pattern[bytes] | None = None
         """What ends the content without tags that is open."""
-        self.signed = 0
 
     @property
     def holds(self) -> bool:
@@ -155,7 +154,6 @@ class FormStream:
         elif name == b"/form":
             fields, self._fields = self._fields, None
             if fields and len(fields) <= MAX_PROTECTED:
-                self.signed += 1
                 return b'<input type="hidden" name="%b" value="%b">' % (FIELD, self._forms.token(fields, self._now))
         elif self._fields is not None:
             found = reversed(_ATTRIBUTE.findall(tag["rest"]))  # of attributes given twice the first counts
