@@ -27,7 +27,7 @@ def firewall(tmp_path: Path, *exclusions: dict[str, Any], extra: str = "", rules
     file = tmp_path / "rules.conf"
     file.write_text(rules + extra)
     config = WafConfig.model_validate(
-        {"mode": "block", "rules": "crs", "directives": [str(file)], "exclusions": list(exclusions)}
+        {"mode": "block", "rules": "crs", "directives": [str(file)], "exclusions": list(exclusions), "budget": 60}
     )
     return Waf.load(settings_of(config))
 
