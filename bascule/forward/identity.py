@@ -61,12 +61,21 @@ def challenge(realm: str) -> bytes:
 
 
 def read_htpasswd(file: str) -> dict[str, str]:
-    """Return the hashes of an htpasswd file by name. Raises OSError; lines without a hash are left out."""
-    users = {}
-    for line in Path(file).read_text("utf-8").splitlines():
+    """Return the hashes of an htpasswd file by name; empty lines and those that begin with ``#`` are none.
+
+    Raises OSError, and ValueError naming file and line for what nobody could log in with.
+    """
+    kinds = CryptContext(schemes=list(_SCHEMES))
+    users: dict[str, str] = {}
+    for number, line in enumerate(Path(file).read_text("utf-8").splitlines(), 1):
         name, colon, digest = line.strip().partition(":")
-        if colon and not name.startswith("#"):
-            users[name] = digest
+        if (not name and not colon) or name.startswith("#"):
+            continue
+        if not name or kinds.identify(digest) is None:
+            raise ValueError(f"{file}, line {number}: no name with a hash that is safe to keep; htpasswd -B makes one")
+        if name in users:
+            raise ValueError(f"{file}, line {number}: {name} has a password already; remove one of the lines")
+        users[name] = digest
     return users
 
 
@@ -98,8 +107,9 @@ class Guesses:
             self._counts.clear()
         self._counts[address] = (first, count + 1)
         if count + 1 >= self._policy.attempts:
-            if len(self._locked) >= _ADDRESSES:
-                self._locked = {known: until for known, until in self._locked.items() if until > now}
+            if len(self._locked) >= _ADDRESSES:  # the one that has waited longest
+                del self._locked[next(iter(self._locked))]
+            self._locked.pop(address, None)
             self._locked[address] = now + self._policy.wait
 
     def right(self, address: bytes) -> None:
@@ -119,7 +129,8 @@ class Identity:
         self._context = CryptContext(schemes=list(_SCHEMES))
         self._dummy = ""
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
-        self._waiting = 0
+        self._asked: dict[tuple[bytes, bytes], asyncio.Task[bool]] = {}
+        """What is being hashed, by who asks and the digest."""
         self._right: dict[bytes, float] = {}
         """Until when a name and a password (as a keyed digest) are known to be right."""
         self._key = secrets.token_bytes(32)
@@ -150,20 +161,26 @@ class Identity:
         self.guesses.check(address)
         if self.remembered(credentials):
             return True
-        if self._waiting >= MAX_WAITING:
-            raise LockedOutError(1.0)
-        self.guesses.wrong(address)
-        self._waiting += 1
-        try:
-            right = await asyncio.get_running_loop().run_in_executor(self._pool, self._compare, credentials)
-        finally:
-            self._waiting -= 1
+        guess = address, self._digest(credentials)
+        asked = self._asked.get(guess)
+        if asked is None:  # a browser opens many connections at once: they are one guess
+            if len(self._asked) >= MAX_WAITING:
+                raise LockedOutError(1.0)
+            self.guesses.wrong(address)
+            asked = self._asked[guess] = asyncio.get_running_loop().create_task(self._ask(credentials, guess))
+            asked.add_done_callback(lambda _: self._asked.pop(guess, None))
+        return await asyncio.shield(asked)  # a client that goes away must not take the answer from the others
+
+    async def _ask(self, credentials: Credentials, guess: tuple[bytes, bytes]) -> bool:
+        """Compute the hash in the thread, and remember what comes of it."""
+        right = await asyncio.get_running_loop().run_in_executor(self._pool, self._compare, credentials)
         if right:
+            address, digest = guess
             self.guesses.right(address)
             if self.auth.cache:
                 if len(self._right) >= _REMEMBERED:
                     self._right.clear()
-                self._right[self._digest(credentials)] = self._clock() + self.auth.cache
+                self._right[digest] = self._clock() + self.auth.cache
         return right
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -84,6 +85,45 @@ def test_guesses_made_at_the_same_time_count_all() -> None:
         users.close()
 
     asyncio.run(run())
+
+
+def test_a_browser_that_asks_many_times_at_once_is_one_guess() -> None:
+    async def run() -> None:
+        users, _ = make(lock_out={"attempts": 3})
+        results = await asyncio.gather(*(users.verify(("bcrypt", "secret"), b"192.0.2.1") for _ in range(20)))
+        assert results == [True] * 20
+        wrong = await asyncio.gather(*(users.verify(("bcrypt", "wrong"), b"192.0.2.1") for _ in range(20)))
+        assert wrong == [False] * 20
+        assert await users.verify(("bcrypt", "secret"), b"192.0.2.1")
+        users.close()
+
+    asyncio.run(run())
+
+
+def test_addresses_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_ADDRESSES", 3)
+    guesses = identity.Guesses(Auth.model_validate({"users": "x", "lock_out": {"attempts": 1}}).lock_out, lambda: 1.0)
+    for number in range(5):
+        guesses.wrong(b"%d" % number)
+    guesses.check(b"1")
+    for number in (2, 3, 4):
+        with pytest.raises(LockedOutError):
+            guesses.check(b"%d" % number)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("# users\n\nanna:{hash}\n", ""), ("anna\n", "line 1"), ("\nanna:plain\n", "line 2"),
+     (":{hash}", "line 1"), ("anna:{hash}\nanna:{hash}\n", "line 2: anna has")],
+)  # fmt: skip
+def test_a_file_nobody_could_log_in_with_is_refused(tmp_path: Path, text: str, wrong: str) -> None:
+    file = tmp_path / "users"
+    file.write_text(text.format(hash=USERS["bcrypt"]))
+    if not wrong:
+        assert list(identity.read_htpasswd(str(file))) == ["anna"]
+        return
+    with pytest.raises(ValueError, match=wrong):
+        identity.read_htpasswd(str(file))
 
 
 def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
