@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
 from bascule.proxy import answers
+from bascule.proxy.amending import amend
 from bascule.proxy.turns import TURN
 from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
 from bascule.waf.events import risk_of
-from bascule.waf.response.forms import FIELD, without_token
-from bascule.waf.rewriting import rewrite
 
 if TYPE_CHECKING:
     from bascule.http.fields import Field
@@ -91,7 +90,7 @@ class Inspection:
         if exchange.request_done or not transaction.wants_request_body:
             verdict = transaction.request_end(TURN)
             if not transaction.unfinished:
-                return not self._refuse(verdict) and self._amend()
+                return not self._refuse(verdict) and amend(exchange, transaction, self._waf, bool(self._codings))
             self._wait_for_turn(begun=True)
             return False
         if head.length > self._limit and self._too_large(head.length):
@@ -173,53 +172,11 @@ class Inspection:
 
     def _judged(self, verdict: Verdict | None) -> None:
         """Carry out the verdict on a request."""
-        if self._refuse(verdict) or not self._amend():
+        exchange = self._exchange
+        if self._refuse(verdict) or not amend(exchange, self.transaction, self._waf, bool(self._codings)):
             return
         if not self._cut or self._beyond():
-            self._exchange.try_server()
-
-    def _amend(self) -> bool:
-        """Change the request as its rules say before it is passed on; one that cannot be changed is refused."""
-        if self.transaction.rewrites and not self._rewrite():
-            return False
-        if self._waf.response is not None and self._waf.response.forms is not None:
-            self._take_token_out()
-        return True
-
-    def _take_token_out(self) -> None:
-        """The token of a form is between Bascule and the client."""
-        exchange = self._exchange
-        path, mark, query = exchange.target.partition(b"?")
-        if FIELD in query:
-            left = without_token(b"", query)
-            exchange.target = path + mark + left if left else path
-        body = b"".join(exchange.parts)
-        left = without_token(exchange.head.value(b"content-type") or b"application/x-www-form-urlencoded", body)
-        if len(left) != len(body):
-            exchange.parts = [left]
-            if exchange.head.length >= 0:
-                exchange.head.length -= len(body) - len(left)
-
-    def _rewrite(self) -> bool:
-        transaction, exchange = self.transaction, self._exchange
-        what = ", ".join(sorted({f"rule {c.rule_id}: {c.action}" for c in transaction.rewrites}))
-        if transaction.rule_engine != "On":
-            transaction.note(f"in block mode it would be passed on changed: {what}")
-            return True
-        body = b"".join(exchange.parts)
-        changed = None if self._codings else rewrite(transaction, body)
-        if changed is None:
-            transaction.note(f"refused, for it could not be made harmless: {what}")
-            exchange.answer(403, causes.WAF)
-            return False
-        transaction.note(f"passed on changed: {what}")
-        path, mark, _ = exchange.target.partition(b"?")
-        exchange.target = path + mark + changed.query
-        if body:
-            exchange.parts = [changed.body]
-        if changed.fields:
-            exchange.head = exchange.head.amended(changed.fields)
-        return True
+            exchange.try_server()
 
     def _show_head(self, transaction: Transaction) -> Verdict | None:
         head, waf = self._exchange.head, self._waf

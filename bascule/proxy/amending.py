@@ -1,0 +1,61 @@
+"""What the firewall changes of a request on its way: values are made harmless, its own tokens taken out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bascule.telemetry import causes
+from bascule.waf.response.forms import FIELD, without_token
+from bascule.waf.rewriting import rewrite
+
+if TYPE_CHECKING:
+    from bascule.proxy.exchange import Exchange
+    from bascule.waf.engine import Transaction, Waf
+
+
+def amend(exchange: Exchange, transaction: Transaction, waf: Waf, encoded: bool) -> bool:
+    """Change a request that passed as its rules say. Return False if that cannot be done: it was refused.
+
+    `encoded`: its body has a Content-Encoding, and is passed on as it is or not at all.
+    """
+    if transaction.rewrites and not _rewrite(exchange, transaction, encoded):
+        return False
+    if waf.response is not None and waf.response.forms is not None:
+        _take_token_out(exchange)
+    return True
+
+
+def _take_token_out(exchange: Exchange) -> None:
+    """The token of a form is between Bascule and the client."""
+    path, mark, query = exchange.target.partition(b"?")
+    if FIELD in query:
+        left = without_token(b"", query)
+        exchange.target = path + mark + left if left else path
+    body = b"".join(exchange.parts)
+    left = without_token(exchange.head.value(b"content-type") or b"application/x-www-form-urlencoded", body)
+    if len(left) != len(body):
+        exchange.parts = [left]
+        exchange.kept = len(left)
+        if exchange.head.length >= 0:
+            exchange.head.length -= len(body) - len(left)
+
+
+def _rewrite(exchange: Exchange, transaction: Transaction, encoded: bool) -> bool:
+    what = ", ".join(sorted({f"rule {c.rule_id}: {c.action}" for c in transaction.rewrites}))
+    if transaction.rule_engine != "On":
+        transaction.note(f"in block mode it would be passed on changed: {what}")
+        return True
+    body = b"".join(exchange.parts)
+    changed = None if encoded else rewrite(transaction, body)
+    if changed is None:
+        transaction.note(f"refused, for it could not be made harmless: {what}")
+        exchange.answer(403, causes.WAF)
+        return False
+    transaction.note(f"passed on changed: {what}")
+    path, mark, _ = exchange.target.partition(b"?")
+    exchange.target = path + mark + changed.query
+    if body:
+        exchange.parts = [changed.body]
+    if changed.fields:
+        exchange.head = exchange.head.amended(changed.fields)
+    return True
