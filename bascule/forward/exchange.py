@@ -20,7 +20,7 @@ from bascule.forward.target import target_of
 from bascule.http.errors import HttpError
 from bascule.http.fields import Kind, list_tokens
 from bascule.http.message import RequestHead, ResponseHead
-from bascule.proxy import answers, attempts
+from bascule.proxy import answers, attempts, gate
 from bascule.proxy.exchange import Exchange
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
@@ -60,6 +60,8 @@ class ForwardExchange(Exchange):
         self.route, self.site = service.route, service.site
         self.peer.times = self.route.times
         try:
+            if (shield := self.app.shield) is not None:
+                gate.keep_out(self, shield)
             if self.peer.address not in service.clients:
                 raise HttpError(403, causes.EGRESS_CLIENT)
             if self._is_own_page():

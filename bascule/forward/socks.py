@@ -222,6 +222,7 @@ _REPLIES = {
     causes.DNS_FAILED: Reply.HOST_UNREACHABLE,
     causes.CONNECT_FAILED: Reply.REFUSED,
     causes.CONNECT_TIMEOUT: Reply.TIMED_OUT,
+    causes.BANNED: Reply.NOT_ALLOWED,
     causes.EGRESS_CLIENT: Reply.NOT_ALLOWED,
     causes.EGRESS_DENIED: Reply.NOT_ALLOWED,
     causes.EGRESS_PRIVATE: Reply.NOT_ALLOWED,

@@ -23,10 +23,7 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
 
     False: it got its answer, or waits for its turn. Raises HttpError for who is banned, and where there is no route.
     """
-    if shield.any_banned and (word := shield.banned(exchange.client)):
-        shield.refuse(exchange, word)
-        exchange.head.keep_alive = False
-        raise HttpError(403, causes.BANNED)
+    keep_out(exchange, shield)
     wait = 0.0 if shield.rates is None else limit(exchange, shield, shield.rates)
     if wait == REFUSED:
         return False
@@ -40,6 +37,14 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
         _hold(exchange, wait)
         return False
     return True
+
+
+def keep_out(exchange: Exchange, shield: Shield) -> None:
+    """Raise HttpError for who is banned."""
+    if shield.any_banned and (word := shield.banned(exchange.client)):
+        shield.refuse(exchange, word)
+        exchange.head.keep_alive = False
+        raise HttpError(403, causes.BANNED)
 
 
 def limit(exchange: Exchange, shield: Shield, rates: Rates) -> float:
