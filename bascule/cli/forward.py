@@ -6,11 +6,8 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.check import print_problems
 from bascule.cli.forward_explain import explain
-from bascule.config.compile import compile_config
-from bascule.config.errors import ConfigError
-from bascule.config.plan import Plan
+from bascule.cli.quick import run_quick
 from bascule.config.quick import forward_config
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
@@ -38,23 +35,12 @@ def forward(
     if not listen:
         raise typer.BadParameter("say where to listen, as in --listen 127.0.0.1:3128", param_hint="--listen")
 
-    def plan() -> Plan:
-        return compile_config(
-            forward_config(
-                listen=listen,
-                allow_private=allow_private,
-                workers=workers,
-                access_log=access_log,
-                log_format=log_format,
-            )
+    run_quick(
+        lambda: forward_config(
+            listen=listen,
+            allow_private=allow_private,
+            workers=workers,
+            access_log=access_log,
+            log_format=log_format,
         )
-
-    try:
-        checked = plan()
-    except ConfigError as error:
-        print_problems(error.problems, "error")
-        raise typer.Exit(1) from None
-    print_problems(checked.warnings, "warning")
-    from bascule.cli import app as program  # the data plane: loaded only by what runs it
-
-    raise typer.Exit(program.run(plan))
+    )

@@ -8,10 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.check import print_problems
-from bascule.config.compile import compile_config
-from bascule.config.errors import ConfigError
-from bascule.config.plan import Plan
+from bascule.cli.quick import run_quick
 from bascule.config.quick import reverse_config
 
 
@@ -64,31 +61,20 @@ def reverse(
 ) -> None:
     """Put Bascule before servers: any host, no limits unless asked for, failover between the servers."""
 
-    def plan() -> Plan:
-        return compile_config(
-            reverse_config(
-                listen=listen,
-                to=to,
-                workers=workers,
-                waf=waf.value,
-                rules=rules.value if rules else "",
-                preset=preset.value,
-                crs=str(crs or ""),
-                paranoia=paranoia,
-                tls_cert=str(tls_cert or ""),
-                tls_key=str(tls_key or ""),
-                limit=limit or (),
-                access_log=access_log,
-                log_format=log_format,
-            )
+    run_quick(
+        lambda: reverse_config(
+            listen=listen,
+            to=to,
+            workers=workers,
+            waf=waf.value,
+            rules=rules.value if rules else "",
+            preset=preset.value,
+            crs=str(crs or ""),
+            paranoia=paranoia,
+            tls_cert=str(tls_cert or ""),
+            tls_key=str(tls_key or ""),
+            limit=limit or (),
+            access_log=access_log,
+            log_format=log_format,
         )
-
-    try:
-        checked = plan()
-    except ConfigError as error:
-        print_problems(error.problems, "error")
-        raise typer.Exit(1) from None
-    print_problems(checked.warnings, "warning")
-    from bascule.cli import app  # the data plane: loaded only by what runs it
-
-    raise typer.Exit(app.run(plan))
+    )

@@ -1,4 +1,4 @@
-"""The configuration that ``bascule reverse`` means: one listener, one site for every host, no file."""
+"""The configurations that ``bascule reverse`` and ``bascule forward`` mean: one listener, no file."""
 
 from __future__ import annotations
 
@@ -69,10 +69,7 @@ def reverse_config(
         "limit": list(limit),
         "access_log": {"path": access_log, "format": log_format},
     }
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError([_problem(detail) for detail in error.errors(include_url=False)]) from None
+    return _config(data)
 
 
 def forward_config(
@@ -92,10 +89,7 @@ def forward_config(
         "workers": workers,
         "access_log": {"path": access_log, "format": log_format},
     }
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError([_problem(detail) for detail in error.errors(include_url=False)]) from None
+    return _config(data)
 
 
 def _problem(detail: Any) -> Problem:
@@ -110,6 +104,13 @@ def option_of(path: KeyPath) -> str:
         if path[: len(prefix)] == prefix:
             return f"--{path[len(prefix)]}" if option == "--" and len(path) > len(prefix) else option
     return ""
+
+
+def _config(data: dict[str, Any]) -> Config:
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError([_problem(detail) for detail in error.errors(include_url=False)]) from None
 
 
 def _error(option: str, message: str) -> ConfigError:

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.origins import Origin, mirror
+from tests.proxy.conftest import _origin, origin
+from tests.support.origins import Origin
 from tests.support.program import Bascule
 
-
-@pytest.fixture(scope="module")
-def _origin() -> Iterator[Origin]:
-    with Origin() as origin:
-        yield origin
+__all__ = ["_origin", "bascule", "origin", "port"]
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +18,6 @@ def bascule(request: pytest.FixtureRequest, _origin: Origin) -> Iterator[Bascule
     config = request.module.config(_origin)
     with Bascule({"workers": 1, "access_log": {"path": "-"}, **config}) as program:
         yield program
-
-
-@pytest.fixture
-def origin(_origin: Origin) -> Origin:
-    """The server on the way out; it mirrors requests until a test gives it another handler."""
-    _origin.handler = mirror
-    _origin.seen.clear()
-    return _origin
 
 
 @pytest.fixture

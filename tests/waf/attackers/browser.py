@@ -39,12 +39,12 @@ class Browser:
         for domain in ("Page", "Runtime"):
             self._call(f"{domain}.enable")
 
-    def runs_script(self, url: str, interact: bool = True) -> bool:
+    def runs_script(self, url: str) -> bool:
         """Open a page, touch what can be touched, and say whether a dialog opened."""
         self._events.clear()
         self._call("Page.navigate", url=url)
         self._until(lambda: self._seen("Page.loadEventFired") or self._seen("Page.javascriptDialogOpening"), PATIENCE)
-        if interact and not self._seen("Page.javascriptDialogOpening"):
+        if not self._seen("Page.javascriptDialogOpening"):
             self._call("Runtime.evaluate", expression=_TOUCH)
         self._until(lambda: self._seen("Page.javascriptDialogOpening"), SETTLE)
         found = self._seen("Page.javascriptDialogOpening")
@@ -81,10 +81,11 @@ class Browser:
             self._socket.send(json.dumps(close))
 
 
-_TOUCH = """for (const e of document.querySelectorAll('*')) {
+_TOUCH = """\
+for (const e of document.querySelectorAll('*')) {
   if (e.tagName == 'A' && !/^javascript:/i.test(e.href)) continue;
   for (const type of ['mouseover', 'mouseenter', 'focus', 'click', 'keydown', 'input'])
-    e.dispatchEvent(new Event(type, {bubbles: false, cancelable: type == 'click' && e.type == 'submit'}));
+    e.dispatchEvent(new Event(type));
   if (e.tagName == 'A') e.click();
 }"""
 
