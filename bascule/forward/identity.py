@@ -61,21 +61,12 @@ def challenge(realm: str) -> bytes:
 
 
 def read_htpasswd(file: str) -> dict[str, str]:
-    """Return the hashes of an htpasswd file by name; empty lines and those that begin with ``#`` are none.
-
-    Raises OSError, and ValueError naming file and line for what nobody could log in with.
-    """
-    kinds = CryptContext(schemes=list(_SCHEMES))
-    users: dict[str, str] = {}
-    for number, line in enumerate(Path(file).read_text("utf-8").splitlines(), 1):
+    """Return the hashes of an htpasswd file by name. Raises OSError; what a line lacks, config/ has refused before."""
+    users = {}
+    for line in Path(file).read_text("utf-8").splitlines():
         name, colon, digest = line.strip().partition(":")
-        if (not name and not colon) or name.startswith("#"):
-            continue
-        if not name or kinds.identify(digest) is None:
-            raise ValueError(f"{file}, line {number}: no name with a hash that is safe to keep; htpasswd -B makes one")
-        if name in users:
-            raise ValueError(f"{file}, line {number}: {name} has a password already; remove one of the lines")
-        users[name] = digest
+        if colon and not name.startswith("#"):
+            users[name] = digest
     return users
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -109,21 +108,6 @@ def test_addresses_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     for number in (2, 3, 4):
         with pytest.raises(LockedOutError):
             guesses.check(b"%d" % number)
-
-
-@pytest.mark.parametrize(
-    ("text", "wrong"),
-    [("# users\n\nanna:{hash}\n", ""), ("anna\n", "line 1"), ("\nanna:plain\n", "line 2"),
-     (":{hash}", "line 1"), ("anna:{hash}\nanna:{hash}\n", "line 2: anna has")],
-)  # fmt: skip
-def test_a_file_nobody_could_log_in_with_is_refused(tmp_path: Path, text: str, wrong: str) -> None:
-    file = tmp_path / "users"
-    file.write_text(text.format(hash=USERS["bcrypt"]))
-    if not wrong:
-        assert list(identity.read_htpasswd(str(file))) == ["anna"]
-        return
-    with pytest.raises(ValueError, match=wrong):
-        identity.read_htpasswd(str(file))
 
 
 def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
