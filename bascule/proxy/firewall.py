@@ -7,9 +7,12 @@ from pathlib import Path
 
 from bascule.config.plan import Plan
 from bascule.config.waf import WafConfig, WafExclusion
+from bascule.state.locks import make_locks
+from bascule.state.records import Records
 from bascule.waf.engine import Waf, WafSettings, answers_of, crs_files
 from bascule.waf.filters.inspector import FilterInspector
 from bascule.waf.policy import Exclusion
+from bascule.waf.seclang.collections import CollectionStore
 
 _COLLECTIONS = {"cookie": "REQUEST_COOKIES", "header": "REQUEST_HEADERS"}
 
@@ -21,6 +24,8 @@ class Firewalls:
     """
 
     def __init__(self, plan: Plan, cache_dir: Path | None, previous: Firewalls | None = None) -> None:
+        self.collections: CollectionStore = previous.collections if previous else CollectionStore(Records(make_locks()))
+        """IP, SESSION and their kind: those of all rule sets, shared by the workers and kept over a reload."""
         self._made: dict[tuple[str, tuple[object, ...]], Waf] = {}
         known = previous._made if previous else {}
         for config in (route.waf for route in plan.routes):
@@ -28,7 +33,7 @@ class Firewalls:
                 continue
             key = (config.model_dump_json(), _signature(config))
             if key not in self._made:
-                self._made[key] = known.get(key) or Waf.load(settings_of(config), cache_dir)
+                self._made[key] = known.get(key) or Waf.load(settings_of(config), cache_dir, store=self.collections)
 
     @property
     def warnings(self) -> list[str]:

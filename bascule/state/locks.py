@@ -9,6 +9,7 @@ processes are inside at once in this rare case. Measured beside a file lock: doc
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import get_context
 
 PATIENCE = 0.1
@@ -35,6 +36,14 @@ class Lock:
     def wait(self) -> None:
         """Take a lock that another has; after `PATIENCE` it is taken over."""
         self.take(True, PATIENCE)
+
+    def __enter__(self) -> None:
+        if not self.take(False):
+            self.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ValueError):  # it was taken from us
+            self.give()
 
 
 def make_locks() -> tuple[Lock, ...]:

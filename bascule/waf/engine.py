@@ -22,7 +22,7 @@ from bascule.waf.policy import WafSettings, base_directives, exclusion_directive
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.response.inspector import ResponseInspector
 from bascule.waf.response.pages import PageError
-from bascule.waf.seclang.collections import CollectionStore, LocalStore
+from bascule.waf.seclang.collections import CollectionStore
 from bascule.waf.seclang.effects import NOTHING
 from bascule.waf.seclang.folding import Folded, FoldedPhase, fold, unfolded, unprepared
 from bascule.waf.seclang.loader import Loader
@@ -52,7 +52,7 @@ class Waf:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.rules, self.settings = rules, settings
-        self.store = store if store is not None else LocalStore()
+        self.store = store if store is not None else CollectionStore()
         self.clock, self.wall_clock = clock, wall_clock
         self.time_budget = settings.time_budget
         self.logic = Inspector.load(settings.logic, cache_dir) if settings.logic not in ("", "bypass") else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from bascule.waf.seclang.collections import CollectionStore, to_int
+from bascule.waf.seclang.collections import CollectionStore, record_key, to_int
 from bascule.waf.seclang.removals import Removals
 
 if TYPE_CHECKING:
@@ -17,9 +18,11 @@ MAX_TX = 4_096
 MAX_MATCHED = 1_024
 """Most values MATCHED_VARS keeps for one chain."""
 
+MAX_NOTES = 32
 NOTHING: list[tuple[bytes, bytes]] = []
 """Stands in where there are no pairs yet; never appended to."""
 
+T = TypeVar("T")
 _DIGITS = tuple(b"%d" % n for n in range(10))
 
 
@@ -36,6 +39,7 @@ class RuleState:
     time: float
     matched_vars: list[tuple[bytes, bytes]]
     sanitised: set[str]
+    notes: list[str]
     removals: Removals | None = None
     current_rule: Rule | None = None
     matched_var: bytes = b""
@@ -50,6 +54,11 @@ class RuleState:
         self.tx, self.tx_shared = tx, True
         self.matched_vars = []
         self.sanitised = set()
+
+    def note(self, text: str) -> None:
+        """Add a remark of the engine itself to the event (bounded)."""
+        if len(self.notes) < MAX_NOTES:
+            self.notes.append(text)
 
     # -- MATCHED_* and captures ------------------------------------------------------------------
 
@@ -85,51 +94,49 @@ class RuleState:
             if key in tx or len(tx) < MAX_TX:
                 tx[key] = value
             return
-        record = self.collection_key(collection)
-        if record is not None:
-            self.store.set(collection, record, key, value, self.time + self.config.collection_timeout)
+        self._persist(collection, lambda record, ends: self.store.set(record, key, value, self.time, ends))
 
     def add_member(self, collection: str, key: bytes, delta: int) -> bytes:
         if collection == "TX":
             value = b"%d" % (to_int(self.tx.get(key, b"0")) + delta)
             self.set_member("TX", key, value)
             return value
-        record = self.collection_key(collection)
-        if record is None:
-            return b""
-        return self.store.add(collection, record, key, delta, self.time, self.time + self.config.collection_timeout)
+        count = lambda record, ends: self.store.add(record, key, delta, self.time, ends)  # noqa: E731
+        return self._persist(collection, count) or b""
 
     def remove_member(self, collection: str, key: bytes) -> None:
         if collection == "TX":
             if key in self.tx:
                 del self.own_tx()[key]
             return
-        record = self.collection_key(collection)
-        if record is not None:
-            self.store.remove(collection, record, key)
+        self._persist(collection, lambda record, _: self.store.remove(record, key, self.time))
 
     def expire_member(self, collection: str, key: bytes, seconds: int) -> None:
-        record = self.collection_key(collection)
-        if record is not None:
-            self.store.expire(collection, record, key, self.time + seconds)
+        self._persist(collection, lambda record, _: self.store.expire(record, key, self.time, self.time + seconds))
 
     def deprecate_member(self, collection: str, key: bytes, rate: bytes) -> None:
         """`deprecatevar`: lower a counter by `amount` for every `seconds` since it was last lowered."""
-        record = self.collection_key(collection)
         amount, _, seconds = rate.partition(b"/")
-        period = to_int(seconds)
-        if record is None or period <= 0:
-            return
-        values = self.store.load(collection, record, self.time)
-        stamp = b"__deprecated_" + key
-        last = to_int(values.get(stamp, b"0")) or int(self.time)
-        steps = int(self.time - last) // period
-        end = self.time + self.config.collection_timeout
-        if stamp not in values or steps > 0:
-            self.store.set(collection, record, stamp, b"%d" % (last + steps * period), end)
-        if steps > 0 and key in values:
-            left = max(0, to_int(values[key]) - steps * to_int(amount))
-            self.store.set(collection, record, key, b"%d" % left, end)
+        lower, period = to_int(amount), to_int(seconds)
+        if period > 0:
+            self._persist(
+                collection, lambda record, ends: self.store.deprecate(record, key, lower, period, self.time, ends)
+            )
+
+    def _persist(self, collection: str, change: Callable[[bytes, float], T]) -> T | None:
+        """Carry out a change of the open record of a collection; without one nothing is changed."""
+        record = self._record(collection)
+        if record is None:
+            return None
+        try:
+            return change(record, self.time + self.config.collection_timeout)
+        except ValueError as error:
+            self.note(f"collection {collection}: {error}; not stored")
+            return None
+
+    def _record(self, collection: str) -> bytes | None:
+        key = self.collection_key(collection)
+        return None if key is None else record_key(collection, self.config.web_app_id, key)
 
     def open_collection(self, collection: str, key: bytes) -> None:
         """`initcol`, `setsid`, `setuid`, `setrsc`: choose the record the collection's name stands for."""
@@ -142,10 +149,10 @@ class RuleState:
         return b"" if found is None and collection == "GLOBAL" else found
 
     def collection_pairs(self, collection: str) -> list[tuple[bytes, bytes]]:
-        record = self.collection_key(collection)
+        record = self._record(collection)
         if record is None:
             return []
-        return [(k, v) for k, v in self.store.load(collection, record, self.time).items() if k[:2] != b"__"]
+        return [(k, v) for k, v in self.store.load(record, self.time).items() if k[:2] != b"__"]
 
     # -- the rest --------------------------------------------------------------------------------
 

@@ -48,7 +48,6 @@ class Transaction(BodyView):
     audit_engine: str
     fired: list[FiredRule]
     matched_rules: list[int]
-    notes: list[str]
     rewrites: list[Change]
     """What is to be passed on changed: see `rewriting.py`."""
     deadline: float = 0.0
@@ -355,11 +354,6 @@ class Transaction(BodyView):
             self.would = verdict
         if self.rule_engine == "On" and self.verdict is None and self.phase != 5:
             self.verdict = verdict
-
-    def note(self, text: str) -> None:
-        """Add a remark of the engine itself to the event (bounded)."""
-        if len(self.notes) < 32:
-            self.notes.append(text)
 
     def limit_exceeded(self, rule: Rule, name: bytes, limit: Exception) -> None:
         """An operator left off at its bound on a value: MSC_PCRE_LIMITS_EXCEEDED, and a remark."""

@@ -196,6 +196,12 @@ class Loader:
             names = merge_defaults(link.actions, default)
             link.actions.transformations = names
             link.functions = tuple(self._transformation(name, link) for name in names)
+            opened = {action.argument[0] for action in link.actions.runtime if action.name == "initcol"}
+            for collection in opened.intersection(setvar.collection for setvar in link.actions.setvars):
+                self.config.warnings.append(
+                    f"{link.file}:{link.line}: rule {rule.rule_id} writes to {collection} before it opens it, as in "
+                    "ModSecurity 3; let a rule of its own do the initcol"
+                )
         head = rule.head.actions
         rule.log = next((log for log in (head.log, default.log if default else None) if log is not None), True)
         audit = next(

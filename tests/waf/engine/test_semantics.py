@@ -8,7 +8,7 @@ import pytest
 
 from bascule.waf.engine import Waf, WafLoadError, WafSettings
 from bascule.waf.policy import Exclusion
-from bascule.waf.seclang.collections import LocalStore
+from bascule.waf.seclang.collections import CollectionStore, LocalTable
 from tests.waf.engine.world import CLIENT, HOST, Request, fired, send, waf
 
 ON = "SecRuleEngine On\n"
@@ -108,7 +108,7 @@ def test_a_collection_counts_across_requests_and_expires() -> None:
         'SecRule IP:failed "@ge 3" "id:3,phase:2,deny,status:429"\n'
     )
     settings = WafSettings(directives=rules, bare=True)
-    firewall = Waf.load(settings, store=LocalStore(), wall_clock=lambda: now[0])
+    firewall = Waf.load(settings, store=CollectionStore(), wall_clock=lambda: now[0])
     verdicts = [send(firewall, get("login=bad"))[1] for _ in range(3)]
     assert verdicts[:2] == [None, None]
     assert verdicts[2] is not None
@@ -117,11 +117,58 @@ def test_a_collection_counts_across_requests_and_expires() -> None:
     assert send(firewall, get("login=bad"))[1] is None
 
 
+def test_a_later_setvar_keeps_what_expirevar_said() -> None:
+    now = [1_000.0]
+    rules = (
+        ON + 'SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"\n'
+        'SecAction "id:2,phase:1,pass,nolog,setvar:ip.asked=+1"\n'
+        'SecRule IP:asked "@eq 1" "id:3,phase:1,pass,nolog,expirevar:ip.asked=60"\n'
+        'SecRule IP:asked "@gt 1" "id:4,phase:2,deny,status:429"\n'
+    )
+    firewall = Waf.load(WafSettings(directives=rules, bare=True), wall_clock=lambda: now[0])
+    refused = []
+    for _ in range(4):
+        refused.append(send(firewall, get("a=b"))[1] is not None)
+        now[0] += 25
+    assert refused == [False, True, True, False]
+
+
+def test_a_counter_is_lowered_by_the_clock() -> None:
+    now = [1_000.0]
+    rules = (
+        ON + 'SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"\n'
+        'SecRule ARGS:add "@gt 0" "id:2,phase:1,pass,nolog,setvar:ip.n=+%{MATCHED_VAR}"\n'
+        'SecAction "id:3,phase:1,pass,nolog,deprecatevar:ip.n=2/10,setvar:tx.n=%{ip.n}"\n'
+        'SecAction "id:4,phase:1,pass,nolog,setvar:tx.n=%{ip.n}"\n'
+    )
+    firewall = Waf.load(WafSettings(directives=rules, bare=True), wall_clock=lambda: now[0])
+    left = []
+    for pause in (9, 1, 25, 100):
+        left.append(send(firewall, get("add=7" if not left else "a=b"))[0].tx[b"n"])
+        now[0] += pause
+    assert left == [b"7", b"7", b"5", b"1"]
+
+
+def test_a_value_that_finds_no_room_is_noted() -> None:
+    firewall = waf(
+        ON + 'SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"\n'
+        'SecRule ARGS "@unconditionalMatch" "id:2,phase:1,pass,log,setvar:ip.%{MATCHED_VAR}=1"\n'
+    )
+    event = send(firewall, get("&".join(f"a={n}" for n in range(1100))))[0].finish()
+    assert event is not None
+    assert "collection IP: a record has room for 1024 variables; not stored" in event.notes
+
+
+def test_a_rule_that_writes_to_what_it_opens_is_warned_of() -> None:
+    firewall = waf(ON + 'SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},setvar:ip.n=+1"\n')
+    assert any("rule 1 writes to IP before it opens it" in warning for warning in firewall.warnings)
+
+
 def test_the_local_store_is_bounded() -> None:
-    store = LocalStore(limit=3)
+    store = CollectionStore(LocalTable(limit=3))
     for number in range(10):
-        store.set("IP", b"%d" % number, b"n", b"1", 100.0)
-    assert [store.load("IP", b"%d" % n, 0.0) for n in (0, 9)] == [{}, {b"n": b"1"}]
+        store.set(b"%d" % number, b"n", b"1", 0.0, 100.0)
+    assert [store.load(b"%d" % n, 0.0) for n in (0, 9)] == [{}, {b"n": b"1"}]
 
 
 def test_detection_only_returns_no_verdict_but_tells_it() -> None:
