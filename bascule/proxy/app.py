@@ -89,6 +89,7 @@ class ProxyApp:
         self.recorder = recorder
         self.contexts = contexts
         self.firewalls = firewalls
+        firewalls.open(loop)
         self.events = events
         self._shield = shield
         self.shield = shield if shield is not None and shield.needed else None
@@ -248,6 +249,7 @@ class ProxyApp:
                 _close_kept(server)
         for front in set(self._fronts.values()):
             front.close()
+        self.firewalls.close()
         self.recorder.close()
         if self.events is not None:
             self.events.close()

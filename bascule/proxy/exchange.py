@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bascule.http.errors import HttpError
 from bascule.http.h1.body import chunk, last_chunk
 from bascule.http.message import ResponseHead
-from bascule.proxy import admission, answers, attempts, gate, masking, tunnel, wire
+from bascule.proxy import admission, answers, attempts, blocklists, gate, masking, tunnel, wire
 from bascule.proxy.facts import NOTHING, Facts
 from bascule.proxy.inspection import Inspection
 from bascule.proxy.phase import TUNNEL
@@ -22,6 +22,7 @@ from bascule.upstream.pool import Outcome
 
 if TYPE_CHECKING:
     from bascule.http.fields import Field
+    from bascule.waf.engine import Waf
 
 PENDING_LIMIT = 65536
 """Request body bytes held while no server takes them; then the client is asked to wait."""
@@ -57,8 +58,12 @@ class Exchange(Facts):
     def _inspect(self) -> bool:
         """The firewall, where the route has one. False: it refused, or awaits the body."""
         waf = self.route.waf
-        if waf is None:
-            return True
+        if waf is None or (waf.ahead.needed and blocklists.holds(self, waf)):
+            return waf is None
+        return self.judge(waf)
+
+    def judge(self, waf: Waf) -> bool:
+        """Let the firewall judge what is here. False: it refused, or awaits more."""
         self.inspection = Inspection(self, waf, self.route.plan.waf.large_body)
         return self.inspection.judge_head()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from pathlib import Path
 
 from bascule.config.plan import Plan
 from bascule.config.waf import WafConfig, WafExclusion
+from bascule.proxy.blocklists import BlockLists
 from bascule.state.locks import make_locks
 from bascule.state.records import Records
 from bascule.waf.engine import Waf, WafSettings, answers_of, crs_files
@@ -26,6 +28,7 @@ class Firewalls:
     def __init__(self, plan: Plan, cache_dir: Path | None, previous: Firewalls | None = None) -> None:
         self.collections: CollectionStore = previous.collections if previous else CollectionStore(Records(make_locks()))
         """IP, SESSION and their kind: those of all rule sets, shared by the workers and kept over a reload."""
+        self._lists: dict[str, BlockLists] = previous._lists if previous else {}
         self._made: dict[tuple[str, tuple[object, ...]], Waf] = {}
         known = previous._made if previous else {}
         for config in (route.waf for route in plan.routes):
@@ -33,7 +36,24 @@ class Firewalls:
                 continue
             key = (config.model_dump_json(), _signature(config))
             if key not in self._made:
-                self._made[key] = known.get(key) or Waf.load(settings_of(config), cache_dir, store=self.collections)
+                self._made[key] = known.get(key) or self._load(config, cache_dir)
+
+    def _load(self, config: WafConfig, cache_dir: Path | None) -> Waf:
+        return Waf.load(settings_of(config), cache_dir, store=self.collections, resolver=self.lists_of(config))
+
+    def lists_of(self, config: WafConfig) -> BlockLists:
+        """Return the block lists as a configuration asks them."""
+        return self._lists.setdefault(config.resolver, BlockLists(config.resolver))
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let this worker ask block lists."""
+        for lists in self._lists.values():
+            lists.open(loop)
+
+    def close(self) -> None:
+        """Ask block lists no more."""
+        for lists in self._lists.values():
+            lists.close()
 
     @property
     def warnings(self) -> list[str]:

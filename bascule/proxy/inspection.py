@@ -87,7 +87,7 @@ class Inspection:
         head = exchange.head
         if self._refuse(self._show_head(transaction)):
             return False
-        if exchange.request_done or not transaction.wants_request_body:
+        if (exchange.request_done and not exchange.kept) or not transaction.wants_request_body:
             verdict = transaction.request_end(TURN)
             if not transaction.unfinished:
                 return not self._refuse(verdict) and amend(exchange, transaction, self._waf, bool(self._codings))
@@ -100,7 +100,19 @@ class Inspection:
         if head.expect and not exchange.continued:
             exchange.continued = True
             exchange.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if exchange.kept:
+            self._take_what_came()
         return False
+
+    def _take_what_came(self) -> None:
+        """Take the body as far as it came while the request had to wait for its turn, or for an answer about it."""
+        exchange = self._exchange
+        exchange.peer.resume_reading()
+        for content in tuple(exchange.parts):
+            if self.holding and not exchange.finished:
+                self.on_content(content)
+        if self.holding and exchange.request_done and not exchange.finished:
+            self.judge_body()
 
     def _open_cookies(self, guard: Cookies) -> None:
         """Let rules and server see protected cookies as the server set them; those that were changed not at all."""

@@ -22,11 +22,13 @@ from bascule.waf.policy import WafSettings, base_directives, exclusion_directive
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.response.inspector import ResponseInspector
 from bascule.waf.response.pages import PageError
+from bascule.waf.seclang.ahead import AskAhead
 from bascule.waf.seclang.collections import CollectionStore
 from bascule.waf.seclang.effects import NOTHING
 from bascule.waf.seclang.folding import Folded, FoldedPhase, fold, unfolded, unprepared
 from bascule.waf.seclang.loader import Loader
 from bascule.waf.seclang.model import RuleSet
+from bascule.waf.seclang.operators import NO_DNS, Resolver
 from bascule.waf.seclang.phases import Program
 from bascule.waf.seclang.syntax import WafLoadError
 from bascule.waf.steady import Steady
@@ -48,6 +50,7 @@ class Waf:
         cache_dir: Path | None = None,
         *,
         store: CollectionStore | None = None,
+        resolver: Resolver = NO_DNS,
         clock: Callable[[], float] = time.perf_counter,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -89,17 +92,21 @@ class Waf:
         self.program = Program(self.folded, self.plan.needs)
         if prefilter:
             self.nominator = GateKeeper(self.plan, self.scratch, cache_dir)
+        self.ahead = AskAhead(rules, resolver)
+        """What is to be asked of DNS block lists before a request is judged."""
         self.signatures = bool(rules.rules)
         """Whether there are rules in SecLang; else only logical and named rules run."""
 
     @classmethod
     def load(cls, settings: WafSettings, cache_dir: Path | None = None, **services: Any) -> Waf:
-        """Load and compile rules. `services` are `store`, `clock` and `wall_clock` (see `__init__`).
+        """Load and compile rules. `services` are `store`, `resolver`, `clock` and `wall_clock` (see `__init__`).
+
+        Without a resolver no block list lists anybody.
 
         Raises:
             WafLoadError: with file, line and reason, for anything that cannot be honoured.
         """
-        return cls(load_rules(settings), settings, cache_dir, **services)
+        return cls(load_rules(settings, resolver=services.get("resolver", NO_DNS)), settings, cache_dir, **services)
 
     def _named_rules(self) -> tuple[FilterInspector, Answers]:
         """Return the named rules, and the answers of all rules that have one."""
@@ -137,7 +144,9 @@ def answers_of(settings: WafSettings, filters: FilterInspector) -> Answers:
     return Answers(dict(settings.answers), (*filters.named(), *logic))
 
 
-def load_rules(settings: WafSettings, refused: list[WafLoadError] | None = None) -> RuleSet:
+def load_rules(
+    settings: WafSettings, refused: list[WafLoadError] | None = None, resolver: Resolver = NO_DNS
+) -> RuleSet:
     """Read the rules `settings` name, in their order: base, exclusions, set-up, paranoia, CRS, own files.
 
     With a list as `refused`, what cannot be honoured is noted there and left out.
@@ -145,7 +154,7 @@ def load_rules(settings: WafSettings, refused: list[WafLoadError] | None = None)
     Raises:
         WafLoadError: as `Waf.load`.
     """
-    loader = Loader(refused=refused)
+    loader = Loader(refused=refused, resolver=resolver)
     here = Path()
     try:
         loader.load_text(base_directives(settings), "<settings>", here)

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from bascule.waf.seclang.actions import macro, merge_defaults, parse_actions, split_actions, updated
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Config, Link, Marker, Rule, RuleSet, Target
-from bascule.waf.seclang.operators import OPERATORS, LoadContext, NotSetUpError
+from bascule.waf.seclang.operators import NO_DNS, OPERATORS, LoadContext, NotSetUpError, Resolver
 from bascule.waf.seclang.settings import SETTINGS
 from bascule.waf.seclang.syntax import Directive, WafLoadError, directives
 from bascule.waf.seclang.targets import parse_targets
@@ -34,7 +33,7 @@ class Loader:
     """
 
     config: Config = field(default_factory=Config)
-    resolver: Any = None
+    resolver: Resolver = NO_DNS
     allow_inspect_file: bool = False
     refused: list[WafLoadError] | None = None
     _entries: list[Rule | Marker] = field(default_factory=list)

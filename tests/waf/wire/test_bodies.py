@@ -247,3 +247,22 @@ def test_nothing_hides_behind_a_content_type_or_a_duplicate(tmp_path: Path) -> N
         assert server.bodies == []
 
     run(tmp_path, test)
+
+
+def test_a_body_that_came_while_the_request_waited_for_its_turn(tmp_path: Path) -> None:
+    """A rate limit that delays lets the body arrive before the firewall has seen the head."""
+    file = tmp_path / "rules.conf"
+    file.write_text(RULES)
+
+    async def main() -> None:
+        server = Server()
+        async with origin(server.serve) as port:
+            waf = {"mode": "block", "rules": "crs", "directives": [str(file)], "body_limit": LIMIT}
+            with guarded(f"127.0.0.1:{port}", waf, {"limit": "10/s burst 1 per client delay"}) as bascule:
+                for body in (b"q=evil", b"q=good&r=" + b"a" * LIMIT, b"q=evil&r=" + b"a" * LIMIT):
+                    fields = b"host: x\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (FORM, len(body))
+                    answers = [await send(bascule.address, b"POST / HTTP/1.1\r\n" + fields + body) for _ in range(2)]
+                    assert {answer.status for answer in answers} == {403 if b"evil" in body else 200}
+        assert server.bodies == [b"q=good&r=" + b"a" * LIMIT] * 2
+
+    asyncio.run(main())

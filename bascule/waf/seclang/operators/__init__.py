@@ -6,7 +6,18 @@ May be imported by: the SecLang engine. Imports: `waf.libinjection`, `waf.bodies
 
 from __future__ import annotations
 
-from .base import LimitExceededError, LoadContext, Match, NotSetUpError, Operator, OperatorError, OperatorFactory, Scope
+from .base import (
+    NO_DNS,
+    LimitExceededError,
+    LoadContext,
+    Match,
+    NotSetUpError,
+    Operator,
+    OperatorError,
+    OperatorFactory,
+    Resolver,
+    Scope,
+)
 from .detect import DETECT_OPERATORS
 from .identity import IDENTITY_OPERATORS
 from .ip import IP_OPERATORS
@@ -33,6 +44,6 @@ OPERATORS: dict[str, OperatorFactory] = {
 """Every operator by its lower-case name, without the `@`. Factories raise OperatorError."""
 
 __all__ = [
-    "OPERATORS", "LimitExceededError", "LoadContext", "Match", "NotSetUpError", "Operator", "OperatorError",
-    "OperatorFactory", "Scope",
+    "NO_DNS", "OPERATORS", "LimitExceededError", "LoadContext", "Match", "NotSetUpError", "Operator", "OperatorError",
+    "OperatorFactory", "Resolver", "Scope",
 ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +48,29 @@ class Operator(Protocol):
         ...
 
 
+class Resolver(Protocol):
+    """Asks DNS, and makes nobody wait for the answer (`proxy/blocklists.py`)."""
+
+    def look_up(self, name: str) -> str | None:
+        """Return a name's IPv4 address; None where there is none, or where the answer is not here yet."""
+
+    def knows(self, name: str) -> bool:
+        """Whether the answer is here."""
+
+
+class NoDns:
+    """Stands in where nobody asks: no name has an address."""
+
+    def look_up(self, name: str) -> str | None:
+        return None
+
+    def knows(self, name: str) -> bool:
+        return True
+
+
+NO_DNS = NoDns()
+
+
 def _read(name: str) -> bytes:
     raise OperatorError(f"cannot read {name!r}: no file reader was given; load the rules from a folder")
 
@@ -57,23 +79,20 @@ def _read(name: str) -> bytes:
 class LoadContext:
     """What operators may use while they are made.
 
-    `read_file` returns a data file named relative to `base_dir` and raises OSError. `resolver` answers an
-    IPv4 query by name (the address, or None where there is none); it must not block: one that has no answer
-    at hand returns None and may have one later. `inspect_file` runs a script on a file name and tells
-    whether it matched; it is used only where `allow_inspect_file` is set. `http_bl_key` is SecHttpBlKey,
-    `match_limit` SecPcreMatchLimit.
+    `read_file` returns a data file named relative to `base_dir` and raises OSError. `inspect_file` runs a script on
+    a file name and tells whether it matched; it is used only where `allow_inspect_file` is set. `http_bl_key` is
+    SecHttpBlKey, `match_limit` SecPcreMatchLimit.
     """
 
     base_dir: Path = Path()
     read_file: Callable[[str], bytes] = _read
     unicode_map: Mapping[int, int] | None = None
     geo_path: Path | None = None
-    resolver: Callable[[str], str | None] | None = None
+    resolver: Resolver = NO_DNS
     allow_inspect_file: bool = False
     inspect_file: Callable[[Path, bytes], bool] | None = None
     http_bl_key: str = ""
     match_limit: int | None = None
-    clock: Callable[[], float] = time.monotonic
 
     def file(self, name: str, operator: str) -> bytes:
         """Read a data file. Raises OperatorError."""

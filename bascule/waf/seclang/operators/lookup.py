@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 import maxminddb
 
 from .base import LoadContext, Match, NotSetUpError, OperatorError, OperatorFactory
 
-RBL_CACHE_SIZE = 10_000  # names; about 2 MiB
-RBL_CACHE_SECONDS = 300.0
-_IPV4 = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
+_ZONE = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})+")
+_LISTABLE = re.compile(r"[A-Za-z0-9._:-]{1,180}")
+"""A domain name has at most 253 characters; the zone's come behind these."""
 
 
 class GeoLookup:
@@ -58,47 +58,33 @@ class GeoLookup:
 
 
 class Rbl:
-    """@rbl: a DNS block list names the address (RFC 5782). Answers are kept for five minutes."""
+    """@rbl: a DNS block list names the address, or the host name (RFC 5782 2.1, 2.4 and 2.2)."""
 
     def __init__(self, argument: bytes, context: LoadContext) -> None:
         self._zone = argument.strip().decode("ascii", "replace").strip(".")
-        if context.resolver is None:
-            raise NotSetUpError("@rbl needs DNS; turn the resolver on for this site, or drop the rule")
-        if not self._zone:
+        if not _ZONE.fullmatch(self._zone):
             raise OperatorError("@rbl needs a zone, like: @rbl zen.spamhaus.org")
-        self._key = context.http_bl_key
-        if self._zone.endswith("httpbl.org") and not self._key:
-            raise NotSetUpError("@rbl dnsbl.httpbl.org needs a key; set SecHttpBlKey")
-        self._resolve = context.resolver
-        self._clock = context.clock
-        self._cache: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+        honey_pot = self._zone.endswith("httpbl.org")
+        if honey_pot and not context.http_bl_key:
+            raise NotSetUpError(f"@rbl {self._zone} needs a key; set SecHttpBlKey")
+        self._key = f"{context.http_bl_key}." if honey_pot else ""
+        self._look_up = context.resolver.look_up
 
     def evaluate(self, value: bytes) -> Match | None:
-        """Match what the list names."""
-        name = self._name(value)
-        return Match(value, (value,)) if name is not None and self._listed(name) else None
+        """Match what the list names, as far as is known by now."""
+        name = self.name(value)
+        return Match(value, (value,)) if name is not None and self._look_up(name) is not None else None
 
-    def _name(self, value: bytes) -> str | None:
+    def name(self, value: bytes) -> str | None:
+        """Return the name to look up for a value; None for what is neither address nor host name."""
         text = value.decode("ascii", "replace")
-        if (address := _IPV4.fullmatch(text)) is not None:
-            text = ".".join(reversed(address.groups()))
-            if self._zone.endswith("httpbl.org"):
-                text = f"{self._key}.{text}"
-        elif len(text) > 200 or not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+        if not _LISTABLE.fullmatch(text):
             return None
-        return f"{text}.{self._zone}"
-
-    def _listed(self, name: str) -> bool:
-        now = self._clock()
-        cached = self._cache.get(name)
-        if cached is not None and cached[0] > now:
-            return cached[1]
-        listed = self._resolve(name) is not None
-        self._cache[name] = (now + RBL_CACHE_SECONDS, listed)
-        self._cache.move_to_end(name)
-        if len(self._cache) > RBL_CACHE_SIZE:
-            self._cache.popitem(last=False)
-        return listed
+        try:
+            reverse = ip_address(text).reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+        except ValueError:
+            reverse = text.strip(".")
+        return f"{self._key}{reverse}.{self._zone}"
 
 
 class InspectFile:

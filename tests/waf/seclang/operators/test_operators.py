@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.waf.seclang.operators import OPERATORS, LoadContext, Match, OperatorError
-from bascule.waf.seclang.operators.lookup import RBL_CACHE_SECONDS, GeoLookup
+from bascule.waf.seclang.operators.lookup import GeoLookup
 from bascule.waf.seclang.operators.numeric import to_int, to_long
 from bascule.waf.seclang.operators.pm import Phrases, parse_phrases
 from tests.support.shared import shared_dir
@@ -56,9 +56,9 @@ def test_captures(name: str, argument: bytes, value: bytes, groups: tuple[bytes,
         ("validatebyterange", b"9-1", CONTEXT, "no range"),
         ("geolookup", b"", CONTEXT, "SecGeoLookupDb"),
         ("geolookup", b"", LoadContext(geo_path=Path(__file__)), "cannot open"),
-        ("rbl", b"zen.example.org", CONTEXT, "needs DNS"),
-        ("rbl", b"", LoadContext(resolver=lambda name: None), "needs a zone"),
-        ("rbl", b"dnsbl.httpbl.org", LoadContext(resolver=lambda name: None), "SecHttpBlKey"),
+        ("rbl", b"", CONTEXT, "needs a zone"),
+        ("rbl", b"zen.example.org/x", CONTEXT, "needs a zone"),
+        ("rbl", b"dnsbl.httpbl.org", CONTEXT, "SecHttpBlKey"),
         ("inspectfile", b"x.sh", CONTEXT, "refused"),
         ("fuzzyhash", b"x 1", CONTEXT, "ssdeep"),
         ("gsblookup", b"x", CONTEXT, "Safe Browsing"),
@@ -150,23 +150,36 @@ def test_geo_lookup_fills_the_fields_of_geo() -> None:
     assert geo.evaluate(b"no address") is None
 
 
-def test_rbl_asks_once_per_name_and_while_the_answer_is_fresh() -> None:
-    asked: list[str] = []
-    now = [0.0]
+class Listed:
+    """Lists every name that it is asked for, and remembers them."""
 
-    def resolve(name: str) -> str | None:
-        asked.append(name)
-        return "127.0.0.2" if name.startswith("4.3.2.1") else None
+    def __init__(self) -> None:
+        self.asked: list[str] = []
 
-    rbl = OPERATORS["rbl"](b"bl.example.org", LoadContext(resolver=resolve, clock=lambda: now[0]))
-    for _ in range(3):
-        assert rbl.evaluate(b"1.2.3.4") == Match(b"1.2.3.4", (b"1.2.3.4",))
-        assert rbl.evaluate(b"5.6.7.8") is None
-    assert rbl.evaluate(b"not a name!") is None
-    assert asked == ["4.3.2.1.bl.example.org", "8.7.6.5.bl.example.org"]
-    now[0] = RBL_CACHE_SECONDS + 1
-    rbl.evaluate(b"1.2.3.4")
-    assert len(asked) == 3
+    def look_up(self, name: str) -> str | None:
+        self.asked.append(name)
+        return "127.0.0.2"
+
+    def knows(self, name: str) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("zone", "value", "name"),
+    [
+        (b"bl.example.org", b"192.0.2.99", "99.2.0.192.bl.example.org"),
+        (b"bl.example.org.", b"2001:db8::1", "1." + "0." * 23 + "8.b.d.0.1.0.0.2.bl.example.org"),
+        (b"names.example.org", b"evil.example", "evil.example.names.example.org"),
+        (b"dnsbl.httpbl.org", b"127.9.1.2", "abcdefghijkl.2.1.9.127.dnsbl.httpbl.org"),
+        (b"bl.example.org", b"no name!", ""),
+        (b"bl.example.org", b"x" * 200, ""),
+    ],
+)
+def test_names_that_rbl_looks_up(zone: bytes, value: bytes, name: str) -> None:
+    listed = Listed()
+    found = OPERATORS["rbl"](zone, LoadContext(resolver=listed, http_bl_key="abcdefghijkl")).evaluate(value)
+    assert listed.asked == ([name] if name else [])
+    assert found == (Match(value, (value,)) if name else None)
 
 
 def test_inspect_file_where_it_is_allowed(tmp_path: Path) -> None:
