@@ -7,6 +7,7 @@ import zoneinfo
 
 import maxminddb
 
+from bascule.config.check_parents import check_parents
 from bascule.config.check_policies import check_name
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
@@ -32,6 +33,9 @@ def check_forward(findings: Findings, forward: Forward) -> None:
         _check_auth(findings, (*path, "auth"), forward.auth)
     if forward.pac is not None:
         _check_pac(findings, (*path, "pac"), forward.pac)
+    check_parents(findings, path, forward)
+    for index, way in enumerate(forward.ways):
+        _check_condition(findings, (*path, "ways", index), way, forward)
     for index, rule in enumerate(forward.rules):
         place: KeyPath = (*path, "rules", index)
         _check_rule(findings, place, rule, forward)
@@ -122,6 +126,10 @@ def _check_rule(findings: Findings, path: KeyPath, rule: Rule, forward: Forward)
         findings.error((*path, "to"), sentence)
     elif rule.to and not rule.to.startswith(("http://", "https://")):
         findings.error((*path, "to"), f"{rule.to!r} is not a URL: it begins with http:// or https://")
+    _check_condition(findings, path_of, condition, forward)
+
+
+def _check_condition(findings: Findings, path_of: KeyPath, condition: Condition, forward: Forward) -> None:
     for index, name in enumerate(condition.category):
         if name not in forward.categories:
             hint = suggest(name, forward.categories) or "define it: categories: {NAME: FILE}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import grp
 import hashlib
 import ipaddress
@@ -159,7 +160,11 @@ class _Compiler:
             log=config.log,
         )
         path = PathPolicy(underscore_headers="keep")
-        return ForwardPlan(config, SitePlan("forward", (), None, path, (route,)))
+        parents = {}
+        for name, parent in config.parents.items():
+            parents[name] = dataclasses.replace(route, pool=len(self.pools))
+            self.pools.append(PoolPlan(len(self.pools), f"parent {name}", parent))
+        return ForwardPlan(config, SitePlan("forward", (), None, path, (route,)), parents)
 
     def _site(self, name: str, site: Site, top: Policies) -> SitePlan:
         path: KeyPath = ("sites", name)

@@ -91,6 +91,8 @@ class ForwardPlan:
 
     config: Forward
     site: SitePlan
+    parents: dict[str, RoutePlan] = field(default_factory=dict)
+    """The route through each parent: that of the site, with a pool."""
 
     @property
     def route(self) -> RoutePlan:

@@ -13,6 +13,7 @@ from bascule.config.base import Model
 from bascule.config.defence import Defence, LimitsField
 from bascule.config.forward import NEIGHBOURS, Auth, EgressPorts, Files, Networks, Pac, Rule
 from bascule.config.observe import AccessLog, Admin, EventsLog
+from bascule.config.parents import Parent, Way
 from bascule.config.policies import (
     CookieMap,
     ErrorPages,
@@ -280,6 +281,10 @@ class Forward(Model):
     """What may be reached. The first rule that holds decides."""
     default: Literal["allow", "deny"] = "allow"
     """What is done where no rule holds."""
+    parents: dict[str, Parent] = Field(default_factory=dict)
+    """From name to another proxy through which requests may leave."""
+    ways: tuple[Way, ...] = ()
+    """What leaves through which parent. The first that holds counts."""
     safe_search: bool = False
     """Let Google, Bing and DuckDuckGo show filtered results only, inside tunnels too."""
     youtube: Literal["off", "moderate", "strict"] = "off"

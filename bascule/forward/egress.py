@@ -17,7 +17,7 @@ from bascule.forward.target import Target
 from bascule.http.h1.head import ResponseParser
 from bascule.telemetry import causes
 from bascule.tls.client import origin_context
-from bascule.upstream.connection import OriginConnection
+from bascule.upstream.connection import Keeper, OriginConnection, Peer
 
 Judge = Callable[[str], str]
 """Says by which cause an address may not be dialled; empty if it may."""
@@ -39,6 +39,34 @@ class Destination:
         self.name = target.authority
         self.secure = target.secure
         self.idle: list[Any] = []
+
+
+class WaitingConnection(OriginConnection):
+    """A new connection, which has no user yet: what the other end says meanwhile, the first in a tunnel perhaps, waits.
+
+    `early` is what it has said already.
+    """
+
+    __slots__ = ("_early",)
+
+    def __init__(self, keeper: Keeper, destination: Peer, early: bytes = b"") -> None:
+        super().__init__(keeper, destination)
+        self._early: bytes | None = early
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._early is None:
+            super().data_received(data)
+        else:
+            self._early += data
+            self.transport.pause_reading()
+
+    def listen(self) -> None:
+        """The user is there."""
+        early, self._early = self._early, None
+        if early and not self.closed:
+            self.transport.resume_reading()
+            self.data_received(early)
 
 
 class Egress:
@@ -157,16 +185,29 @@ class Egress:
                 failure = causes.CONNECT_FAILED
             else:
                 done(connection, "")
+                connection.listen()
                 return
         done(None, failure or refusal)  # what failed says more than what was not allowed
 
-    async def _connect(self, target: Target, address: str) -> OriginConnection:
+    def look_up(self, name: str, judge: Judge, done: Callable[[str], None]) -> asyncio.Task[None]:
+        """Have every address of a name judged, without dialling; `done` gets a cause, empty if all may be dialled."""
+        return self._loop.create_task(self._look_up(name, judge, done))
+
+    async def _look_up(self, name: str, judge: Judge, done: Callable[[str], None]) -> None:
+        try:
+            addresses = await self._resolver.resolve(name)
+        except ResolveError:
+            done(causes.DNS_FAILED)
+            return
+        done(next((cause for address in addresses if (cause := judge(address))), ""))
+
+    async def _connect(self, target: Target, address: str) -> WaitingConnection:
         destination = Destination(target, address)
         tls: dict[str, Any] = {}
         if target.secure:
             tls = {"ssl": origin_context(_VERIFIED), "server_hostname": target.host}
         _, connection = await self._loop.create_connection(
-            lambda: OriginConnection(self, destination), address, target.port, **tls
+            lambda: WaitingConnection(self, destination), address, target.port, **tls
         )
         return connection
 

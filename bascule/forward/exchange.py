@@ -9,10 +9,11 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from bascule.forward import pac, pages
+from bascule.forward import chain, pac, pages
 from bascule.forward.conditions import Need
 from bascule.forward.egress import Destination
 from bascule.forward.identity import Credentials, LockedOutError, basic_credentials
+from bascule.forward.parents import DIRECT_WAY, Tunnels
 from bascule.forward.policy import Access, Decision
 from bascule.forward.safesearch import reached_as
 from bascule.forward.socks import Reply, reply, reply_for
@@ -26,9 +27,12 @@ from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
 
 if TYPE_CHECKING:
+    import asyncio
+
     from bascule.forward.client import ForwardClient
     from bascule.forward.service import ForwardService
     from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.connector import Connector, Done
     from bascule.upstream.server import ServerState
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -40,15 +44,17 @@ _UNDECIDED = Decision("")
 class ForwardExchange(Exchange):
     """One request of a client on its way out."""
 
-    __slots__ = ("_access", "_by_address", "_decision", "_service", "rule", "user")
+    __slots__ = ("access", "by_address", "decision", "rule", "service", "user", "way")
 
     def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
         super().__init__(peer, head)
-        self._service: ForwardService = peer.service
-        self._access: Access | None = None
-        self._decision = _UNDECIDED
-        self._by_address = False
+        self.service: ForwardService = peer.service
+        self.access: Access | None = None
+        self.decision = _UNDECIDED
+        self.by_address = False
         """Whether the rules ask for the address, so that each that may be dialled is judged."""
+        self.way = DIRECT_WAY
+        """Parents that are left to try, the present one first."""
         self.user = peer.user
         self.rule = ""
 
@@ -56,7 +62,7 @@ class ForwardExchange(Exchange):
 
     def begin(self) -> None:
         """Decide what becomes of the request whose head is complete."""
-        service = self._service
+        service = self.service
         self.route, self.site = service.route, service.site
         self.peer.times = self.route.times
         try:
@@ -66,7 +72,7 @@ class ForwardExchange(Exchange):
                 raise HttpError(403, causes.EGRESS_CLIENT)
             if self._is_own_page():
                 return
-            self._access = self._read_target()
+            self.access = self._read_target()
             self._check_way()
         except HttpError as error:
             self.answer(error.status, error.cause)
@@ -75,9 +81,10 @@ class ForwardExchange(Exchange):
             self._decide()
 
     @property
-    def _asked(self) -> Access:
-        assert self._access is not None
-        return self._access
+    def asked(self) -> Access:
+        """What is asked for; known from `begin` on."""
+        assert self.access is not None
+        return self.access
 
     @property
     def is_tunnel(self) -> bool:
@@ -86,7 +93,7 @@ class ForwardExchange(Exchange):
 
     def _is_own_page(self) -> bool:
         """Serve the script for browsers, if there is one and it is asked for. Return whether it was."""
-        head, script = self.head, self._service.config.pac
+        head, script = self.head, self.service.config.pac
         if script is None or head.line_target not in pac.PATHS or self.method not in (b"GET", b"HEAD"):
             return False
         host, port = self.peer.local
@@ -102,12 +109,12 @@ class ForwardExchange(Exchange):
             raise HttpError(400, causes.NOT_FOR_A_PROXY)
         if self.is_tunnel and head.has_body:
             raise HttpError(400, causes.BAD_REQUEST, "CONNECT with a body")
-        return Access(self._service.policy, self.peer.address, target, self.method, None if self.is_tunnel else head)
+        return Access(self.service.policy, self.peer.address, target, self.method, None if self.is_tunnel else head)
 
     def _check_way(self) -> None:
         """Refuse ports that are not reached, loops, and what the limits forbid. Raises HttpError."""
-        service, route, head = self._service, self.route, self.head
-        if cause := service.port_fault(self._asked.target, self.is_tunnel):
+        service, route, head = self.service, self.route, self.head
+        if cause := service.port_fault(self.asked.target, self.is_tunnel):
             raise HttpError(403, cause)
         if any(field[2] == Kind.VIA and _names(field[1], service.name) for field in head.block.asks):
             raise HttpError(508, causes.EGRESS_LOOP)
@@ -124,9 +131,9 @@ class ForwardExchange(Exchange):
 
     def _identify(self) -> bool:
         """Find out who asks. False: it was answered, or a password is being checked, after which `_decide` follows."""
-        identity = self._service.identity
+        identity = self.service.identity
         if identity is None:
-            self._asked.user = ""
+            self.asked.user = ""
             return True
         user = self.user or identity.user_at(self.peer.address)
         if not user:
@@ -144,12 +151,12 @@ class ForwardExchange(Exchange):
         return True
 
     def _is(self, user: str) -> None:
-        identity = self._service.identity
-        self.user = self._asked.user = user
-        self._asked.groups = frozenset() if identity is None else identity.groups(user)
+        identity = self.service.identity
+        self.user = self.asked.user = user
+        self.asked.groups = frozenset() if identity is None else identity.groups(user)
 
     async def _verify(self, credentials: Credentials) -> None:
-        identity = self._service.identity
+        identity = self.service.identity
         assert identity is not None
         try:
             right = await identity.verify(credentials, self.peer.address)
@@ -166,67 +173,74 @@ class ForwardExchange(Exchange):
 
     def _challenge(self) -> None:
         """Ask for name and password."""
-        identity = self._service.identity
+        identity = self.service.identity
         self.answer(407, causes.PROXY_AUTHENTICATION, b"" if identity is None else identity.challenge)
 
     # What the rules say ------------------------------------------------------------------------------
 
     def _decide(self) -> None:
         """Ask the rules, as far as they can be asked before the name is resolved."""
-        decision = self._decision = self._service.policy.decide(self._asked)
-        self._by_address = decision.need is Need.ADDRESS
+        decision = self.decision = self.service.policy.decide(self.asked)
+        self.by_address = decision.need is Need.ADDRESS
         if decision.need is Need.USER:
             self._challenge()
-        elif decision.action in ("deny", "redirect"):
+            return
+        if decision.action in ("deny", "redirect"):
             self._refuse(decision)
-        elif self.is_tunnel or self._inspect():
+            return
+        if (ways := self.service.ways) is not None:
+            self.way = ways.of(self.asked)
+        if self.is_tunnel or self._inspect():
             self.try_server()
 
     def _refuse(self, decision: Decision) -> None:
         """Answer as the rule says that refuses or redirects."""
-        policy = self._service.policy
-        rule, target = policy.rule(decision), self._asked.target
+        policy = self.service.policy
+        rule, target = policy.rule(decision), self.asked.target
         self.rule = policy.name(decision)
         if decision.action == "redirect" and rule is not None and not self.is_tunnel:
             url = b"%b://%b%b" % (b"https" if target.secure else b"http", self.head.authority, self.head.target)
             place = rule.to.encode().replace(b"{host}", target.host.encode()).replace(b"{url}", url)
             answers.redirect(self, place, 302, causes.EGRESS_REDIRECT)
             return
-        answers.error(self, 403, causes.EGRESS_DENIED, advice=pages.reason(rule, self._asked))
+        answers.error(self, 403, causes.EGRESS_DENIED, advice=pages.reason(rule, self.asked))
 
     # The way out -------------------------------------------------------------------------------------
 
     def try_server(self) -> None:
         """Send the request over a kept connection, or over a new one."""
-        egress, target = self._service.egress, self._asked.target
+        if self.way is not DIRECT_WAY:
+            chain.take(self)
+            return
+        egress, target = self.service.egress, self.asked.target
         if self.request_done and self.method in _REPEATABLE and not self.kept:
-            kept = egress.kept(target, self._judge, self.app.now)
+            kept = egress.kept(target, self.judge, self.app.now)
             if kept is not None:
                 self._connected(kept)
                 return
         self.peer.deadline = self.app.now + self.route.connect_timeout
-        name = reached_as(self._service.config, target.host)
-        self.connecting = egress.dial(target, name, self._judge, self.route.connect_timeout, self._dialled)
+        name = reached_as(self.service.config, target.host)
+        self.connecting = egress.dial(target, name, self.judge, self.route.connect_timeout, self.dialled)
 
-    def _judge(self, address: str) -> str:
+    def judge(self, address: str) -> str:
         """Say by which cause an address must not be dialled; empty if it may be."""
-        access = self._asked
-        if cause := self._service.address_fault(address, access.target.port):
+        access = self.asked
+        if cause := self.service.address_fault(address, access.target.port):
             return cause
-        if not self._by_address:
+        if not self.by_address:
             return ""
         access.address = address
-        decision = self._decision = self._service.policy.decide(access)
+        decision = self.decision = self.service.policy.decide(access)
         if decision.action == "allow":
             return ""
         return causes.PROXY_AUTHENTICATION if decision.need is Need.USER else causes.EGRESS_DENIED
 
-    def _dialled(self, connection: OriginConnection | None, cause: str) -> None:
+    def dialled(self, connection: OriginConnection | None, cause: str) -> None:
         self.connecting = None
         if connection is not None:
             self._connected(connection)
         elif cause == causes.EGRESS_DENIED:
-            self._refuse(self._decision)
+            self._refuse(self.decision)
         elif cause == causes.PROXY_AUTHENTICATION:
             self._challenge()
         else:
@@ -236,7 +250,7 @@ class ForwardExchange(Exchange):
         destination = cast(Destination, connection.server)
         self.server = cast("ServerState", destination)  # only its name is asked for: no pool counts it (`charged`)
         self.tries = 1
-        self.rule = self._service.policy.name(self._decision)
+        self.rule = self.service.policy.name(self.decision)
         if self.is_tunnel:
             self._open_tunnel(connection)
         else:
@@ -256,14 +270,38 @@ class ForwardExchange(Exchange):
     def _established(self) -> bytes:
         return ESTABLISHED
 
+    # Through a parent: see chain.py ------------------------------------------------------------------
+
+    def dial(self, connector: Connector, preface: bytes, done: Done) -> asyncio.Task[None]:
+        """See Exchange."""
+        if isinstance(connector, Tunnels):
+            return chain.dial(self, connector, done)
+        return super().dial(connector, preface, done)
+
+    def use(self, connection: OriginConnection) -> None:
+        """See Exchange."""
+        if self.is_tunnel:
+            self._open_tunnel(connection)
+        else:
+            attempts.send(self, connection)
+
+    @property
+    def uri(self) -> bytes:
+        """What parents are balanced by with ``hash: {key: uri}``."""
+        return self.head.authority + self.head.target
+
     # What comes back ---------------------------------------------------------------------------------
 
     def on_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
         """See OriginUser. Rules about responses have their say here."""
-        if self._decision.revise:
-            access = self._asked
+        if head.status == 407 and self.route is not self.service.route:
+            self.detach(Outcome.CLIENT_ABORT)  # it is not the client whom the parent asks
+            self.answer(502, causes.PARENT_AUTHENTICATION)
+            return
+        if self.decision.revise:
+            access = self.asked
             access.response = head
-            decision = self._service.policy.decide(access)
+            decision = self.service.policy.decide(access)
             if decision.action != "allow":
                 self.detach(Outcome.CLIENT_ABORT)
                 self._refuse(decision)
@@ -273,7 +311,7 @@ class ForwardExchange(Exchange):
     def on_origin_lost(self) -> None:
         """See OriginUser."""
         origin = self.origin
-        stale = origin is not None and not origin.fresh and not self.is_tunnel
+        stale = origin is not None and not origin.fresh and self.way is DIRECT_WAY and not self.is_tunnel
         if stale and not self.responding and not self._is_held():
             self.detach(Outcome.CLIENT_ABORT)  # closed as the request left: the fate of kept connections
             self.try_server()
@@ -282,14 +320,15 @@ class ForwardExchange(Exchange):
 
     def on_deadline(self) -> None:
         """The time for the present step is over."""
-        if self.connecting is None:
+        if self.connecting is None or self.route.pool is not None:
             super().on_deadline()
         else:
             self.answer(504, causes.CONNECT_TIMEOUT)
 
     def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
-        """Answer with a page that says in plain words what is the matter."""
-        answers.error(self, status, cause, fields, pages.advice(cause, self._access))
+        """Answer with a page that says in plain words what is the matter; or go on to the next on the way."""
+        if not chain.goes_on(self, cause):
+            answers.error(self, status, cause, fields, pages.advice(cause, self.access))
 
 
 class SocksExchange(ForwardExchange):
@@ -306,12 +345,12 @@ class SocksExchange(ForwardExchange):
         return reply(self._version, Reply.SUCCEEDED)
 
     def _refuse(self, decision: Decision) -> None:
-        self.rule = self._service.policy.name(decision)
+        self.rule = self.service.policy.name(decision)
         self.answer(403, causes.EGRESS_DENIED)
 
     def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
-        """Answer with a code of SOCKS and close."""
-        if self.finished:
+        """Answer with a code of SOCKS and close; or go on to the next on the way."""
+        if self.finished or chain.goes_on(self, cause):
             return
         self.close = True
         if not self.responding:

@@ -24,6 +24,8 @@ _ADVICE: Final = {
     causes.EGRESS_PRIVATE: "{host} is at a private or reserved address, which this proxy does not reach.",
     causes.EGRESS_PORT: "Port {port} is not one that this proxy reaches.",
     causes.EGRESS_LOOP: "The way to {host} leads back to this proxy. Check the proxy settings.",
+    causes.PARENT_REFUSED: "The proxy beyond this one did not open the way to {host}.",
+    causes.PARENT_AUTHENTICATION: "The proxy beyond this one does not accept its name and password.",
     causes.DNS_FAILED: "There is no address for {host}. Check the name for typing errors.",
     causes.CONNECT_FAILED: "{host} does not take connections at port {port}. It may be down; try again later.",
     causes.CONNECT_TIMEOUT: "{host} does not answer at port {port}. It may be down, or a firewall is in between.",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import zoneinfo
 from collections.abc import Callable, Sequence
@@ -72,6 +73,11 @@ class Access:
     def path(self) -> bytes:
         """Path and query; empty inside a tunnel."""
         return b"" if self.head is None else self.head.target
+
+    def url_at(self, host: str) -> bytes:
+        """Return the URL of a plain request, as another proxy is asked for it; `host` takes the place of its own."""
+        authority = (dataclasses.replace(self.target, host=host)).authority.removesuffix(":80")
+        return b"http://%b%b" % (authority.encode(), self.path)
 
     @property
     def fields(self) -> list[Field]:

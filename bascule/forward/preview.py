@@ -8,6 +8,7 @@ from bascule.config.schema import Forward
 from bascule.forward import pages
 from bascule.forward.conditions import Need
 from bascule.forward.guard import inside_range
+from bascule.forward.parents import Ways
 from bascule.forward.policy import Access, Policy, Step, WeekTime, load_table
 from bascule.forward.safesearch import reached_as
 from bascule.forward.target import proxy_form, target_of
@@ -55,6 +56,7 @@ def preview(
         "categories": list(access.categories),
         "address": access.address,
         "reached_as": reached_as(forward, target.host),
+        "through": list(Ways(forward).of(access)) if forward.ways else [],
         "rules": [],
     }
     decision, why = _before_rules(forward, access, tunnel)

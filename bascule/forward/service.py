@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from bascule.config.plan import ForwardPlan
 from bascule.config.schema import Forward
 from bascule.forward.client import ForwardClient
+from bascule.forward.conditions import is_below
 from bascule.forward.domains import DomainTable
 from bascule.forward.egress import Egress
 from bascule.forward.guard import inside_range
 from bascule.forward.identity import Identity, read_htpasswd
+from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
 from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
@@ -25,6 +27,8 @@ from bascule.telemetry import causes
 if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
     from bascule.tls.filter import TlsFilter
+
+LOCAL_NAMES = frozenset(("localhost",))
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class ForwardService:
         self.name = material.name.encode()
         self.route, self.site = app.front_runtime(plan.site, self.name)
         self.clients = TrustedNetworks(config.clients)
+        self.ways = Ways(config) if config.ways else None
+        self.parents = {name: ParentProxy(name, plan, app, self.name) for name in plan.parents}
         self.parser = app.request_parser(proxy_form)
         self.egress = Egress(
             app.response_parser(),
@@ -95,6 +101,17 @@ class ForwardService:
         if not self.config.allow_private and inside_range(address):
             return causes.EGRESS_PRIVATE
         return causes.EGRESS_LOOP if self._is_own(address, port) else ""
+
+    def parent_fault(self, target: Target) -> str:
+        """Return the cause for which a parent is not asked for a target, or empty.
+
+        What a name leads to is the parent's to resolve, and to guard; addresses, and names that lead nowhere but to
+        the parent's own machine (RFC 6761 6.3), are not.
+        """
+        if self.config.allow_private:
+            return ""
+        inside = inside_range(target.address) if target.address else is_below(target.host, LOCAL_NAMES)
+        return causes.EGRESS_PRIVATE if inside else ""
 
     def _is_own(self, address: str, port: int) -> bool:
         """Tell whether an address is one this very proxy listens on."""

@@ -13,7 +13,7 @@ from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bascule.config.plan import Plan, SitePlan
+from bascule.config.plan import Plan, RoutePlan, SitePlan
 from bascule.config.schema import Listener
 from bascule.defence.shield import Shield
 from bascule.http.addresses import TrustedNetworks
@@ -179,11 +179,18 @@ class ProxyApp:
     def front_runtime(self, site: SitePlan, via: bytes) -> tuple[RouteRuntime, SiteRuntime]:
         """Return the one route of a front's site, ready to run, and the site. `via` is what it calls itself in Via."""
         (plan,) = site.routes
-        answers = ErrorAnswers(plan.errors)
-        route = RouteRuntime(
-            plan, site, self.plan, None, None, answers, Origins([]), self.firewalls.of(plan.waf), via=via
-        )
+        route = self.front_route(plan, site, via)
         return route, SiteRuntime(site, {plan.index: route}, False)
+
+    def front_route(
+        self, plan: RoutePlan, site: SitePlan, via: bytes, connector: Connector | None = None
+    ) -> RouteRuntime:
+        """Return a route of a front's site, ready to run; `connector` takes the place of the usual one of its pool."""
+        pool = None if plan.pool is None else self.pools[plan.pool]
+        if plan.pool is not None and connector is None:
+            connector = self.connectors[plan.pool]
+        answers, waf = ErrorAnswers(plan.errors), self.firewalls.of(plan.waf)
+        return RouteRuntime(plan, site, self.plan, pool, connector, answers, Origins([]), waf, via=via)
 
     # WorkerApp -------------------------------------------------------------------------------------
 

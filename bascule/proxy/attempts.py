@@ -58,7 +58,6 @@ def _wait(exchange: Exchange, pool: PoolState) -> None:
 
 
 def _connect(exchange: Exchange, connector: Connector) -> None:
-    server = exchange.server
     tries = exchange.tries
 
     def connected(connection: OriginConnection | None, cause: str) -> None:
@@ -69,7 +68,7 @@ def _connect(exchange: Exchange, connector: Connector) -> None:
             return
         exchange.connecting = None
         if connection is not None:
-            send(exchange, connection)
+            exchange.use(connection)
         elif not again(exchange, Outcome.CONNECT, "connect"):
             status = 504 if cause == causes.CONNECT_TIMEOUT else 502
             give_up(exchange, Outcome.CONNECT, status, cause)
@@ -77,7 +76,7 @@ def _connect(exchange: Exchange, connector: Connector) -> None:
     peer = exchange.peer
     peer.deadline = response_deadline(exchange)
     preface = connector.preface((peer.address.decode(), peer.port), peer.local) if connector.introduces else b""
-    exchange.connecting = connector.connect(server, preface, exchange.route.connect_timeout, connected)
+    exchange.connecting = exchange.dial(connector, preface, connected)
 
 
 def send(exchange: Exchange, connection: OriginConnection) -> None:

@@ -21,7 +21,11 @@ from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
 
 if TYPE_CHECKING:
+    import asyncio
+
     from bascule.http.fields import Field
+    from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.connector import Connector, Done
     from bascule.waf.engine import Waf
 
 PENDING_LIMIT = 65536
@@ -70,6 +74,14 @@ class Exchange(Facts):
     def try_server(self) -> None:
         """Ask a server."""
         attempts.start(self)
+
+    def dial(self, connector: Connector, preface: bytes, done: Done) -> asyncio.Task[None]:
+        """Open a connection to the server that was picked."""
+        return connector.connect(self.server, preface, self.route.connect_timeout, done)
+
+    def use(self, connection: OriginConnection) -> None:
+        """Send the request over a connection that was just opened."""
+        attempts.send(self, connection)
 
     # From the client -------------------------------------------------------------------------------
 

@@ -77,6 +77,8 @@ MEANINGS: Final[dict[str, str]] = {
     "egress_private": "address is private, local or reserved",
     "egress_port": "port is not among those the forward proxy serves",
     "egress_loop": "request has come through this proxy before, or leads back to it",
+    "parent_refused": "parent proxy did not open the way",
+    "parent_authentication": "parent proxy does not accept our name and password",
     "dns_failed": "name of the destination cannot be resolved",
     # The servers
     "no_server": "no usable server in the pool",
@@ -160,6 +162,8 @@ EGRESS_REDIRECT: Final = "egress_redirect"
 EGRESS_PRIVATE: Final = "egress_private"
 EGRESS_PORT: Final = "egress_port"
 EGRESS_LOOP: Final = "egress_loop"
+PARENT_REFUSED: Final = "parent_refused"
+PARENT_AUTHENTICATION: Final = "parent_authentication"
 DNS_FAILED: Final = "dns_failed"
 NO_SERVER: Final = "no_server"
 QUEUE_FULL: Final = "queue_full"

@@ -16,6 +16,7 @@ from bascule.telemetry.formats import (
     DURATION,
     HOST,
     METHOD,
+    ROUTE,
     SERVER,
     STATUS,
     TARGET,
@@ -52,9 +53,14 @@ def _line(record: Any) -> bytes:
         _word(record[METHOD]),
         _word(record[TARGET] if tunnel else b"http://%b%b" % (record[HOST], record[TARGET])),
         _word(record[USER]),
-        b"HIER_DIRECT" if server else b"HIER_NONE",
+        _hierarchy(record[ROUTE]) if server else b"HIER_NONE",
         _word(server.rpartition(":")[0]),
     )
+
+
+def _hierarchy(route: Any) -> bytes:
+    """Return by which way a server was reached: one of a pool is a parent."""
+    return b"HIER_DIRECT" if route is None or route.pool is None else b"FIRSTUP_PARENT"
 
 
 def _result(cause: str, tunnel: bool, served: bool) -> bytes:

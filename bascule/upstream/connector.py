@@ -15,6 +15,9 @@ from bascule.tls.client import origin_context
 from bascule.upstream.connection import OriginConnection
 from bascule.upstream.server import ServerState
 
+Done = Callable[[OriginConnection | None, str], None]
+"""Called once: with the connection, or with None and a cause."""
+
 
 class Connector:
     """Opens connections to the servers of a pool and keeps those that can be used again."""
@@ -92,7 +95,7 @@ class Connector:
         server: ServerState,
         preface: bytes,
         timeout: float,
-        done: Callable[[OriginConnection | None, str], None],
+        done: Done,
     ) -> asyncio.Task[None]:
         """Open a connection within `timeout` seconds; `preface` (PROXY protocol) goes out first, before any TLS.
 
@@ -105,7 +108,7 @@ class Connector:
         server: ServerState,
         preface: bytes,
         timeout: float,  # noqa: ASYNC109 - it ends with a cause, not with an exception
-        done: Callable[[OriginConnection | None, str], None],
+        done: Done,
     ) -> None:
         try:
             async with asyncio.timeout(timeout):
