@@ -38,7 +38,9 @@ def take(exchange: ForwardExchange) -> None:
     name = reached_as(service.config, access.target.host)
     if exchange.by_address and not access.address:
         exchange.peer.deadline = exchange.app.now + exchange.route.connect_timeout
-        exchange.connecting = service.egress.look_up(name, exchange.judge, lambda cause: _looked_up(exchange, cause))
+        exchange.connecting = service.egress.look_up(
+            name, exchange.judge_address, lambda cause: _looked_up(exchange, cause)
+        )
         return
     url = parent.takes_urls and not (exchange.is_tunnel or access.target.secure or exchange.upgrading)
     exchange.route = parent.route if url else parent.tunnels

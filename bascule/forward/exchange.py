@@ -214,15 +214,15 @@ class ForwardExchange(Exchange):
             return
         egress, target = self.service.egress, self.asked.target
         if self.request_done and self.method in _REPEATABLE and not self.kept:
-            kept = egress.kept(target, self.judge, self.app.now)
+            kept = egress.kept(target, self.judge_address, self.app.now)
             if kept is not None:
                 self._connected(kept)
                 return
         self.peer.deadline = self.app.now + self.route.connect_timeout
         name = reached_as(self.service.config, target.host)
-        self.connecting = egress.dial(target, name, self.judge, self.route.connect_timeout, self.dialled)
+        self.connecting = egress.dial(target, name, self.judge_address, self.route.connect_timeout, self.dialled)
 
-    def judge(self, address: str) -> str:
+    def judge_address(self, address: str) -> str:
         """Say by which cause an address must not be dialled; empty if it may be."""
         access = self.asked
         if cause := self.service.address_fault(address, access.target.port):
