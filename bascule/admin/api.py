@@ -52,6 +52,12 @@ class Bus(Protocol):
     def retained(self, topic: str) -> Any: ...
 
 
+class Quotas(Protocol):
+    """What forward/quota_keeper.py offers operators."""
+
+    def snapshot(self) -> list[dict[str, Any]]: ...
+
+
 class Api:
     """The handlers and what they need."""
 
@@ -65,6 +71,7 @@ class Api:
         history: History,
         events: str = "off",
         bans: Bans | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._plan = plan
         self._supervisor = supervisor
@@ -73,6 +80,7 @@ class Api:
         self._stats = stats
         self._history = history
         self._bans = bans
+        self._quotas = quotas
         self._events = events
 
     def app(self) -> Starlette:
@@ -87,6 +95,7 @@ class Api:
                 Route("/reload", self.reload, methods=["POST"]),
                 Route("/pools/{rest:path}", self.server, methods=["POST"]),
                 Route("/maintenance/{rest:path}", self.maintenance, methods=["POST"]),
+                Route("/quotas", self.quotas),
                 *(ban_routes(self._bans) if self._bans is not None else ()),
             ],
             exception_handlers={Exception: _failed},
@@ -99,11 +108,15 @@ class Api:
     async def index(self, request: Request) -> Response:
         """Say what there is."""
         return JSONResponse({
-            "GET": ["/healthz", "/readyz", "/metrics", "/status", "/bans"],
+            "GET": ["/healthz", "/readyz", "/metrics", "/status", "/bans", "/quotas"],
             "POST": ["/reload", "/pools/{pool}/servers/{server}/drain", "/pools/{pool}/servers/{server}/undrain",
                      "/maintenance/{site}/on", "/maintenance/{site}/off", "/maintenance/{site}/auto",
                      "/bans", "/bans/remove", "/bans/import"],
         })  # fmt: skip
+
+    async def quotas(self, request: Request) -> Response:
+        """Say who has used what of the forward proxy's budgets."""
+        return JSONResponse({"quotas": self._quotas.snapshot() if self._quotas is not None else []})
 
     async def healthz(self, request: Request) -> Response:
         """200 while this process answers."""

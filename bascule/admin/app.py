@@ -11,7 +11,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from bascule.admin.api import Api, PoolControl
+from bascule.admin.api import Api, PoolControl, Quotas
 from bascule.admin.bans import Bans
 from bascule.admin.guard import Guard, SecurityHeaders
 from bascule.admin.history import INTERVAL, History
@@ -29,9 +29,16 @@ class AdminApp:
     `events` says where the event log is, for those who ask for it.
     """
 
-    def __init__(self, ctx: KeeperContext, pools: PoolControl, events: str = "off", bans: Bans | None = None) -> None:
+    def __init__(
+        self,
+        ctx: KeeperContext,
+        pools: PoolControl,
+        events: str = "off",
+        bans: Bans | None = None,
+        quotas: Quotas | None = None,
+    ) -> None:
         self._history = History()
-        self._api = Api(ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history, events, bans)
+        self._api = Api(ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history, events, bans, quotas)
         api = self._api.app()
         unix = [sock for sock in ctx.admin_sockets if sock.family == socket.AF_UNIX]
         tcp = [sock for sock in ctx.admin_sockets if sock.family != socket.AF_UNIX]

@@ -21,11 +21,13 @@ from bascule.defence.ban_keeper import ANY, NETWORKS, OFFENDER, BanKeeper
 from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.shield import Shield
+from bascule.forward.quota_keeper import QuotaKeeper
+from bascule.forward.quotas import SEEN
 from bascule.forward.service import ForwardMaterial, ForwardService
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.server.context import KeeperContext, WorkerContext
-from bascule.server.resources import Resources
+from bascule.server.resources import Resources, worker_count
 from bascule.server.supervisor import Supervisor
 from bascule.telemetry.accesslog import open_early
 from bascule.telemetry.eventlog import EventLog, OpenEvents, open_events
@@ -76,7 +78,7 @@ def run(load: Callable[[], Plan]) -> int:
         memory.prepared = Prepared(
             contexts=contexts,
             firewalls=firewalls,
-            forward=ForwardMaterial.load(plan.forward.config, complain) if plan.forward else None,
+            forward=_forward_material(plan, last),
             sink=open_early(plan.config.access_log, owner),
             events=open_events(plan.config.events, owner) if _has_events(plan) else None,
             shared=Shared(plan, last.shared if last else None),
@@ -84,6 +86,12 @@ def run(load: Callable[[], Plan]) -> int:
         return memory.prepared
 
     return Supervisor(load, prepare, worker, Keeper, standing).run()
+
+
+def _forward_material(plan: Plan, last: Prepared | None) -> ForwardMaterial | None:
+    if plan.forward is None:
+        return None
+    return ForwardMaterial.load(plan.forward.config, complain, worker_count(plan), last.forward if last else None)
 
 
 def _owner(plan: Plan) -> tuple[int, int] | None:
@@ -128,7 +136,15 @@ def worker(context: WorkerContext) -> ProxyApp:
     if plan.forward is not None and prepared.forward is not None:
         listeners = plan.forward.config.listen
         sockets = [sock for listener, sock in context.sockets if listener in listeners]
-        app.add_front(ForwardService(plan.forward, prepared.forward, app, sockets), listeners)
+        service = ForwardService(
+            plan.forward,
+            prepared.forward,
+            app,
+            sockets,
+            context.index,
+            lambda quota, who: context.bus.send(SEEN, [quota, who]),
+        )
+        app.add_front(service, listeners)
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
     context.bus.subscribe(NETWORKS, shield.set_networks)
@@ -188,11 +204,14 @@ class Keeper:
         defence = context.plan.config.defence
         file = defence.bans.file or os.path.join(context.run_dir, "bans.jsonl")
         self._bans = BanKeeper(defence, context.prepared.shared, context.bus, file)
-        self._admin = AdminApp(context, self._upstream, events.path if events else "off", self._bans)
+        self._quotas = _quota_keeper(context)
+        self._admin = AdminApp(context, self._upstream, events.path if events else "off", self._bans, self._quotas)
 
     async def start(self) -> None:
         """Begin."""
         await self._bans.start()
+        if self._quotas is not None:
+            await self._quotas.start()
         await self._upstream.start()
         await self._admin.start()
 
@@ -201,3 +220,13 @@ class Keeper:
         await self._admin.stop()
         await self._upstream.stop()
         await self._bans.stop()
+        if self._quotas is not None:
+            await self._quotas.stop()
+
+
+def _quota_keeper(context: KeeperContext) -> QuotaKeeper | None:
+    material, forward = context.prepared.forward, context.plan.forward
+    if forward is None or material is None or material.quotas is None:
+        return None
+    file = forward.config.quota_file or os.path.join(context.run_dir, "quotas.json")
+    return QuotaKeeper(forward.config, material.quotas, context.bus, file)

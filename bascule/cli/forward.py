@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from bascule.cli.forward_explain import explain
+from bascule.cli.forward_quotas import quotas
 from bascule.cli.quick import run_quick
 from bascule.config.quick import forward_config
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 app.command()(explain)
+app.command()(quotas)
 
 
 @app.callback()

@@ -30,6 +30,7 @@ def explain(
     method: Annotated[str, typer.Option(help="Method of a plain HTTP request.")] = "GET",
     address: Annotated[str, typer.Option(help="Address that the name resolves to; not asked for by default.")] = "",
     when: Annotated[str, typer.Option("--at", help=_DAYS_HELP)] = "",
+    used_up: Annotated[list[str] | None, typer.Option("--used-up", help="A quota that is used up.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what would happen to a request, and why: each rule up to the one that decides. Nothing is sent.
@@ -53,6 +54,7 @@ def explain(
             user=user,
             address=str(ipaddress.ip_address(address)) if address else "",
             clock=_moment(when),
+            used_up=used_up or (),
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
@@ -88,7 +90,7 @@ def _print(told: dict[str, Any]) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     color = {"allow": "green", "ask": "yellow"}.get(told["decision"], "red")
     console.print(Text.assemble((told["decision"], f"bold {color}"), "  ", told["target"], "  ", told["why"]))
-    for name in ("user", "groups", "categories", "address", "through"):
+    for name in ("user", "groups", "categories", "address", "through", "quotas"):
         if told[name]:
             value = told[name]
             console.print(Text(f"  {name}: {value if isinstance(value, str) else ', '.join(value)}", "dim"))

@@ -7,7 +7,7 @@ import os
 from bascule.config.defence import Defence, Limit
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
-from bascule.config.schema import Config, Route, Site
+from bascule.config.schema import Config, Forward, Route, Site
 
 
 def check_defence(findings: Findings, path: KeyPath, defence: Defence) -> None:
@@ -36,7 +36,7 @@ def check_defence(findings: Findings, path: KeyPath, defence: Defence) -> None:
             findings.files.append(file)
 
 
-def check_limits(findings: Findings, path: KeyPath, level: Config | Site | Route, defence: Defence) -> None:
+def check_limits(findings: Findings, path: KeyPath, level: Config | Site | Route | Forward, defence: Defence) -> None:
     """Check the rate limits of one level."""
     seen: dict[str, int] = {}
     for index, limit in enumerate(level.limit):
@@ -44,6 +44,12 @@ def check_limits(findings: Findings, path: KeyPath, level: Config | Site | Route
         _check_limit(findings, place, limit, defence)
         if isinstance(level, Config) and "path" in limit.per:
             findings.error((*place, "per"), "paths are known once a site is: state a limit per path at a site or route")
+        if isinstance(level, Forward) and "user" in limit.per:
+            findings.error(
+                (*place, "per"), "users of the forward proxy are known later", "write quotas: {NAME: {requests: 100/m}}"
+            )
+        if isinstance(level, Forward) and "path" in limit.per:
+            findings.error((*place, "per"), "the forward proxy knows no paths of its own: limit per host or client")
         if seen.setdefault(limit.label, index) != index:
             findings.error(place, f"two limits go by the name {limit.label}; give one a `name` of its own")
 

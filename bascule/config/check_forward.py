@@ -9,6 +9,7 @@ import maxminddb
 
 from bascule.config.check_parents import check_parents
 from bascule.config.check_policies import check_name
+from bascule.config.check_quotas import check_quotas
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
 from bascule.config.forward import Auth, Condition, Pac, Rule
@@ -34,6 +35,9 @@ def check_forward(findings: Findings, forward: Forward) -> None:
     if forward.pac is not None:
         _check_pac(findings, (*path, "pac"), forward.pac)
     check_parents(findings, path, forward)
+    check_quotas(findings, path, forward)
+    for name, quota in forward.quotas.items():
+        _check_condition(findings, (*path, "quotas", name), quota, forward)
     for index, way in enumerate(forward.ways):
         _check_condition(findings, (*path, "ways", index), way, forward)
     for index, rule in enumerate(forward.rules):

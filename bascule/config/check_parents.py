@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bascule.config.check_pools import check_pool
+from bascule.config.check_quotas import check_early
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
 from bascule.config.parents import DIRECT, Parent
@@ -70,9 +71,7 @@ def _check_ways(findings: Findings, path: KeyPath, forward: Forward) -> None:
                 )  # fmt: skip
             elif name == DIRECT and number + 1 < len(way.through):
                 findings.error((*place, "through", number + 1), "nothing comes after direct")
-        for key in ("mime", "size"):
-            if getattr(way, key):
-                findings.error((*place, key), "the way is taken before there is a response")
+        check_early(findings, place, way.mime, way.size)
     if forward.parents and any(rule.condition.ip or rule.condition.country for rule in forward.rules):
         findings.warn(
             (*path, "rules"),

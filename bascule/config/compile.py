@@ -132,6 +132,7 @@ class _Compiler:
             return None
         check_forward(self._findings, config)
         check_policies(self._findings, ("forward",), config)
+        check_limits(self._findings, ("forward",), config, self._config.defence)
         self._check_firewall(("forward",), config.waf)
         policies = outward(Policies.of(self._config), config)
         if config.timeouts is not None:
@@ -158,6 +159,7 @@ class _Compiler:
             waf=policies.waf,
             upgrades=("websocket",),
             log=config.log,
+            rates=tuple(ScopedLimit("forward", limit) for limit in config.limit),
         )
         path = PathPolicy(underscore_headers="keep")
         parents = {}

@@ -107,6 +107,8 @@ class Condition(Model):
     """Holds for responses whose announced length is larger. Known of plain HTTP only."""
     when: WhenField | None = None
     """Times of the week, in `timezone`."""
+    quota: Words = ()
+    """Names of `quotas`: holds for those who used up one of them."""
 
 
 class Rule(Model):

@@ -27,6 +27,7 @@ from bascule.config.policies import (
     Timeouts,
 )
 from bascule.config.pools import Pool
+from bascule.config.quotas import Quota
 from bascule.config.types import AddressField, Cidr, Count, Duration, FileField, TlsVersion, parse_network
 from bascule.config.waf import WafConfig, WafExclusion
 
@@ -285,6 +286,13 @@ class Forward(Model):
     """From name to another proxy through which requests may leave."""
     ways: tuple[Way, ...] = ()
     """What leaves through which parent. The first that holds counts."""
+    limit: LimitsField = ()
+    """Rate limits of all its clients: ``50/s per client``, or a list. Those of users are `quotas`."""
+    quotas: dict[str, Quota] = Field(default_factory=dict)
+    """From name to what may be used: bandwidth, bytes and time a day, requests, connections."""
+    quota_file: FileField = ""
+    """File in which used budgets outlive the program; by default ``quotas.json`` in `run_dir`, which a restart of the
+    machine empties."""
     safe_search: bool = False
     """Let Google, Bing and DuckDuckGo show filtered results only, inside tunnels too."""
     youtube: Literal["off", "moderate", "strict"] = "off"

@@ -64,5 +64,5 @@ def _feeds(files: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def every_limit(plan: Plan) -> list[ScopedLimit]:
-    """Return all rate limits of a plan; those of a site once for each of its routes."""
-    return [*plan.rates, *(scoped for site in plan.sites for route in site.routes for scoped in route.rates)]
+    """Return all rate limits of a plan; those of a site once for each of its routes, the forward proxy's among them."""
+    return [*plan.rates, *(scoped for route in plan.routes for scoped in route.rates)]

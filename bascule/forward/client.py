@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bascule.forward.exchange import ForwardExchange, SocksExchange
 from bascule.forward.identity import LockedOutError
@@ -12,7 +12,7 @@ from bascule.http.h1.block import Block
 from bascule.http.message import RequestHead
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.exchange import Exchange
-from bascule.proxy.phase import BUSY, CLOSED, HEAD
+from bascule.proxy.phase import BUSY, CLOSED, HEAD, TUNNEL
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class ForwardClient(ClientConnection):
                 self._end(causes.BAD_SOCKS)
                 return
         super().data_received(data)
+        if self.state == TUNNEL and (throttle := cast(ForwardExchange, self.exchange).throttle) is not None:
+            throttle.charge()
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.Protocol."""

@@ -43,6 +43,7 @@ def compile_condition(condition: Condition) -> tuple[NamedTest, ...]:
         ("for", bool(condition.for_), lambda: _user(condition.for_)),
         ("domain", bool(condition.domain), lambda: _domain(condition.domain)),
         ("category", bool(condition.category), lambda: _category(condition.category)),
+        ("quota", bool(condition.quota), lambda: _quota(condition.quota)),
         ("path", bool(condition.path), lambda: _path(condition.path)),
         ("header", bool(condition.header), lambda: _header(condition.header)),
         ("request_type", bool(condition.request_type), lambda: _request_type(condition.request_type)),
@@ -113,6 +114,14 @@ def is_below(host: str, domains: frozenset[str]) -> bool:
 def _category(names: Sequence[str]) -> Test:
     wanted = frozenset(names)
     return lambda access: not wanted.isdisjoint(access.categories)
+
+
+def _quota(names: Sequence[str]) -> Test:
+    def test(access: Access) -> Answer:
+        answers = [access.used_up(name) for name in names]
+        return True if True in answers else Need.USER if Need.USER in answers else False
+
+    return test
 
 
 def _path(texts: Sequence[str]) -> Test:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from bascule.forward import chain, pac, pages
+from bascule.forward import chain, pac, pages, throttle
 from bascule.forward.conditions import Need
 from bascule.forward.egress import Destination
 from bascule.forward.identity import Credentials, LockedOutError, basic_credentials
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from bascule.forward.client import ForwardClient
     from bascule.forward.service import ForwardService
+    from bascule.forward.throttle import Throttle
     from bascule.upstream.connection import OriginConnection
     from bascule.upstream.connector import Connector, Done
     from bascule.upstream.server import ServerState
@@ -44,7 +45,7 @@ _UNDECIDED = Decision("")
 class ForwardExchange(Exchange):
     """One request of a client on its way out."""
 
-    __slots__ = ("access", "by_address", "decision", "rule", "service", "user", "way")
+    __slots__ = ("access", "by_address", "decision", "rule", "service", "throttle", "user", "way")
 
     def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
         super().__init__(peer, head)
@@ -55,6 +56,8 @@ class ForwardExchange(Exchange):
         """Whether the rules ask for the address, so that each that may be dialled is judged."""
         self.way = DIRECT_WAY
         """Parents that are left to try, the present one first."""
+        self.throttle: Throttle | None = None
+        """What measures it and lets it wait, where there are quotas about it."""
         self.user = peer.user
         self.rule = ""
 
@@ -66,17 +69,22 @@ class ForwardExchange(Exchange):
         self.route, self.site = service.route, service.site
         self.peer.times = self.route.times
         try:
-            if (shield := self.app.shield) is not None:
-                gate.keep_out(self, shield)
-            if self.peer.address not in service.clients:
-                raise HttpError(403, causes.EGRESS_CLIENT)
-            if self._is_own_page():
+            if (shield := self.app.shield) is not None and (wait := gate.admit_early(self, shield)):
+                if wait != gate.REFUSED:
+                    gate.hold(self, wait, self._enter)
                 return
-            self.access = self._read_target()
-            self._check_way()
+            self._enter()
         except HttpError as error:
             self.answer(error.status, error.cause)
+
+    def _enter(self) -> None:
+        """Find out what is asked for, and by whom. Raises HttpError."""
+        if self.peer.address not in self.service.clients:
+            raise HttpError(403, causes.EGRESS_CLIENT)
+        if self._is_own_page():
             return
+        self.access = self._read_target()
+        self._check_way()
         if self._identify():
             self._decide()
 
@@ -190,6 +198,11 @@ class ForwardExchange(Exchange):
             return
         if (ways := self.service.ways) is not None:
             self.way = ways.of(self.asked)
+        if (quotas := self.service.quotas) is None or throttle.admit(self, quotas):
+            self.proceed()
+
+    def proceed(self) -> None:
+        """Be on the way, after the firewall."""
         if self.is_tunnel or self._inspect():
             self.try_server()
 
@@ -308,6 +321,42 @@ class ForwardExchange(Exchange):
                 return
         super().on_response(head, content, complete)
 
+    def on_content(self, content: bytes, complete: bool) -> None:
+        """See OriginUser."""
+        super().on_content(content, complete)
+        if self.throttle is not None:
+            self.throttle.charge()
+
+    def on_tunnel_data(self, data: bytes) -> None:
+        """See OriginUser."""
+        super().on_tunnel_data(data)
+        if self.throttle is not None:
+            self.throttle.charge()
+
+    def on_request_content(self, content: bytes) -> None:
+        """See Exchange."""
+        super().on_request_content(content)
+        if self.throttle is not None and self.throttle.begun:
+            self.throttle.charge()
+
+    def on_client_blocked(self, blocked: bool) -> None:
+        """See Exchange."""
+        if blocked or self.throttle is None or not self.throttle.waits:
+            super().on_client_blocked(blocked)
+
+    def on_origin_blocked(self, blocked: bool) -> None:
+        """See OriginUser."""
+        if self.throttle is not None:
+            self.throttle.origin_blocked = blocked
+        if blocked or self.throttle is None or not self.throttle.waits:
+            super().on_origin_blocked(blocked)
+
+    def finish(self, outcome: Outcome | None, cause: str, status: int, cut: bool = False) -> None:
+        """See Exchange."""
+        if self.throttle is not None and not self.finished:
+            self.throttle.close()
+        super().finish(outcome, cause, status, cut)
+
     def on_origin_lost(self) -> None:
         """See OriginUser."""
         origin = self.origin
@@ -355,7 +404,7 @@ class SocksExchange(ForwardExchange):
         self.close = True
         if not self.responding:
             self.peer.write(reply(self._version, reply_for(cause)))
-        self.finish(None, cause, status)
+        self.finish(None, cause, self.status if self.responding else status)
 
 
 def _names(via: bytes, name: bytes) -> bool:

@@ -24,6 +24,8 @@ _ADVICE: Final = {
     causes.EGRESS_PRIVATE: "{host} is at a private or reserved address, which this proxy does not reach.",
     causes.EGRESS_PORT: "Port {port} is not one that this proxy reaches.",
     causes.EGRESS_LOOP: "The way to {host} leads back to this proxy. Check the proxy settings.",
+    causes.QUOTA_USED: "What you may use of this proxy is used up for now.",
+    causes.QUOTA_CONNECTIONS: "You have more connections open at a time than this proxy allows. Close some, and retry.",
     causes.PARENT_REFUSED: "The proxy beyond this one did not open the way to {host}.",
     causes.PARENT_AUTHENTICATION: "The proxy beyond this one does not accept its name and password.",
     causes.DNS_FAILED: "There is no address for {host}. Check the name for typing errors.",

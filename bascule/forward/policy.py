@@ -99,6 +99,10 @@ class Access:
             self._country = (self.address, self._policy.country(self.address))
         return self._country[1]
 
+    def used_up(self, quota: str) -> Answer:
+        """Tell whether who asks has used up a budget."""
+        return self._policy.used_up(quota, self)
+
     @property
     def week_time(self) -> WeekTime:
         """Now, in the time zone of the rules."""
@@ -140,6 +144,8 @@ class Policy:
         self.table = table
         zone = zoneinfo.ZoneInfo(forward.timezone) if forward.timezone else None
         self.clock = clock or (lambda: _week_time(zone))
+        self.used_up: Callable[[str, Access], Answer] = lambda quota, access: False
+        """Tells whether who asks has used up a budget; see `Quotas.used`."""
         self._default = Decision(forward.default)
         self._rules: Sequence[tuple[tuple[NamedTest, ...], Decision]] = [
             (compile_condition(rule.condition), Decision(rule.action, index))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bascule.config.schema import Forward
@@ -10,6 +11,7 @@ from bascule.forward.conditions import Need
 from bascule.forward.guard import inside_range
 from bascule.forward.parents import Ways
 from bascule.forward.policy import Access, Policy, Step, WeekTime, load_table
+from bascule.forward.quotas import about
 from bascule.forward.safesearch import reached_as
 from bascule.forward.target import proxy_form, target_of
 from bascule.http.addresses import TrustedNetworks
@@ -31,8 +33,9 @@ def preview(
     user: str | None = None,
     address: str = "",
     clock: WeekTime | None = None,
+    used_up: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return decision and reasons for the head of a request. `user` is None for nobody.
+    """Return decision and reasons for the head of a request. `user` is None for nobody, `used_up` are budgets.
 
     `decision` is ``allow``, ``deny``, ``redirect``, or ``ask`` where something has to be known first.
     Raises ValueError for what is no request, and for lists that cannot be read.
@@ -45,6 +48,7 @@ def preview(
     if target is None:
         raise ValueError("write a URL such as http://example.com/, or host:port")
     policy = Policy(forward, load_table(forward)[0], None if clock is None else lambda: clock)
+    policy.used_up = lambda quota, access: quota in used_up
     tunnel = head.method == b"CONNECT"
     access = Access(policy, client.encode(), target, head.method, None if tunnel else head)
     access.address = access.address or address
@@ -57,6 +61,7 @@ def preview(
         "address": access.address,
         "reached_as": reached_as(forward, target.host),
         "through": list(Ways(forward).of(access)) if forward.ways else [],
+        "quotas": about(forward, access),
         "rules": [],
     }
     decision, why = _before_rules(forward, access, tunnel)

@@ -7,10 +7,11 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bascule.config.plan import ForwardPlan
 from bascule.config.schema import Forward
+from bascule.defence.clients import ClientPrefix
 from bascule.forward.client import ForwardClient
 from bascule.forward.conditions import is_below
 from bascule.forward.domains import DomainTable
@@ -19,6 +20,7 @@ from bascule.forward.guard import inside_range
 from bascule.forward.identity import Identity, read_htpasswd
 from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
+from bascule.forward.quotas import QuotaMemory, Quotas
 from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
 from bascule.http.addresses import TrustedNetworks
@@ -37,29 +39,48 @@ class ForwardMaterial:
 
     table: DomainTable | None
     users: dict[str, str]
+    quotas: QuotaMemory | None = None
     name: str = field(default_factory=lambda: f"bascule-{secrets.token_hex(4)}")
     """What this proxy calls itself in Via (RFC 9110 7.6.3): a name of its own, so that it knows itself again."""
 
     @classmethod
-    def load(cls, forward: Forward, complain: Callable[[str], None]) -> ForwardMaterial:
-        """Read lists and users. Raises OSError and ValueError for files that cannot be used."""
+    def load(
+        cls, forward: Forward, complain: Callable[[str], None], workers: int, previous: ForwardMaterial | None
+    ) -> ForwardMaterial:
+        """Read lists and users; what was used of quotas is that of the generation before.
+
+        Raises OSError and ValueError for files that cannot be used."""
         table, notes = load_table(forward)
         for note in notes:
             complain(note)
         auth = forward.auth
-        return cls(table, read_htpasswd(auth.users) if auth is not None and auth.users else {})
+        users = read_htpasswd(auth.users) if auth is not None and auth.users else {}
+        quotas = QuotaMemory(workers, previous.quotas if previous else None) if forward.quotas else None
+        return cls(table, users, quotas)
 
 
 class ForwardService:
     """The forward proxy of one worker: see `Front` of proxy/app.py. `sockets` are those it listens on."""
 
     def __init__(
-        self, plan: ForwardPlan, material: ForwardMaterial, app: ProxyApp, sockets: Iterable[socket.socket]
+        self,
+        plan: ForwardPlan,
+        material: ForwardMaterial,
+        app: ProxyApp,
+        sockets: Iterable[socket.socket],
+        worker: int = 0,
+        announce: Callable[[str, str], Any] = lambda quota, who: None,
     ) -> None:
         config = self.config = plan.config
         self.app = app
         self.policy = Policy(config, material.table)
         self.identity = None if config.auth is None else Identity(config.auth, material.users, time.monotonic)
+        self.quotas: Quotas | None = None
+        if material.quotas is not None:
+            defence = app.plan.config.defence
+            prefix = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
+            self.quotas = Quotas(config, material.quotas, prefix, worker, announce)
+            self.policy.used_up = self.quotas.used
         self.name = material.name.encode()
         self.route, self.site = app.front_runtime(plan.site, self.name)
         self.clients = TrustedNetworks(config.clients)

@@ -229,6 +229,7 @@ _REPLIES = {
     causes.EGRESS_PORT: Reply.NOT_ALLOWED,
     causes.EGRESS_LOOP: Reply.NOT_ALLOWED,
     causes.PROXY_AUTHENTICATION: Reply.NOT_ALLOWED,
+    causes.QUOTA_USED: Reply.NOT_ALLOWED,
     causes.PARENT_REFUSED: Reply.HOST_UNREACHABLE,
 }
 

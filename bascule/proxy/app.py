@@ -190,7 +190,8 @@ class ProxyApp:
         if plan.pool is not None and connector is None:
             connector = self.connectors[plan.pool]
         answers, waf = ErrorAnswers(plan.errors), self.firewalls.of(plan.waf)
-        return RouteRuntime(plan, site, self.plan, pool, connector, answers, Origins([]), waf, via=via)
+        rates = shield.of_route(plan) if (shield := self._shield) is not None else None
+        return RouteRuntime(plan, site, self.plan, pool, connector, answers, Origins([]), waf, rates, via)
 
     # WorkerApp -------------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from bascule.proxy import admission
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bascule.defence.rates import Rates
     from bascule.defence.shield import Shield
     from bascule.proxy.exchange import Exchange
@@ -34,9 +36,25 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
             return False
         wait = max(wait, own)
     if wait:
-        _hold(exchange, wait)
+        hold(exchange, wait, exchange.proceed)
         return False
     return True
+
+
+def admit_early(exchange: Exchange, shield: Shield) -> float:
+    """As `admit`, where the route is known from the start. Return the seconds the request has to wait, or `REFUSED`.
+
+    Raises HttpError for who is banned.
+    """
+    keep_out(exchange, shield)
+    wait = 0.0
+    for rates in (shield.rates, exchange.route.rates):
+        if rates is not None:
+            own = limit(exchange, shield, rates)
+            if own == REFUSED:
+                return REFUSED
+            wait = max(wait, own)
+    return wait
 
 
 def keep_out(exchange: Exchange, shield: Shield) -> None:
@@ -59,17 +77,17 @@ def limit(exchange: Exchange, shield: Shield, rates: Rates) -> float:
     return verdict.delay
 
 
-def _hold(exchange: Exchange, seconds: float) -> None:
+def hold(exchange: Exchange, seconds: float, then: Callable[[], None]) -> None:
     """Let a request go on after a wait; its client's connection is its place in the queue."""
     app = exchange.app
     exchange.peer.deadline = max(exchange.peer.deadline, app.now + seconds + _SLACK)
-    app.loop.call_later(seconds, _go_on, exchange)
+    app.loop.call_later(seconds, _go_on, exchange, then)
 
 
-def _go_on(exchange: Exchange) -> None:
+def _go_on(exchange: Exchange, then: Callable[[], None]) -> None:
     if exchange.finished:
         return
     try:
-        exchange.proceed()
+        then()
     except HttpError as error:
         exchange.answer(error.status, error.cause)

@@ -73,7 +73,7 @@ def gather(number: int, plan: Plan, prepared: Any, sockets: Sockets, run_dir: st
         number=number,
         plan=plan,
         prepared=prepared,
-        workers=config.workers or len(os.sched_getaffinity(0)),
+        workers=worker_count(plan),
         account=account,
         service=service,
         admin=[sock for _listener, sock in private],
@@ -84,6 +84,11 @@ def gather(number: int, plan: Plan, prepared: Any, sockets: Sockets, run_dir: st
     )
     resources.entrust_logs()
     return resources
+
+
+def worker_count(plan: Plan) -> int:
+    """Return how many workers a plan asks for: one per core if it does not say."""
+    return plan.config.workers or len(os.sched_getaffinity(0))
 
 
 def unix_listener(run_dir: str, name: str) -> Listener:

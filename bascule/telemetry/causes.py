@@ -77,6 +77,8 @@ MEANINGS: Final[dict[str, str]] = {
     "egress_private": "address is private, local or reserved",
     "egress_port": "port is not among those the forward proxy serves",
     "egress_loop": "request has come through this proxy before, or leads back to it",
+    "quota_used": "budget of bytes or time is used up",
+    "quota_connections": "more requests and tunnels at a time than a quota allows",
     "parent_refused": "parent proxy did not open the way",
     "parent_authentication": "parent proxy does not accept our name and password",
     "dns_failed": "name of the destination cannot be resolved",
@@ -162,6 +164,8 @@ EGRESS_REDIRECT: Final = "egress_redirect"
 EGRESS_PRIVATE: Final = "egress_private"
 EGRESS_PORT: Final = "egress_port"
 EGRESS_LOOP: Final = "egress_loop"
+QUOTA_USED: Final = "quota_used"
+QUOTA_CONNECTIONS: Final = "quota_connections"
 PARENT_REFUSED: Final = "parent_refused"
 PARENT_AUTHENTICATION: Final = "parent_authentication"
 DNS_FAILED: Final = "dns_failed"

@@ -1,0 +1,121 @@
+"""What was used of budgets, in a table of fixed size in shared memory that all workers write to: exact at any time.
+
+Each account has the bytes and the seconds of the present period. Keys are 64-bit hashes in sets of eight. A new key
+that finds its set full takes the place of an account of an earlier period, or else of the one with the fewest bytes,
+whose use is then forgotten: with far more accounts than places, those who use little are counted less.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import Final
+
+from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS
+from bascule.state.locks import COUNT, Lock
+
+PAUSE: Final = 30.0
+"""Seconds between two transfers that still count as time of use."""
+_LOCK_MASK: Final = COUNT - 1
+_BYTES, _SECONDS, _LAST = range(3)
+
+
+class Ledger:
+    """The accounts; made before the fork, 40 bytes each. `keys` is rounded up to a power of two.
+
+    Raises ValueError for fewer than `MIN_KEYS` or more than `MAX_KEYS`.
+    """
+
+    __slots__ = ("_flags", "_locks", "_mask", "_memory", "_periods", "_tags", "_values")
+
+    def __init__(self, keys: int, locks: tuple[Lock, ...]) -> None:
+        if not MIN_KEYS <= keys <= MAX_KEYS:
+            raise ValueError(f"a ledger has {MIN_KEYS} to {MAX_KEYS} keys, not {keys}")
+        keys = 1 << (keys - 1).bit_length()
+        self._memory = mmap.mmap(-1, keys * 40 + 8, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+        view = memoryview(self._memory)
+        self._tags = view[: keys * 8].cast("Q")
+        self._periods = view[keys * 8 : keys * 16].cast("Q")
+        self._values = view[keys * 16 : keys * 40].cast("d")
+        self._flags = view[keys * 40 :].cast("Q")
+        self._mask = keys - WAYS
+        self._locks = locks
+
+    def claim(self) -> bool:
+        """Return True once in the life of the table: to who is to bring back what an earlier program had counted."""
+        with_lock = self._locks[0]
+        if not with_lock.take(False):
+            with_lock.wait()
+        first = not self._flags[0]
+        self._flags[0] = 1
+        _give(with_lock)
+        return first
+
+    def charge(self, key: int, period: int, size: int, now: float) -> tuple[float, float]:
+        """Add bytes to an account, and the time since its last use if that is not longer than `PAUSE`.
+
+        `period` is any number that grows from one to the next, `now` is in seconds. Returns bytes and seconds.
+        """
+        lock = self._lock(key)
+        place = self._find(key, period)
+        values, at = self._values, place * 3
+        values[at + _BYTES] += size
+        gap = now - values[at + _LAST]
+        if 0.0 < gap <= PAUSE:
+            values[at + _SECONDS] += gap
+        if gap > 0.0:
+            values[at + _LAST] = now
+        result = values[at + _BYTES], values[at + _SECONDS]
+        _give(lock)
+        return result
+
+    def restore(self, key: int, period: int, size: float, seconds: float) -> None:
+        """Add what was counted before this table was made."""
+        lock = self._lock(key)
+        at = self._find(key, period) * 3
+        self._values[at + _BYTES] += size
+        self._values[at + _SECONDS] += seconds
+        _give(lock)
+
+    def used(self, key: int, period: int) -> tuple[float, float]:
+        """Return bytes and seconds of an account in a period. Takes no lock."""
+        first = (key >> 2) & self._mask
+        tags = self._tags[first : first + WAYS].tolist()
+        if key not in tags:
+            return 0.0, 0.0
+        place = first + tags.index(key)
+        if self._periods[place] != period:
+            return 0.0, 0.0
+        return self._values[place * 3 + _BYTES], self._values[place * 3 + _SECONDS]
+
+    def _lock(self, key: int) -> Lock:
+        lock = self._locks[(key >> 5) & _LOCK_MASK]
+        if not lock.take(False):
+            lock.wait()
+        return lock
+
+    def _find(self, key: int, period: int) -> int:
+        """Return the place of a key, emptied where what it holds is of another period or of another key."""
+        first = (key >> 2) & self._mask
+        tags = self._tags[first : first + WAYS].tolist()
+        place = first + (tags.index(key) if key in tags else self._least(first, period))
+        if self._tags[place] != key or self._periods[place] != period:
+            self._tags[place], self._periods[place] = key, period
+            self._values[place * 3 + _BYTES] = self._values[place * 3 + _SECONDS] = 0.0
+            self._values[place * 3 + _LAST] = 0.0
+        return place
+
+    def _least(self, first: int, period: int) -> int:
+        """Return which place of a set is missed least."""
+
+        def worth(way: int) -> tuple[bool, bool, float]:
+            place = first + way
+            return bool(self._tags[place]), self._periods[place] == period, self._values[place * 3 + _BYTES]
+
+        return min(range(WAYS), key=worth)
+
+
+def _give(lock: Lock) -> None:
+    try:
+        lock.give()
+    except ValueError:  # it was taken from us
+        return

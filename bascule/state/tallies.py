@@ -1,0 +1,80 @@
+"""How many of something are in progress by key, over all workers: a table in shared memory with a column a worker.
+
+Every worker writes its own column only, so what a killed one left behind is gone when its successor clears that.
+"""
+
+from __future__ import annotations
+
+import mmap
+
+from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS
+from bascule.state.locks import COUNT, Lock
+
+_LOCK_MASK = COUNT - 1
+NOWHERE = -1
+"""The place of a key that found none: what it has in progress is not counted."""
+
+
+class Tallies:
+    """Made before the fork. Raises ValueError for fewer than `MIN_KEYS` or more than `MAX_KEYS` keys."""
+
+    __slots__ = ("_counts", "_locks", "_mask", "_memory", "_tags", "_workers")
+
+    def __init__(self, keys: int, workers: int, locks: tuple[Lock, ...]) -> None:
+        if not MIN_KEYS <= keys <= MAX_KEYS:
+            raise ValueError(f"a table has {MIN_KEYS} to {MAX_KEYS} keys, not {keys}")
+        keys = 1 << (keys - 1).bit_length()
+        self._memory = mmap.mmap(-1, keys * 8 * (1 + workers), mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+        view = memoryview(self._memory)
+        self._tags = view[: keys * 8].cast("Q")
+        self._counts = view[keys * 8 :].cast("Q")
+        self._mask = keys - WAYS
+        self._workers = workers
+        self._locks = locks
+
+    def clear(self, worker: int) -> None:
+        """Forget what a worker had in progress: it is a new one."""
+        for place in range(len(self._tags)):
+            if self._tags[place]:
+                self._counts[place * self._workers + worker] = 0
+
+    def enter(self, key: int, worker: int, most: int) -> int | None:
+        """Count one more of a key, unless there are `most` already: then None. Return its place, for `leave`.
+
+        Where a set is full of keys in progress, it is let through uncounted (`NOWHERE`).
+        """
+        lock = self._locks[(key >> 5) & _LOCK_MASK]
+        if not lock.take(False):
+            lock.wait()
+        place = self._place(key)
+        found: int | None = place
+        if place != NOWHERE:
+            if self._total(place) >= most:
+                found = None
+            else:
+                self._counts[place * self._workers + worker] += 1
+        try:
+            lock.give()
+        except ValueError:  # it was taken from us
+            return found
+        return found
+
+    def leave(self, place: int, worker: int) -> None:
+        """One that `enter` gave a place has ended."""
+        if place != NOWHERE:
+            at = place * self._workers + worker
+            self._counts[at] = max(0, self._counts[at] - 1)
+
+    def _total(self, place: int) -> int:
+        return sum(self._counts[place * self._workers : (place + 1) * self._workers].tolist())
+
+    def _place(self, key: int) -> int:
+        first = (key >> 2) & self._mask
+        tags = self._tags[first : first + WAYS].tolist()
+        if key in tags:
+            return first + tags.index(key)
+        for place in range(first, first + WAYS):
+            if not self._total(place):
+                self._tags[place] = key
+                return place
+        return NOWHERE

@@ -1,0 +1,198 @@
+"""Quotas: bandwidth, budgets, requests and connections, over all workers, over a restart, seen by rules and operators."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bascule.cli.admin_socket import call
+from tests.forward.test_protocols import FORWARD, get, tunnel
+from tests.support.clients import Wire, connect
+from tests.support.origins import Origin, answer
+from tests.support.program import Bascule, wait_for
+
+KIB = 1024
+
+
+def config(quotas: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"forward": {**FORWARD, "quotas": quotas, **more}, "access_log": {"path": "-"}}
+
+
+def used(program: Bascule) -> list[dict[str, Any]]:
+    told = call(program.folder / "run" / "admin.sock", "GET", "/quotas")["quotas"]
+    assert isinstance(told, list)
+    return told
+
+
+def big(size: int) -> Any:
+    """A handler that answers with so many bytes."""
+    return lambda wire, message: wire.send(answer(bytes(size))) or True
+
+
+# --- bandwidth
+
+
+def test_bandwidth_is_shared_by_all_connections_and_workers(origin: Origin) -> None:
+    """2 MiB at 1 MiB/s with 256 KiB at once take 1.75 s, however many connections and workers there are."""
+    origin.handler = big(512 * KIB)
+    quota = {"bandwidth": 1024 * KIB, "burst": 256 * KIB, "per": "client"}
+    with Bascule({**config({"slow": quota}), "workers": 2}) as program:
+        begun = time.monotonic()
+        threads = [
+            threading.Thread(target=lambda: sizes.append(len(get(program.port, f"http://{origin.address}/").body)))
+            for _ in range(4)
+        ]
+        sizes: list[int] = []
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        get(program.port, f"http://{origin.address}/")  # waits until what is owed is paid
+        taken = time.monotonic() - begun
+    assert sizes == [512 * KIB] * 4
+    assert 1.7 < taken < 4
+
+
+def test_tunnels_are_slowed_both_ways_and_end_well(origin: Origin) -> None:
+    quota = {"bandwidth": 400 * KIB, "burst": 100 * KIB, "per": "all"}
+    with Bascule(config({"slow": quota})) as program, socket.create_server(("127.0.0.1", 0)) as server:
+        begun = time.monotonic()
+        with tunnel(program.port, f"127.0.0.1:{server.getsockname()[1]}") as client, Wire(server.accept()[0]) as far:
+            up = threading.Thread(target=lambda: (client.send(bytes(250 * KIB)), client.end()))
+            down = threading.Thread(target=lambda: (far.send(bytes(250 * KIB)), far.end()))
+            up.start()
+            down.start()
+            got: list[int] = []
+            reader = threading.Thread(target=lambda: got.append(len(client.rest())))
+            reader.start()
+            got.append(len(far.rest()))
+            for thread in (up, down, reader):
+                thread.join()
+        taken = time.monotonic() - begun
+    assert got == [250 * KIB] * 2
+    assert 0.9 < taken < 3
+
+
+def test_others_are_not_slowed(origin: Origin) -> None:
+    origin.handler = big(512 * KIB)
+    quotas = {"slow": {"bandwidth": 10 * KIB, "path": "/slow"}}
+    with Bascule(config(quotas)) as program:
+        begun = time.monotonic()
+        assert len(get(program.port, f"http://{origin.address}/fast").body) == 512 * KIB
+        assert time.monotonic() - begun < 2
+
+
+# --- budgets
+
+
+def test_a_budget_is_cut_at_its_end_shown_and_kept_over_a_restart(origin: Origin, tmp_path: Path) -> None:
+    origin.handler = big(300 * KIB)
+    settings = config({"daily": {"bytes": 1000 * KIB}}, quota_file=str(tmp_path / "quotas.json"))
+    with Bascule({**settings, "workers": 2}) as program:
+        for _ in range(3):
+            assert len(get(program.port, f"http://{origin.address}/").body) == 300 * KIB
+        (use,) = wait_for(lambda: used(program), "the account")
+        assert (use["quota"], use["who"], use["used_up"]) == ("daily", "127.0.0.1", False)
+        assert 900 * KIB <= use["bytes"] < 910 * KIB
+    with Bascule(settings) as program:
+        (use,) = wait_for(lambda: used(program), "the account")
+        assert use["bytes"] >= 900 * KIB
+        with pytest.raises(Exception, match="ended"):  # what is open is cut
+            get(program.port, f"http://{origin.address}/")
+        message = get(program.port, f"http://{origin.address}/")
+        assert message.status == 403
+        assert b"used up for now" in message.body
+        with connect(program.port) as wire:
+            wire.send(b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + origin.port.to_bytes(2, "big"))
+            assert wire.exactly(4)[3] == 2
+        lines = wait_for(lambda: program.logged()[2:], "the lines")
+        assert {(line["cause"], line["rule"]) for line in lines} == {("quota_used", "quota daily")}
+        assert used(program)[0]["used_up"]
+
+
+def test_a_tunnel_is_cut(origin: Origin) -> None:
+    with Bascule(config({"daily": {"bytes": 100 * KIB}})) as program, socket.create_server(("127.0.0.1", 0)) as server:
+        with tunnel(program.port, f"127.0.0.1:{server.getsockname()[1]}") as client, Wire(server.accept()[0]) as far:
+            client.send(bytes(99 * KIB))
+            far.exactly(99 * KIB)
+            with contextlib.suppress(OSError):
+                far.send(bytes(2 * KIB))
+            assert len(client.rest()) <= 2 * KIB
+        (line,) = wait_for(program.logged, "the line")
+        assert (line["status"], line["cause"]) == (200, "quota_used")
+
+
+def test_rules_and_ways_ask_for_budgets_and_a_reload_forgets_nothing(origin: Origin) -> None:
+    origin.handler = big(60 * KIB)
+    quotas = {"daily": {"bytes": 100 * KIB, "over": "note"}, "after": {"requests": "2/h", "quota": "daily"}}
+    settings = config(quotas, rules=[{"deny": {"quota": "daily", "path": "/big"}, "reason": "Enough."}])
+    with Bascule(settings) as program:
+        for _ in range(2):
+            assert get(program.port, f"http://{origin.address}/big").status == 200
+        assert get(program.port, f"http://{origin.address}/big").status == 403
+        program.process.send_signal(1)
+        wait_for(lambda: any("generation 2" in line for line in program.lines), "the reload")
+        message = get(program.port, f"http://{origin.address}/big")
+        assert message.status == 403
+        assert b"Enough." in message.body
+        assert [get(program.port, f"http://{origin.address}/small").status for _ in range(3)] == [200, 200, 429]
+
+
+# --- requests and connections
+
+
+def test_a_rate_limit_may_let_wait(origin: Origin) -> None:
+    with Bascule(config({}, limit={"rate": "2/s", "burst": 1, "over": "delay"})) as program:
+        begun = time.monotonic()
+        assert [get(program.port, f"http://{origin.address}/").status for _ in range(3)] == [200] * 3
+        assert time.monotonic() - begun > 0.9
+
+
+def test_requests_and_rate_limits(origin: Origin) -> None:
+    limits = {"limit": {"rate": "4/h", "name": "whole"}}
+    with Bascule(config({"few": {"requests": "2/h", "path": "/few"}}, **limits)) as program:
+        answers = [get(program.port, f"http://{origin.address}/few") for _ in range(3)]
+        assert [message.status for message in answers] == [200, 200, 429]
+        assert 1700 < int(answers[2]["retry-after"] or 0) <= 1800
+        assert [get(program.port, f"http://{origin.address}/").status for _ in range(2)] == [200, 429]
+        lines = wait_for(lambda: program.logged()[4:], "the lines")
+        assert {line["cause"] for line in program.logged() if line["status"] == 429} == {"rate_limited"}
+        assert lines
+
+
+def opened(program: Bascule, target: str, count: int, stack: contextlib.ExitStack) -> int:
+    """Ask for so many tunnels, kept open by `stack`; return how many were opened."""
+    statuses = []
+    for _ in range(count):
+        wire = stack.enter_context(connect(program.port))
+        wire.send(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        statuses.append(wire.head().status)
+    return statuses.count(200)
+
+
+def test_connections_over_all_workers_and_after_their_death(origin: Origin) -> None:
+    with Bascule({**config({"few": {"connections": 3}}), "workers": 2}) as program:
+        with contextlib.ExitStack() as some:
+            assert opened(program, origin.address, 3, some) == 3
+            message = get(program.port, f"http://{origin.address}/")
+            assert message.status == 429
+            assert b"more connections open" in message.body
+        wait_for(lambda: get(program.port, f"http://{origin.address}/").status == 200, "a place")
+        with contextlib.ExitStack() as some:
+            wait_for(lambda: opened(program, origin.address, 1, some), "a tunnel")
+            for pid in program.children():
+                os.kill(pid, signal.SIGKILL)
+
+        def all_free() -> bool:
+            with contextlib.ExitStack() as stack:
+                return opened(program, origin.address, 3, stack) == 3
+
+        wait_for(all_free, "all three places")
