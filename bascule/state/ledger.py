@@ -59,11 +59,10 @@ class Ledger:
         place = self._find(key, period)
         values, at = self._values, place * 3
         values[at + _BYTES] += size
-        gap = now - values[at + _LAST]
-        if 0.0 < gap <= PAUSE:
-            values[at + _SECONDS] += gap
-        if gap > 0.0:
-            values[at + _LAST] = now
+        last = values[at + _LAST]
+        if last and 0.0 < now - last <= PAUSE:
+            values[at + _SECONDS] += now - last
+        values[at + _LAST] = max(last, now)
         result = values[at + _BYTES], values[at + _SECONDS]
         _give(lock)
         return result
