@@ -329,11 +329,13 @@ class Exchange(Facts):
         self.finished = True
         self.status = status
         self.cause = cause
-        if (cause or self.inspection is not None) and (shield := self.app.shield) is not None:
-            shield.offended(self, *(self.inspection.offence(cause) if self.inspection is not None else (cause,)))
+        inspection = self.inspection
+        if (cause or inspection is not None) and (shield := self.app.shield) is not None:
+            shield.offended(self, *(inspection.offence(cause) if inspection is not None else (cause,)))
         self.detach(outcome)
-        if self.inspection is not None:
-            self.inspection.finish()
+        if inspection is not None:
+            inspection.finish()
+            self.inspection = None  # the two refer to each other: only the garbage collector would free them
         self.record()
         self.peer.on_exchange_done(self, cut)
 

@@ -2,8 +2,7 @@
 
 The request body is held until it is judged, up to the limit of the configuration; of a larger one the start is
 judged, and `waf.large_body` says what becomes of it: it streams on and the event says so, it is refused, or it is
-judged window by window (windows.py). A response body is held only where its media type is inspected, within a window
-of bytes and time; event streams never wait.
+judged window by window (windows.py). A response body is held only where its media type is inspected (held.py).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
 from bascule.proxy import answers
 from bascule.proxy.amending import amend
+from bascule.proxy.held import HeldResponse
 from bascule.proxy.turns import TURN
 from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
@@ -29,52 +29,47 @@ if TYPE_CHECKING:
     from bascule.waf.engine import Transaction
     from bascule.waf.response.cookies import Cookies
 
-HOLD_TIME = 0.5
-"""Seconds a response may be held: a page that trickles is judged by what came in that time."""
 CHEAP = 4096
 """Bytes of a body that is judged at once; a larger one waits for its turn."""
 NOTICED = "waf_noticed"
 """The offence of a request that rules fired on and that passed."""
 MAX_TARPITTED = 256
 """Refusals that a worker holds back at a time: a tarpit may not become the flood it answers."""
+NO_CODINGS: list[bytes] = []
 LATE = 60.0
 """Seconds beyond a tarpit's delay until the client's connection is given up."""
-_DECODED_LIMIT = 1 << 20
 
 
 class Inspection:
     """The firewall's part in one exchange."""
 
-    __slots__ = (
-        "_begun", "_codings", "_cut", "_encoded", "_exchange", "_facts", "_held", "_large_body", "_limit", "_response",
-        "_seen", "_tarpitted", "_timer", "_waf", "holding", "mask", "transaction", "windows",
-    )  # fmt: skip
+    # What most requests never touch is a default of the class, so that it costs them nothing.
+    holding = False
+    """The request body is awaited before a server is asked."""
+    windows: Windows | None = None
+    """Judges what follows the start of a large body."""
+    mask: ResponseMask | None = None
+    """What the response's content goes through on its way."""
+    _seen = 0
+    _begun = False
+    """Judging has begun, and goes on at the next turn."""
+    _cut = False
+    """The body is larger than the limit: its start is judged first."""
+    _codings: list[bytes] = NO_CODINGS
+    _held: HeldResponse | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _tarpitted = False
 
     def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
         peer = exchange.peer
+        facts = peer.facts
+        if facts is None or facts[0] != peer.address:
+            facts = peer.facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
         self._exchange = exchange
         self._waf = waf
-        self._facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
-        self.transaction: Transaction = waf.begin(self._facts)
-        self.holding = False
-        """The request body is awaited before a server is asked."""
-        self.windows: Windows | None = None
-        """Judges what follows the start of a large body."""
+        self._facts = facts
         self._large_body = large_body
-        self._limit = waf.settings.request_body_limit
-        self._seen = 0
-        self._begun = False
-        """Judging has begun, and goes on at the next turn."""
-        self._cut = False
-        """The body is larger than the limit: its start is judged first."""
-        self._encoded: list[bytes] = []
-        self._codings: list[bytes] = []
-        self._held: list[bytes] | None = None
-        self._response: ResponseHead | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._tarpitted = False
-        self.mask: ResponseMask | None = None
-        """What the response's content goes through on its way."""
+        self.transaction: Transaction = waf.begin(facts)
 
     # The request -----------------------------------------------------------------------------------
 
@@ -85,15 +80,15 @@ class Inspection:
         if (guard := exchange.route.cookie_guard) is not None:
             self._open_cookies(guard)
         head = exchange.head
-        if self._refuse(self._show_head(transaction)):
+        if self.refuse(self._show_head(transaction)):
             return False
         if (exchange.request_done and not exchange.kept) or not transaction.wants_request_body:
             verdict = transaction.request_end(TURN)
             if not transaction.unfinished:
-                return not self._refuse(verdict) and amend(exchange, transaction, self._waf, bool(self._codings))
+                return not self.refuse(verdict) and amend(exchange, transaction, self._waf, bool(self._codings))
             self._wait_for_turn(begun=True)
             return False
-        if head.length > self._limit and self._too_large(head.length):
+        if head.length > self._waf.settings.request_body_limit and self._too_large(head.length):
             return False
         self.holding = True
         self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
@@ -131,11 +126,9 @@ class Inspection:
     def on_content(self, content: bytes) -> None:
         """Take body content while it is held."""
         self._seen += len(content)
-        if self._codings:
-            self._encoded.append(content)
-        else:
+        if not self._codings:
             self.transaction.request_body(content)
-        if self._seen > self._limit and not self._too_large(self._seen):
+        if self._seen > self._waf.settings.request_body_limit and not self._too_large(self._seen):
             self._cut = True
             self.judge_body()
 
@@ -185,7 +178,7 @@ class Inspection:
     def _judged(self, verdict: Verdict | None) -> None:
         """Carry out the verdict on a request."""
         exchange = self._exchange
-        if self._refuse(verdict) or not amend(exchange, self.transaction, self._waf, bool(self._codings)):
+        if self.refuse(verdict) or not amend(exchange, self.transaction, self._waf, bool(self._codings)):
             return
         if not self._cut or self._beyond():
             exchange.try_server()
@@ -207,7 +200,8 @@ class Inspection:
             return False
         why = "an encoded body cannot be judged in windows" if encoded else "large_body: reject"
         if self.transaction.rule_engine != "On":
-            self.transaction.note(f"request body beyond {self._limit} bytes passed on uninspected; it would be refused")
+            limit = self._waf.settings.request_body_limit
+            self.transaction.note(f"request body beyond {limit} bytes passed on uninspected; it would be refused")
             return False
         self.transaction.note(f"request body of {size} bytes or more refused: {why}")
         self._exchange.answer(413, causes.BODY_TOO_LARGE)
@@ -218,7 +212,7 @@ class Inspection:
 
         Return whether the request may go to a server.
         """
-        exchange, limit = self._exchange, self._limit
+        exchange, limit = self._exchange, self._waf.settings.request_body_limit
         if self._large_body == "inspect-start":
             self.transaction.note(f"request body beyond {limit} bytes passed on uninspected")
         if self._large_body != "stream" or self._codings or self.transaction.would is not None:
@@ -243,28 +237,29 @@ class Inspection:
         if window.would is not None:
             self.transaction = window
             self.windows = None
-        return not self._refuse(verdict)
+        return not self.refuse(verdict)
 
     def _decode(self) -> bool:
         """Show the rules what the server will see once it has decoded the body (RFC 9110 8.4).
 
         Return whether the policy for large bodies refused it.
         """
-        encoded = b"".join(self._encoded)
-        self._encoded.clear()
+        encoded = b"".join(self._exchange.parts)
         try:
-            plain = decode(encoded, self._codings, self._limit + 1)
+            plain = decode(encoded, self._codings, self._waf.settings.request_body_limit + 1)
         except CodingError as error:
             self.transaction.fail_body(f"Content-Encoding: {error}".encode())
             plain = encoded
         self.transaction.request_body(plain)
-        if len(plain) <= self._limit:
+        if len(plain) <= self._waf.settings.request_body_limit:
             return False
         if self._exchange.request_done and self._large_body == "inspect-start":
-            self.transaction.note(f"request body decoded beyond {self._limit} bytes passed on uninspected")
+            self.transaction.note(
+                f"request body decoded beyond {self._waf.settings.request_body_limit} bytes passed on uninspected"
+            )
         return self._too_large(len(plain))
 
-    def _refuse(self, verdict: Verdict | None) -> bool:
+    def refuse(self, verdict: Verdict | None) -> bool:
         """Carry out a verdict. Return whether it ended the exchange."""
         if verdict is None or verdict.action == "allow":
             return False
@@ -299,7 +294,7 @@ class Inspection:
     @property
     def message_limit(self) -> int:
         """Bytes of the largest text message that is judged."""
-        return self._limit
+        return self._waf.settings.request_body_limit
 
     def judge_message(self, name: bytes, text: bytes) -> bool:
         """Judge a text message, as the argument `name` of the request. Return whether it may be passed on."""
@@ -321,67 +316,29 @@ class Inspection:
 
         Otherwise it is refused, or held: then the exchange's `respond` is called once it is judged.
         """
-        if not self._waf.signatures and self._waf.response is None:
-            return True
         transaction, waf = self.transaction, self._waf
+        if not waf.signatures and (waf.response is None or waf.response.passes(head.status)):
+            return True
         steady = head.block.notes.get(waf)
         if steady is None:
             steady = waf.steady_response(_pairs(head.block.fields))
             head.block.note(waf, steady)
-        if self._refuse(transaction.response_head(head.status, _pairs(head.varying), steady)):
+        if self.refuse(transaction.response_head(head.status, _pairs(head.varying), steady)):
             return False
         if not transaction.wants_response_body or self._exchange.method == b"HEAD" or head.length == 0:
-            return not self._refuse(transaction.response_end())
-        self._response = head
-        self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
-        self._held = [content]
-        self._seen = len(content)
-        if complete or self._seen >= self._waf.settings.response_body_limit:
-            return self._judge_held(complete)
-        self._timer = self._exchange.app.loop.call_later(HOLD_TIME, self._release)
-        return False
+            return not self.refuse(transaction.response_end())
+        self._held = HeldResponse(self._exchange, self, head)
+        return self._held.take(content, complete)
 
     @property
     def holds_response(self) -> bool:
         """Whether response content is being held."""
-        return self._held is not None
+        return self._held is not None and self._held.waits
 
     def on_response_content(self, content: bytes, complete: bool) -> None:
         """Take response content while it is held."""
-        if self._held is None:
-            return
-        self._held.append(content)
-        self._seen += len(content)
-        if complete or self._seen >= self._waf.settings.response_body_limit:
-            self._let_go(complete)
-
-    def _release(self) -> None:
-        """The response trickles: judge what is here and hold no more."""
-        self._timer = None
-        if self._held is not None and not self._exchange.finished:
-            self._let_go(complete=False)
-
-    def _let_go(self, complete: bool) -> None:
-        content = b"".join(self._held or ())
-        head = self._response
-        if self._judge_held(complete) and head is not None:
-            self._exchange.respond(head, content, complete)
-
-    def _judge_held(self, complete: bool) -> bool:
-        """Judge the held content and hold no more. Return whether it may go out."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        content = b"".join(self._held or ())
-        self._held = None
-        try:
-            plain = decode(content, self._codings, _DECODED_LIMIT) if self._codings else content
-        except CodingError as error:
-            self.transaction.note(f"response body inspected as sent: {error}")
-            plain = content
-        self.transaction.response_whole = complete
-        self.transaction.response_body(plain)
-        return not self._refuse(self.transaction.response_end())
+        if self._held is not None and self._held.take(content, complete):
+            self._held.let_go(complete)
 
     # The end ---------------------------------------------------------------------------------------
 
@@ -394,10 +351,12 @@ class Inspection:
 
     def finish(self) -> None:
         """Run the last phase and hand the event to the log."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, None if self._held is None else self._held.timer):
+            if timer is not None:
+                timer.cancel()
         if self.mask is not None:
             self.mask.finish()
+            self.mask = None
         if self._tarpitted:
             self._exchange.app.tarpitted -= 1
         self._write_event(self.transaction)

@@ -12,6 +12,7 @@ from bascule.proxy import forwarding
 if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
     from bascule.tls.filter import TlsFilter
+    from bascule.waf.engine import ConnectionFacts
 
 Address = tuple[str, int]
 
@@ -51,6 +52,7 @@ class Peer(asyncio.Protocol):
         "_local",
         "address",
         "app",
+        "facts",
         "fixed_lines",
         "info",
         "peer_address",
@@ -75,6 +77,8 @@ class Peer(asyncio.Protocol):
         self.trusted = False
         self.info: ClientInfo | None = None
         self.fixed_lines = b""
+        self.facts: ConnectionFacts | None = None
+        """What the firewall is told of the connection: made when first asked for, and again for another client."""
 
     def introduce(self, peer: Address, local: Address | None) -> None:
         """Say who called, and whom if that is not what the socket says (PROXY header)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bascule.waf import processors
-from bascule.waf.bodies import XmlBody, fragment_pairs, message_pairs
+from bascule.waf.bodies import MultipartBody, MultipartParser, XmlBody, fragment_pairs, message_pairs
 from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs, RequestView
 from bascule.waf.state import NOTHING
@@ -45,6 +45,7 @@ class BodyView(RequestView):
     """Nothing of the response body is missing; the proxy tells."""
     response_body_limit: int
     _buffer: bytes | bytearray = b""
+    _parts: MultipartBody | None = None
     _response_buffer: bytes | bytearray = b""
     _response_size: int = 0
 
@@ -116,9 +117,19 @@ class BodyView(RequestView):
         self.body_kinds = sniffed
         whole = not (self.inbound_data_error and self.config.sniff_bodies)
         for position, processor in enumerate(sniffed):
-            result = processors.process(processor, body, content_type, self.config, whole, len(self.args_get))
+            parts = self.parts if processor == "MULTIPART" else None
+            result = processors.process(processor, body, content_type, self.config, whole, len(self.args_get), parts)
             self._take(result, declared=position == 0 and processor == name)
         self._check_size(body)
+
+    @property
+    def parts(self) -> MultipartBody:
+        """The body, or what is here of it, read as multipart: once for all who look at it."""
+        if self._parts is None:
+            parser = MultipartParser(self.header(b"content-type") or b"")
+            parser.feed(bytes(self._buffer))
+            self._parts = parser.cut() if self.inbound_data_error and self.config.sniff_bodies else parser.end()
+        return self._parts
 
     def _check_size(self, body: bytes) -> None:
         """SecRequestBodyNoFilesLimit: the body less its files must not be larger."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bascule.waf.bodies import (
     Limits,
-    MultipartParser,
+    MultipartBody,
     XmlBody,
     fragment_pairs,
     parse_json,
@@ -69,17 +69,22 @@ def sniff(body: bytes, declared: str) -> tuple[str, ...]:
     return found or ("URLENCODED",)
 
 
-def process(name: str, body: bytes, content_type: bytes, config: Config, whole: bool = True, others: int = 0) -> Result:
+def process(
+    name: str,
+    body: bytes,
+    content_type: bytes,
+    config: Config,
+    whole: bool = True,
+    others: int = 0,
+    parts: MultipartBody | None = None,
+) -> Result:
     """Run one processor over a body, or over its start. Never raises; what is wrong with the body is in `error`.
 
-    `others` arguments count towards SecArgumentsLimit beside the body's own.
+    `others` arguments count towards SecArgumentsLimit beside the body's own. `parts` are what multipart was read as.
     """
     fields = max(config.arguments_limit - others, 0) if config.arguments_limit else MAX_FIELDS
     limits = Limits(fields=fields, depth=config.request_body_json_depth)
-    if name == "MULTIPART":
-        parser = MultipartParser(content_type, limits)
-        parser.feed(body)
-        parts = parser.end() if whole else parser.cut()
+    if name == "MULTIPART" and parts is not None:
         view = MultipartView(parts, config.upload_file_limit)
         return Result(view.fields, _failure(b"Multipart", parts.error), multipart=view)
     if not whole:

@@ -7,10 +7,10 @@ class Steady:
     """The fields of a block that a client (or server) repeats, as a proxy that knows it again passes them.
 
     `mask` are the gates that the fields open; `by_names` remembers those that their names open together with the names
-    of the fields that vary: a handful of combinations.
+    of the fields that vary: a handful of combinations. `judged` is what checks of the fields say of these.
     """
 
-    __slots__ = ("by_names", "cookies", "first", "mask", "names", "pairs")
+    __slots__ = ("by_names", "cookies", "first", "judged", "mask", "names", "pairs")
 
     def __init__(self, pairs: list[tuple[bytes, bytes]], mask: int) -> None:
         self.pairs = pairs
@@ -20,3 +20,4 @@ class Steady:
         """The first value of each name."""
         self.cookies = b"cookie" in self.first
         self.by_names: dict[tuple[bytes, ...], int] = {}
+        self.judged: dict[object, object] = {}

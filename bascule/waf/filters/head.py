@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import re2
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Found = tuple[int, bytes, bytes]
 """A rule, the variable it is about (as exclusions name it), and its value."""
 HeadCheck = Callable[["Transaction"], Found | None]
+Pairs = list[tuple[bytes, bytes]]
+FieldsCheck = Callable[[Pairs], Found | None]
 FieldCheck = Callable[[bytes], int]
 """Returns the id of the rule that a field's value breaks, or 0."""
 
@@ -32,6 +34,7 @@ MAX_RANGES = 64
 SLED = b"\x90" * 16
 _ENCODED_SLED = b"%90" * 16
 _KEPT = 4096
+_UNKNOWN = (0, b"", b"")
 
 _SCANNERS = re2.compile(
     rb"(?i)\b(?:sqlmap|nikto|nessus|acunetix|netsparker|invicti|w3af|dirbuster|gobuster|wpscan|joomscan|droopescan"
@@ -192,45 +195,64 @@ def _scanner() -> FieldCheck:
     return check
 
 
-def _walk(fields: dict[bytes, FieldCheck]) -> HeadCheck:
+def _of_fields(look: FieldsCheck) -> HeadCheck:
+    """Return a check of each field by itself: those that a client repeats are looked at once."""
+
     def check(t: Transaction) -> Found | None:
-        for name, value in t.headers:
-            if name in fields and (rule := fields[name](value)):
-                return rule, b"REQUEST_HEADERS:" + name, value
-        return None
+        steady = t.steady
+        if steady is None:
+            return look(t.varying)
+        found = cast("Found | None", steady.judged.get(look, _UNKNOWN))
+        if found is _UNKNOWN:
+            steady.judged[look] = found = look(steady.pairs)
+        return found or (look(t.varying) if t.varying else None)
 
     return check
 
 
+def _walk(fields: dict[bytes, FieldCheck]) -> HeadCheck:
+    def look(pairs: Pairs) -> Found | None:
+        for name, value in pairs:
+            if name in fields and (rule := fields[name](value)):
+                return rule, b"REQUEST_HEADERS:" + name, value
+        return None
+
+    return _of_fields(look)
+
+
 def _required(names: dict[bytes, int]) -> HeadCheck:
     def check(t: Transaction) -> Found | None:
-        missing = names.keys() - {name for name, value in t.headers if value}
-        if not missing:
-            return None
-        name = min(missing)
-        return names[name], b"REQUEST_HEADERS:" + name, b""
+        for name, rule in names.items():
+            if not t.header(name):
+                return rule, b"REQUEST_HEADERS:" + name, b""
+        return None
 
     return check
 
 
 def _repeated_field(t: Transaction) -> Found | None:
-    names = [name for name, _ in t.headers]
-    if len(set(names)) == len(names):
-        return None
+    for name, _ in t.varying:
+        if name in ONCE:
+            return _twice(t.headers)
+    return None if t.steady is None else _repeated_in_block(t)
+
+
+def _twice(pairs: Pairs) -> Found | None:
+    names = [name for name, _ in pairs]
     for name in ONCE:
         if names.count(name) > 1:
-            return 708_001, b"REQUEST_HEADERS:" + name, t.header(name) or b""
+            return 708_001, b"REQUEST_HEADERS:" + name, next(value for key, value in pairs if key == name)
     return None
 
 
 def _header_lengths(limit: int) -> HeadCheck:
-    def check(t: Transaction) -> Found | None:
-        for name, value in t.headers:
+    def look(pairs: Pairs) -> Found | None:
+        for name, value in pairs:
             if len(value) > limit and name != b"cookie":
                 return 701_003, b"REQUEST_HEADERS:" + name, value
         return None
 
-    return check
+    return _of_fields(look)
 
 
 def _null_byte(t: Transaction) -> Found | None:
@@ -273,6 +295,7 @@ def _untyped_body(t: Transaction) -> Found | None:
     return None
 
 
+_repeated_in_block = _of_fields(_twice)
 _RARE: dict[str, HeadCheck] = {
     "null-byte": _null_byte,
     "overlong-utf8": _overlong,

@@ -14,7 +14,7 @@ from bascule.waf.answers import Answers, Named
 from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.filters.head import Found, HeadCheck, head_checks
 from bascule.waf.filters.table import CONFIGURED, Family, NamedRule, table
-from bascule.waf.filters.uploads import UploadCheck, files_of
+from bascule.waf.filters.uploads import UploadCheck
 from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value_checks
 from bascule.waf.logic.inspector import variable_of
 from bascule.waf.logic.values import MAX_FILE, Value, body_values, head_values
@@ -79,20 +79,20 @@ class FilterInspector:
         kind = t.header(b"content-type") or b""
         multipart = kind[:10].lower() == b"multipart/"
         if self._uploads.needed and multipart:
-            for found in self._uploads.body(t, body)[:MAX_FOUND]:
+            for found in self._uploads.body(t)[:MAX_FOUND]:
                 self.record(t, answers, found)
         files: Files = frozenset()
         if self._finder is not None and multipart:
-            files = self._judge_files(t, answers, self._finder, body)
+            files = self._judge_files(t, answers, self._finder)
         if self._values or self._most:
-            values = list(body_values(kind, body))
+            values = list(body_values(kind, body, t.parts if multipart else None))
             if self._most and sum(value.place == "body" for value in values) > self._most:
                 self.record(t, answers, (701_007, b"REQUEST_BODY", b"%d parameters" % len(values)))
             self._judge_values(t, answers, values, files)
 
-    def _judge_files(self, t: Transaction, answers: Answers, finder: Finder, body: bytes) -> Files:
+    def _judge_files(self, t: Transaction, answers: Answers, finder: Finder) -> Files:
         """Judge what uploaded texts hold. Return the files, as they stand among the values of the body."""
-        files = files_of(t, body)
+        files = t.parts.files
         for part in files:
             if part.content and b"\0" not in part.content[:TEXT_START] and finder.find(part.content):
                 found = (IDENTIFIER_IN_FILE, b"FILES_TMP_CONTENT:" + part.name, part.filename)

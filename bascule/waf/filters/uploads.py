@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import re2
 
 from bascule.config.filters import Uploads
-from bascule.waf.bodies import Limits, MultipartParser
 from bascule.waf.bodies.multipart import Part
 
 if TYPE_CHECKING:
@@ -39,13 +38,6 @@ MAGIC: dict[bytes, tuple[bytes, ...]] = {
 _PROGRAMS = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"#!/")
 
 
-def files_of(t: Transaction, body: bytes) -> list[Part]:
-    """Return the files of a multipart body, or what is here of them."""
-    parser = MultipartParser(t.header(b"content-type") or b"", Limits(fields=1000))
-    parser.feed(body)
-    return (parser.cut() if t.inbound_data_error else parser.end()).files
-
-
 class UploadCheck:
     """What one firewall asks of uploads."""
 
@@ -65,9 +57,9 @@ class UploadCheck:
             return 706_004, b"FILES", b"%b bytes" % length
         return None
 
-    def body(self, t: Transaction, body: bytes) -> list[Found]:
+    def body(self, t: Transaction) -> list[Found]:
         """Judge the files of a body, or what is here of them."""
-        files = files_of(t, body)
+        files = t.parts.files
         broken: list[Found] = []
         if self._max_files and len(files) > self._max_files:
             broken.append((706_005, b"FILES", b"%d files" % len(files)))

@@ -50,12 +50,15 @@ _MAY_BE_BASE64 = re2.compile(
 """The same, five times as fast at saying no."""
 _WITHOUT_ESCAPES = bytes(set(range(128)) - set(b"%&\\+\x00"))
 _MAY_HIDE = re2.compile(
-    rb"(?i:0x|x'|char|chr\(|codepoint)|(?:^|[^A-Za-z0-9+_-])(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)",
+    rb"(?i:0x|x'|char|chr\(|codepoint)|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])(?:(?:"
+    + _ASCII_QUAD
+    + rb"){4}|H4sI|rO0AB|AAEAAAD)",
     options=_LATIN1,
 )
 """What a text without escape characters must hold to be worth the steps: one test instead of twelve."""
 HIDING = (
     (rb"(?:^|[^A-Za-z0-9+_-])(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)", False),
+    (rb"s:\d{1,7}:\"", False),
     (rb"(?:0x|\bx')(?:[0-9A-Fa-f]{2}){4}", True),
     (rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(", True),
 )
@@ -67,6 +70,9 @@ _OVERLONG = re.compile(
 _UTF7 = re.compile(rb"\+(A[A-P][A-Za-z0-9+/]{1,40})-?")
 _FULLWIDTH = re.compile(rb"\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]")
 _CHAR_CODES = re.compile(rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(([0-9a-fA-Fx,\s]{4,4000})\)", re.IGNORECASE)
+_PHP_STRING = re.compile(rb's:(\d{1,7}):"')
+MAX_STRINGS = 64
+"""Strings of a serialised value that are looked at."""
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _SIMPLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"b": b"\b"}
 
@@ -205,7 +211,7 @@ def _base64_run(found: re.Match[bytes]) -> bytes:
         return found[0]
     if plain[:2] == b"\x1f\x8b":
         return _inflate(plain) or found[0]
-    if plain[:4] in (b"\xac\xed\x00\x05", b"\x00\x01\x00\x00"):
+    if plain[:4] in (b"\xac\xed\x00\x05", b"\x00\x01\x00\x00") or plain[:2] == b"\x04\x08":
         return plain
     return plain if _readable(plain) else found[0]
 
@@ -248,6 +254,18 @@ def _codes(found: re.Match[bytes]) -> bytes:
         return found[0]
 
 
+def _php_strings(text: bytes) -> bytes | None:
+    """The strings in a serialised value of PHP, each as a line."""
+    if b"s:" not in text:
+        return None
+    found: list[bytes] = []
+    at = 0
+    while len(found) < MAX_STRINGS and (head := _PHP_STRING.search(text, at)) is not None:
+        at = head.end() + int(head[1])
+        found.append(text[head.end() : at])
+    return b"\n".join(found)
+
+
 def _no_nulls(text: bytes) -> bytes | None:
     return text.replace(b"\x00", b"") if b"\x00" in text else None
 
@@ -264,6 +282,7 @@ STEPS: tuple[tuple[str, Callable[[bytes], bytes | None]], ...] = (
     ("base64", _base64),
     ("hex", _hex),
     ("char_codes", _char_codes),
+    ("php_string", _php_strings),
     ("null_byte", _no_nulls),
 )
 """Each step: the text decoded; the same text or None where it does not apply. Never raises."""

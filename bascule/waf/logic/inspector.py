@@ -14,7 +14,7 @@ from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.facts import FACTS
 from bascule.waf.logic.rules import SHIPPED, Family, LogicRule, RuleBookError, read
-from bascule.waf.logic.values import Value, body_lines, body_values, head_values, lines_of, pair_values, start_of_parts
+from bascule.waf.logic.values import Value, body_lines, body_values, head_values, lines_of, pair_values, part_values
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
 from bascule.waf.seclang.syntax import WafLoadError
@@ -30,8 +30,10 @@ MAX_FINDINGS = 128
 MAX_BLOCK = 4096
 """Bytes of header fields that are judged in one go, and remembered if nothing is found in them."""
 ID_BLOCK_ALL = 899_999
-_COLLECTIONS = {"query": b"ARGS_GET", "body": b"ARGS_POST", "cookie": b"REQUEST_COOKIES", "name": b"ARGS_NAMES",
-                "path": b"REQUEST_FILENAME", "file": b"FILES", "upload": b"FILES_TMP_CONTENT"}  # fmt: skip
+_COLLECTIONS = {
+    "query": b"ARGS_GET", "body": b"ARGS_POST", "document": b"ARGS_POST", "cookie": b"REQUEST_COOKIES",
+    "name": b"ARGS_NAMES", "path": b"REQUEST_FILENAME", "file": b"FILES", "upload": b"FILES_TMP_CONTENT",
+}  # fmt: skip
 _SEVERITY = {"critical": 2, "high": 3, "medium": 4, "low": 5}
 
 
@@ -85,12 +87,13 @@ class Inspector:
         kind = t.header(b"content-type") or b""
         lines = body_lines(kind, body)
         if lines is None or not self._screen.clears(lines):
-            t.search(self._search(t, body_values(kind, body)))
+            parts = t.parts if kind[:10].lower() == b"multipart/" else None
+            t.search(self._search(t, body_values(kind, body, parts)))
 
     def judge_piece(self, t: Transaction, body: bytes) -> None:
         """Judge a piece of a body, or a text message, by the values that were read from it."""
         if t.multipart is not None:
-            t.search(self._search(t, start_of_parts(t.header(b"content-type") or b"", body)))
+            t.search(self._search(t, part_values(t.parts, body)))
         else:
             t.search(self._search(t, pair_values(t.args_post)))
 

@@ -11,7 +11,6 @@ from urllib.parse import unquote_to_bytes
 from bascule.waf.bodies import (
     Limits,
     MultipartBody,
-    MultipartParser,
     json_leaves,
     json_texts,
     parse_cookies,
@@ -20,6 +19,7 @@ from bascule.waf.bodies import (
     parse_xml,
 )
 from bascule.waf.bodies.percent import url_decode
+from bascule.waf.logic.charsets import decoded_part, in_utf8
 from bascule.waf.logic.facts.patterns import MARKED
 
 Headers = list[tuple[bytes, bytes]]
@@ -51,8 +51,8 @@ _USUAL = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b
 
 
 class Value(NamedTuple):
-    """`place`: path, query, name, cookie, header:<name>, body, file or upload; `name`: of the parameter, cookie, header
-    or part."""
+    """`place`: path, query, name, cookie, header:<name>, body, document (of XML), file or upload; `name`: of the
+    parameter, cookie, header or part."""
 
     place: str
     name: bytes
@@ -114,7 +114,7 @@ def body_lines(content_type: bytes, body: bytes) -> bytes | None:
     """Return such a text of a form's or JSON document's values; None for other bodies."""
     kind = _kind(content_type)
     start = _start(body)
-    if kind.startswith(b"multipart/"):
+    if kind.startswith(b"multipart/") or in_utf8(content_type, body):
         return None
     if kind.endswith(_JSON) or (start and start in b"{["):
         if body.translate(None, _SIMPLE_JSON):
@@ -201,17 +201,25 @@ def _cookie_values(header: bytes, found: list[Value]) -> None:
             _add(found, "cookie", name, unquote_to_bytes(value) if b"%" in value else value)
 
 
-def body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
+def body_values(content_type: bytes, body: bytes, parts: MultipartBody | None = None) -> Iterator[Value]:
     """Yield the values of a request body, read as what it is declared and as what it looks like.
 
     A body that no parser reads is one value. Uploaded files count with their names and their first MAX_FILE bytes.
+    `parts` are those of a multipart body that was read already. A body in another charset is read in both.
     """
     if not body:
         return
+    yield from _body_values(content_type, body, parts)
+    again = in_utf8(content_type, body)
+    if again:
+        yield from _body_values(content_type, again, None)
+
+
+def _body_values(content_type: bytes, body: bytes, parts: MultipartBody | None) -> Iterator[Value]:
     kind = _kind(content_type)
     start = _start(body)
     if kind.startswith(b"multipart/"):
-        yield from _parts(body, content_type)
+        yield from part_values(parts or parse_multipart(body, content_type, _EVERY), body)
     elif kind.endswith(_JSON) or (start and start in b"{["):
         yield from _leaves(body)
     elif kind.endswith(b"xml") or start == b"<":
@@ -228,13 +236,6 @@ def _kind(content_type: bytes) -> bytes:
 
 def _start(body: bytes) -> bytes:
     return body[:64].lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-
-
-def start_of_parts(content_type: bytes, body: bytes) -> Iterator[Value]:
-    """Yield the values in the start of a multipart body of which the rest is not here."""
-    parser = MultipartParser(content_type, _EVERY)
-    parser.feed(body)
-    yield from _part_values(parser.cut(), body)
 
 
 def pair_values(pairs: Headers) -> list[Value]:
@@ -256,11 +257,8 @@ def _form(body: bytes) -> Iterator[Value]:
         yield from found
 
 
-def _parts(body: bytes, content_type: bytes) -> Iterator[Value]:
-    yield from _part_values(parse_multipart(body, content_type, _EVERY), body)
-
-
-def _part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
+def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
+    """Yield the values of a multipart body, or of its start; it is one value where it has no parts."""
     if found.error or not found.parts:
         yield _value(("body", b"", body))
     for part in found.parts:
@@ -269,6 +267,8 @@ def _part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
         if part.filename:
             yield _value(("file", part.name, part.filename))
         kind = part.headers.get(b"content-type", b"")
+        if again := decoded_part(part.headers, part.content[:MAX_FILE]):
+            yield _value(("body", part.name, again))
         if part.content and (not part.filename or kind.startswith((b"text/", b"application/")) or not kind):
             yield _value(("body", part.name, part.content[:MAX_FILE]))
         elif part.content:
@@ -297,6 +297,8 @@ def _leaves(body: bytes) -> Iterator[Value]:
             if key not in names:
                 names.add(key)
                 yield _value(("name", b"", key))
+        if last == b"prototype" or b".prototype" in above:
+            yield _value(("name", b"", name))
         if value and value[0] in b"{[":
             found: list[Value] = []
             _add(found, "body", name, value)
@@ -307,7 +309,7 @@ def _leaves(body: bytes) -> Iterator[Value]:
 
 def _elements(body: bytes) -> Iterator[Value]:
     """The document as it stands (its entities and inclusions), then its texts and attributes."""
-    yield _value(("body", b"xml", body))
+    yield _value(("document", b"xml", body))
     document = parse_xml(body, _EVERY)
     for text in document.texts(MAX_TEXTS):
         yield _value(("body", b"xml", text))

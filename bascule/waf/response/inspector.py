@@ -34,6 +34,10 @@ class ResponseInspector:
         self._pages = Pages(response.pages) if response.pages is not None else None
         self.masker = Masker(response.mask, response.words) if response.mask or response.words else None
 
+    def passes(self, status: int) -> bool:
+        """Whether responses with a status are of no interest, whatever their fields and their body are."""
+        return self._pages is None and (self._leaks is None or self._leaks.passes(status))
+
     def looks_at(self, t: Transaction) -> bool:
         """Whether `judge_body` is to be given the body of the response."""
         if self._page(t) is not None:

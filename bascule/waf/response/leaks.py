@@ -61,9 +61,13 @@ class Leaks:
         wanted = {rule: texts for rule, texts in _LEAKS.items() if self._all or rule in _ERRORS}
         self._patterns = [(rule, compile_pattern("|".join(texts))) for rule, texts in wanted.items()]
 
+    def passes(self, status: int) -> bool:
+        """Whether no body of a response with this status is looked at."""
+        return status < FIRST_ERROR and not self._all
+
     def looks_at(self, status: int, headers: Pairs) -> bool:
         """Whether the body of a response is to be looked at."""
-        if status < FIRST_ERROR and not self._all:
+        if self.passes(status):
             return False
         for name, value in headers:
             if name == b"content-type":

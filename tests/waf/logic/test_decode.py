@@ -33,6 +33,9 @@ ATTACK = b"<script>alert(1)</script>"
         (b"0x3c7363726970743e", b"'<script>'", ("hex",)),
         (b"String.fromCharCode(60,0x73)", b'String."<s"', ("char_codes",)),
         (b"scr\x00ipt", b"script", ("null_byte",)),
+        (b'a:1:{s:1:"k";s:8:"<script>";}', b"k\n<script>", ("php_string",)),
+        (base64.b64encode(b"\x04\x08[\x08c\x15Gem::SpecFetcher"), b"\x04\x08[\x08c\x15Gem::SpecFetcher", ("base64",)),
+        (b"&ltscript&gt", b"<script>", ("html_entity",)),
     ],
 )
 def test_what_each_step_undoes(value: bytes, text: bytes, how: tuple[str, ...]) -> None:

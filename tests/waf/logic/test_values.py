@@ -2,11 +2,12 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.waf.logic.gate import is_plain
-from bascule.waf.logic.values import MAX_FILE, request_values
+from bascule.waf.logic.charsets import in_utf8
+from bascule.waf.logic.values import MAX_FILE, body_lines, body_values, request_values
 
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
 
@@ -68,7 +69,7 @@ def test_a_broken_body_is_a_value_as_it_stands() -> None:
 def test_xml_as_it_stands_and_its_texts() -> None:
     body = b"<a b='c'>d</a>"
     values = found(b"/", [(b"content-type", b"text/xml")], body)
-    assert {("body", body), ("body", b"c"), ("body", b"d")} <= values
+    assert {("document", body), ("body", b"c"), ("body", b"d")} <= values
 
 
 def test_multipart_files() -> None:
@@ -81,9 +82,39 @@ def test_multipart_files() -> None:
     assert {("name", b"f"), ("file", b"x.php"), ("upload", b"G" * MAX_FILE)} <= values
 
 
-def test_the_gate_lets_words_and_numbers_go() -> None:
-    assert all(map(is_plain, [b"", b"hello", b"12.50", b"2023-01-01", b"9f8e7d6c-5b4a-3928-1706-f5e4d3c2b1a0"]))
-    assert not any(map(is_plain, [b"' or", b"../x", b"a b", b"PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg"]))
+@pytest.mark.parametrize(
+    ("content_type", "codec"),
+    [
+        (b"application/json", "utf-16"),
+        (b"application/json", "utf-16-le"),
+        (b"application/json", "utf-16-be"),
+        (b"application/json", "utf-32"),
+        (b"application/json; charset=utf-16le", "utf-16-le"),
+        (b'application/json; charset="IBM037"', "ibm037"),
+        (b"application/json;charset=utf-7", "utf-7"),
+    ],
+)
+def test_a_body_is_read_in_the_charset_it_declares_or_shows(content_type: bytes, codec: str) -> None:
+    body = '{"q": "<script>"}'.encode(codec)
+    assert ("body", b"<script>") in {(value.place, value.data) for value in body_values(content_type, body)}
+    assert body_lines(content_type, body) is None
+
+
+def test_an_ordinary_charset_changes_nothing() -> None:
+    assert in_utf8(b"text/plain; charset=utf-8", b"a=\xc3\xa4") == b""
+    assert in_utf8(b"text/plain; charset=nonsense", b"a=1") == b""
+
+
+@pytest.mark.parametrize(("encoding", "content"), [("base64", "PHNjcmlwdD4="), ("quoted-printable", "=3Cscript=3E")])
+def test_a_part_is_read_without_its_transfer_encoding(encoding: str, content: str) -> None:
+    body = f'--b\r\nContent-Disposition: form-data; name="q"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{content}\r\n--b--'
+    values = body_values(b"multipart/form-data; boundary=b", body.encode())
+    assert b"<script>" in {value.data for value in values}
+
+
+def test_a_prototype_is_named_with_what_it_belongs_to() -> None:
+    values = body_values(b"application/json", b'{"constructor":{"prototype":{"x":1}}}')
+    assert b"json.constructor.prototype.x" in {value.data for value in values}
 
 
 @given(

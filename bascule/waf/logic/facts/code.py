@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .fact import Fact
 
+_RUNS_PHP = rb"(?:system|exec|shell_exec|passthru|popen|proc_open|pcntl_exec|assert|eval|phpinfo|create_function|file_put_contents|file_get_contents|readfile)"
+
 FACTS = (
     Fact(
         "code.php_tag",
@@ -20,12 +22,23 @@ FACTS = (
         "calls a PHP function that runs code, reads files or shows the server's settings",
         (
             rb"\b(?:phpinfo|passthru|shell_exec|proc_open|popen|pcntl_exec|create_function|call_user_func(?:_array)?|file_get_contents|file_put_contents|highlight_file|show_source|move_uploaded_file|base64_decode|gzinflate|gzuncompress|str_rot13|register_shutdown_function|var_dump|print_r|scandir|readfile|hex2bin|posix_\w+|die\s*\(\s*md5|echo\s*\(?\s*md5|print\s*\(?\s*md5)\s*\(\s*(?:['\"$)(@\\]|\w+\s*[('\"-]|\d)",
+            rb"(?:^|[^.\w])(?:system|passthru|shell_exec|popen)\s*\(\s*['\"]\s*[a-z/.{]",
             rb"\b(?:system|exec|assert|eval|passthru)\s*\(\s*(?:['\"]\s*(?:id|ls|cat|whoami|uname|ping|curl|wget|nslookup|dir|sleep|echo|phpinfo|/bin|/usr|\w+\s+[-/])|\$_|chr\s*\(|base64_decode|gzinflate|str_rot13|\$\{)",
             rb"\$_(?:get|post|request|cookie|server|files|session|env)\s*[\[{]",
             rb"\b(?:include|require)(?:_once)?\s*\(?\s*(?:\$_|['\"](?:https?:|php:|/etc|\.\./))",
             rb"\becho\s+(?:shell_exec|system|exec|`|\$_|phpinfo)\b",
             rb"\bchr\s*\(\s*\d+\s*\)\s*\.\s*chr\s*\(|(?:^|['\";.=(])\s*md5\s*\(\s*\d+\s*\)|['\"]\s*\.\s*@?(?:system|exec|passthru|phpinfo|md5|eval|print|shell_exec)\s*\(",
             rb"\$\{\s*@?(?:phpinfo|system|print|eval|exec|passthru|assert|die|sleep)\s*\(|\{\$\{\s*\w+\s*\(",
+            rb"\b(?:array_\w+|u[as]?k?sort|iterator_apply|forward_static_call(?:_array)?|call_user_func(?:_array)?|register_\w+_function|ob_start|preg_replace_callback)\s*\([^()]{0,40}['\"]\s*"
+            + _RUNS_PHP
+            + rb"\s*['\"]",
+            rb"\(?\s*['\"]\s*" + _RUNS_PHP + rb"\s*['\"]\s*\)?\s*\(",
+            rb"\(\s*['\"][\w\\]{1,16}['\"]\s*\.\s*['\"][\w\\.'\" ]{1,40}['\"]\s*\)\s*\(",
+            rb"\$\w{1,20}\s*=\s*['\"][^;]{1,80};\s*@?\$\w{1,20}\s*\(",
+            rb"\bpreg_replace\s*\(\s*['\"]([^'\"]{1,80})[/#~|!][imsxu]{0,4}e[imsxu]{0,4}['\"]",
+            rb"\b(?:extract|parse_str|unserialize|import_request_variables)\s*\(\s*\$_|\b(?:ini_set|putenv|ini_alter|dl)\s*\(\s*['\"]\w",
+            rb"\b(?:print|echo|print_r|var_dump|die|exit)\s*\(?\s*`\s*[a-z/]",
+            rb"\b(?:allow_url_include|auto_prepend_file|auto_append_file|disable_functions|open_basedir|cgi\.force_redirect|safe_mode)\s*(?:=|%3d)",
         ),
         True,
     ),
@@ -78,11 +91,12 @@ FACTS = (
             rb"\xac\xed\x00\x05",
             rb"\baced0005",
             rb"\bro0abx?",
-            rb"@type\"?\s*:\s*\"?(?:com|org|java|javax|sun|net|ch|oracle|br)\.[\w.$]{3,}|^(?:com\.sun|com\.alibaba|com\.mchange|javax\.naming|org\.apache|org\.springframework|java\.lang|java\.net)\.[\w.$]{4,}$",
+            rb"@type\"?\s*:\s*\"?(?:com|org|java|javax|sun|net|ch|oracle|br)\.[\w.$]{3,}|^(?:com\.(?:sun|alibaba|mchange|zaxxer|newrelic|caucho|ibatis|mysql|p6spy|pastdev|nqadmin|oracle|ibm)|javax\.(?:naming|script|management|swing|el|imageio|xml)|org\.(?:apache|springframework|hibernate|codehaus|mozilla|aoju|jboss|quartz|docx4j|jdom|jsecurity|arrah|h2)|ch\.qos|net\.sf|br\.com\.anteros|oadd|sun|java\.(?:lang|net|io|beans|rmi|util\.PriorityQueue|util\.Scanner))\.[\w.$]{4,}$",
             rb"<(?:java|void|sorted-set|dynamic-proxy|tree-map|jdk\.nashorn|java\.util)\b[^>]{0,80}(?:class|version|method|>)|<object\s+class\s*=",
             rb"\"(?:class|@class|\$type|_type|javaclass|__class__|py/object|py/reduce)\"\s*:\s*\"[\w$]+\.[\w$]+\.[\w.$]+",
             rb"!!(?:javax?|com|org)\.[\w.]+|!!python/",
             rb"wddxpacket",
+            rb"^\s*\[\s*\"(?:[a-z][\w$]*\.){2,8}[A-Z][\w$]*\"\s*,|^yv66vg|\bjdbc:(?:h2|hsqldb|derby|mysql|postgresql|db2|sqlserver|sqlite|mariadb|oracle)[\w:]*:",
         ),
         True,
     ),
@@ -92,11 +106,14 @@ FACTS = (
         (
             rb"\b(?:os|subprocess|commands|popen2|pty|sys|shutil|importlib|builtins|posix|nt)\.(?:system|popen\w*|exec\w*|spawn\w*|call|run|check_output|getoutput|import_module|environ|listdir|remove|modules|fork)\b",
             rb"__import__\s*\(",
+            rb"^\s*(?:breakpoint|globals|locals|vars|credits|copyright)\s*\(\s*\)\s*;?\s*$",
+            rb"(?:^|[\n(])[ci](?:__main__|__builtin__|builtins|os|posix|nt|subprocess|commands|sys|timeit)\n\w+\n",
+            rb"^py/(?:object|reduce|type|function|newargs\w*|state|tuple|repr)$|^__(?:reduce(?:_ex)?|class)__$",
             rb"(?:^|[;'\"(\n])\s*import\s+(?:os|sys|subprocess|socket|pty|base64|commands)\s*(?:[;,)'\"\n]|$)",
             rb"\b(?:exec|eval|compile|getattr|execfile)\s*\(\s*['\"][^)]{0,80}['\"]|\bopen\s*\(\s*['\"][^)]{1,80}['\"]\s*(?:,\s*['\"]\w{1,3}['\"]\s*)?\)\.\w+|\b(?:globals|locals|vars)\s*\(\s*\)\s*[.\[]",
             rb"\b(?:cos|cposix|csubprocess|c__builtin__|cnt)\n(?:system|popen|eval|exec|getattr)",
             rb"\bpickle\.(?:loads?|dumps?)|\bcpickle\b|\byaml\.load",
-            rb"\x80[\x02-\x05](?:\x95|c\w+\n)|^gASV[\w+/=]{12,}|^gAN[9}][\w+/=]{8,}|\bY3Bvc2l4",
+            rb"\x80[\x02-\x05](?:\x95|c\w+\n)|^gASV[\w+/=]{12,}|^gA[JN][j9fXVK][\w+/=]{8,}|\bY3Bvc2l4",
             rb"\bprint\s*\(\s*(?:open|os\.|__|\d+\s*\*)",
             rb"\bsocket\.socket\s*\(",
         ),
@@ -111,6 +128,7 @@ FACTS = (
             rb"\bprocess\.(?:mainmodule\b|binding\s*\(|exit\s*\(|kill\s*\(|env\b\s*(?:[.\[)};]|$)|cwd\s*\(|argv\b)",
             rb"\b(?:global|globalthis|this|root)\.(?:process\.|constructor\.constructor|require\b|mainmodule\b)",
             rb"_\$\$nd_func\$\$_",
+            rb"\b(?:root|global|globalthis|this)\.process\b|\breturn\s+this\b\s*;?\s*\}\s*\)?\s*\(\s*\)",
             rb"\bconstructor\.constructor\b|\bmainmodule\b|\bfunction\s*\(\s*\)\s*\{[^}]{0,80}(?:require\s*\(|process\.)",
             rb"^[^a-z]{0,12}(?:res(?:ponse)?\.(?:end|write|send)\s*\(|while\s*\(\s*(?:true|1)\s*\)|for\s*\(;;\))|\bnew\s+function\s*\(\s*['\"]return",
         ),
@@ -126,7 +144,7 @@ FACTS = (
             rb"(?:^|[\s=\"'({;])%x[\[({|]\s*\w+[^\])}|]{0,60}[\])}|]",
             rb"\bopen\s*\(\s*['\"]\|",
             rb"!ruby/(?:object|hash|struct|class|regexp|sym)|\bopen3\.|\berb\.new|\bprocess\.spawn|\btcpsocket\.",
-            rb"^\x04\x08[\[o{I@:\"]",
+            rb"^\x04\x08[\[oceuU]",
         ),
         True,
     ),
@@ -135,7 +153,7 @@ FACTS = (
         ".NET objects, view state, gadgets and server-side script",
         (
             rb"\bsystem\.(?:diagnostics\.process|io\.\w+|reflection|web\.|windows\.|data\.services|configuration|runtime|management|net\.|security|collections)",
-            rb"\bAAEAAAD/////",
+            rb"\bAAEAAAD/////|^system\.[\w.]{2,60}(?:`\d\[\[|,\s*(?:system|mscorlib|presentation\w+|microsoft)\b)",
             rb"objectdataprovider|windowsidentity|typeconfuse|losformatter|binaryformatter|netdatacontract",
             rb"@\(\s*\d+\s*[*+-]|@\{[^}]{0,60}(?:system\.|process\.start|var\s+\w+\s*=)",
             rb"<%\s*(?:@\s*(?:page|import|language)|response\.|execute|eval\b|runtime|out\.|dim\s|set\s)|\beval\s+request\s*\(",
@@ -162,7 +180,15 @@ FACTS = (
             rb"@eval\b|@ini_set|\bc99\w*\.php|\br57\w*\.php|\bcmd\.jsp|\bshell\.php|\bwso\.php",
             rb"runtime\.getruntime\(\)\.exec\(\s*request",
             rb"__halt_compiler|__file__|__dir__",
+            rb"<jsp:(?:scriptlet|declaration|expression|include|forward|usebean|setproperty|root|plugin)\b|<cf(?:execute|include|file|script|query|invoke|object|http|dump|output|registry|directory|module)\b",
+            rb"\bexec\.command\s*\(\s*\"|\bstd::process::command|\bcommand::new\s*\(|\bos\.execute\s*\(\s*['\"]|\bloadstring\s*\(\s*['\"]",
         ),
+        True,
+    ),
+    Fact(
+        "code.jwt_unsigned",
+        "a token that says it needs no signature",
+        (rb"\"alg\"\s*:\s*\"none\"",),
         True,
     ),
 )

@@ -50,7 +50,7 @@ _CONTINUES = re.compile(
     re.I,
 )
 """What SQL may go on with where a string has just ended."""
-_ENDS_STRING = ("sql.", "nosql.", "xpath.")
+_ENDS_STRING = ("sql.", "nosql.operator", "nosql.where", "nosql.leaves", "xpath.")
 """Languages whose injections must end a string first, if they do not begin the value."""
 _MUST_BEGIN = (
     "path.unix", "path.windows", "path.app", "path.dot", "path.java", "path.file", "path.wrapper", "code.j", "code.php_", "code.python",

@@ -10,7 +10,7 @@ _LINE_COMMENT = re.compile(rb"(?:--|#)[^\n]*+\n")
 _SPACE_FOR = bytes.maketrans(b"\t\v\f\r\x1c\x1d\x1e\x1f+\xa0", b" " * 10)
 _SHELL_NOISE = re.compile(
     rb"['\"`\\^$](?:(?<=\$)\{?IFS\}?(?:\$\d)?|(?<=[\w/].)(?:(?<=')'|(?<=\")\"|(?<=`)`|(?<=\\)(?=[a-z/])|(?<=\^)(?=\w)"
-    rb"|(?<=\$)[@*]|(?<=\$)\{\w?\}|(?<=['\"])(?=\w)))",
+    rb"|(?<=\$)[@*]|(?<=\$)\(\)|(?<=\$)\{\w?\}|(?<=['\"])(?=\w)))",
     re.IGNORECASE,
 )
 """What a shell drops inside a word: quotes, backslashes, carets, empty expansions. ${IFS} is a space."""
@@ -38,6 +38,7 @@ def _others(text: bytes) -> Iterator[bytes]:
     spaced = text.translate(_SPACE_FOR)
     if b"/*" in text:
         spaced = _SQL_COMMENT.sub(b" ", spaced)
+        yield _SQL_COMMENT.sub(b"", text)
     yield spaced
     if has_line_comment(text):
         yield _LINE_COMMENT.sub(b" ", spaced)

@@ -42,7 +42,7 @@ FACTS = (
             rb"@[\w.-]{2,60}" + _LINE + rb"\s{0,4}(?:to|from|subject|sender)\s*(?::|%3a)\s*\S",
             rb"(?:%0a|%0d|\\r\\n|%e5%98%8d|\xe5\x98\x8d)\s{0,4}(?:to|from|subject|sender)\s*(?::|%3a)\s*\S",
             _LINE
-            + rb"\s*(?:mail\s+from|rcpt\s+to|data\s*(?:\r|\n|%0)|ehlo|helo|quit\b|rset|vrfy|starttls|capability|noop|fetch\s|\w{1,6}\s+(?:select|login|fetch|logout|capability)\b)",
+            + rb"\s*(?:mail\s+from|rcpt\s+to|data\s*(?:\r|\n|%0)|ehlo|helo|quit\b|rset|vrfy|starttls|capability|noop|expn\s|auth\s+(?:login|plain|cram)|fetch\s|[a-z]{1,4}\d{1,5}\s+(?:select|login|fetch|logout|capability|create|delete|rename|examine|list|lsub|status|append|store|copy|uid|search|noop|starttls)\b)",
             _LINE + rb"\s*\.\s*" + _LINE,
         ),
         True,
@@ -108,7 +108,7 @@ FACTS = (
         (
             rb"^[\s\"']*(?:=\s*|[+@-])(?:cmd|dde|msexcel|rundll32|powershell|hyperlink|importxml|importfeed|importhtml|importrange|importdata|webservice|register\.id|shell)\b\s*[|(!]",
             rb"^[\s\"']*=(?:image|exec|call|concatenate)\s*\(",
-            rb"\bcmd\|\s*['\"]?\s*/c",
+            rb"\bcmd\|\s*['\"]?\s*/c|\bdde\s*\(\s*['\"]",
             rb"[=+@-]\w{1,20}\|'[^']{1,80}'!",
         ),
         True,

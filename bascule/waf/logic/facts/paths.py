@@ -50,6 +50,12 @@ FACTS = (
         True,
     ),
     Fact(
+        "path.trick_in_path",
+        "a request path with what makes servers read another name than it has",
+        (rb"\x00|%00", rb"::\$(?:data|index_allocation)", rb"/;/|\.\.;|/\.;"),
+        True,
+    ),
+    Fact(
         "path.climbs_twice",
         "leaves two or more directories",
         (
@@ -182,6 +188,7 @@ FACTS = (
         (
             rb"^\s*(?:https?|ftps?|//):?/{0,2}[\w.:@%\[\]-]{3,100}/[^\s?#<>\"]{0,100}\.(?:txt|pl|py|sh|inc|phtml|dat)\?*(?:[\w=;&,.+]{1,24})?(?:%00|\x00)?$",
             rb"^\s*(?:ht|f)tps?:/{0,2}[^\s/]+/(?:[\w.~-]+/){0,6}(?:shell|cmd|c99|r57|evil|rfi)[\w-]{0,10}\.\w+",
+            rb"^\s*ftps?://[\w.:@-]{3,100}/[^\s?#]{0,100}\.(?:php\d?|jsp|aspx?|cgi)\b",
         ),
         True,
     ),

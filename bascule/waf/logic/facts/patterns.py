@@ -82,9 +82,14 @@ class Level:
 
     def scan(self, text: bytes) -> list[int]:
         """Return the places in NAMES of the patterns that match; a pattern may be reported twice."""
+        if not self._parts:
+            self.load(None)
         found: list[int] = []
-        for some in self.scan_in_turns(text):
-            found += some
+        for scan, places in self._parts:
+            hits: list[int] = []
+            scan(text, match_event_handler=_collect, context=hits)
+            if hits:
+                found += [places[hit] for hit in hits]
         return found
 
     def scan_in_turns(self, text: bytes) -> Iterator[list[int]]:

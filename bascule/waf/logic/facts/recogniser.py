@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from bascule.waf.libinjection import is_sqli, is_xss
 from bascule.waf.logic.decode import How, decodings, decodings_in_turns
-from bascule.waf.logic.gate import is_plain
 
 from . import context, encoding, html, paths, ssrf
 from .fact import HIDDEN
@@ -32,6 +31,7 @@ _ONLY_IN = {
     "scanner.user_agent": ("header:user-agent",),
     "scanner.probe_secret": ("path",),
     "path.climbs_in_path": ("path",),
+    "path.trick_in_path": ("path",),
     "path.system_folder": ("query", "body", "cookie"),
     "path.absolute": ("query", "body", "cookie", "name", "file"),
     "http.redirect_trick": ("query", "body", "cookie"),
@@ -43,15 +43,16 @@ _ONLY_IN = {
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
 
+_IN_DOCUMENT = ("xml.", "html.", "http.", "code.")
+"""What a document of XML as a whole may do, of which each text is a value of its own."""
+
 
 def facts_of(value: bytes, place: str) -> frozenset[str]:
     """Return the names of the facts about a value, in whatever encoding it hides.
 
-    `place` is 'path', 'query', 'name', 'cookie', 'header:<name>', 'body' or 'file'. Never raises; time is linear
+    `place` is 'path', 'query', 'name', 'cookie', 'header:<name>', 'body', 'document' or 'file'. Never raises; time is linear
     in the length of the value.
     """
-    if is_plain(value):
-        return _NOTHING
     return _remembered(value, place) if len(value) <= MAX_REMEMBERED else _look(value, place)
 
 
@@ -92,11 +93,10 @@ _remembered = lru_cache(maxsize=4096)(_look)
 def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]]:
     """Return (fact, decoded text it was seen in, how that text was found), for explaining a verdict."""
     seen: dict[str, tuple[str, bytes, How]] = {}
-    if not is_plain(value):
-        for text, how in decodings(value):
-            hits = [hit for form in forms(text) for hit in level_of(form).scan(form)]
-            for name in _facts_of_text(text, place, hits):
-                seen.setdefault(name, (name, text, how))
+    for text, how in decodings(value):
+        hits = [hit for form in forms(text) for hit in level_of(form).scan(form)]
+        for name in _facts_of_text(text, place, hits):
+            seen.setdefault(name, (name, text, how))
     return list(seen.values())
 
 
@@ -115,6 +115,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
         if html.breaks_out(text[:MAX_TOKENISED]):
             found.add("html.breaks_out")
     found = {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
+    if place == "document":
+        return {name for name in found & DECISIVE if name.startswith(_IN_DOCUMENT)}
     return context.acting(found, text, place, DECISIVE) if found else found
 
 

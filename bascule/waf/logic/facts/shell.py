@@ -22,7 +22,7 @@ _DOES = (
     + _READER
     + rb"(?:\.exe)?(?:"
     + _OPTION
-    + rb"|\s*<\s*)[\"'\\]*(?:/[\w.?*]|\.\.?[/\\]|~/|\*\.\w|\$[a-z{(@*]|[a-z]:[\\/]|[\w*?-]+\.(?:php\d?|txt|conf|ini|log|sh|py|xml|html?|env|cfg|bak|jsp|aspx?)\b|passwd\b)"
+    + rb"|\s*<\s*)[\"'\\]*(?:/[\w.?*]|\.\.?[/\\]|~/|\*\.\w|\$[a-z{(@*]|[a-z]:[\\/]|[\w*?-]+\.(?:php\d?|txt|conf|ini|log|sh|pyc?|xml|html?|env|cfg|bak|jspx?|aspx?|pl|rb|cgi|jsx?|json|ya?ml|sql|db|old|pem|key|crt|csv|properties)\b|passwd\b)"
     + rb"|"
     + _TELLS
     + rb"\b(?:\.exe)?(?:\s*(?:$|[;|&`)#'\"\n>,}])|[\s+]+[-/]{1,2}\w)"
@@ -46,6 +46,7 @@ _DOES = (
     + rb"|/(?:usr/)?(?:local/)?s?bin/\w+)"
 )
 """A command together with what shows that it is meant as one: its arguments, or nothing behind one that needs none."""
+_BRIEF = rb"(?:id|ls|pwd|ps|env|dir|whoami|uname|hostname|ver|ifconfig|ipconfig|netstat)"
 _SEPARATED = rb"(?:[;|&]|\$\(|%0[ad]|<\(|>\()[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
 _NEW_LINE = rb"(?:[`\n\r]|\\n|\\r)[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
 
@@ -53,7 +54,23 @@ FACTS = (
     Fact(
         "shell.runs_command",
         "a separator, then a command with arguments, or a short one and nothing else",
-        (_SEPARATED + _DOES, rb"^\s*(?:;|&&|\|\|?)\s*" + _SHORT + rb"\s*;?\s*$"),
+        (
+            _SEPARATED + _DOES,
+            rb"^\s*(?:;|&&|\|\|?)\s*" + _SHORT + rb"\s*;?\s*$",
+            rb"^\s*['\"]?\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*(?:[;|&#]\s*){1,3}['\"]?\s*$",
+            rb"^\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*$",
+            rb"[;|&]\s*(?:ls|pwd|whoami|uname|ifconfig|ipconfig|netstat)\s*$|\|\s*hostname\s*$",
+            rb"(?:&&|\|\||;;)\s*" + _BRIEF + rb"\s*$",
+            _SEPARATED + rb"(?:ls|id|ps|env|set|cat|dir|whoami|ifconfig|uname)\s*>{1,2}\s*[\w./~-]",
+            rb"^\s*['\"]\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*['\"]?$",
+            rb"^\s*(?:\d{1,3}(?:\.\d{1,3}){3}|\d{1,6}|[\w-]{1,40}\.\w{2,5}|localhost)['\"]?\s*(?:;|\|\|?|&&?|%0[ad])\s*"
+            + _BRIEF
+            + rb"\s*(?:[;|&#'\"]{1,2}\s*)?$",
+            rb"%0[ad]\s*" + _BRIEF + rb"\s*(?:$|[;|&%#])",
+            rb"['\"(]\s*\|\s*" + _BRIEF + rb"\s*['\")]",
+            _SEPARATED
+            + rb"(?:(?:reboot|poweroff)\s*(?:$|[;|&`)#'\"])|(?:shutdown|halt|init)\s+(?:-\w|/\w|now\b|[06]\b))",
+        ),
         True,
     ),
     Fact(
@@ -87,8 +104,10 @@ FACTS = (
         "the whole value is a command with arguments or a bare diagnostic command",
         (
             rb"^\s*(?:/(?:usr/)?(?:local/)?s?bin/)" + _UNIX + rb"\b",
-            rb"^\s*(?:cat|ls|wget|curl|nc|ncat|bash|sh|python[23]?|perl|ruby|php|rm|chmod|ping(?:\.exe)?|nslookup|type|dir|net|powershell|cmd(?:\.exe)?|certutil|echo|touch|cp|mv|tar|find|grep|dig|sleep)\s+(?:-{1,2}[a-z0-9]|/[a-z]\b|/[a-z]|[\w.-]*[.~]/|c:|https?:|\$|\d{1,3}(?:\.\d{1,3}){3}|[\w/.-]+\s*[|;><&])",
+            rb"^\s*(?:cat|ls|wget|curl|nc|ncat|bash|sh|python[23]?|perl|ruby|php|rm|chmod|ping(?:\.exe)?|nslookup|type|dir|net|powershell|cmd(?:\.exe)?|certutil|echo|touch|cp|mv|tar|find|grep|dig|sleep)\s+(?:-{1,2}[a-z0-9]|/[a-z]\b|/[a-z]|[\w.-]*[.~]/|c:|https?:|\$|\d{1,3}(?:\.\d{1,3}){3}|[\w/.-]+\s*[><])",
+            rb"^\s*(?:cat|ls|wget|curl|ncat|bash|chmod|nslookup|powershell|certutil|tar|grep)\s+[\w/.-]+\s*[|;><&]",
             rb"^\s*(?:ipconfig|ifconfig|netstat|uname|whoami|ps)\s+[-/]\w",
+            rb"^\s*net1?\s+(?:user|localgroup|share|view|use|accounts|group)\s+\S|^\s*sleep\s+\d{1,3}\s*$",
             rb"^\s*(?:whoami|ifconfig|ipconfig|uname\s+-a|netstat|systeminfo|tasklist)\s*[;|&#]?\s*$|^(?:id|ls|pwd|dir)\s*[;|&]+$",
         ),
         True,
@@ -98,10 +117,13 @@ FACTS = (
         "runs a command inside $(...) or backquotes",
         (
             rb"\$\(\s*[\"'\\]?(?:/[\w/]+/)?" + _ANY + rb"(?:[\s|;<][^)]{0,200})?\)(?:[^.\w]|$)",
-            rb"\$\([^()]{0,30}\)\$|\$\((?:\w+=\w*;)+",
+            rb"\$\([^()]{0,30}\)\$|\$\((?:\w+=\w*;)+|\$\(\s*"
+            + _BRIEF
+            + rb"\s*\)\.(?:png|jpe?g|gif|pdf|txt|docx?|zip|svg|csv)\b",
             rb"\$\(\(\s*\d",
             rb"\$\(\s*<",
             rb"[<>]\(\s*" + _ANY + rb"\s",
+            rb"\$\(\s*(?:hostname|whoami|uname|pwd|ifconfig)\b[^)]{0,20}\)|\$\(\s*(?:echo|cat|curl|wget|ping|nslookup|sleep|ls|bash|sh|printf|python3?|perl|php)\s+[\w'\"/$.-]",
         ),
         True,
     ),
@@ -109,8 +131,22 @@ FACTS = (
         "shell.backquoted",
         "runs a command inside backquotes",
         (
-            rb"`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:\s[^`]{0,200})?`",
+            rb"(?:^|[^\s`\w])\s{0,2}`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:[\s<>;|&][^`]{0,200})?`",
+            rb"\w`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:[\s<>;|&][^`]{0,200})?`",
+            rb"`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:[\s<>;|&][^`]{0,200})?`\s*(?:[;|&\"'#)\w]|$)",
             rb"`[^`\n]{0,60}/(?:etc|bin|tmp|dev)/[^`]{0,100}`",
+        ),
+        True,
+    ),
+    Fact(
+        "shell.assembles_command",
+        "puts a command together from variables or pieces of them, or smuggles an option that runs one",
+        (
+            rb"\$\{(?:path|home|pwd|shell|hostname|oldpwd|ifs)\s*:\s*\d|\$\{\w{1,20}:\d{1,3}:\d{1,3}\}",
+            rb"%\w{3,20}:~-?\d",
+            rb"(?:^|[;|&\n\s])\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*(?:\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*)*\$\{?\w{1,12}\}?\$",
+            rb"[;|&^\r\n]\s*\w{1,12}=\$?\\?['\"][^'\"]{1,60}['\"]\s*;\s*\$\w",
+            rb"^[\s'\"]*-{1,2}(?:use-askpass|upload-pack|receive-pack|checkpoint-action|to-command|open-files-in-pager|o?proxycommand|post-file|ssh-command|wrapper)\s*=",
         ),
         True,
     ),
@@ -149,7 +185,9 @@ FACTS = (
         "writes a space as ${IFS}, a brace list or a redirection",
         (
             rb"\$\{?ifs\b",
-            rb"\{\s*(?:cat|ls|wget|curl|ping|echo|nc|bash|sh)\s*,[^}]{1,80}\}",
+            rb"\{\s*(?:cat|ls|wget|curl|ping|echo|nc|bash|sh)\s*,[^}]{1,80}\}|\{\s*"
+            + _BRIEF
+            + rb"\s*,\s*[\w/-]{0,20}\}",
             rb"\b(?:cat|sh|bash|tac|head|tail|wc)\s*<>?\s*(?:[.\w$~]|/[ehptv])",
             rb"[a-z]\$(?:@|\{[@*]\})[a-z]",
             rb"\$'\\",

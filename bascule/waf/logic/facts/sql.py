@@ -276,7 +276,7 @@ FACTS = (
         "sql.quoted_condition",
         "closes a quote, then OR or AND with a condition on literals or calls",
         (
-            rb"['\"]\s*\)*\s*(?:/\*[^*]{0,40}\*/)?(?:or\b|and\b|xor\b|\|\||&&)(?:\s|/\*[^*]{0,40}\*/|[(!~+-])*['\"][^'\"]{0,40}['\"]?\s*(?:[=<>]|!=|like\b|is\b|in\b|between\b|rlike\b|regexp\b)",
+            rb"['\"]\s*\)*\s*(?:/\*[^*]{0,40}\*/)?(?:or\b|and\b|xor\b|\|\||&&)(?:\s|/\*[^*]{0,40}\*/|[(!~+-])*['\"][^'\"]{0,40}(?:['\"]\s*(?:[=<>]|!=|like\b|is\b|in\b|between\b|rlike\b|regexp\b)|[=<>])",
             rb"['\"]\s*\)*\s*(?:or\b|and\b|xor\b|\|\||&&)[\s(!~+-]*(?:\d[\d.]*|true|false|null|0x[0-9a-f]+)\s*\)*\s*(?:[=<>!*/+|&-]|like\b|is\b|in\b|between\b|--|#|$)",
             rb"['\"]\s*\)*\s*(?:or|and|xor|having|where)\b[\s(!~+-]*(?:\w+\s*\([^)]{0,60}\)+\s*[=<>!]|@@?\w+\s*[=<>!]|[\w.`]{1,40}\s*(?:=|<>|!=|<=|>=|like\b|rlike\b|regexp\b|in\s*\(|is\s+(?:not\s+)?null)\s*['\"\d(@-]|exists\s*\(|\(?\s*select\b)",
             rb"['\"]\s*\)*\s*(?:or\b|and\b|xor\b|\|\||&&|\^|div\b|mod\b)\s*[-+~!@(\w.\s]{1,30}\s*(?:rlike|regexp|like|is|[=<>!*/+-])\s*[!(~-]*['\"]",
@@ -293,6 +293,22 @@ FACTS = (
             rb"(?:^|['\")\s])(?:make_set|elt|iif|if)\s*\(\s*\d+\s*=\s*\d+\s*,",
             rb"\bprocedure\s+analyse\s*\(|\bselect\s*\\?\$?\.?`",
         ),
+    ),
+    Fact(
+        "sql.ends_statement",
+        "closes a quote or number, then ends, sorts or breaks the statement",
+        (
+            rb"^[\w.@-]{0,30}['\"]\s*\)*\s*;?\s*(?:--|\#|/\*)[\s+*/-]{0,4}$",
+            rb"^\s*-?\d+\s*['\")]*\s*(?:order|group)\s+by\s+\d+(?:\s*,\s*\d+)*\s*(?:--|\#|;|/\*|$)",
+            rb"^['\"]\s*[&^*+|/%=-]{1,2}\s*['\"]$",
+            rb"['\"]\s*\)*\s*(?:\b(?:or|and)\b|\|\||&&|[|&^])\s*['\"]{2}\s*[&^*+=|<>-]",
+            rb"['\"]\s*[|&^]\s*\d+\s*=\s*\d|\b(?:or|and)\s+not\s+(?:true|false|null)\b\s*(?:--|\#|;|$|\))|^\s*-?\d+\s+between\s+\d+\s+and\s+\d+\s*(?:--|\#|;)",
+            rb"['\"]\s*\)*\s*;?\s*(?:delete\s+from|drop\s+(?:table|database)|insert\s+into|truncate\s+table)\s+[\w`\"\[.]|['\"]\s*\)*\s*;?\s*update\s+[\w`.]+\s+set\s+\w",
+            rb"^[^'\"\n]{0,40}['\"]\s*\|\|\s*['\"]|;\s*iif\s*\(\s*\d+\s*[=<>]",
+            rb"['\")\d]\s*;\s*shutdown\s*(?:--|;|\#|$|with\b)",
+            rb"\bcase\s+when\b[^;]{1,120}\bthen\b[^;]{1,80}\bend\b",
+        ),
+        True,
     ),
     Fact("sql.lone_quote", "a number with a quote behind it, as one tries for errors", (rb"^-?\d{1,10}'{1,2}\)*$",)),
     Fact(

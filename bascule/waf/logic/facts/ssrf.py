@@ -7,7 +7,7 @@ from .fact import Fact
 _SCHEME = rb"^[\s\"'<]*(?:url[:=]\s*)?(?:https?:[/\\]{0,4}|[a-z][a-z0-9+.-]{1,12}:[/\\]{2,4}|[/\\]{2,4})(?:[\w.:%~!$&*+,;=-]{0,60}@)?"
 """A value that is an address from its beginning on: where an address stands among other words, nobody fetches it."""
 _ANY = rb"\b(?:https?|ftps?|gopher|dict|ldaps?|sftp|tftp|wss?|jar:\w+):[/\\]{2,}(?:[\w.:%-]{1,60}@)?"
-_END = rb"(?:[:/?#\"'\s,)\\!&;>]|%23|%2f|$)"
+_END = rb"(?:[:/?#\"'\s,)\\!&;>\x00]|%23|%2f|%00|$)"
 _DECIMAL = rb"(?:21307064\d\d|323223\d{4}|323\d{7}|167\d{6,7}|288\d{7}|2852039166|28520\d{5}|303\d{7})"
 
 FACTS = (
@@ -79,6 +79,7 @@ FACTS = (
         "a host of a service that reports who called",
         (
             rb"\b(?:oast|oastify|burpcollaborator|interactsh|interact\.sh|dnslog|ceye|requestbin|canarytokens|pipedream|bxss|ezxss|dnsbin|requestrepo|beeceptor|hookbin|pingb|webhook)\b[\w-]*\.?(?:\w{2,10}\.)?(?:example|com|net|pro|live|site|online|fun|me|sh|cn|io|org|in|ht)\b",
+            rb"[/.@](?:interact\.sh|burpcollaborator\.net|webhook\.site|dnslog\.cn|ceye\.io|requestrepo\.com|bxss\.me|r87\.me|pingb\.in|oast\.(?:pro|live|site|online|fun|me))(?:[:/?#\s]|$)",
             rb"\bxss\.(?:ht|report)\b|\bngrok(?:-free)?\.(?:io|app|dev)\b|\bdnslog\.\w{2,4}\b",
         ),
         True,
@@ -87,6 +88,14 @@ FACTS = (
         "ssrf.telling_host",
         "a host whose name says what it is for",
         (rb"[/@.](?:attacker|evil|hacker|malicious|vps|burp|xss)[\w-]*\.(?:\w{2,10}\.)?[a-z]{2,7}\b",),
+    ),
+    Fact(
+        "ssrf.attackers_site",
+        "the whole value is an address on a host that is called what attackers call theirs",
+        (
+            rb"^[\s\x00]*(?:https?:)?[/\\]{2,4}(?:[\w.-]{1,60}\.)?(?:evil|attacker|malicious|hacker|phish\w{0,6}|badguy|bad-?site|evil-?(?:site|domain|host|server|com))\.(?:com|net|org|io|example|test|tld|local|xyz|ru|co|site|me)(?:[:/?#\\%\s]|$)",
+        ),
+        True,
     ),
     Fact(
         "ssrf.url_value",
@@ -98,10 +107,11 @@ FACTS = (
         "an address with a user part or a backslash that misleads about the host",
         (
             rb"^\s*https?:[/\\]{1,3}[\w.:-]+@[\w.\[]",
-            rb"^\s*https?:[/\\]{1,3}[^/\s?#]{1,80}(?:\\|%5c)[@\w]",
+            rb"^\s*(?:https?:)?[/\\]{1,3}[^/\s?#]{1,80}(?:\\|%5c)[@\w]",
             rb"^\s*https?://[^/\s]{1,80}#@|^\s*https?://[^/\s]{1,60}\s&@",
             rb"^\s*https?://[\w.-]+:\d+:\d+",
             rb"^\s*https?:///+\w",
         ),
+        True,
     ),
 )

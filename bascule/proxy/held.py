@@ -1,0 +1,68 @@
+"""A response body that is held until it is judged, within a window of bytes and time. Streams of events never wait."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from bascule.http.coding import CodingError, decode
+from bascule.http.fields import list_tokens
+
+if TYPE_CHECKING:
+    from bascule.http.message import ResponseHead
+    from bascule.proxy.exchange import Exchange
+    from bascule.proxy.inspection import Inspection
+
+HOLD_TIME = 0.5
+"""Seconds a response may be held: a page that trickles is judged by what came in that time."""
+_DECODED_LIMIT = 1 << 20
+
+
+class HeldResponse:
+    """What came of one response's body. `waits` until it is judged; `timer` is to be cancelled with the exchange."""
+
+    __slots__ = ("_content", "_exchange", "_head", "_inspection", "_size", "timer", "waits")
+
+    def __init__(self, exchange: Exchange, inspection: Inspection, head: ResponseHead) -> None:
+        self._exchange = exchange
+        self._inspection = inspection
+        self._head = head
+        self._content: list[bytes] = []
+        self._size = 0
+        self.waits = True
+        self.timer: asyncio.TimerHandle | None = None
+
+    def take(self, content: bytes, complete: bool) -> bool:
+        """Take content; judge it once it is complete or the window is full. Return whether it may go out now."""
+        self._content.append(content)
+        self._size += len(content)
+        if complete or self._size >= self._inspection.transaction.response_body_limit:
+            return self._judge(complete)
+        if self.timer is None:
+            self.timer = self._exchange.app.loop.call_later(HOLD_TIME, self._release)
+        return False
+
+    def let_go(self, complete: bool) -> None:
+        """Pass on what was held, which was judged and may go out."""
+        self._exchange.respond(self._head, b"".join(self._content), complete)
+
+    def _release(self) -> None:
+        """The response trickles: judge what is here and hold no more."""
+        if self.waits and not self._exchange.finished and self._judge(complete=False):
+            self.let_go(complete=False)
+
+    def _judge(self, complete: bool) -> bool:
+        if self.timer is not None:
+            self.timer.cancel()
+        self.waits = False
+        content = b"".join(self._content)
+        transaction = self._inspection.transaction
+        codings = [coding for value in self._head.values(b"content-encoding") for coding in list_tokens(value)]
+        try:
+            plain = decode(content, codings, _DECODED_LIMIT) if codings else content
+        except CodingError as error:
+            transaction.note(f"response body inspected as sent: {error}")
+            plain = content
+        transaction.response_whole = complete
+        transaction.response_body(plain)
+        return not self._inspection.refuse(transaction.response_end())
