@@ -19,7 +19,7 @@ def one_input(data: bytes) -> None:
     """A request line up to its version."""
     line = data.replace(b"\r", b"").replace(b"\n", b"")
     try:
-        head = PARSER.parse(line + b" HTTP/1.1\r\nHost: h\r\n")
+        head = PARSER.parse(line + b" HTTP/1.1\r\nHost: h\r\n\r\n")
         target = target_of(head)
     except HttpError as refused:
         if refused.status not in (400, 414, 417, 501, 505):

@@ -23,7 +23,7 @@ def one_input(data: bytes) -> None:
     """The first byte chooses the method."""
     method = b"HEAD" if data[:1] == b"H" and data[:4] != b"HTTP" else b"GET"
     end = data.find(b"\r\n\r\n")
-    data = data[: end + 2] if end >= 0 else data + b"\r\n"
+    data = data[: end + 4] if end >= 0 else data + b"\r\n\r\n"
     known = _parse(_remembering, data, method)
     new = _parse(ResponseParser(watched=frozenset((b"server",))), data, method)
     if isinstance(new, int):

@@ -68,12 +68,12 @@ def explain(
 def request_of(url: str, method: str) -> bytes:
     """Return the head of the request that a client would send. Raises ValueError."""
     if "://" not in url:
-        return f"CONNECT {url} HTTP/1.1\r\nHost: {url}\r\n".encode()
+        return f"CONNECT {url} HTTP/1.1\r\nHost: {url}\r\n\r\n".encode()
     parts = urlsplit(url)
     if parts.scheme == "https":  # a browser asks for a tunnel
         authority = parts.netloc if parts.port else f"{parts.netloc}:443"
-        return f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n".encode()
-    return f"{method.upper()} {url} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
+        return f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode()
+    return f"{method.upper()} {url} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
 
 
 def _moment(text: str) -> tuple[int, int] | None:

@@ -11,7 +11,6 @@ from bascule.forward.socks import VERSIONS, SocksError, SocksHandshake, SocksReq
 from bascule.http.h1.block import Block
 from bascule.http.message import RequestHead
 from bascule.proxy.client import ClientConnection
-from bascule.proxy.exchange import Exchange
 from bascule.proxy.phase import BUSY, CLOSED, HEAD, TUNNEL
 from bascule.telemetry import causes
 
@@ -25,6 +24,8 @@ class ForwardClient(ClientConnection):
 
     __slots__ = ("_handshake", "_login", "service", "user")
 
+    exchange_type = ForwardExchange
+
     def __init__(self, service: ForwardService, tls: TlsFilter | None) -> None:
         super().__init__(service.app, tls)
         self.service = service
@@ -33,10 +34,6 @@ class ForwardClient(ClientConnection):
         """Who logged in on this connection (SOCKS)."""
         self._handshake: SocksHandshake | None = None
         self._login: asyncio.Task[None] | None = None
-
-    def exchange_for(self, head: RequestHead) -> Exchange:
-        """See ClientConnection."""
-        return ForwardExchange(self, head)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""

@@ -203,7 +203,7 @@ class ForwardExchange(Exchange):
 
     def proceed(self) -> None:
         """Be on the way, after the firewall."""
-        if self.is_tunnel or self._inspect():
+        if self.is_tunnel or self.route.waf is None or self._inspect(self.route.waf):
             self.try_server()
 
     def _refuse(self, decision: Decision) -> None:

@@ -1,4 +1,4 @@
-"""The decisions on a request's head, in their order: who asks, which route, may it pass.
+"""The decisions on a request's head, in their order: which route, may it pass.
 
 Exchange.begin calls them one after the other. Each raises HttpError for what is refused.
 """
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 _SPECIAL = frozenset((b"CONNECT", b"OPTIONS", b"TRACE"))
 """Methods that mean something to proxies."""
 _MOST_HOPS = 255
-
-
-def identify(exchange: Exchange) -> None:
-    """Who asks: the peer, or whom a trusted hop names."""
-    if exchange.peer.trusted:
-        exchange.scheme = exchange.peer.identify(exchange.head)
 
 
 def find_route(exchange: Exchange) -> None:

@@ -7,7 +7,7 @@ socket is not read while it may not be (back-pressure).
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from bascule.http.errors import HttpError
 from bascule.http.h1.block import Block
@@ -56,6 +56,8 @@ class ClientConnection(Peer):
         "state",
         "times",
     )
+
+    exchange_type: ClassVar[type[Exchange]] = Exchange
 
     def __init__(self, app: ProxyApp, tls: TlsFilter | None = None) -> None:
         super().__init__(app, tls)
@@ -132,7 +134,7 @@ class ClientConnection(Peer):
         # Nearly always a read is one whole head. One that holds more fails on the empty line within.
         if not self.held and data.endswith(HEAD_END) and len(data) <= self.app.max_header:
             try:
-                head = self.requests.parse(data[:-2])
+                head = self.requests.parse(data)
             except HttpError:
                 self._find_head(data)
             else:
@@ -153,7 +155,7 @@ class ClientConnection(Peer):
             self._partial_head(data, begun)
             return
         try:
-            head = self.requests.parse(data[: end + 2])
+            head = self.requests.parse(data[: end + 4])
         except HttpError as error:
             self.refuse(error.status, error.cause)
             return
@@ -162,7 +164,7 @@ class ClientConnection(Peer):
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         """Begin the exchange of a request; `rest` came behind its head."""
         self.served += 1
-        exchange = self.exchange = self.exchange_for(head)
+        exchange = self.exchange = self.exchange_type(self, head)
         if exchange.request_done:
             self.state = BUSY
             self.held = rest
@@ -181,10 +183,6 @@ class ClientConnection(Peer):
             self._read_body(rest)
         if self.eof and self.state == BODY:
             self.close()  # the body can never become complete
-
-    def exchange_for(self, head: RequestHead) -> Exchange:
-        """Return the exchange of a request."""
-        return Exchange(self, head)
 
     def _partial_head(self, data: bytes, begun: bool) -> None:
         """Wait for the rest of a head, unless it can never become a good one."""
@@ -298,7 +296,7 @@ class ClientConnection(Peer):
         """Answer what is no acceptable request, and close."""
         head = RequestHead(b"-", b"-", Block([]), [])
         head.keep_alive = False
-        exchange = self.exchange = self.exchange_for(head)
+        exchange = self.exchange = self.exchange_type(self, head)
         exchange.request_done = False
         self.state = BODY
         self._body = None

@@ -45,7 +45,8 @@ class Exchange(Facts):
     def begin(self) -> None:
         """Decide what becomes of the request whose head is complete."""
         try:
-            admission.identify(self)
+            if self.peer.trusted:
+                self.scheme = self.peer.identify(self.head)
             if (shield := self.app.shield) is None:
                 admission.find_route(self)
             elif not gate.admit(self, shield):
@@ -56,24 +57,19 @@ class Exchange(Facts):
 
     def proceed(self) -> None:
         """Answer the request, or ask a server. Raises HttpError."""
-        if admission.admit(self) and self._inspect():
+        if admission.admit(self) and (self.route.waf is None or self._inspect(self.route.waf)):
             self.try_server()
 
-    def _inspect(self) -> bool:
-        """The firewall, where the route has one. False: it refused, or awaits the body."""
-        waf = self.route.waf
-        if waf is None or (waf.ahead.needed and blocklists.holds(self, waf)):
-            return waf is None
-        return self.judge(waf)
+    def _inspect(self, waf: Waf) -> bool:
+        """Ask the firewall. False: it refused, or awaits the body, or what a block list says."""
+        return not (waf.ahead.needed and blocklists.holds(self, waf)) and self.judge(waf)
 
     def judge(self, waf: Waf) -> bool:
         """Let the firewall judge what is here. False: it refused, or awaits more."""
         self.inspection = Inspection(self, waf, self.route.plan.waf.large_body)
         return self.inspection.judge_head()
 
-    def try_server(self) -> None:
-        """Ask a server."""
-        attempts.start(self)
+    try_server = attempts.start
 
     def dial(self, connector: Connector, preface: bytes, done: Done) -> asyncio.Task[None]:
         """Open a connection to the server that was picked."""
@@ -222,10 +218,10 @@ class Exchange(Facts):
         if self.framing == wire.CHUNKED:
             content = self._chunked(content, complete)
         if len(content) <= JOINED:
-            peer.write(start + content)
+            peer.transport.write(start + content)
         else:
-            peer.write(start)
-            peer.write(content)
+            peer.transport.write(start)
+            peer.transport.write(content)
         if complete:
             self._complete()
         elif not peer.blocked:

@@ -135,7 +135,7 @@ class Checker:
         parser = ResponseParser()
         for _ in range(_MAX_INTERIM):
             raw = await reader.readuntil(HEAD_END)
-            head = parser.parse(raw[:-2], self._check.method.encode())
+            head = parser.parse(raw, self._check.method.encode())
             if head.status >= 200 or head.status == 101:
                 break
         if head.status not in self._expected.statuses:

@@ -161,7 +161,7 @@ class OriginConnection(asyncio.Protocol):
                     self._buffer = data
                 return
             try:
-                head = self._connector.responses.parse(data[: end + 2], user.method)
+                head = self._connector.responses.parse(data[: end + 4], user.method)
             except HttpError as error:
                 self._fault(user, error.cause)
                 return

@@ -28,7 +28,7 @@ def policy_of(*rules: dict[str, Any], **more: Any) -> Policy:
 
 
 def access(policy: Policy, line: str, *fields: str, user: str | None = "", groups: tuple[str, ...] = ()) -> Access:
-    head = PARSER.parse("\r\n".join([f"{line} HTTP/1.1", "Host: h", *fields, ""]).encode())
+    head = PARSER.parse("\r\n".join([f"{line} HTTP/1.1", "Host: h", *fields, "", ""]).encode())
     target = target_of(head)
     assert target is not None
     made = Access(policy, b"10.0.0.7", target, head.method, None if head.method == b"CONNECT" else head)
@@ -114,7 +114,7 @@ def test_an_address_is_asked_for_only_where_it_matters() -> None:
 
 
 def response(mime: str, length: int = 3) -> Any:
-    text = f"HTTP/1.1 200 OK\r\nContent-Type: {mime}\r\nContent-Length: {length}\r\n"
+    text = f"HTTP/1.1 200 OK\r\nContent-Type: {mime}\r\nContent-Length: {length}\r\n\r\n"
     return ResponseParser().parse(text.encode(), b"GET")
 
 
@@ -157,7 +157,7 @@ def test_preview(tmp_path: Path) -> None:
         }
     )
     assert load_table(forward)[1] == [f"forward.categories.games: {tmp_path}/games: 1 lines say nothing about a domain"]
-    request = b"CONNECT www.play.example:443 HTTP/1.1\r\nHost: h\r\n"
+    request = b"CONNECT www.play.example:443 HTTP/1.1\r\nHost: h\r\n\r\n"
     told = preview(forward, request, client="127.0.0.1", user="anna", clock=MONDAY_NINE)
     assert (told["decision"], told["why"]) == ("deny", "rule 2: No games.")
     assert [(step["holds"], step["condition"]) for step in told["rules"]] == [("no", "when"), ("yes", "")]

@@ -13,7 +13,7 @@ PARSER = RequestParser(other_form=proxy_form)
 
 
 def read(line: str, host: str = "h.test") -> tuple[Target | None, bytes]:
-    head = PARSER.parse(f"{line} HTTP/1.1\r\nHost: {host}\r\n".encode("latin-1"))
+    head = PARSER.parse(f"{line} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1"))
     return target_of(head), head.target
 
 
@@ -86,7 +86,7 @@ def test_refused(line: str, status: int, cause: str) -> None:
 
 
 def test_the_target_counts_and_not_the_host_field() -> None:
-    head = PARSER.parse(b"GET http://a.example/ HTTP/1.1\r\nHost: other.example\r\n")
+    head = PARSER.parse(b"GET http://a.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n")
     assert (head.host, head.authority) == (b"a.example", b"a.example")
 
 

@@ -30,7 +30,7 @@ plain_requests, plain_responses = RequestParser(), ResponseParser()
 
 
 def head_of(first: bytes, lines: list[bytes]) -> bytes:
-    return b"\r\n".join((first, *lines, b""))
+    return b"\r\n".join((first, *lines, b"", b""))
 
 
 def facts(parse: object, *arguments: bytes) -> object:
@@ -104,14 +104,14 @@ def test_h11_reads_an_accepted_head_as_bascule_does(line: bytes, lines: list[byt
     except HttpError:
         return
     body = b"5\r\nhello\r\n0\r\n\r\n" if head.chunked else b"hello!"[: max(head.length, 0)]
-    method, target, fields, read = h11_reads(data + b"\r\n" + body)
+    method, target, fields, read = h11_reads(data + body)
     assert (method, target) == (head.method, head.target)
     assert read == (b"hello" if head.chunked else body)
     assert sorted(fields) == sorted((field[0], field[1]) for field in head.fields)
 
 
 def test_notes_on_a_block_do_not_outlive_a_change_of_its_fields() -> None:
-    block = RequestParser().parse(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n").block
+    block = RequestParser().parse(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n").block
     block.note("rules", "harmless")
     changed = block.with_fields(
         [(b"x-a", b"2", 0, b"x-a: 2\r\n") if field[0] == b"x-a" else field for field in block.fields]

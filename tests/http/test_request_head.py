@@ -13,7 +13,7 @@ HOST = b"Host: a.test\r\n"
 
 
 def parse(data: bytes, **options: int) -> RequestHead:
-    return RequestParser(**options).parse(data)
+    return RequestParser(**options).parse(data + b"\r\n")
 
 
 def get(fields: bytes = HOST, line: bytes = b"GET / HTTP/1.1") -> bytes:
@@ -121,7 +121,7 @@ def test_what_readers_could_understand_differently_is_refused(data: bytes, statu
     parser = RequestParser()
     for _ in range(2):  # what was remembered of the first time changes nothing
         with pytest.raises(HttpError) as error:
-            parser.parse(data)
+            parser.parse(data + b"\r\n")
         assert (error.value.status, error.value.cause) == (status, cause)
 
 
@@ -183,7 +183,7 @@ def test_the_number_of_fields_is_limited() -> None:
 def test_the_fields_that_vary_count_like_the_others(extra: str) -> None:
     def head(more: int) -> bytes:
         lines = "".join(f"x{number}: y\r\n" for number in range(15 - extra.count("\n") + more))
-        return f"POST / HTTP/1.1\r\nHost: a\r\n{extra}{lines}".encode()
+        return f"POST / HTTP/1.1\r\nHost: a\r\n{extra}{lines}\r\n".encode()
 
     assert len(RequestParser(16).parse(head(0)).fields) == 16
     with pytest.raises(HttpError, match="too_many_fields"):
@@ -199,9 +199,9 @@ def test_the_length_of_the_target_is_limited() -> None:
 
 def test_a_name_that_is_known_needs_its_colon_all_the_same() -> None:
     parser = RequestParser()
-    parser.parse(get(HOST + b"X-Known: 1\r\n"))
+    parser.parse(get(HOST + b"X-Known: 1\r\n\r\n"))
     with pytest.raises(HttpError) as error:
-        parser.parse(get(HOST + b"X-Known\r\n"))
+        parser.parse(get(HOST + b"X-Known\r\n\r\n"))
     assert error.value.cause == causes.BAD_FIELD_NAME
 
 

@@ -41,7 +41,7 @@ FRAMED: list[tuple[bytes, bytes, dict[str, object]]] = [
 def test_framing(method: bytes, data: bytes, facts: dict[str, object]) -> None:
     parser = ResponseParser()
     for _ in range(2):
-        head = parser.parse(data, method)
+        head = parser.parse(data + b"\r\n", method)
         assert {name: getattr(head, name) for name in facts} == facts
 
 
@@ -75,5 +75,5 @@ def test_faults_of_a_server_are_502(data: bytes) -> None:
     parser = ResponseParser()
     for _ in range(2):
         with pytest.raises(HttpError) as error:
-            parser.parse(data, b"GET")
+            parser.parse(data + b"\r\n", b"GET")
         assert (error.value.status, error.value.cause) == (502, causes.ORIGIN_PROTOCOL_ERROR)

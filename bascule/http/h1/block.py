@@ -233,7 +233,7 @@ class BlockTable:
     def look_up(self, head: bytes, cuts: tuple[Cut, ...]) -> tuple[Block, list[Field], bytes]:
         """Return the block of `head`, the fields cut out of it, and their lines but Content-Length's. Raises HttpError.
 
-        A head ends with the CRLF of its last line; that of a request begins at the version.
+        A head ends with its closing empty line; that of a request begins at the version.
         """
         varying: list[Field] = []
         passed = b""

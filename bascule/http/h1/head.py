@@ -62,7 +62,7 @@ class RequestParser:
         self._max_target = max_target
 
     def parse(self, data: bytes) -> RequestHead:
-        """Return the head in `data`, which ends with the CRLF of the last line before the closing empty line.
+        """Return the head in `data`, which ends with the closing empty line.
 
         Raises HttpError: 400 for anything ambiguous or malformed, 414, 417, 431, 501 or 505 as RFC 9110 names them.
         """
@@ -110,7 +110,7 @@ class RequestParser:
         minor = _VERSIONS.get(version)
         if minor is None:
             raise _version_fault(version)
-        del lines[-1]
+        del lines[-2:]
         if len(lines) > self._max_fields:
             raise HttpError(431, causes.TOO_MANY_FIELDS)
         block = Block(self.fields.lines(lines), minor)
@@ -167,7 +167,7 @@ class ResponseParser:
         match = _STATUS_LINE.fullmatch(line)
         if match is None:
             raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, "status line")
-        del lines[-1]
+        del lines[-2:]
         if len(lines) > self._max_fields:
             raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, causes.TOO_MANY_FIELDS)
         block = Block(self.fields.lines(lines), int(match.group(1)))
