@@ -53,7 +53,7 @@ $(VENV)/.fuzz-ready: pyproject.toml $(VENV)/.ready
 # every target for SECONDS; one alone: python -m fuzz.path -max_total_time=600
 SECONDS ?= 60
 fuzz: $(VENV)/.fuzz-ready
-	for target in h1_head h1_response h1_body path hops rewrite socks forward_target domain_list parent_handshake; do \
+	for target in h1_head h1_response h1_body path hops rewrite socks forward_target domain_list parent_handshake digest; do \
 		$(BIN)/python -m fuzz.$$target -max_total_time=$(SECONDS) || exit 1; done
 
 # make bench CRS=DIR adds the WAF workloads; BENCH takes further options

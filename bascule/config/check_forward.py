@@ -7,12 +7,13 @@ import zoneinfo
 
 import maxminddb
 
+from bascule.config.check_auth import check_auth
 from bascule.config.check_parents import check_parents
 from bascule.config.check_policies import check_name
 from bascule.config.check_quotas import check_quotas
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
-from bascule.config.forward import Auth, Condition, Pac, Rule
+from bascule.config.forward import Condition, Pac, Rule
 from bascule.config.grammar import host_fault, is_token, path_fault, pattern_fault, unknown_placeholder
 from bascule.config.schema import Forward
 
@@ -31,7 +32,7 @@ def check_forward(findings: Findings, forward: Forward) -> None:
     if forward.country_database:
         _check_database(findings, (*path, "country_database"), forward.country_database)
     if forward.auth is not None:
-        _check_auth(findings, (*path, "auth"), forward.auth)
+        check_auth(findings, (*path, "auth"), forward.auth, forward)
     if forward.pac is not None:
         _check_pac(findings, (*path, "pac"), forward.pac)
     check_parents(findings, path, forward)
@@ -80,32 +81,6 @@ def _check_database(findings: Findings, path: KeyPath, file: str) -> None:
         findings.files.append(file)
 
 
-def _check_auth(findings: Findings, path: KeyPath, auth: Auth) -> None:
-    if not auth.users and not auth.addresses:
-        findings.error(path, "nothing says who anybody is: give `users` or `addresses`")
-    if auth.required and not auth.users:
-        findings.warn(path, "only clients in `addresses` can use the proxy", "required: false lets others in")
-    if any(char in auth.realm for char in '"\\') or not auth.realm.isprintable():
-        findings.error((*path, "realm"), "a realm holds no quotes, backslashes or control characters")
-    if not auth.users:
-        return
-    try:
-        with open(auth.users, encoding="utf-8") as stream:
-            lines = stream.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        findings.error((*path, "users"), f"{auth.users} cannot be read: {reason}", "make one with htpasswd -cB")
-        return
-    findings.files.append(auth.users)
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not line.startswith("#") and not _is_hashed(line):
-            findings.error(
-                (*path, "users"),
-                f"{auth.users}:{number}: this is not a name, a colon and a hash that is safe to keep",
-                "bcrypt (htpasswd -B), argon2, SHA-crypt, apr1 and {SHA} are known; plain text and DES crypt are not",
-            )
-
-
 def _check_pac(findings: Findings, path: KeyPath, pac: Pac) -> None:
     for key, domains in (("direct", pac.direct), ("only", pac.only)):
         for index, domain in enumerate(domains):
@@ -114,13 +89,6 @@ def _check_pac(findings: Findings, path: KeyPath, pac: Pac) -> None:
     host, _, port = pac.proxy.rpartition(":")
     if pac.proxy and (host_fault(host) or not port.isdecimal() or not 0 < int(port) < 65536):
         findings.error((*path, "proxy"), f"{pac.proxy!r} is not a host and a port such as proxy.example.com:3128")
-
-
-def _is_hashed(line: str) -> bool:
-    name, colon, digest = line.partition(":")
-    return bool(name and colon) and digest.startswith(
-        ("$2a$", "$2b$", "$2y$", "$argon2", "$apr1$", "$5$", "$6$", "{SHA}")
-    )
 
 
 def _check_rule(findings: Findings, path: KeyPath, rule: Rule, forward: Forward) -> None:
@@ -142,7 +110,7 @@ def _check_condition(findings: Findings, path_of: KeyPath, condition: Condition,
         findings.error((*path_of, "country"), "countries are known only with `country_database`")
     if condition.for_ and forward.auth is None:
         findings.error((*path_of, "for"), "users are known only with `auth`")
-    elif condition.for_ and forward.auth is not None and not forward.auth.users:
+    elif condition.for_ and forward.auth is not None and not (forward.auth.asks or forward.auth.certificates):
         known = {"*", *forward.auth.groups, *forward.auth.addresses.values()}
         for index, name in enumerate(condition.for_):
             if name not in known:

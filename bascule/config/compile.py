@@ -17,7 +17,7 @@ from bascule.config.check_forward import check_forward
 from bascule.config.check_policies import check_exclusions, check_policies, check_timeouts, check_waf
 from bascule.config.check_pools import MIN_SECRET, check_pool
 from bascule.config.check_sites import check_hosts, check_route, check_site, split_path
-from bascule.config.check_tls import check_pair
+from bascule.config.check_tls import check_authority, check_pair
 from bascule.config.document import Node, Sources
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.explain import missing_hint
@@ -28,7 +28,7 @@ from bascule.config.plan import ForwardPlan, Plan, PoolPlan, RoutePlan, ScopedLi
 from bascule.config.policies import PathPolicy, Rewrite
 from bascule.config.pools import Pool
 from bascule.config.references import Secrets
-from bascule.config.schema import Config, Listener, Match, Route, Site
+from bascule.config.schema import ClientAuth, Config, Listener, Match, Route, Site
 from bascule.config.waf import WafConfig
 
 
@@ -273,6 +273,8 @@ def _check_listeners(findings: Findings, config: Config) -> None:
         if (address.port or address.path) and seen.setdefault(str(address), path) != path:
             findings.error(path, f"{address} is listened on twice")
         if listener.tls is not None:
+            if listener.tls.client_auth is not None:
+                _check_client_auth(findings, path, listener.tls.client_auth)
             for number, pair in enumerate(listener.tls.certificates):
                 check_pair(findings, (*path, "tls", "certificates", number), pair.cert, pair.key, ())
             if not listener.tls.certificates and (not secure_sites or path[0] == "forward"):
@@ -291,6 +293,16 @@ def _check_listeners(findings: Findings, config: Config) -> None:
     for index, network in enumerate(config.trusted_proxies):
         if network.prefixlen == 0:
             findings.warn(("trusted_proxies", index), "everybody is trusted, so everybody can forge a client address")
+
+
+def _check_client_auth(findings: Findings, path: KeyPath, auth: ClientAuth) -> None:
+    """Client certificates of a listener are those of the forward proxy's clients."""
+    place: KeyPath = (*path, "tls", "client_auth")
+    if path[0] != "forward":
+        findings.error(place, "the sites ask for client certificates", "write sites: {HOST: {tls: {client_auth: ...}}}")
+    check_authority(findings, (*place, "ca"), auth.ca)
+    if "forward" in auth.model_fields_set:
+        findings.error((*place, "forward"), "servers are not told who uses the forward proxy")
 
 
 def _check_needed(findings: Findings, config: Config) -> None:

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from bascule.config.base import Model
-from bascule.config.types import Cidr, Duration, FileField, PositiveDuration, Size, parse_network
+from bascule.config.types import Cidr, FileField, Size
 from bascule.config.when import WhenField
 
 NEIGHBOURS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
@@ -146,42 +146,6 @@ class Rule(Model):
             raise ValueError(
                 "`redirect` and `to` belong together, as in {redirect: {domain: a.example}, to: http://b.example/}"
             )
-        return self
-
-
-class LockOut(Model):
-    """What happens to an address that guesses passwords."""
-
-    attempts: Annotated[int, Field(ge=1, le=10000)] = 10
-    """Wrong passwords within `within` after which the address has to wait."""
-    within: PositiveDuration = 300.0
-    """The time in which they are counted."""
-    wait: PositiveDuration = 900.0
-    """How long it has to wait; right passwords are refused, too."""
-
-
-class Auth(Model):
-    """Who asks. Names and passwords are those of an htpasswd file; an address may stand for a user without one."""
-
-    users: FileField = ""
-    """An htpasswd file, names and hashed passwords: bcrypt, argon2, SHA-crypt, apr1 or {SHA}."""
-    addresses: dict[str, str] = Field(default_factory=dict)
-    """From network to the user that everybody there is taken for."""
-    groups: dict[str, Words] = Field(default_factory=dict)
-    """From group to its users."""
-    required: bool = True
-    """Whether everybody has to say who they are; otherwise only rules that ask for users do."""
-    realm: str = "Bascule"
-    """What browsers show when they ask for the password."""
-    cache: Duration = 600.0
-    """How long a password that was right is not hashed again."""
-    lock_out: LockOut = LockOut()
-    """Protection against guessing."""
-
-    @model_validator(mode="after")
-    def _networks(self) -> Auth:
-        for text in self.addresses:
-            parse_network(text)
         return self
 
 

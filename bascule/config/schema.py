@@ -9,9 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from bascule.config.auth import Auth
 from bascule.config.base import Model
 from bascule.config.defence import Defence, LimitsField
-from bascule.config.forward import NEIGHBOURS, Auth, EgressPorts, Files, Networks, Pac, Rule
+from bascule.config.forward import NEIGHBOURS, EgressPorts, Files, Networks, Pac, Rule
 from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.parents import Parent, Way
 from bascule.config.policies import (
@@ -90,6 +91,8 @@ class ListenTls(Model):
 
     certificates: tuple[Certificate, ...] = ()
     """What clients get that name no site, or none with TLS."""
+    client_auth: ClientAuth | None = None
+    """Client certificates, on listeners of the forward proxy; those of sites are asked for by the sites."""
     min_version: TlsVersion = "1.2"
     """Lowest TLS version."""
     alpn: tuple[Literal["http/1.1"], ...] = ("http/1.1",)

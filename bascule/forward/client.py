@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from bascule.forward.exchange import ForwardExchange, SocksExchange
-from bascule.forward.identity import LockedOutError
+from bascule.forward.guesses import LockedOutError
+from bascule.forward.identity import DirectoryError
+from bascule.forward.login import known_user
 from bascule.forward.socks import VERSIONS, SocksError, SocksHandshake, SocksRequest
 from bascule.http.h1.block import Block
 from bascule.http.message import RequestHead
@@ -64,8 +66,8 @@ class ForwardClient(ClientConnection):
             self._end(causes.BAD_SOCKS)
             return
         identity = self.service.identity
-        known = identity is not None and bool(identity.user_at(self.address))
-        self._handshake = SocksHandshake(identity is not None and identity.auth.required and not known)
+        needs_login = identity is not None and identity.auth.required and not known_user(self, identity)
+        self._handshake = SocksHandshake(needs_login)
         self._shake_hands(data)
 
     def _shake_hands(self, data: bytes) -> None:
@@ -96,6 +98,8 @@ class ForwardClient(ClientConnection):
             pass
         except LockedOutError:
             cause = causes.PROXY_LOCKED_OUT
+        except DirectoryError:
+            cause = causes.PROXY_IDENTITY
         self._login = None
         answer = handshake.verdict(right)
         if not right:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from bascule.forward import chain, pac, pages, throttle
+from bascule.forward import chain, login, pac, pages, throttle
 from bascule.forward.conditions import Need
 from bascule.forward.egress import Destination
-from bascule.forward.identity import Credentials, LockedOutError, basic_credentials
 from bascule.forward.parents import DIRECT_WAY, Tunnels
 from bascule.forward.policy import Access, Decision
 from bascule.forward.safesearch import reached_as
@@ -85,8 +84,8 @@ class ForwardExchange(Exchange):
             return
         self.access = self._read_target()
         self._check_way()
-        if self._identify():
-            self._decide()
+        if login.identify(self):
+            self.decide()
 
     @property
     def asked(self) -> Access:
@@ -135,63 +134,14 @@ class ForwardExchange(Exchange):
             offered = block.upgrade.lower().partition(b"/")[0]
             self.upgrading = offered in route.upgrades and b"upgrade" in block.options and head.minor == 1
 
-    # Who asks --------------------------------------------------------------------------------------
-
-    def _identify(self) -> bool:
-        """Find out who asks. False: it was answered, or a password is being checked, after which `_decide` follows."""
-        identity = self.service.identity
-        if identity is None:
-            self.asked.user = ""
-            return True
-        user = self.user or identity.user_at(self.peer.address)
-        if not user:
-            credentials = basic_credentials(self.head.value(b"proxy-authorization"))
-            if credentials is not None:
-                if not identity.remembered(credentials):
-                    self.connecting = self.app.loop.create_task(self._verify(credentials))
-                    return False
-                user = credentials[0]
-        if user:
-            self._is(user)
-        elif identity.auth.required:
-            self._challenge()
-            return False
-        return True
-
-    def _is(self, user: str) -> None:
-        identity = self.service.identity
-        self.user = self.asked.user = user
-        self.asked.groups = frozenset() if identity is None else identity.groups(user)
-
-    async def _verify(self, credentials: Credentials) -> None:
-        identity = self.service.identity
-        assert identity is not None
-        try:
-            right = await identity.verify(credentials, self.peer.address)
-        except LockedOutError as error:
-            self.connecting = None
-            self.answer(429, causes.PROXY_LOCKED_OUT, b"retry-after: %d\r\n" % max(1, error.wait))
-            return
-        self.connecting = None
-        if right:
-            self._is(credentials[0])
-            self._decide()
-        else:
-            self._challenge()
-
-    def _challenge(self) -> None:
-        """Ask for name and password."""
-        identity = self.service.identity
-        self.answer(407, causes.PROXY_AUTHENTICATION, b"" if identity is None else identity.challenge)
-
     # What the rules say ------------------------------------------------------------------------------
 
-    def _decide(self) -> None:
+    def decide(self) -> None:
         """Ask the rules, as far as they can be asked before the name is resolved."""
         decision = self.decision = self.service.policy.decide(self.asked)
         self.by_address = decision.need is Need.ADDRESS
         if decision.need is Need.USER:
-            self._challenge()
+            login.challenge(self)
             return
         if decision.action in ("deny", "redirect"):
             self._refuse(decision)
@@ -255,7 +205,7 @@ class ForwardExchange(Exchange):
         elif cause == causes.EGRESS_DENIED:
             self._refuse(self.decision)
         elif cause == causes.PROXY_AUTHENTICATION:
-            self._challenge()
+            login.challenge(self)
         else:
             self.answer(pages.STATUS[cause], cause)
 

@@ -1,7 +1,8 @@
-"""Who asks: names and passwords of an htpasswd file, users by address, and a bound on guessing.
+"""Who asks: names and passwords of files or of a directory, users by address, and a bound on guessing.
 
-A hash that is safe to keep is slow on purpose (bcrypt: tens of milliseconds), so it is computed in a thread, the
-result is remembered for a while under a keyed digest of the password, and only so many are computed at a time.
+A hash that is safe to keep is slow on purpose (bcrypt: tens of milliseconds), and a directory is far away. So both are
+asked in threads, what was right is remembered for a while under a keyed digest of the password, and only so much is
+asked at a time.
 """
 
 from __future__ import annotations
@@ -11,35 +12,41 @@ import base64
 import binascii
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from passlib.context import CryptContext
 
-from bascule.config.forward import Auth, LockOut
+from bascule.config.auth import Auth, Ldap
 from bascule.config.types import parse_network
+from bascule.forward.digest import Digest, Stored, read_htdigest
+from bascule.forward.guesses import Guesses, LockedOutError
 from bascule.http.addresses import TrustedNetworks
+from bascule.state.locks import make_locks
+from bascule.state.replay import ReplayWindows
+from bascule.telemetry.sinks import complain
+
+if TYPE_CHECKING:
+    from bascule.forward.directory import Directory
 
 MAX_CREDENTIALS = 1024
 """Characters of a Proxy-Authorization value; a password has at most 72 bytes in bcrypt."""
 MAX_WAITING = 64
-"""Passwords that wait to be hashed in a worker; beyond that a guess is refused unread."""
+"""Passwords that wait to be looked at in a worker; beyond that a guess is refused unread."""
 _REMEMBERED = 10_000
-_ADDRESSES = 10_000
+_DIRECTORY_THREADS = 8
+_NONCES = 1 << 16
 _SCHEMES = ("bcrypt", "argon2", "sha512_crypt", "sha256_crypt", "apr_md5_crypt", "ldap_sha1")
+
+_NO_GROUPS: frozenset[str] = frozenset()
 
 Credentials = tuple[str, str]
 """Name and password."""
-
-
-class LockedOutError(Exception):
-    """Too many wrong passwords came from an address, or too many wait to be checked. `wait` is in seconds."""
-
-    def __init__(self, wait: float) -> None:
-        super().__init__("locked out")
-        self.wait = wait
 
 
 def basic_credentials(value: bytes) -> Credentials | None:
@@ -55,11 +62,6 @@ def basic_credentials(value: bytes) -> Credentials | None:
     return (name, password) if colon and name else None
 
 
-def challenge(realm: str) -> bytes:
-    """Return the field that asks for name and password (RFC 9110 11.7.1)."""
-    return b'proxy-authenticate: Basic realm="%b", charset="UTF-8"\r\n' % realm.encode("ascii", "replace")
-
-
 def read_htpasswd(file: str) -> dict[str, str]:
     """Return the hashes of an htpasswd file by name. Raises OSError; what a line lacks, config/ has refused before."""
     users = {}
@@ -70,62 +72,73 @@ def read_htpasswd(file: str) -> dict[str, str]:
     return users
 
 
-class Guesses:
-    """Counts wrong passwords by address, and says who has to wait."""
+class DirectoryError(Exception):
+    """No server of the directory answers as it should: whether a password is right is not known."""
 
-    def __init__(self, policy: LockOut, clock: Callable[[], float]) -> None:
-        self._policy = policy
-        self._clock = clock
-        self._counts: dict[bytes, tuple[float, int]] = {}
-        """When the first of the wrong passwords came, and how many they are."""
-        self._locked: dict[bytes, float] = {}
 
-    def check(self, address: bytes) -> None:
-        """Raise LockedOutError if an address has to wait."""
-        until = self._locked.get(address, 0.0)
-        if until > self._clock():
-            raise LockedOutError(until - self._clock())
-        if until:
-            del self._locked[address]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A user whose password is right."""
 
-    def wrong(self, address: bytes) -> None:
-        """Count a guess, before it is known to be wrong: guesses made at the same time count all."""
-        now = self._clock()
-        first, count = self._counts.get(address, (now, 0))
-        if now - first > self._policy.within:
-            first, count = now, 0
-        if len(self._counts) >= _ADDRESSES:
-            self._counts.clear()
-        self._counts[address] = (first, count + 1)
-        if count + 1 >= self._policy.attempts:
-            if len(self._locked) >= _ADDRESSES:  # the one that has waited longest
-                del self._locked[next(iter(self._locked))]
-            self._locked.pop(address, None)
-            self._locked[address] = now + self._policy.wait
+    dn: str
+    groups: frozenset[str]
 
-    def right(self, address: bytes) -> None:
-        """Forget what an address guessed before."""
-        self._counts.pop(address, None)
-        self._locked.pop(address, None)
+
+@dataclass(frozen=True)
+class Users:
+    """What is read and made before the fork: the files, and what workers need in common to take a digest once."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    digests: Stored = field(default_factory=dict)
+    nonce_key: bytes = b""
+    windows: ReplayWindows | None = None
+
+    @classmethod
+    def load(cls, auth: Auth, previous: Users | None = None) -> Users:
+        """Read the files; nonces that clients have stay good. Raises OSError and ValueError."""
+        hashes = read_htpasswd(auth.users) if auth.users else {}
+        if not auth.digest:
+            return cls(hashes)
+        digests = read_htdigest(auth.digest, auth.realm)
+        if previous is not None and previous.windows is not None:
+            return cls(hashes, digests, previous.nonce_key, previous.windows)
+        return cls(hashes, digests, secrets.token_bytes(32), ReplayWindows(_NONCES, make_locks()))
+
+
+def _directory(config: Ldap) -> Directory:
+    from bascule.forward.directory import Directory  # ldap3 is slow to import, and rarely needed
+
+    return Directory(config)
 
 
 class Identity:
-    """The users of a worker. `users` are the hashes by name, read before the fork."""
+    """The users of a worker."""
 
-    def __init__(self, auth: Auth, users: dict[str, str], clock: Callable[[], float]) -> None:
+    def __init__(self, auth: Auth, users: Users, clock: Callable[[], float]) -> None:
         self.auth = auth
-        self.challenge = challenge(auth.realm)
-        self._users = users
+        self.takes_basic = bool(auth.users or auth.ldap)
+        realm = auth.realm.encode("ascii", "replace")
+        self._basic = b'proxy-authenticate: Basic realm="%b", charset="UTF-8"\r\n' % realm if self.takes_basic else b""
+        self.digest: Digest | None = None
+        """What asks for digests, where there are any."""
+        if users.windows is not None:
+            self.digest = Digest(auth.realm, users.digests, users.nonce_key, users.windows, time.time)
+        self._directory = _directory(auth.ldap) if auth.ldap is not None else None
+        self._complained = 0.0
+        self._users = users.hashes
         self._clock = clock
         self._context = CryptContext(schemes=list(_SCHEMES))
         self._dummy = ""
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
+        self._directory_pool = ThreadPoolExecutor(_DIRECTORY_THREADS, thread_name_prefix="directory")
         self._asked: dict[tuple[bytes, bytes], asyncio.Task[bool]] = {}
-        """What is being hashed, by who asks and the digest."""
+        """What is being looked at, by who asks and the digest."""
         self._right: dict[bytes, float] = {}
         """Until when a name and a password (as a keyed digest) are known to be right."""
         self._key = secrets.token_bytes(32)
         self.guesses = Guesses(auth.lock_out, clock)
+        self._found_groups: dict[str, frozenset[str]] = {}
+        """Groups of the directory, by user."""
         self._groups: dict[str, set[str]] = {}
         for group, members in auth.groups.items():
             for member in members:
@@ -136,8 +149,15 @@ class Identity:
         self._addresses = [(TrustedNetworks([network]), user) for network, user in networks]
 
     def groups(self, user: str) -> frozenset[str]:
-        """Return the groups of a user."""
-        return frozenset(self._groups.get(user, ()))
+        """Return the groups of a user, those the directory knows among them."""
+        return self._found_groups.get(user, _NO_GROUPS).union(self._groups.get(user, ()))
+
+    def challenge(self, stale: bool = False) -> bytes:
+        """Return the fields that ask for name and password, the best way first (RFC 9110 11.7.1).
+
+        `stale` tells that those that came were right, but have been said before or too long ago.
+        """
+        return self._basic if self.digest is None else self.digest.challenge(stale) + self._basic
 
     def user_at(self, address: bytes) -> str:
         """Return the user that an address stands for, or empty; the smallest network counts."""
@@ -148,7 +168,10 @@ class Identity:
         return self._right.get(self._digest(credentials), 0.0) > self._clock()
 
     async def verify(self, credentials: Credentials, address: bytes) -> bool:
-        """Tell whether name and password are right. Raises LockedOutError where that is not even looked at."""
+        """Tell whether name and password are right.
+
+        Raises LockedOutError where that is not even looked at, DirectoryError where it cannot be found out.
+        """
         self.guesses.check(address)
         if self.remembered(credentials):
             return True
@@ -163,10 +186,15 @@ class Identity:
         return await asyncio.shield(asked)  # a client that goes away must not take the answer from the others
 
     async def _ask(self, credentials: Credentials, guess: tuple[bytes, bytes]) -> bool:
-        """Compute the hash in the thread, and remember what comes of it."""
-        right = await asyncio.get_running_loop().run_in_executor(self._pool, self._compare, credentials)
+        """Find out in a thread, and remember what comes of it."""
+        address, digest = guess
+        try:
+            right = await self._find_out(credentials)
+        except DirectoryError as error:
+            self.guesses.unknown(address)
+            self._complain(error)
+            raise
         if right:
-            address, digest = guess
             self.guesses.right(address)
             if self.auth.cache:
                 if len(self._right) >= _REMEMBERED:
@@ -174,9 +202,34 @@ class Identity:
                 self._right[digest] = self._clock() + self.auth.cache
         return right
 
+    async def _find_out(self, credentials: Credentials) -> bool:
+        name, password = credentials
+        if self.digest is not None and name not in self._users:
+            known = self.digest.knows(name, password)
+            if known is not None:
+                return known
+        loop = asyncio.get_running_loop()
+        if self._directory is None or name in self._users:
+            return await loop.run_in_executor(self._pool, self._compare, credentials)
+        found = await loop.run_in_executor(self._directory_pool, self._directory.check, name, password)
+        if found is None:
+            return False
+        if len(self._found_groups) >= _REMEMBERED:
+            self._found_groups.clear()
+        self._found_groups[name] = found.groups
+        return True
+
+    def _complain(self, error: DirectoryError) -> None:
+        """Say on the console, once a minute, that the directory does not answer."""
+        now = self._clock()
+        if now - self._complained > 60.0 or not self._complained:
+            self._complained = now
+            complain(f"forward.auth.ldap: {error}")
+
     def close(self) -> None:
-        """Compute no more hashes."""
+        """Ask no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._directory_pool.shutdown(wait=False, cancel_futures=True)
 
     def _digest(self, credentials: Credentials) -> bytes:
         name, password = credentials

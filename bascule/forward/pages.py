@@ -37,6 +37,7 @@ _ADVICE: Final = {
     causes.UNKNOWN_SCHEME: "This proxy reaches http and https URLs only; FTP, for example, it does not.",
     causes.NOT_FOR_A_PROXY: "This is a forward proxy. Put its address into the proxy settings of your browser.",
     causes.PROXY_AUTHENTICATION: "This proxy asks for a name and a password.",
+    causes.PROXY_IDENTITY: "This proxy cannot find out who you are at the moment. Try again soon.",
     causes.PROXY_LOCKED_OUT: "There were too many wrong passwords from your address. Wait a while, then try again.",
 }
 

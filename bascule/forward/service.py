@@ -17,7 +17,7 @@ from bascule.forward.conditions import is_below
 from bascule.forward.domains import DomainTable
 from bascule.forward.egress import Egress
 from bascule.forward.guard import inside_range
-from bascule.forward.identity import Identity, read_htpasswd
+from bascule.forward.identity import Identity, Users
 from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
 from bascule.forward.quotas import QuotaMemory, Quotas
@@ -38,7 +38,7 @@ class ForwardMaterial:
     """What is made before the fork, and shared by all workers."""
 
     table: DomainTable | None
-    users: dict[str, str]
+    users: Users
     quotas: QuotaMemory | None = None
     name: str = field(default_factory=lambda: f"bascule-{secrets.token_hex(4)}")
     """What this proxy calls itself in Via (RFC 9110 7.6.3): a name of its own, so that it knows itself again."""
@@ -54,7 +54,7 @@ class ForwardMaterial:
         for note in notes:
             complain(note)
         auth = forward.auth
-        users = read_htpasswd(auth.users) if auth is not None and auth.users else {}
+        users = Users() if auth is None else Users.load(auth, previous.users if previous else None)
         quotas = QuotaMemory(workers, previous.quotas if previous else None) if forward.quotas else None
         return cls(table, users, quotas)
 

@@ -71,6 +71,7 @@ MEANINGS: Final[dict[str, str]] = {
     # The way out: the forward proxy
     "proxy_authentication": "forward proxy wants to know who asks",
     "proxy_locked_out": "too many wrong passwords from this address",
+    "proxy_identity": "directory that knows the users does not answer",
     "egress_client": "client is not in a network that may use the forward proxy",
     "egress_denied": "rule of the forward proxy denies it",
     "egress_redirect": "rule of the forward proxy redirects it",
@@ -158,6 +159,7 @@ WAF: Final = "waf"
 DRAIN: Final = "drain"
 PROXY_AUTHENTICATION: Final = "proxy_authentication"
 PROXY_LOCKED_OUT: Final = "proxy_locked_out"
+PROXY_IDENTITY: Final = "proxy_identity"
 EGRESS_CLIENT: Final = "egress_client"
 EGRESS_DENIED: Final = "egress_denied"
 EGRESS_REDIRECT: Final = "egress_redirect"

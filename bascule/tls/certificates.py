@@ -171,6 +171,8 @@ class Subject:
 
     name: str
     """The distinguished name (RFC 4514), ASCII without control characters: fit for a header field."""
+    common_name: str
+    """The common name, empty without one; the most specific where there are several."""
     names: frozenset[str]
     """Common names and DNS names, as a policy lists them; DNS names in lower case."""
 
@@ -178,7 +180,8 @@ class Subject:
 def subject_of(der: bytes) -> Subject:
     """Return the subject of a verified certificate."""
     certificate = x509.load_der_x509_certificate(der)
-    names = {str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+    common = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    names = set(common)
     try:
         alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names.update(name.lower() for name in alternative.get_values_for_type(x509.DNSName))
@@ -186,4 +189,4 @@ def subject_of(der: bytes) -> Subject:
         pass  # no alternative names, or ones that cannot be read: then the common name alone counts
     text = certificate.subject.rfc4514_string()
     escaped = "".join(c if " " <= c <= "~" else "".join(f"\\{byte:02X}" for byte in c.encode()) for c in text)
-    return Subject(escaped, frozenset(names))
+    return Subject(escaped, common[-1] if common else "", frozenset(names))

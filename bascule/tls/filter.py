@@ -205,6 +205,11 @@ class TlsFilter:
         """Whom the client's verified certificate names, fit for a header field; empty without one."""
         return self._subject.name if self._subject else ""
 
+    @property
+    def peer_common_name(self) -> str:
+        """The common name of the client's verified certificate; empty without one."""
+        return self._subject.common_name if self._subject else ""
+
     def client_auth_refusal(self, policy: ClientAuth) -> str:
         """Return the cause to refuse a request for a site that asks for client certificates, or empty.
 

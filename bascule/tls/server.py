@@ -134,7 +134,7 @@ class ServerContexts:
     def _listener(self, listen: ListenTls, sites: Iterable[SitePlan]) -> ListenerContexts:
         contexts = ListenerContexts()
         if listen.certificates:
-            contexts.add("*", self._context(listen, listen.certificates, None, ()))
+            contexts.add("*", self._context(listen, listen.certificates, listen.client_auth, ()))
         for site in sites:
             if site.tls is not None:
                 context = self._context(listen, site.tls.certificates, site.tls.client_auth, site.hosts)

@@ -43,6 +43,7 @@ def test_no_time_of_the_week(text: object) -> None:
 def load_text(folder: Path, text: str) -> Plan:
     (folder / "users").write_text("anna:$2y$05$abcdefghijklmnopqrstuu\n")
     (folder / "plain").write_text("anna:secret\n")
+    (folder / "digests").write_text(f"anna:Other:{'0' * 64}\nben:Other:{'0' * 32}\n")
     (folder / "games").write_text("play.example\n")
     (folder / "empty").mkdir(exist_ok=True)
     file = folder / "bascule.yaml"
@@ -127,6 +128,17 @@ BAD = [
     ("{listen: 1, auth: {users: plain}}", "forward.auth.users", "plain:1: this is not a name", "bcrypt"),
     ("{listen: 1, auth: {addresses: {here: anna}}}", "forward.auth", "is not an address or CIDR", ""),
     ("{listen: 1, auth: {users: users, realm: 'a\"b'}}", "forward.auth.realm", "no quotes", ""),
+    ("{listen: 1, auth: {digest: plain}}", "forward.auth.digest", "plain:1: this is not name:realm", ""),
+    ("{listen: 1, auth: {digest: digests}}", "forward.auth.digest", "is of the realm 'Bascule'", "realm: Other"),
+    ("{listen: 1, auth: {digest: digests, realm: Other}}", "forward.auth.digest", "have SHA-256 digests only", "one kind"),
+    ("{listen: 1, auth: {certificates: true}}", "forward.auth.certificates", "no listener asks", "client_auth"),
+    ("{listen: 1, auth: {ldap: {base: a=b}}}", "forward.auth.ldap.servers", "is missing", ""),
+    ("{listen: 1, auth: {ldap: {servers: 'ldap://a'}}}", "forward.auth.ldap", "below `base`", ""),
+    ("{listen: 1, auth: {ldap: {servers: 'http://a', base: a=b}}}", "forward.auth.ldap.servers", "is not a server", "ldaps"),
+    ("{listen: 1, auth: {ldap: {servers: 'ldaps://a', base: a=b, start_tls: true}}}", "forward.auth.ldap.servers", "from the start", ""),
+    ("{listen: 1, auth: {ldap: {servers: 'ldaps://a', base: a=b, filter: 'uid={user}'}}}", "forward.auth.ldap.filter", "not an LDAP filter", ""),
+    ("{listen: 1, auth: {ldap: {servers: 'ldaps://a', base: a=b, filter: '(uid=a)'}}}", "forward.auth.ldap.filter", "the same one", ""),
+    ("{listen: 1, auth: {ldap: {servers: 'ldaps://a', base: people}}}", "forward.auth.ldap.base", "not a distinguished name", ""),
     ("{listen: 1, headers: {host: origin}}", "forward.headers.host", "that of the URL", ""),
     ("{listen: 'https://127.0.0.1:1'}", "forward.listen", "there is no certificate", "certificates"),
     ("{listen: 1, pac: {only: '*.a.example'}}", "forward.pac.only", "write the domain alone", ""),

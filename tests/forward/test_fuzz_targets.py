@@ -6,10 +6,10 @@ from types import ModuleType
 
 import pytest
 
-from fuzz import domain_list, forward_target, parent_handshake, socks
+from fuzz import digest, domain_list, forward_target, parent_handshake, socks
 from tests.support.mutation import hold
 
-TARGETS = [socks, forward_target, domain_list, parent_handshake]
+TARGETS = [socks, forward_target, domain_list, parent_handshake, digest]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from passlib.context import CryptContext
 
-from bascule.config.forward import Auth
+from bascule.config.auth import Auth
+from bascule.forward import guesses as guesses_module
 from bascule.forward import identity
-from bascule.forward.identity import Identity, LockedOutError, basic_credentials
+from bascule.forward.guesses import Guesses, LockedOutError
+from bascule.forward.identity import Identity, Users, basic_credentials
 
 FAST = CryptContext(
     schemes=["bcrypt", "argon2", "sha512_crypt", "sha256_crypt", "apr_md5_crypt", "ldap_sha1"],
@@ -23,7 +25,7 @@ USERS = {scheme: FAST.handler(scheme).hash("secret") for scheme in FAST.schemes(
 
 def make(**auth: object) -> tuple[Identity, list[float]]:
     now = [1000.0]
-    return Identity(Auth.model_validate({"users": "users", **auth}), dict(USERS), lambda: now[0]), now
+    return Identity(Auth.model_validate({"users": "users", **auth}), Users(dict(USERS)), lambda: now[0]), now
 
 
 def test_every_hash() -> None:
@@ -100,8 +102,8 @@ def test_a_browser_that_asks_many_times_at_once_is_one_guess() -> None:
 
 
 def test_addresses_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "_ADDRESSES", 3)
-    guesses = identity.Guesses(Auth.model_validate({"users": "x", "lock_out": {"attempts": 1}}).lock_out, lambda: 1.0)
+    monkeypatch.setattr(guesses_module, "_ADDRESSES", 3)
+    guesses = Guesses(Auth.model_validate({"users": "x", "lock_out": {"attempts": 1}}).lock_out, lambda: 1.0)
     for number in range(5):
         guesses.wrong(b"%d" % number)
     guesses.check(b"1")

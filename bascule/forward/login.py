@@ -1,0 +1,108 @@
+"""Who asks: how a request of the forward proxy says it, and what becomes of what it says.
+
+In this order: who logged in on the connection (SOCKS), whom its client certificate names, whom its address stands for,
+what ``Proxy-Authorization`` says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from bascule.forward.digest import Claim, Digest, parse_claim
+from bascule.forward.guesses import LockedOutError
+from bascule.forward.identity import Credentials, DirectoryError, Identity, basic_credentials
+from bascule.telemetry import causes
+
+if TYPE_CHECKING:
+    from bascule.forward.client import ForwardClient
+    from bascule.forward.exchange import ForwardExchange
+
+
+def known_user(client: ForwardClient, identity: Identity) -> str:
+    """Return the user that a connection stands for, without being asked; empty if for none."""
+    return client.user or (identity.auth.certificates and _of_certificate(client)) or identity.user_at(client.address)
+
+
+def _of_certificate(client: ForwardClient) -> str:
+    return "" if client.tls is None else client.tls.peer_common_name
+
+
+def identify(exchange: ForwardExchange) -> bool:
+    """Find out who asks. False: it was answered, or is being found out, and the exchange goes on by itself then."""
+    identity = exchange.service.identity
+    if identity is None:
+        exchange.asked.user = ""
+        return True
+    user = known_user(cast("ForwardClient", exchange.peer), identity)
+    if not user:
+        value = exchange.head.value(b"proxy-authorization")
+        if identity.digest is not None and (claim := parse_claim(value)) is not None:
+            if not _proven(exchange, identity, identity.digest, claim):
+                return False
+            user = claim.name
+        elif identity.takes_basic and (credentials := basic_credentials(value)) is not None:
+            if not identity.remembered(credentials):
+                exchange.connecting = exchange.app.loop.create_task(_verify(exchange, identity, credentials))
+                return False
+            user = credentials[0]
+    if user:
+        _is(exchange, identity, user)
+    elif identity.auth.required:
+        challenge(exchange)
+        return False
+    return True
+
+
+def _is(exchange: ForwardExchange, identity: Identity, user: str) -> None:
+    exchange.user = exchange.asked.user = user
+    exchange.asked.groups = identity.groups(user)
+
+
+def _proven(exchange: ForwardExchange, identity: Identity, digest: Digest, claim: Claim) -> bool:
+    """Judge a digest; where it does not hold, the client is asked again."""
+    address, head = exchange.peer.address, exchange.head
+    try:
+        identity.guesses.check(address)
+    except LockedOutError as error:
+        _locked_out(exchange, error)
+        return False
+    # RFC 7616 3.4 means the target of the request line; Chromium gives a proxy only its path and query.
+    if not any(digest.is_right(claim, exchange.method, target) for target in {head.line_target, head.target}):
+        if digest.is_fresh(claim):
+            identity.guesses.wrong(address)
+        challenge(exchange)
+        return False
+    if not (digest.is_fresh(claim) and digest.is_new(claim)):
+        challenge(exchange, stale=True)
+        return False
+    identity.guesses.right(address)
+    return True
+
+
+async def _verify(exchange: ForwardExchange, identity: Identity, credentials: Credentials) -> None:
+    try:
+        right = await identity.verify(credentials, exchange.peer.address)
+    except LockedOutError as error:
+        exchange.connecting = None
+        _locked_out(exchange, error)
+        return
+    except DirectoryError:
+        exchange.connecting = None
+        exchange.answer(503, causes.PROXY_IDENTITY, b"retry-after: 5\r\n")
+        return
+    exchange.connecting = None
+    if right:
+        _is(exchange, identity, credentials[0])
+        exchange.decide()
+    else:
+        challenge(exchange)
+
+
+def _locked_out(exchange: ForwardExchange, error: LockedOutError) -> None:
+    exchange.answer(429, causes.PROXY_LOCKED_OUT, b"retry-after: %d\r\n" % max(1, error.wait))
+
+
+def challenge(exchange: ForwardExchange, stale: bool = False) -> None:
+    """Ask for name and password."""
+    identity = exchange.service.identity
+    exchange.answer(407, causes.PROXY_AUTHENTICATION, b"" if identity is None else identity.challenge(stale))
