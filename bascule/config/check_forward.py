@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import zoneinfo
 
 import maxminddb
@@ -11,6 +12,8 @@ from bascule.config.check_auth import check_auth
 from bascule.config.check_parents import check_parents
 from bascule.config.check_policies import check_name
 from bascule.config.check_quotas import check_quotas
+from bascule.config.check_tls import check_authority
+from bascule.config.egress import Outgoing
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
 from bascule.config.forward import Condition, Pac, Rule
@@ -35,6 +38,10 @@ def check_forward(findings: Findings, forward: Forward) -> None:
         check_auth(findings, (*path, "auth"), forward.auth, forward)
     if forward.pac is not None:
         _check_pac(findings, (*path, "pac"), forward.pac)
+    if forward.dns is not None and forward.dns.ca:
+        check_authority(findings, (*path, "dns", "ca"), forward.dns.ca)
+    if forward.outgoing is not None:
+        _check_outgoing(findings, (*path, "outgoing"), forward.outgoing)
     check_parents(findings, path, forward)
     check_quotas(findings, path, forward)
     for name, quota in forward.quotas.items():
@@ -47,6 +54,15 @@ def check_forward(findings: Findings, forward: Forward) -> None:
         if rule.condition == Condition() and index + 1 < len(forward.rules):
             findings.error((*path, "rules", index + 1), f"this rule is never reached: rule {index + 1} always holds")
             break
+
+
+def _check_outgoing(findings: Findings, path: KeyPath, outgoing: Outgoing) -> None:
+    for index, address in enumerate(outgoing.addresses):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            try:
+                probe.bind((address, 0))
+            except OSError:
+                findings.error((*path, "addresses", index), f"{address} is not an address of this machine")
 
 
 def _check_zone(findings: Findings, path: KeyPath, forward: Forward) -> None:

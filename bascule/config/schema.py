@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from bascule.config.auth import Auth
 from bascule.config.base import Model
 from bascule.config.defence import Defence, LimitsField
+from bascule.config.egress import Dns, Outgoing
 from bascule.config.forward import NEIGHBOURS, EgressPorts, Files, Networks, Pac, Rule
 from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.parents import Parent, Way
@@ -285,6 +286,10 @@ class Forward(Model):
     """What may be reached. The first rule that holds decides."""
     default: Literal["allow", "deny"] = "allow"
     """What is done where no rule holds."""
+    dns: Dns | None = None
+    """Resolvers that are asked over TLS; the system's by default."""
+    outgoing: Outgoing | None = None
+    """Addresses of this machine from which destinations are reached; as the system chooses by default."""
     parents: dict[str, Parent] = Field(default_factory=dict)
     """From name to another proxy through which requests may leave."""
     ways: tuple[Way, ...] = ()

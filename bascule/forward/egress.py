@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bascule.config.pools import OriginTls
+from bascule.forward.outgoing import Source
 from bascule.forward.resolver import ResolveError, Resolver
 from bascule.forward.target import Target
 from bascule.http.h1.head import ResponseParser
@@ -30,12 +31,14 @@ _VERIFIED = OriginTls()
 class Destination:
     """Where a connection leads: what `upstream` asks of a server (see `Peer`)."""
 
-    __slots__ = ("address", "idle", "name", "secure", "target")
+    __slots__ = ("address", "idle", "name", "secure", "source", "target")
 
-    def __init__(self, target: Target, address: str) -> None:
+    def __init__(self, target: Target, address: str, source: str = "") -> None:
         self.target = target
         self.address = address
         """The IP address that was dialled."""
+        self.source = source
+        """The address of this machine that it was dialled from, where that was chosen."""
         self.name = target.authority
         self.secure = target.secure
         self.idle: list[Any] = []
@@ -92,11 +95,16 @@ class Egress:
 
     # Kept connections: the `Keeper` of upstream/connection.py ----------------------------------------
 
-    def kept(self, target: Target, judge: Judge, now: float) -> OriginConnection | None:
-        """Return a kept connection to a target whose address may still be dialled, if there is one."""
+    def kept(self, target: Target, judge: Judge, now: float, source: Source | None = None) -> OriginConnection | None:
+        """Return a kept connection to a target whose address may still be dialled, if there is one.
+
+        With a `source` it is one that comes from there: two users must not be told apart as one, nor taken for one.
+        """
         idle = self._idle.get(target)
+        if source is not None and idle:
+            idle = [connection for connection in idle if _comes_from(connection, source)]
         while idle:
-            connection = idle[-1]
+            connection = idle.pop() if source is not None else idle[-1]
             self._drop(connection)
             if connection.closed:
                 continue
@@ -144,13 +152,17 @@ class Egress:
 
     # New connections ---------------------------------------------------------------------------------
 
-    def dial(self, target: Target, name: str, judge: Judge, timeout: float, done: Done) -> asyncio.Task[None]:
+    def dial(
+        self, target: Target, name: str, judge: Judge, timeout: float, done: Done, source: Source | None = None
+    ) -> asyncio.Task[None]:
         """Open a connection to a target, over an address of `name` that `judge` lets through.
+
+        `source` is where it comes from; addresses that cannot be reached from there are passed over.
 
         `done` is called once: with the connection, or with None and a cause. `timeout` seconds are shared out between
         several addresses; the deadline of the whole is the caller's, who cancels the task.
         """
-        return self._loop.create_task(self._open(target, name, judge, timeout, done))
+        return self._loop.create_task(self._open(target, name, judge, timeout, done, source))
 
     async def _open(
         self,
@@ -159,12 +171,18 @@ class Egress:
         judge: Judge,
         timeout: float,  # noqa: ASYNC109 - it is shared out
         done: Done,
+        source: Source | None,
     ) -> None:
         try:
             addresses = (target.address,) if target.address else await self._resolver.resolve(name)
         except ResolveError:
             done(None, causes.DNS_FAILED)
             return
+        if source is not None:
+            addresses = tuple(address for address in addresses if source.to(address))
+            if not addresses:
+                done(None, causes.CONNECT_FAILED)
+                return
         failure = refusal = ""
         share = max(_LEAST_SHARE, timeout / len(addresses))
         for address in addresses:
@@ -174,9 +192,9 @@ class Egress:
                 continue
             try:
                 if len(addresses) == 1:
-                    connection = await self._connect(target, address)
+                    connection = await self._connect(target, address, source)
                 else:
-                    connection = await asyncio.wait_for(self._connect(target, address), share)
+                    connection = await asyncio.wait_for(self._connect(target, address, source), share)
             except TimeoutError:
                 failure = causes.CONNECT_TIMEOUT
             except ssl.SSLError:
@@ -201,13 +219,15 @@ class Egress:
             return
         done(next((cause for address in addresses if (cause := judge(address))), ""))
 
-    async def _connect(self, target: Target, address: str) -> WaitingConnection:
-        destination = Destination(target, address)
-        tls: dict[str, Any] = {}
+    async def _connect(self, target: Target, address: str, source: Source | None) -> WaitingConnection:
+        destination = Destination(target, address, source.to(address) if source is not None else "")
+        more: dict[str, Any] = {}
+        if destination.source:
+            more["local_addr"] = (destination.source, 0)
         if target.secure:
-            tls = {"ssl": origin_context(_VERIFIED), "server_hostname": target.host}
+            more |= {"ssl": origin_context(_VERIFIED), "server_hostname": target.host}
         _, connection = await self._loop.create_connection(
-            lambda: WaitingConnection(self, destination), address, target.port, **tls
+            lambda: WaitingConnection(self, destination), address, target.port, **more
         )
         return connection
 
@@ -216,6 +236,12 @@ def _target_of(connection: OriginConnection) -> Target:
     destination = connection.server
     assert isinstance(destination, Destination)
     return destination.target
+
+
+def _comes_from(connection: OriginConnection, source: Source) -> bool:
+    destination = connection.server
+    assert isinstance(destination, Destination)
+    return destination.source == source.to(destination.address)
 
 
 def address_of(connection: OriginConnection) -> str:

@@ -175,15 +175,19 @@ class ForwardExchange(Exchange):
         if self.way is not DIRECT_WAY:
             chain.take(self)
             return
-        egress, target = self.service.egress, self.asked.target
+        egress, target, outgoing = self.service.egress, self.asked.target, self.service.outgoing
+        source = None if outgoing is None else outgoing.source(self.user or self.peer.address.decode(), target.host)
         if self.request_done and self.method in _REPEATABLE and not self.kept:
-            kept = egress.kept(target, self.judge_address, self.app.now)
+            wanted = source if outgoing is not None and outgoing.is_constant else None
+            kept = egress.kept(target, self.judge_address, self.app.now, wanted)
             if kept is not None:
                 self._connected(kept)
                 return
         self.peer.deadline = self.app.now + self.route.connect_timeout
         name = reached_as(self.service.config, target.host)
-        self.connecting = egress.dial(target, name, self.judge_address, self.route.connect_timeout, self.dialled)
+        self.connecting = egress.dial(
+            target, name, self.judge_address, self.route.connect_timeout, self.dialled, source
+        )
 
     def judge_address(self, address: str) -> str:
         """Say by which cause an address must not be dialled; empty if it may be."""

@@ -1,10 +1,13 @@
-"""Names to addresses, as the machine resolves them, remembered for a short while and asked for once at a time."""
+"""Names to addresses, remembered for a short while and asked for once at a time.
+
+Who is asked is the machine's resolver, unless `dns.py` asks others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 KEPT_FOR = 30.0
 """Seconds an answer is used again: the machine's resolver does not tell the TTL, and that of most names is longer."""
@@ -20,11 +23,16 @@ class ResolveError(OSError):
     """A name has no address, or nobody says which."""
 
 
-class Resolver:
-    """Resolves for one worker."""
+Asker = Callable[[str], Awaitable[tuple[list[str], float]]]
+"""Returns the addresses of a name, and the seconds for which they hold. Raises OSError where nobody says."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float]) -> None:
+
+class Resolver:
+    """Resolves for one worker; `asker` takes the place of the machine's resolver."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float], asker: Asker | None = None) -> None:
         self._loop = loop
+        self._asker = asker or self._ask_system
         self._clock = clock
         self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._asked: dict[str, asyncio.Future[tuple[str, ...]]] = {}
@@ -50,15 +58,18 @@ class Resolver:
 
     async def _ask(self, host: str) -> tuple[str, ...]:
         try:
-            found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=_FLAGS)
+            found, kept = await self._asker(host)
         except (OSError, UnicodeError):
-            addresses: tuple[str, ...] = ()
-        else:
-            addresses = _interleaved([str(name[0]) for _family, _type, _proto, _canonical, name in found])
+            found, kept = [], FAILED_FOR
+        addresses = _interleaved(found) if found else ()
         if len(self._known) >= MAX_NAMES:
             self._known.clear()
-        self._known[host] = (self._clock() + (KEPT_FOR if addresses else FAILED_FOR), addresses)
+        self._known[host] = (self._clock() + kept, addresses)
         return addresses
+
+    async def _ask_system(self, host: str) -> tuple[list[str], float]:
+        found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=_FLAGS)
+        return [str(name[0]) for _family, _type, _proto, _canonical, name in found], KEPT_FOR
 
 
 def _interleaved(addresses: list[str]) -> tuple[str, ...]:

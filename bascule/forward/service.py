@@ -14,10 +14,12 @@ from bascule.config.schema import Forward
 from bascule.defence.clients import ClientPrefix
 from bascule.forward.client import ForwardClient
 from bascule.forward.conditions import is_below
+from bascule.forward.dns import EncryptedDns
 from bascule.forward.domains import DomainTable
 from bascule.forward.egress import Egress
 from bascule.forward.guard import inside_range
 from bascule.forward.identity import Identity, Users
+from bascule.forward.outgoing import OutgoingAddresses
 from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
 from bascule.forward.quotas import QuotaMemory, Quotas
@@ -87,9 +89,11 @@ class ForwardService:
         self.ways = Ways(config) if config.ways else None
         self.parents = {name: ParentProxy(name, plan, app, self.name) for name in plan.parents}
         self.parser = app.request_parser(proxy_form)
+        self._dns = EncryptedDns(config.dns, time.monotonic) if config.dns is not None else None
+        self.outgoing = OutgoingAddresses(config.outgoing) if config.outgoing is not None else None
         self.egress = Egress(
             app.response_parser(),
-            Resolver(app.loop, time.monotonic),
+            Resolver(app.loop, time.monotonic, self._dns.addresses if self._dns is not None else None),
             app.loop,
             config.keep_alive,
             plan.route.timeouts.keep_alive,
@@ -109,6 +113,8 @@ class ForwardService:
     def close(self) -> None:
         """Let go of everything."""
         self.egress.close()
+        if self._dns is not None:
+            self._dns.close()
         if self.identity is not None:
             self.identity.close()
 

@@ -140,11 +140,11 @@ class Checker:
                 break
         if head.status not in self._expected.statuses:
             raise CheckFailedError(f"status {head.status}")
-        if self._expected.body and not self._expected.body.search(await _read_body(reader, head)):
+        if self._expected.body and not self._expected.body.search(await read_body(reader, head)):
             raise CheckFailedError("the body is not as expected")
 
 
-async def _read_body(reader: asyncio.StreamReader, head: ResponseHead) -> bytes:
+async def read_body(reader: asyncio.StreamReader, head: ResponseHead) -> bytes:
     """Return at most the first `MAX_BODY` bytes of the body."""
     body: Body
     if head.chunked:
