@@ -28,7 +28,7 @@ from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import SiteRuntime, build_router
 from bascule.proxy.turns import Turns
 from bascule.telemetry import causes
-from bascule.telemetry.recorder import MAX_RECORDS, Recorder
+from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import complain
 from bascule.tls.server import ListenerContexts, ServerContexts
 from bascule.upstream.board import Board
@@ -117,7 +117,6 @@ class ProxyApp:
         self.new_ref = Refs(worker).new
         self._build(plan, board, worker)
         self.max_requests: float = self.limits.requests_per_connection or math.inf
-        self.record = recorder.append
         """Takes the facts of an exchange."""
         self._date_second = 0
         self.date_line = b""
@@ -325,7 +324,7 @@ class ProxyApp:
     def note(self, address: bytes, port: int, cause: str, status: int) -> None:
         """Log what ended before there was a request."""
         facts = (time.time(), address, port, None, b"-", b"", b"", b"", status, 0, 0, 0.0, 0.0, "", 0, cause)
-        self.record((*facts, "", b"", b"", "", "", "", ""))
+        self.recorder.append((*facts, "", b"", b"", "", "", "", ""))
 
     def _check_drained(self) -> None:
         if not self.clients:
@@ -357,8 +356,6 @@ class ProxyApp:
         if second % CERTIFICATE_CHECK == 0:
             for problem in self.contexts.reload():
                 complain(problem)
-        if len(self.recorder.records) > MAX_RECORDS:
-            self.recorder.flush()
         self.date_line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
         for connector, pool in zip(self.connectors, self.pools, strict=True):
             connector.prune(pool.servers, now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bascule.http.message import RequestHead
 from bascule.proxy import wire
+from bascule.telemetry.recorder import BATCH
 
 if TYPE_CHECKING:
     from bascule.http.fields import Field
@@ -182,7 +183,8 @@ class Facts:
         peer = self.peer
         duration = perf_counter() - self.started
         app = self.app
-        app.record(
+        recorder = app.recorder
+        recorder.append(
             (
                 app.epoch + self.started,
                 peer.address,
@@ -209,3 +211,5 @@ class Facts:
                 self.rule,
             )
         )
+        if len(recorder.records) >= BATCH:
+            recorder.flush()

@@ -1,6 +1,7 @@
-"""What a worker remembers of its requests: one tuple each, turned into log lines and counters four times a second.
+"""What a worker remembers of its requests: one tuple each, turned into log lines and counters batch by batch.
 
-The hot path is `Recorder.append(record)`, a list's own append. `Recorder.tick()` does the rest for a whole batch.
+The hot path is `Recorder.append(record)`, a list's own append; whoever made a batch full calls `Recorder.flush()`.
+`Recorder.tick()` does so four times a second.
 A worker that is killed loses what it appended since the last tick.
 """
 
@@ -22,8 +23,8 @@ from bascule.telemetry.tally import Tally
 
 TICK: Final = 0.25
 """Seconds between ticks."""
-MAX_RECORDS: Final = 4096
-"""Records after which the exchange calls `flush` instead of waiting for the tick."""
+BATCH: Final = 512
+"""Records that make a batch full: few enough to be in the processor's cache still, and done in half a millisecond."""
 _PROCESS_INTERVAL: Final = 1.0
 _COUNT_FILES_EVERY: Final = 10
 """Measurements of the process between two counts of its open files where counting is slow."""
