@@ -17,16 +17,19 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from time import process_time_ns
-from typing import Any
+from typing import Any, Literal, get_args
 
 from bascule.cli.app import cache_dir
 from bascule.config.compile import compile_config
+from bascule.config.profile import WafProfile
 from bascule.config.quick import reverse_config
 from bascule.proxy import wire
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.exchange import Exchange
 from bascule.proxy.firewall import Firewalls
+from bascule.proxy.profiles import Profiles
+from bascule.proxy.route import RouteRuntime
 from bascule.server.worker import settle_gc
 from bascule.state.arena import Arena
 from bascule.telemetry.recorder import BATCH, Recorder
@@ -34,8 +37,11 @@ from bascule.tls.server import ServerContexts
 from bascule.upstream.board import Board
 from bascule.upstream.connection import OriginConnection
 from bascule.upstream.pool import Outcome, Unavailable
+from bascule.waf.profile.model import Learner, Profile
+from bascule.waf.profile.usual import usual_of
 from benchmarks import traffic
 
+Stage = Literal["off", "learning", "shadow", "enforced"]
 _REQUESTS = 4096
 _SLICE = 128
 """Requests timed together: so short a time that a busy machine leaves some of the rounds alone."""
@@ -78,24 +84,33 @@ class Swallow(asyncio.Transport):
 class Bench:
     """A worker's proxy with one client and one kept connection to the one server."""
 
-    def __init__(self, rules: str = "", crs: str = "", make: Callable[[random.Random], str] = traffic.page) -> None:
+    def __init__(
+        self,
+        rules: str = "",
+        crs: str = "",
+        make: Callable[[random.Random], str] = traffic.page,
+        stage: Stage = "off",
+    ) -> None:
+        """`stage` is that of a profile, which was learned from the same requests."""
         folder = crs if rules in ("crs", "both") else ""
-        plan = compile_config(
-            reverse_config(
-                listen="127.0.0.1:0",
-                to=["http://127.0.0.1:9"],
-                workers=1,
-                waf="block" if rules else "off",
-                rules=rules,
-                crs=folder,
-            )
+        config = reverse_config(
+            listen="127.0.0.1:0",
+            to=["http://127.0.0.1:9"],
+            workers=1,
+            waf="block" if rules else "off",
+            rules=rules,
+            crs=folder,
         )
+        waf = config.waf.model_copy(update={"profile": WafProfile(stage=stage)})
+        plan = compile_config(config.model_copy(update={"waf": waf}))
+        self.profiles = Profiles(plan, {}, lambda topic, payload: None)
         self.recorder = Recorder(plan, Arena(_ARENA), 0)
         board = Board(Arena(_ARENA), plan.pools, 1)
         loop = asyncio.get_running_loop()
         self.app = ProxyApp(
-            plan, board, self.recorder, ServerContexts.build(plan), Firewalls(plan, cache_dir("")), None, [], 0, loop
-        )
+            plan, board, self.recorder, ServerContexts.build(plan), Firewalls(plan, cache_dir("")), None, [], 0, loop,
+            profiles=self.profiles,
+        )  # fmt: skip
         self.pool = self.app.pools[0]
         self.client = ClientConnection(self.app)
         self.client.connection_made(Swallow())
@@ -106,6 +121,22 @@ class Bench:
         rng = random.Random(1)
         texts = [make(rng) for _ in range(_REQUESTS)]
         self.requests = [t.replace(traffic.SLOT, f"{n:010}").encode() for n, t in enumerate(texts)]
+
+    def learn(self) -> None:
+        """Let the profile be what the requests are like."""
+        profile = Profile(self.app.plan.sites[0].name)
+        learner = Learner(profile, 1)
+        (route,) = self.app.routes.values()
+        assert route.profile is not None
+        stage, route.profile.holding.stage = route.profile.holding.stage, "learning"
+        for request in self.requests:
+            route.profile.every_second()
+            self.whole(request)
+        for seen in self.profiles.seen:
+            learner.learn(seen, 0.0)
+        self.profiles.seen.clear()
+        route.profile.holding.stage = stage
+        route.profile.holding.usual = usual_of(profile, 1, 1).prepared()
 
     def whole(self, request: bytes) -> None:
         """One request, from the client's bytes to the client's bytes, with its record for the log."""
@@ -183,11 +214,39 @@ def firewall(rules: str, crs: str) -> None:
         print(f"{name:20} {costs[0]:6.2f} without, {costs[1]:6.2f} with {rules}: {costs[1] - costs[0]:6.2f} more")
 
 
+def site_profile(stage: Stage) -> None:
+    """Print what a profile adds to whole requests with logical rules, and what learning from each of them costs."""
+    for name, make in WORKLOADS.items():
+        benches = [Bench("logic", "", make), Bench("logic", "", make, stage)]
+        benches[1].learn()
+        for bench in benches:
+            for request in bench.requests:
+                bench.whole(request)
+            bench.recorder.flush()
+        settle_gc()
+        costs = [min(bench.measure(bench.whole) for _ in range(2)) for bench in benches]
+        print(f"{name:20} {costs[0]:6.2f} without, {costs[1]:6.2f} {stage}: {costs[1] - costs[0]:6.2f} more")
+        if stage == "learning":
+            bench = benches[1]
+            (route,) = bench.app.routes.values()
+
+            def lesson(request: bytes, bench: Bench = bench, route: RouteRuntime = route) -> None:
+                assert route.profile is not None
+                route.profile.every_second()
+                bench.whole(request)
+                bench.profiles.seen.clear()
+
+            print(f"{'':20} {bench.measure(lesson) - costs[1]:6.2f} more for each that is learned from")
+
+
 async def run(options: argparse.Namespace) -> None:
     """Print the table, or the profile of whole requests."""
     profile = options.profile
     if options.waf and not profile:
         firewall(options.waf, options.crs)
+        return
+    if options.stage != "off":
+        site_profile(options.stage)
         return
     bench = Bench(options.waf, options.crs, WORKLOADS[options.workload])
     for request in bench.requests:
@@ -216,6 +275,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hotpath", description="Python's share of a request.")
     parser.add_argument("--profile", action="store_true", help="print where the time goes, by function")
     parser.add_argument("--waf", choices=("logic", "crs", "both"), default="", help="what a firewall adds")
+    parser.add_argument("--stage", choices=get_args(Stage), default="off", help="what a site's profile adds")
     parser.add_argument("--crs", default="", help="folder of the Core Rule Set")
     parser.add_argument("--workload", choices=tuple(WORKLOADS), default="browser-like GET", help="what to profile")
     asyncio.run(run(parser.parse_args(arguments)))

@@ -16,6 +16,8 @@ from bascule import __version__
 from bascule.admin.bans import Bans
 from bascule.admin.bans import routes as ban_routes
 from bascule.admin.history import History
+from bascule.admin.profiles import Profiles
+from bascule.admin.profiles import routes as profile_routes
 from bascule.admin.status import describe, unready
 from bascule.config.plan import Plan
 from bascule.telemetry import store
@@ -72,6 +74,7 @@ class Api:
         events: str = "off",
         bans: Bans | None = None,
         quotas: Quotas | None = None,
+        profiles: Profiles | None = None,
     ) -> None:
         self._plan = plan
         self._supervisor = supervisor
@@ -81,6 +84,7 @@ class Api:
         self._history = history
         self._bans = bans
         self._quotas = quotas
+        self._profiles = profiles
         self._events = events
 
     def app(self) -> Starlette:
@@ -97,6 +101,7 @@ class Api:
                 Route("/maintenance/{rest:path}", self.maintenance, methods=["POST"]),
                 Route("/quotas", self.quotas),
                 *(ban_routes(self._bans) if self._bans is not None else ()),
+                *(profile_routes(self._profiles) if self._profiles is not None else ()),
             ],
             exception_handlers={Exception: _failed},
         )
@@ -108,10 +113,11 @@ class Api:
     async def index(self, request: Request) -> Response:
         """Say what there is."""
         return JSONResponse({
-            "GET": ["/healthz", "/readyz", "/metrics", "/status", "/bans", "/quotas"],
+            "GET": ["/healthz", "/readyz", "/metrics", "/status", "/bans", "/quotas", "/profiles", "/profiles/{site}",
+                    "/profiles/{site}/openapi"],
             "POST": ["/reload", "/pools/{pool}/servers/{server}/drain", "/pools/{pool}/servers/{server}/undrain",
                      "/maintenance/{site}/on", "/maintenance/{site}/off", "/maintenance/{site}/auto",
-                     "/bans", "/bans/remove", "/bans/import"],
+                     "/bans", "/bans/remove", "/bans/import", "/profiles/{site}/forget"],
         })  # fmt: skip
 
     async def quotas(self, request: Request) -> Response:
@@ -140,6 +146,7 @@ class Api:
             reload_time=last.get("time", 0.0),
             pools=self._pools.snapshot(),
             bans=self._banned(),
+            profiles=self._profiles.counts() if self._profiles is not None else {},
         )
         content_type, body = exposition(self.totals(), around, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})

@@ -15,6 +15,7 @@ from bascule.admin.api import Api, PoolControl, Quotas
 from bascule.admin.bans import Bans
 from bascule.admin.guard import Guard, SecurityHeaders
 from bascule.admin.history import INTERVAL, History
+from bascule.admin.profiles import Profiles
 from bascule.server.context import KeeperContext
 
 MAX_CONNECTIONS: Final = 64
@@ -36,9 +37,12 @@ class AdminApp:
         events: str = "off",
         bans: Bans | None = None,
         quotas: Quotas | None = None,
+        profiles: Profiles | None = None,
     ) -> None:
         self._history = History()
-        self._api = Api(ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history, events, bans, quotas)
+        self._api = Api(
+            ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history, events, bans, quotas, profiles
+        )
         api = self._api.app()
         unix = [sock for sock in ctx.admin_sockets if sock.family == socket.AF_UNIX]
         tcp = [sock for sock in ctx.admin_sockets if sock.family != socket.AF_UNIX]

@@ -26,6 +26,8 @@ from bascule.forward.quotas import SEEN
 from bascule.forward.service import ForwardMaterial, ForwardService
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
+from bascule.proxy.profile_keeper import ProfileKeeper, known_before, open_folders
+from bascule.proxy.profiles import USUAL, Profiles
 from bascule.server.context import KeeperContext, WorkerContext
 from bascule.server.resources import Resources, worker_count
 from bascule.server.supervisor import Supervisor
@@ -39,6 +41,7 @@ from bascule.upstream.board import Board
 from bascule.upstream.handover import hand_over
 from bascule.upstream.keeper import UpstreamKeeper
 from bascule.upstream.pool import PoolState
+from bascule.waf.profile.usual import Usual
 
 
 @dataclass
@@ -51,6 +54,10 @@ class Prepared:
     sink: Sink | None
     events: OpenEvents | None
     shared: Shared
+    profiles: dict[str, Path]
+    """The file of each site's profile."""
+    usual: dict[str, Usual]
+    """What is usual in each site, by these files."""
 
 
 @dataclass
@@ -75,6 +82,7 @@ def run(load: Callable[[], Plan]) -> int:
         firewalls = Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None)
         for warning in firewalls.warnings:
             complain(warning)
+        profiles = open_folders(plan, owner)
         memory.prepared = Prepared(
             contexts=contexts,
             firewalls=firewalls,
@@ -82,6 +90,8 @@ def run(load: Callable[[], Plan]) -> int:
             sink=open_early(plan.config.access_log, owner),
             events=open_events(plan.config.events, owner) if _has_events(plan) else None,
             shared=Shared(plan, last.shared if last else None),
+            profiles=profiles,
+            usual=known_before(plan, profiles),
         )
         return memory.prepared
 
@@ -120,6 +130,7 @@ def worker(context: WorkerContext) -> ProxyApp:
     recorder.events = events
     shield = Shield(plan, prepared.shared, Reports(recorder.decided, events.write if events else None))
     shield.offender = lambda client, reason, evidence: context.bus.send(OFFENDER, [client, reason, evidence])
+    profiles = Profiles(plan, prepared.usual, context.bus.send)
     app = ProxyApp(
         plan,
         board,
@@ -132,6 +143,7 @@ def worker(context: WorkerContext) -> ProxyApp:
         context.loop,
         context.board.u64("proxy/clients", context.workers),
         shield,
+        profiles,
     )
     if plan.forward is not None and prepared.forward is not None:
         listeners = plan.forward.config.listen
@@ -150,6 +162,7 @@ def worker(context: WorkerContext) -> ProxyApp:
     context.bus.subscribe(NETWORKS, shield.set_networks)
     context.bus.subscribe(ANY, app.set_bans)
     context.bus.subscribe("maintenance", app.set_maintenance)
+    context.bus.subscribe(USUAL, profiles.hear)
     return app
 
 
@@ -188,6 +201,16 @@ def _members_of(pool: PoolState) -> Callable[[str, Any], None]:
     return lambda topic, found: pool.update_members(found)
 
 
+def _at_once(events: EventLog) -> Callable[[bytes], None]:
+    """Return what writes an event without waiting for a tick: the keeper has none, and few events."""
+
+    def write(line: bytes) -> None:
+        events.write(line)
+        events.tick()
+
+    return write
+
+
 class Keeper:
     """The keeper's application: health checks, discovery, and the operators' interface."""
 
@@ -205,11 +228,17 @@ class Keeper:
         file = defence.bans.file or os.path.join(context.run_dir, "bans.jsonl")
         self._bans = BanKeeper(defence, context.prepared.shared, context.bus, file)
         self._quotas = _quota_keeper(context)
-        self._admin = AdminApp(context, self._upstream, events.path if events else "off", self._bans, self._quotas)
+        self._events = EventLog(context.plan.config.events, events) if events and context.prepared.profiles else None
+        write = _at_once(self._events) if self._events else None
+        self._profiles = ProfileKeeper(context.plan, context.prepared.profiles, context.bus, write)
+        self._admin = AdminApp(
+            context, self._upstream, events.path if events else "off", self._bans, self._quotas, self._profiles
+        )
 
     async def start(self) -> None:
         """Begin."""
         await self._bans.start()
+        await self._profiles.start()
         if self._quotas is not None:
             await self._quotas.start()
         await self._upstream.start()
@@ -219,7 +248,10 @@ class Keeper:
         """End."""
         await self._admin.stop()
         await self._upstream.stop()
+        await self._profiles.stop()
         await self._bans.stop()
+        if self._events is not None:
+            self._events.close()
         if self._quotas is not None:
             await self._quotas.stop()
 

@@ -16,6 +16,7 @@ from bascule.cli.explain import explain
 from bascule.cli.feedback import feedback
 from bascule.cli.forward import app as forward
 from bascule.cli.pages import app as pages
+from bascule.cli.profile import app as profile
 from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.replay import replay
 from bascule.cli.reverse import reverse
@@ -73,6 +74,7 @@ app.add_typer(pages, name="pages")
 app.add_typer(rules, name="rules")
 app.add_typer(forward, name="forward")
 app.add_typer(ban, name="ban")
+app.add_typer(profile, name="profile")
 
 
 def main() -> None:

@@ -68,12 +68,12 @@ def replay(
         fail("give the configuration to try: --config FILE, or --crs DIR", 2)
     if against is None and fail_on and set(fail_on) & {FailOn.new_blocks, FailOn.new_passes}:
         fail("--fail-on new-blocks and new-passes compare: give --against FILE", 2)
-    tried = _load(config, crs, paranoia)
-    base = _load(against, None, 1) if against is not None else None
+    tried = load_firewall(config, crs, paranoia)
+    base = load_firewall(against) if against is not None else None
     report = Report(examples, compares=base is not None)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("replaying", total=None)
-        for name, request in _requests(files, form, skip_bad, report):
+        for name, request in recordings(files, form, report if skip_bad else None):
             report.add(name, request, tried.judge(request), base.judge(request) if base else None)
             progress.advance(task)
     if as_json:
@@ -85,7 +85,8 @@ def replay(
         raise typer.Exit(1)
 
 
-def _load(config: Path | None, crs: Path | None, paranoia: int) -> Firewall:
+def load_firewall(config: Path | None, crs: Path | None = None, paranoia: int = 1) -> Firewall:
+    """Return the firewall of a configuration, or of a folder of the Core Rule Set; ends the command where it cannot."""
     from bascule.cli.replay_firewall import WafLoadError, load_crs, load_file  # the data plane: for those who need it
 
     try:
@@ -97,15 +98,18 @@ def _load(config: Path | None, crs: Path | None, paranoia: int) -> Firewall:
     raise typer.Exit(2)
 
 
-def _requests(files: list[Path], form: Form, skip_bad: bool, report: Report) -> Iterator[tuple[str, Recorded]]:
-    """Yield the requests of all files with the name of their file."""
+def recordings(files: list[Path], form: Form, bad: Report | None = None) -> Iterator[tuple[str, Recorded]]:
+    """Yield the requests of all files with the name of their file; ends the command where one cannot be read.
+
+    With `bad`, JSON lines that cannot be read are counted there and left out.
+    """
     for file in files:
         kind = "" if form is Form.auto else form.value
         try:
             chunks = _chunks(file)
             first = next(chunks, b"")
             kind = kind or kind_of(first)
-            for request in _records(_again(first, chunks), kind, skip_bad, report):
+            for request in _records(_again(first, chunks), kind, bad):
                 yield str(file), request
         except ReplayError as error:
             fail(f"{file}:{_PLACES.get(kind, '')}{error.place}: {error.reason}", 2)
@@ -113,8 +117,8 @@ def _requests(files: list[Path], form: Form, skip_bad: bool, report: Report) -> 
             fail(f"{file}: {getattr(error, 'strerror', None) or error}", 2)
 
 
-def _records(chunks: Iterator[bytes], kind: str, skip_bad: bool, report: Report) -> Iterator[Recorded]:
-    if not (skip_bad and kind == "json"):
+def _records(chunks: Iterator[bytes], kind: str, bad: Report | None) -> Iterator[Recorded]:
+    if bad is None or kind != "json":
         yield from read(chunks, kind)
         return
     for number, line in enumerate(split_lines(chunks), 1):
@@ -122,7 +126,7 @@ def _records(chunks: Iterator[bytes], kind: str, skip_bad: bool, report: Report)
             if line.strip():
                 yield from_json(line, number)
         except ReplayError:
-            report.bad += 1
+            bad.bad += 1
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

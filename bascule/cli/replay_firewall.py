@@ -51,30 +51,48 @@ class Firewall:
         self._router = router
         self._waf = waf
 
+    def lesson(self, request: Recorded) -> tuple[RoutePlan, bytes, Transaction, bool] | None:
+        """Return the route of a request, its path in normal form, and its transaction with whether it is suspicious.
+
+        None: it has no route, or no firewall there.
+        """
+        try:
+            found = self._find(request)
+        except HttpError:
+            return None
+        if found is None or (waf := found[0].waf) is None:
+            return None
+        route, path = found
+        judgement, transaction = judge(waf, request)
+        return route.plan, path, transaction, judgement.event is not None and bool(judgement.event.fired)
+
     def judge(self, request: Recorded) -> Judgement:
         """Return what becomes of a request."""
         if self._router is not None:
             try:
-                route = self._route(self._router, request)
+                found = self._find(request)
             except HttpError as error:
                 reason = f"refused before the firewall: {error.cause} {error.detail}".rstrip()
                 return Judgement(blocked=True, status=error.status, reason=reason)
-            if route is None:
+            if found is None:
                 return Judgement(blocked=True, status=404, reason="no route")
+            route = found[0]
             if route.waf is None:
                 return Judgement(blocked=False, reason="the firewall is off there")
             return _judge(route.waf, request, route.plan.waf.large_body)
         assert self._waf is not None
         return _judge(self._waf, request, WafConfig().large_body)
 
-    def _route(self, router: Router, request: Recorded) -> _Route | None:
+    def _find(self, request: Recorded) -> tuple[_Route, bytes] | None:
+        """Return the route of a request and its path in normal form. Raises HttpError."""
         host, _ = split_authority(request.host)
-        site = router.site(host)
+        site = self._router.site(host) if self._router is not None else None
         if site is None:
             return None
         path = normalise(request.target.partition(b"?")[0], site.plan.path)
         head = _Head(request.method, request.target, request.headers)
-        return cast("_Route | None", site.route_of(cast("Any", head), path))
+        route = cast("_Route | None", site.route_of(cast("Any", head), path))
+        return None if route is None else (route, path.wire)
 
 
 def _judge(waf: Waf, request: Recorded, large_body: str) -> Judgement:

@@ -16,6 +16,7 @@ from bascule.config.check_filters import check_answers, check_filters, check_res
 from bascule.config.check_forward import check_forward
 from bascule.config.check_policies import check_exclusions, check_policies, check_timeouts, check_waf
 from bascule.config.check_pools import MIN_SECRET, check_pool
+from bascule.config.check_profiles import check_profiles
 from bascule.config.check_sites import check_hosts, check_route, check_site, split_path
 from bascule.config.check_tls import check_authority, check_pair
 from bascule.config.document import Node, Sources
@@ -139,6 +140,8 @@ class _Compiler:
             check_timeouts(self._findings, ("forward",), policies.timeouts)
         if config.waf is not None:
             check_waf(self._findings, ("forward",), policies.waf)
+            if config.waf.profile.stage != "off":
+                self._findings.error(("forward", "waf", "profile"), "profiles are learned of sites, not of a way out")
         route = RoutePlan(
             index=self._routes,
             name="forward",
@@ -182,6 +185,7 @@ class _Compiler:
                 place = (*path, "routes", written, index)
                 label = f"{name} {written}" + (f" #{index + 1}" if index else "")
                 routes.append(self._route(place, label, hosts[0], written, route, site, policies))
+        check_profiles(self._findings, path, routes)
         return SitePlan(hosts[0], hosts, site.tls, site.path, tuple(routes))
 
     def _route(

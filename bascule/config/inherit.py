@@ -109,7 +109,14 @@ def _merge_waf(parent: WafConfig, child: WafConfig | None) -> WafConfig:
     filters = overlay(parent.filters, child.filters).model_copy(update={"patterns": patterns})
     answers = {**parent.answers, **child.answers}
     response = overlay(parent.response, child.response)
-    update = {"exclusions": exclusions, "filters": filters, "answers": answers, "response": response}
+    profile = overlay(parent.profile, child.profile)
+    update = {
+        "exclusions": exclusions,
+        "filters": filters,
+        "answers": answers,
+        "response": response,
+        "profile": profile,
+    }
     return overlay(parent, child).model_copy(update=update)
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from bascule.config.base import Model
 from bascule.config.filters import Answer, WafFilters
+from bascule.config.profile import WafProfile
 from bascule.config.response import WafResponse
 from bascule.config.types import Digits, FileField, PositiveDuration, Size, parse_address
 
@@ -67,6 +68,8 @@ class WafConfig(Model):
     rule's own answer wins over its family's. A route has those of its site as well as its own."""
     response: WafResponse = WafResponse()
     """What of responses clients may see. A lower level overrides the keys it states."""
+    profile: WafProfile = WafProfile()
+    """What requests usually look like, learned from them. A lower level overrides the keys it states."""
     body_limit: Annotated[Size, Field(ge=1024, le=1 << 27)] = 131072
     """Request body held back until it is judged."""
     large_body: Literal["inspect-start", "reject", "stream"] = "inspect-start"

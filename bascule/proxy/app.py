@@ -23,6 +23,7 @@ from bascule.proxy.accept import FairAcceptor
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.prelude import NewClient, Prelude, TlsLink
+from bascule.proxy.profiles import Profiles
 from bascule.proxy.rewrite import Origins
 from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import SiteRuntime, build_router
@@ -79,10 +80,11 @@ class ProxyApp:
         loop: asyncio.AbstractEventLoop,
         crowd: memoryview | None = None,
         shield: Shield | None = None,
+        profiles: Profiles | None = None,
     ) -> None:
         """`crowd` is the memory in which the workers count their clients; without it this worker is alone.
 
-        Without a `shield` nothing is limited.
+        Without a `shield` nothing is limited, without `profiles` nothing learned.
         """
         self.plan = plan
         self.loop = loop
@@ -94,6 +96,7 @@ class ProxyApp:
         self._shield = shield
         self.shield = shield if shield is not None and shield.needed else None
         """The defence, while there is anything to defend by."""
+        self._profiles = profiles
         self.turns = Turns(loop)
         self.tarpitted = 0
         """Refusals that are held back at the moment."""
@@ -149,6 +152,7 @@ class ProxyApp:
                 origins,
                 self.firewalls.of(route.waf),
                 shield.of_route(route) if (shield := self._shield) is not None else None,
+                profiles.of_route(site.name, route) if (profiles := self._profiles) is not None else None,
             )
             for site in plan.sites
             for route in site.routes
@@ -190,7 +194,7 @@ class ProxyApp:
             connector = self.connectors[plan.pool]
         answers, waf = ErrorAnswers(plan.errors), self.firewalls.of(plan.waf)
         rates = shield.of_route(plan) if (shield := self._shield) is not None else None
-        return RouteRuntime(plan, site, self.plan, pool, connector, answers, Origins([]), waf, rates, via)
+        return RouteRuntime(plan, site, self.plan, pool, connector, answers, Origins([]), waf, rates, via=via)
 
     # WorkerApp -------------------------------------------------------------------------------------
 
@@ -352,6 +356,8 @@ class ProxyApp:
         self._date_second = second
         if self._shield is not None:
             self._shield.reports.every_second()
+        if self._profiles is not None:
+            self._profiles.every_second()
         self.epoch = time.time() - time.perf_counter()
         if second % CERTIFICATE_CHECK == 0:
             for problem in self.contexts.reload():

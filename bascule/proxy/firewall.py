@@ -34,7 +34,7 @@ class Firewalls:
         for config in (route.waf for route in plan.routes):
             if config.mode == "off":
                 continue
-            key = (config.model_dump_json(), _signature(config))
+            key = (_content(config), _signature(config))
             if key not in self._made:
                 self._made[key] = known.get(key) or self._load(config, cache_dir)
 
@@ -64,7 +64,7 @@ class Firewalls:
         """Return the firewall of a configuration of this plan; None when it is off."""
         if config.mode == "off":
             return None
-        text = config.model_dump_json()
+        text = _content(config)
         return next(waf for (known, _), waf in self._made.items() if known == text)
 
 
@@ -118,6 +118,11 @@ def _exclusion(exclusion: WafExclusion) -> Exclusion:
         reason=exclusion.reason,
         expires=exclusion.expires,
     )
+
+
+def _content(config: WafConfig) -> str:
+    """Identify what a rule set is made of: the profile is a matter of the route."""
+    return config.model_dump_json(exclude={"profile"})
 
 
 def _signature(config: WafConfig) -> tuple[object, ...]:

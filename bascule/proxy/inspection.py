@@ -70,6 +70,8 @@ class Inspection:
         self._facts = facts
         self._large_body = large_body
         self.transaction: Transaction = waf.begin(facts)
+        if (profile := exchange.route.profile) is not None:
+            self.transaction.profile = profile.hold(exchange)
 
     # The request -----------------------------------------------------------------------------------
 
@@ -359,6 +361,8 @@ class Inspection:
             self.mask = None
         if self._tarpitted:
             self._exchange.app.tarpitted -= 1
+        if (profile := self._exchange.route.profile) is not None:
+            profile.watch(self._exchange, self.transaction)
         self._write_event(self.transaction)
 
     def _write_event(self, transaction: Transaction) -> None:

@@ -14,6 +14,7 @@ from bascule.config.waf import WafConfig
 from bascule.defence.rates import Rates
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
+from bascule.proxy.profiles import RouteProfile
 from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies, compile_rewrite
 from bascule.proxy.router import compile_condition
 from bascule.upstream.connector import Connector
@@ -96,6 +97,7 @@ class RouteRuntime:
         "place",
         "plan",
         "pool",
+        "profile",
         "queue_timeout",
         "rates",
         "request",
@@ -131,6 +133,7 @@ class RouteRuntime:
         origins: Origins,
         waf: Waf | None = None,
         rates: Rates | None = None,
+        profile: RouteProfile | None = None,
         via: bytes = OWN_NAME,
     ) -> None:
         self.plan = plan
@@ -152,6 +155,7 @@ class RouteRuntime:
         self.maintenance_allows = TrustedNetworks([parse_network(text) for text in allow]) if allow else None
         self.waf = waf
         self.rates = rates
+        self.profile = profile
         self.underscore = site.path.underscore_headers
         self._headers(plan, site, via)
         self._policies(plan, whole, site)

@@ -43,6 +43,8 @@ class Surroundings:
     pools: Pools = field(default_factory=dict)
     bans: int = 0
     """Bans in force."""
+    profiles: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By site the numbers of its profile: see proxy/profile_keeper.py."""
 
 
 def exposition(totals: Totals, around: Surroundings, accept: str = "") -> tuple[str, bytes]:
@@ -64,6 +66,7 @@ class _Snapshot(Collector):
         yield from _servers(self._totals)
         yield _defence(self._totals)
         yield from _pools(self._around.pools)
+        yield from _profiles(self._around.profiles)
         yield from _program(self._totals, self._around)
 
     def describe(self) -> Iterable[Metric]:
@@ -139,6 +142,18 @@ def _pools(pools: Pools) -> Iterator[Metric]:
             ejected.add_metric(labels, server["state"] == "ejected")
             draining.add_metric(labels, server["state"] == "drain")
     yield from (active, healthy, ejected, draining)
+
+
+def _profiles(profiles: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+    places, alarms = _gauge(names.PROFILE_PLACES), _counter(names.PROFILE_ALARMS)
+    requests = _counter(names.PROFILE_REQUESTS)
+    for site, counts in profiles.items():
+        for state in ("ripe", "learning"):
+            places.add_metric([site, state], counts[state])
+        for what in ("learned", "ignored", "judged", "deviating"):
+            requests.add_metric([site, what], counts[what])
+        alarms.add_metric([site], counts["alarms"])
+    yield from (places, requests, alarms)
 
 
 def _program(totals: Totals, around: Surroundings) -> Iterator[Metric]:

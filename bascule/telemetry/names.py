@@ -72,6 +72,16 @@ DEFENCE_DECISIONS: Final = Metric(
 
 BANS: Final = Metric("bascule_bans", "Bans in force, those of the configuration's lists not counted.")
 
+PROFILE_PLACES: Final = Metric(
+    "bascule_profile_places", "Places of a site's profile, by whether enough was learned to judge.", ("site", "state")
+)
+PROFILE_REQUESTS: Final = Metric(
+    "bascule_profile_requests",
+    "Requests that a site's profile learned from, ignored, or judged, and of these the deviating ones.",
+    ("site", "what"),
+)
+PROFILE_ALARMS: Final = Metric("bascule_profile_drift_alarms", "Alarms that a place of a site has changed.", ("site",))
+
 WORKERS: Final = Metric("bascule_workers", "Living workers of every generation.")
 WORKER_RESTARTS: Final = Metric("bascule_worker_restarts", "Workers started again after they died.")
 GENERATION: Final = Metric("bascule_generation", "Number of the configuration that runs.")

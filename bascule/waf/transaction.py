@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bascule.http.h1.block import Block
     from bascule.waf.engine import Waf
     from bascule.waf.logic.values import Value
+    from bascule.waf.profile.inspector import Held
     from bascule.waf.seclang.model import Rule
     from bascule.waf.seclang.phases import PhaseProgram
 
@@ -71,6 +72,8 @@ class Transaction(BodyView):
     mask: int = 0
     cookie_faults: Sequence[tuple[int, bytes]] = ()
     """Protected cookies that were not as they were set, left out before the rules saw the head: (rule, name)."""
+    profile: Held | None = None
+    """What the request is held to, where a profile of its site was learned."""
     _unique_id: bytes | None = None
 
     def __init__(self, waf: Waf, connection: ConnectionFacts) -> None:
@@ -123,6 +126,8 @@ class Transaction(BodyView):
                 return self.verdict
         if waf.filters is not None:
             waf.filters.judge_head(self, waf.answers)
+        if self.profile is not None and self.verdict is None:
+            self.profile.judge_head(self)
         if waf.logic is not None and self.verdict is None:
             waf.logic.judge_head(self, block)
             if self._searches:
@@ -164,6 +169,8 @@ class Transaction(BodyView):
         self.phase = 2
         if waf.filters is not None and self.verdict is None and not self.fragment_of:
             waf.filters.judge_body(self, waf.answers, bytes(self._buffer))
+        if self.profile is not None and self.verdict is None and not piece:
+            self.profile.judge_body(self, bytes(self._buffer))
         if piece or waf.signatures or waf.logic is None:
             if not waf.signatures:
                 self.choose_processor()

@@ -124,21 +124,27 @@ class FilterInspector:
         if message and self.refuses:
             t.carry_out(answers, found[0], message, value, mask, status)
 
-    def note(self, t: Transaction, found: Found) -> bytes:
-        """Note what a rule found. Return the message of it; nothing where an exclusion says so."""
+    def note(self, t: Transaction, found: Found, words: bytes = b"") -> bytes:
+        """Note what a rule found, with further words. Return its message; nothing where an exclusion says so."""
         number, name, data = found
+        if self.excludes(t, number, name):
+            return b""
         fired = self._fired[number]
-        if t.removals is not None:
-            removed = t.removals.targets_for(fired)
-            if t.removals.covers(fired) or (removed is not None and removed(name)):
-                return b""
         rule, family = self._rules[number]
         message = f"{family.title}: {rule.says}".encode()
         tags = tuple(tag.encode() for tag in fired.tag_texts)
         evidence = Evidence(name, data, data, fired.head)
-        t.fired.append(FiredRule(fired, message, b"", tags, (evidence,), t.phase))
+        t.fired.append(FiredRule(fired, message, words, tags, (evidence,), t.phase))
         t.matched_rules.append(number)
         return message
+
+    def excludes(self, t: Transaction, number: int, name: bytes) -> bool:
+        """Whether an exclusion says that a rule is not to look at a variable."""
+        if t.removals is None:
+            return False
+        fired = self._fired[number]
+        removed = t.removals.targets_for(fired)
+        return t.removals.covers(fired) or (removed is not None and removed(name))
 
 
 def _enabled(names: tuple[str, ...]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bascule.waf.answers import Named
 from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.logic.engine import Finding, Logic
-from bascule.waf.logic.facts import FACTS
+from bascule.waf.logic.facts import FACTS, facts_in_turns
 from bascule.waf.logic.rules import SHIPPED, Family, LogicRule, RuleBookError, read
 from bascule.waf.logic.values import Value, body_lines, body_values, head_values, lines_of, pair_values, part_values
 from bascule.waf.seclang.macros import Macro
@@ -106,8 +106,28 @@ class Inspector:
                     return
                 name = variable_of(finding.value)
                 rules = [rule for rule in finding.rules if not self._excluded(t, rule, name)]
-                if sum(rule.points for rule in rules) >= finding.threshold:
+                threshold = finding.threshold
+                if t.profile is not None and (bias := t.profile.bias(finding.value)) < 0:
+                    threshold = _biased(threshold, bias)
+                if sum(rule.points for rule in rules) >= threshold:
                     self._record(t, finding, rules, name)
+            yield
+
+    def judge_odd(self, t: Transaction, values: Iterable[Value]) -> None:
+        """Judge values again that are unlike what their place usually gets: with thresholds lowered by their bias."""
+        t.search(self._search_odd(t, values))
+
+    def _search_odd(self, t: Transaction, values: Iterable[Value]) -> Iterator[None]:
+        for value in values:
+            bias = t.profile.bias(value) if t.profile is not None else 0
+            facts = yield from facts_in_turns(value.data, value.place)
+            name = variable_of(value)
+            for family, points, threshold, rules in self._logic.points(facts):
+                kept = [rule for rule in rules if not self._excluded(t, rule, name)]
+                lowered = _biased(threshold, bias)
+                if points < threshold and sum(rule.points for rule in kept) >= lowered:  # else it is found as ever
+                    strongest = sorted(kept, key=lambda rule: -rule.points)
+                    self._record(t, Finding(family, points, lowered, tuple(strongest), value), strongest, name)
             yield
 
     def _excluded(self, t: Transaction, rule: LogicRule, name: bytes) -> bool:
@@ -130,6 +150,11 @@ class Inspector:
             t.matched_rules.append(each.id)
         if self._refuses:
             t.carry_out(t.waf.answers, rules[0].id, b"%b (%b)" % (title, points), finding.value)
+
+
+def _biased(threshold: int, percent: int) -> int:
+    """Return a threshold lowered by so many percent, or raised, for less than 0."""
+    return max(1, threshold * (100 - percent) // 100)
 
 
 def variable_of(value: Value) -> bytes:

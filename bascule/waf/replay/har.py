@@ -37,8 +37,13 @@ class _Request(msgspec.Struct):
     post: _Post | None = msgspec.field(default=None, name="postData")
 
 
+class _Response(msgspec.Struct):
+    status: int = 0
+
+
 class _Entry(msgspec.Struct):
     request: _Request
+    response: _Response = msgspec.field(default_factory=_Response)
 
 
 def read_har(chunks: Iterable[bytes]) -> Iterator[Recorded]:
@@ -120,7 +125,8 @@ class ArrayItems:
 
 def _recorded(item: bytes, number: int) -> Recorded:
     try:
-        request = msgspec.json.decode(item, type=_Entry).request
+        entry = msgspec.json.decode(item, type=_Entry)
+        request = entry.request
         url = urlsplit(request.url)
         body = _body(request.post)
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
@@ -138,6 +144,7 @@ def _recorded(item: bytes, number: int) -> Recorded:
             body,
             version=b"1.0" if request.http_version.upper() == "HTTP/1.0" else b"1.1",
             place=number,
+            status=entry.response.status,
         ),
         url.netloc.rpartition("@")[2].encode("utf-8", "replace"),
     )

@@ -62,6 +62,7 @@ def from_json(line: bytes, number: int) -> Recorded:
         client=str(found.get("client") or "127.0.0.1").encode(),
         place=number,
         lacks=tuple(lacks),
+        status=status if isinstance(status := found.get("status"), int) else 0,
     )
     return complete(request, str(found.get("host") or "localhost").encode("utf-8", "replace"))
 

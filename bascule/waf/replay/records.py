@@ -35,6 +35,8 @@ class Recorded:
     client: bytes = b"127.0.0.1"
     place: int = 0
     lacks: tuple[str, ...] = field(default=())
+    status: int = 0
+    """Of the answer it got; 0 where the recording does not tell."""
 
     @property
     def host(self) -> bytes:

@@ -1,0 +1,326 @@
+"""What is learned of a site: a tree of places, and of each what several clients have shown.
+
+Nothing counts before enough *distinct clients* have shown it: a value's kind, its length, each sort of character in it,
+the parameter, the method, the content type, the page before. Of each such thing the first few clients are kept, as
+salted hashes, and nothing more once they are enough. So one client, however much it sends, widens nothing; and the
+memory has a bound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+
+import msgspec
+
+from bascule.waf.profile.observation import Observation, Trait
+from bascule.waf.profile.paths import EMPTY, crowded, key_of, segments_of, slug_of, template_of
+
+FORMAT = 1
+MAX_PLACES = 2_000
+"""Nodes of a site's tree. When they are used up, those that few clients asked for make room."""
+MAX_PARAMETERS = 128
+"""Parameters of one place and method: where there are more, their names are data, and none is unusual."""
+MAX_LEARNED = 4_000
+"""Parameters of a site."""
+MAX_METHODS = 12
+MANY, SELDOM = 64, 8
+"""Children of a node beyond which it is asked at every eighth only whether they are data."""
+MAX_KEPT = 16
+"""Content types, and pages before, of one place and method."""
+
+Seen = list[int]
+"""Hashes of the first clients that have shown something."""
+
+
+class ProfileError(ValueError):
+    """A profile cannot be read."""
+
+
+class Parameter(msgspec.Struct, omit_defaults=True):
+    """What is known of a parameter. `absent` are clients that did without it, `many` those that repeated it."""
+
+    count: int = 0
+    clients: Seen = msgspec.field(default_factory=list)
+    absent: Seen = msgspec.field(default_factory=list)
+    many: Seen = msgspec.field(default_factory=list)
+    kinds: dict[str, Seen] = msgspec.field(default_factory=dict)
+    lengths: dict[int, Seen] = msgspec.field(default_factory=dict)
+    alphabet: dict[int, Seen] = msgspec.field(default_factory=dict)
+
+
+class Operation(msgspec.Struct, omit_defaults=True):
+    """What is known of a method at a place. `entries` are clients that came there from no page of the site."""
+
+    count: int = 0
+    clients: Seen = msgspec.field(default_factory=list)
+    first: float = 0.0
+    last: float = 0.0
+    content_types: dict[str, Seen] = msgspec.field(default_factory=dict)
+    parameters: dict[str, Parameter] = msgspec.field(default_factory=dict)
+    before: dict[str, Seen] = msgspec.field(default_factory=dict)
+    entries: Seen = msgspec.field(default_factory=list)
+    open: bool = False
+    """There are more parameters than are kept, or more content types."""
+
+
+class Node(msgspec.Struct, omit_defaults=True):
+    """A place, with those below it."""
+
+    children: dict[str, Node] = msgspec.field(default_factory=dict)
+    operations: dict[str, Operation] = msgspec.field(default_factory=dict)
+
+
+class Profile(msgspec.Struct):
+    """All that is known of a site."""
+
+    site: str
+    format: int = FORMAT
+    salt: str = msgspec.field(default_factory=lambda: secrets.token_hex(16))
+    learned: int = 0
+    root: Node = msgspec.field(default_factory=Node)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Profile:
+        """Read a profile. Raises ProfileError."""
+        try:
+            found = msgspec.json.decode(text, type=cls)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise ProfileError(f"not a profile: {error}") from None
+        if found.format != FORMAT:
+            raise ProfileError(f"the profile has format {found.format}, this version reads {FORMAT}")
+        return found
+
+    def to_json(self) -> bytes:
+        """Return the profile as JSON."""
+        return msgspec.json.encode(self)
+
+    def places(self) -> Iterator[tuple[str, Node]]:
+        """Yield each place with its path template."""
+        yield from _below("", self.root)
+
+
+def _below(path: str, node: Node) -> Iterator[tuple[str, Node]]:
+    if node.operations:
+        yield path or "/", node
+    for name, child in node.children.items():
+        yield from _below(f"{path}/{'' if name == EMPTY else name}", child)
+
+
+class Learner:
+    """Adds to one profile. `clients` is how many have to show a thing."""
+
+    def __init__(self, profile: Profile, clients: int) -> None:
+        self.profile, self.clients = profile, clients
+        self._salt = profile.salt.encode()
+        self._nodes = _nodes(profile.root)
+        self._parameters = sum(len(o.parameters) for _, n in profile.places() for o in n.operations.values())
+
+    def learn(self, seen: Observation, now: float) -> bool:
+        """Learn from a request. Return whether there was room for it."""
+        node = self.profile.root
+        for segment in segments_of(seen.path):
+            key = self._enter(node, segment)
+            if not key:
+                return False
+            node = node.children[key]
+        if seen.method not in node.operations and len(node.operations) >= MAX_METHODS:
+            return False
+        client = self.hash_of(seen.client)
+        operation = node.operations.setdefault(seen.method, Operation(first=now))
+        self._note(operation, seen, client, now)
+        self.profile.learned += 1
+        return True
+
+    def hash_of(self, client: str) -> int:
+        """Return what stands for a client."""
+        return int.from_bytes(hashlib.blake2b(client.encode(), digest_size=6, key=self._salt).digest(), "big")
+
+    def forget(self, template: str) -> int:
+        """Forget a place and all below it. Return how many places that were."""
+        parts = template.split("/")[1:]
+        node: Node | None = self.profile.root
+        for part in parts[:-1]:
+            node = None if node is None else node.children.get(part or EMPTY)
+        gone = None if node is None or not parts else node.children.pop(parts[-1] or EMPTY, None)
+        if gone is None:
+            return 0
+        self._recount()
+        return _nodes(gone)
+
+    def _enter(self, node: Node, segment: str) -> str:
+        """Return the child that a segment leads to, made if need be; nothing where there is no room."""
+        key = key_of(node.children, segment)
+        if key in node.children:
+            return key
+        if self._nodes >= MAX_PLACES:
+            self._prune()
+            if self._nodes >= MAX_PLACES:
+                return ""
+        node.children[key] = Node()
+        self._nodes += 1
+        if key[0] != "{" and (data := self._data(node.children, slug_of(segment))):
+            key = slug_of(segment)
+            self._join(node, data, key)
+        return key
+
+    def _data(self, children: dict[str, Node], slug: str) -> list[str]:
+        """Return the children of one extension that have become data.
+
+        What enough clients asked for counts apart: no client can make one place of several such by inventing others;
+        and of what fewer asked for, several clients must have been the first.
+        """
+        if len(children) > MANY and len(children) % SELDOM:
+            return []
+        beside = [name for name in children if name[0] != "{" and slug_of(name) == slug]
+        known = [name for name in beside if _is_known(children[name], self.clients)]
+        unknown = [name for name in beside if name not in known]
+        if crowd := crowded(known):
+            return crowd + unknown
+        others = crowded(unknown)
+        first = {_first_client(children[name]) for name in others} - {0}
+        return others if len(first) >= self.clients else []
+
+    def _join(self, node: Node, names: list[str], key: str) -> None:
+        """Make one place of children that have become data."""
+        joined = Node()
+        for name in names:
+            _merge(joined, node.children.pop(name), self.clients)
+        node.children[key] = joined
+        self._recount()
+
+    def _note(self, operation: Operation, seen: Observation, client: int, now: float) -> None:
+        earlier = list(operation.clients)
+        operation.count += 1
+        operation.last = now
+        self._add(operation.clients, client)
+        if seen.content_type:
+            self._under(operation.content_types, seen.content_type, client, operation)
+        if seen.before:
+            page = template_of(self.profile.root, seen.before)
+            if page in operation.before or len(operation.before) < MAX_KEPT:
+                self._add(operation.before.setdefault(page, []), client)
+        else:
+            self._add(operation.entries, client)
+        here = {trait.key for trait in seen.parameters}
+        for name, parameter in operation.parameters.items():
+            if name not in here:
+                self._add(parameter.absent, client)
+        for trait in seen.parameters:
+            known = operation.parameters.get(trait.key)
+            if known is None:
+                if len(operation.parameters) >= MAX_PARAMETERS or self._parameters >= MAX_LEARNED:
+                    operation.open = True
+                    continue
+                known = operation.parameters[trait.key] = Parameter(absent=earlier)
+                self._parameters += 1
+            self._value(known, trait, client)
+
+    def _value(self, parameter: Parameter, trait: Trait, client: int) -> None:
+        parameter.count += 1
+        self._add(parameter.clients, client)
+        if trait.many:
+            self._add(parameter.many, client)
+        for kind in trait.kinds:
+            self._add(parameter.kinds.setdefault(kind, []), client)
+        self._add(parameter.lengths.setdefault(trait.bits, []), client)
+        alphabet = trait.alphabet
+        while alphabet:
+            lowest = alphabet & -alphabet
+            self._add(parameter.alphabet.setdefault(lowest.bit_length() - 1, []), client)
+            alphabet ^= lowest
+
+    def _under(self, known: dict[str, Seen], name: str, client: int, operation: Operation) -> None:
+        if name in known or len(known) < MAX_KEPT:
+            self._add(known.setdefault(name, []), client)
+        else:
+            operation.open = True
+
+    def _add(self, seen: Seen, client: int) -> None:
+        if len(seen) < self.clients and client not in seen:
+            seen.append(client)
+
+    def _prune(self) -> None:
+        """Let go of the places that fewer clients asked for than have to."""
+        _drop(self.profile.root, self.clients)
+        self._recount()
+
+    def _recount(self) -> None:
+        self._nodes = _nodes(self.profile.root)
+        self._parameters = sum(len(o.parameters) for _, node in self.profile.places() for o in node.operations.values())
+
+
+def _nodes(node: Node) -> int:
+    return 1 + sum(map(_nodes, node.children.values()))
+
+
+def _is_known(node: Node, clients: int) -> bool:
+    """Whether enough clients asked for a place, or for one below it."""
+    if any(len(operation.clients) >= clients for operation in node.operations.values()):
+        return True
+    return any(_is_known(child, clients) for child in node.children.values())
+
+
+def _first_client(node: Node) -> int:
+    """Return who asked first for a place or for one below it; 0 for one that is just being made."""
+    for operation in node.operations.values():
+        return operation.clients[0]
+    return next((found for child in node.children.values() if (found := _first_client(child))), 0)
+
+
+def _drop(node: Node, clients: int) -> None:
+    for name, child in list(node.children.items()):
+        _drop(child, clients)
+        if not child.children and all(len(operation.clients) < clients for operation in child.operations.values()):
+            del node.children[name]
+
+
+def _merge(into: Node, other: Node, clients: int) -> None:
+    """Add what is known of one place to another."""
+    for name, child in other.children.items():
+        _merge(into.children.setdefault(name, Node()), child, clients)
+    for method, operation in other.operations.items():
+        mine = into.operations.get(method)
+        if mine is None:
+            into.operations[method] = operation
+        else:
+            _merge_operation(mine, operation, clients)
+
+
+def _merge_operation(mine: Operation, other: Operation, clients: int) -> None:
+    for name, parameter in other.parameters.items():
+        if name not in mine.parameters:
+            mine.parameters[name] = parameter
+            _union(parameter.absent, mine.clients, clients)
+        else:
+            _merge_parameter(mine.parameters[name], parameter, clients)
+    for name, parameter in mine.parameters.items():
+        if name not in other.parameters:
+            _union(parameter.absent, other.clients, clients)
+    mine.first = min(mine.first, other.first)
+    mine.last = max(mine.last, other.last)
+    mine.count += other.count
+    mine.open |= other.open or len(mine.parameters) > MAX_PARAMETERS
+    for seen, more in ((mine.clients, other.clients), (mine.entries, other.entries)):
+        _union(seen, more, clients)
+    for known, found in ((mine.content_types, other.content_types), (mine.before, other.before)):
+        for name, seen in found.items():
+            _union(known.setdefault(name, []), seen, clients)
+
+
+def _merge_parameter(mine: Parameter, other: Parameter, clients: int) -> None:
+    mine.count += other.count
+    for seen, more in ((mine.clients, other.clients), (mine.absent, other.absent), (mine.many, other.many)):
+        _union(seen, more, clients)
+    for kind, seen in other.kinds.items():
+        _union(mine.kinds.setdefault(kind, []), seen, clients)
+    for known, found in ((mine.lengths, other.lengths), (mine.alphabet, other.alphabet)):
+        for number, seen in found.items():
+            _union(known.setdefault(number, []), seen, clients)
+
+
+def _union(seen: Seen, more: Seen, clients: int) -> None:
+    for client in more:
+        if len(seen) < clients and client not in seen:
+            seen.append(client)
