@@ -42,6 +42,8 @@ def check_forward(findings: Findings, forward: Forward) -> None:
         check_authority(findings, (*path, "dns", "ca"), forward.dns.ca)
     if forward.outgoing is not None:
         _check_outgoing(findings, (*path, "outgoing"), forward.outgoing)
+    if forward.privacy.no_log and forward.auth is None:
+        findings.error((*path, "privacy", "no_log"), "users are known only with `auth`")
     check_parents(findings, path, forward)
     check_quotas(findings, path, forward)
     for name, quota in forward.quotas.items():

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from bascule.config.base import overlay
 from bascule.config.policies import CookieMap, ErrorPages, HeaderOps, Headers, Limits, Maintenance, Timeouts
-from bascule.config.privacy import PRIVACY
 from bascule.config.schema import Config, Forward, Route, Site
 from bascule.config.waf import WafConfig, WafExclusion
 
@@ -60,7 +59,9 @@ def outward(top: Policies, forward: Forward) -> Policies:
     Deadlines, limits and error pages are the global ones where it says nothing else. Header policy and firewall are
     about sites, so there they begin anew: nothing of a server is hidden, and nothing of the client told.
     """
-    own = Headers(hide=(), forwarded="off", via=forward.privacy == "off", request=PRIVACY[forward.privacy])
+    privacy = forward.privacy
+    via = privacy.level == "off"
+    own = Headers(hide=(), forwarded="off", via=via, request=privacy.request, response=privacy.response)
     return Policies(
         headers=merge_headers(own, forward.headers),
         cookies=CookieMap(),

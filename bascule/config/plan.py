@@ -121,6 +121,12 @@ class Plan:
     """Masks, in whatever is shown of the plan, the values that must not be seen."""
 
     @property
+    def logs_all(self) -> bool:
+        """Whether every request is written to the access log, if there is one."""
+        private = self.forward is not None and bool(self.forward.config.privacy.no_log)
+        return not private and all(route.log for route in self.routes)
+
+    @property
     def all_sites(self) -> tuple[SitePlan, ...]:
         """Return the sites, and the forward proxy's own."""
         return self.sites if self.forward is None else (*self.sites, self.forward.site)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, ClassVar, Final, Literal
 
+from pydantic import model_validator
+
+from bascule.config.base import Model
+from bascule.config.forward import Words
 from bascule.config.policies import HeaderOps
 
 _TELL_WHO: Final = (
@@ -57,9 +61,78 @@ _EVERYBODY: Final = {
 }
 """What all clients say alike."""
 
-PRIVACY: Final = {
+_ASKS: Final = ("Accept-CH", "Critical-CH", "NEL", "Report-To", "Reporting-Endpoints")
+"""Fields by which a server asks a browser for hints, and to report to it."""
+_REQUEST: Final = {
     "off": HeaderOps(),
     "standard": HeaderOps(remove=_TELL_WHO),
-    "strict": HeaderOps(remove=(*_TELL_WHO, *_HINTS, "Referer"), set=_EVERYBODY),
+    "strict": HeaderOps(remove=(*_TELL_WHO, *_HINTS), set=_EVERYBODY),
 }
-"""By level of `forward.privacy`."""
+
+TRACKING_PARAMETERS: Final = (
+    "utm_*", "fbclid", "gclid", "gclsrc", "gbraid", "wbraid", "dclid", "srsltid", "msclkid", "yclid", "ysclid",
+    "twclid", "ttclid", "igshid", "igsh", "li_fat_id", "mc_eid", "mc_cid", "mkt_tok", "oly_anon_id", "oly_enc_id",
+    "vero_id", "_openstat", "__hsfp", "__hssc", "__hstc", "_hsenc", "_hsmi", "hsCtaTracking", "s_cid", "wickedid",
+    "rb_clickid", "ScCid", "_gl", "epik", "irclickid",
+)  # fmt: skip
+"""Parameters that say where a click came from, and nothing to the page; ``*`` stands for any rest. As Firefox, Brave
+and the lists of AdGuard and ClearURLs have them."""
+
+REFERERS = Literal["keep", "trim", "origin", "none"]
+COOKIES = Literal["all", "first-party", "session", "none"]
+_BY_LEVEL: Final[dict[str, tuple[REFERERS, bool, COOKIES]]] = {
+    "off": ("keep", False, "all"),
+    "standard": ("trim", True, "all"),
+    "strict": ("none", True, "first-party"),
+}
+
+
+class Privacy(Model):
+    """What plain requests tell of their users; a level is short for it. See the guide."""
+
+    short_forms: ClassVar = ({"type": "string", "enum": ["off", "standard", "strict"]},)
+
+    level: Literal["off", "standard", "strict"] = "standard"
+    """What is taken out, changed and said alike; each of the following may differ from it."""
+    referer: REFERERS | None = None
+    """``trim`` tells other sites only which site a request comes from, ``origin`` tells all of them no more."""
+    tracking_parameters: Literal["keep", "remove"] | None = None
+    """Parameters such as ``utm_source`` and ``fbclid``, in the query and in the referrer."""
+    cookies: COOKIES | None = None
+    """``first-party`` takes them out of requests that pages of other sites make, ``session`` lets none outlive the
+    browser, ``none`` lets none pass."""
+    no_log: Words = ()
+    """Users and groups whose requests are not written to the access log; they are counted without their name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if data is False:  # YAML 1.1 habits: a bare `off`
+            data = "off"
+        return {"level": data} if isinstance(data, str) else data
+
+    @property
+    def how_referer(self) -> REFERERS:
+        """What becomes of the referrer."""
+        return self.referer or _BY_LEVEL[self.level][0]
+
+    @property
+    def removes_tracking(self) -> bool:
+        """Whether tracking parameters are taken out."""
+        return _BY_LEVEL[self.level][1] if self.tracking_parameters is None else self.tracking_parameters == "remove"
+
+    @property
+    def how_cookies(self) -> COOKIES:
+        """What becomes of cookies."""
+        return self.cookies or _BY_LEVEL[self.level][2]
+
+    @property
+    def request(self) -> HeaderOps:
+        """What is taken out of requests and said alike."""
+        ops = _REQUEST[self.level]
+        return ops if self.how_referer != "none" else ops.model_copy(update={"remove": (*ops.remove, "Referer")})
+
+    @property
+    def response(self) -> HeaderOps:
+        """What is taken out of responses."""
+        return HeaderOps(remove=_ASKS) if self.level == "strict" else HeaderOps()

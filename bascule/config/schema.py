@@ -29,6 +29,7 @@ from bascule.config.policies import (
     Timeouts,
 )
 from bascule.config.pools import Pool
+from bascule.config.privacy import Privacy
 from bascule.config.quotas import Quota
 from bascule.config.types import AddressField, Cidr, Count, Duration, FileField, TlsVersion, parse_network
 from bascule.config.waf import WafConfig, WafExclusion
@@ -305,8 +306,8 @@ class Forward(Model):
     """Let Google, Bing and DuckDuckGo show filtered results only, inside tunnels too."""
     youtube: Literal["off", "moderate", "strict"] = "off"
     """Restricted mode of YouTube."""
-    privacy: Literal["off", "standard", "strict"] = "standard"
-    """What requests tell of the client: see the guide."""
+    privacy: Privacy = Privacy()
+    """What requests tell of the client: ``off``, ``standard`` or ``strict``, or more about it."""
     pac: Pac | None = None
     """Serve a proxy auto-configuration script; `{}` for one by which all goes through the proxy."""
     keep_alive: Count = 256

@@ -28,8 +28,9 @@ def take(exchange: ForwardExchange) -> None:
     """Ask the first parent of the way, or go direct if that is what comes next."""
     service, access = exchange.service, exchange.asked
     parent = service.parents.get(exchange.way[0])
+    exchange.path_sent = path = exchange.path_sent or exchange.target
     if parent is None:
-        exchange.route, exchange.target, exchange.way = service.route, exchange.head.target, DIRECT_WAY
+        exchange.route, exchange.target, exchange.way = service.route, path, DIRECT_WAY
         exchange.try_server()
         return
     if cause := service.parent_fault(access.target):
@@ -44,7 +45,7 @@ def take(exchange: ForwardExchange) -> None:
         return
     url = parent.takes_urls and not (exchange.is_tunnel or access.target.secure or exchange.upgrading)
     exchange.route = parent.route if url else parent.tunnels
-    exchange.target = access.url_at(name) if url else exchange.head.target
+    exchange.target = access.url_at(name, path) if url else path
     exchange.rule = service.policy.name(exchange.decision)
     attempts.start(exchange)
 

@@ -177,7 +177,7 @@ class _Server:
             + wire
         )
         raw = await link.reader.readuntil(HEAD_END)
-        head = ResponseParser().parse(raw[:-2], b"POST")
+        head = ResponseParser().parse(raw, b"POST")
         body = await read_body(link.reader, head)
         if head.status != 200:
             raise HttpError(head.status, "resolver")

@@ -44,7 +44,7 @@ _UNDECIDED = Decision("")
 class ForwardExchange(Exchange):
     """One request of a client on its way out."""
 
-    __slots__ = ("access", "by_address", "decision", "rule", "service", "throttle", "user", "way")
+    __slots__ = ("access", "by_address", "decision", "path_sent", "rule", "service", "throttle", "user", "way")
 
     def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
         super().__init__(peer, head)
@@ -55,6 +55,8 @@ class ForwardExchange(Exchange):
         """Whether the rules ask for the address, so that each that may be dialled is judged."""
         self.way = DIRECT_WAY
         """Parents that are left to try, the present one first."""
+        self.path_sent = b""
+        """Path and query as they leave, on whatever way."""
         self.throttle: Throttle | None = None
         """What measures it and lets it wait, where there are quotas about it."""
         self.user = peer.user
@@ -153,8 +155,12 @@ class ForwardExchange(Exchange):
 
     def proceed(self) -> None:
         """Be on the way, after the firewall."""
-        if self.is_tunnel or self.route.waf is None or self._inspect(self.route.waf):
-            self.try_server()
+        if not self.is_tunnel:
+            if (privacy := self.service.privacy) is not None:
+                self.head, self.target = privacy.request(self.head, self.asked.target, self.target)
+            if self.route.waf is not None and not self._inspect(self.route.waf):
+                return
+        self.try_server()
 
     def _refuse(self, decision: Decision) -> None:
         """Answer as the rule says that refuses or redirects."""
@@ -273,6 +279,8 @@ class ForwardExchange(Exchange):
                 self.detach(Outcome.CLIENT_ABORT)
                 self._refuse(decision)
                 return
+        if (privacy := self.service.privacy) is not None:
+            head = privacy.response(head, self.head, self.asked.target)
         super().on_response(head, content, complete)
 
     def on_content(self, content: bytes, complete: bool) -> None:
@@ -304,6 +312,16 @@ class ForwardExchange(Exchange):
             self.throttle.origin_blocked = blocked
         if blocked or self.throttle is None or not self.throttle.waits:
             super().on_origin_blocked(blocked)
+
+    def record(self) -> None:
+        """See Facts. Of some users nothing is written down."""
+        if (hidden := self.service.no_log) and (self.user in hidden or not hidden.isdisjoint(self._groups)):
+            self.route, self.user = self.service.unlogged, ""
+        super().record()
+
+    @property
+    def _groups(self) -> frozenset[str]:
+        return frozenset() if self.access is None else self.access.groups
 
     def finish(self, outcome: Outcome | None, cause: str, status: int, cut: bool = False) -> None:
         """See Exchange."""

@@ -66,7 +66,7 @@ class ConnectHandshake:
         """See Handshake."""
         self._buffer += data
         while (end := self._buffer.find(HEAD_END)) >= 0:
-            raw, self._buffer = self._buffer[: end + 2], self._buffer[end + 4 :]
+            raw, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
             try:
                 status = self._parser.parse(raw, b"CONNECT").status
             except HttpError as error:

@@ -74,10 +74,10 @@ class Access:
         """Path and query; empty inside a tunnel."""
         return b"" if self.head is None else self.head.target
 
-    def url_at(self, host: str) -> bytes:
+    def url_at(self, host: str, path: bytes) -> bytes:
         """Return the URL of a plain request, as another proxy is asked for it; `host` takes the place of its own."""
         authority = (dataclasses.replace(self.target, host=host)).authority.removesuffix(":80")
-        return b"http://%b%b" % (authority.encode(), self.path)
+        return b"http://%b%b" % (authority.encode(), path)
 
     @property
     def fields(self) -> list[Field]:

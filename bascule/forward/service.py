@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import socket
 import time
@@ -22,6 +23,7 @@ from bascule.forward.identity import Identity, Users
 from bascule.forward.outgoing import OutgoingAddresses
 from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
+from bascule.forward.privacy import PrivacyPlan
 from bascule.forward.quotas import QuotaMemory, Quotas
 from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
@@ -85,6 +87,10 @@ class ForwardService:
             self.policy.used_up = self.quotas.used
         self.name = material.name.encode()
         self.route, self.site = app.front_runtime(plan.site, self.name)
+        self.privacy = None if (privacy := PrivacyPlan(config.privacy)).changes_nothing else privacy
+        self.no_log = frozenset(config.privacy.no_log)
+        self.unlogged = app.front_route(dataclasses.replace(plan.route, log=False), plan.site, self.name)
+        """The route of those whose requests are not logged."""
         self.clients = TrustedNetworks(config.clients)
         self.ways = Ways(config) if config.ways else None
         self.parents = {name: ParentProxy(name, plan, app, self.name) for name in plan.parents}

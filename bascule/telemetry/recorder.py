@@ -58,7 +58,7 @@ class Recorder:
 
         config = plan.config.access_log
         self._logger = None if config.path == "off" else AccessLogger(config, sink)
-        self._filtered = any(not route.log for route in plan.routes)
+        self._filtered = not plan.logs_all
         block = store.Block(stats, slot)
         self._words = block.words
         self._tally = Tally(plan, block)

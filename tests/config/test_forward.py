@@ -143,6 +143,8 @@ BAD = [
     ("{listen: 1, dns: 'https://dns.example/dns-query'}", "forward.dns", "is not an IP address", "address"),
     ("{listen: 1, dns: 'tls://9.9.9.9/x'}", "forward.dns", "has no path", ""),
     ("{listen: 1, outgoing: 192.0.2.77}", "forward.outgoing", "is not an address of this machine", ""),
+    ("{listen: 1, privacy: most}", "forward.privacy", "is not one of: off, standard, strict", ""),
+    ("{listen: 1, privacy: {no_log: anna}}", "forward.privacy.no_log", "only with `auth`", ""),
     ("{listen: 1, outgoing: eth0}", "forward.outgoing", "is not an IP address", ""),
     ("{listen: 1, headers: {host: origin}}", "forward.headers.host", "that of the URL", ""),
     ("{listen: 'https://127.0.0.1:1'}", "forward.listen", "there is no certificate", "certificates"),

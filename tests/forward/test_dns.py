@@ -64,7 +64,9 @@ class Dns:
         assert message["content-type"] == "application/dns-message"
         body = self.answer(wire.read_body(message).body)
         wire.send(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\nContent-Length: %d\r\nX-Last: 1\r\n\r\n"
+            % len(body)
+            + body
         )
         return True
 
