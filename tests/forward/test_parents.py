@@ -251,5 +251,7 @@ def test_explain_tells_the_way(tmp_path: Path) -> None:
     plan = load(file)
     assert plan.forward is not None
     for host, way in (("a.onion", ["tor", "direct"]), ("a.example", ["direct"])):
-        told = preview(plan.forward.config, f"GET http://{host}/ HTTP/1.1\r\nHost: a\r\n".encode(), client="127.0.0.1")
+        told = preview(
+            plan.forward.config, f"GET http://{host}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode(), client="127.0.0.1"
+        )
         assert told["through"] == way
