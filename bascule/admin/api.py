@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bascule import __version__
+from bascule.admin.attack import Attacks
+from bascule.admin.attack import routes as attack_routes
 from bascule.admin.bans import Bans
 from bascule.admin.bans import routes as ban_routes
 from bascule.admin.history import History
@@ -75,6 +77,7 @@ class Api:
         bans: Bans | None = None,
         quotas: Quotas | None = None,
         profiles: Profiles | None = None,
+        attacks: Attacks | None = None,
     ) -> None:
         self._plan = plan
         self._supervisor = supervisor
@@ -85,6 +88,7 @@ class Api:
         self._bans = bans
         self._quotas = quotas
         self._profiles = profiles
+        self._attacks = attacks
         self._events = events
 
     def app(self) -> Starlette:
@@ -102,6 +106,7 @@ class Api:
                 Route("/quotas", self.quotas),
                 *(ban_routes(self._bans) if self._bans is not None else ()),
                 *(profile_routes(self._profiles) if self._profiles is not None else ()),
+                *(attack_routes(self._attacks) if self._attacks is not None else ()),
             ],
             exception_handlers={Exception: _failed},
         )
@@ -114,10 +119,10 @@ class Api:
         """Say what there is."""
         return JSONResponse({
             "GET": ["/healthz", "/readyz", "/metrics", "/status", "/bans", "/quotas", "/profiles", "/profiles/{site}",
-                    "/profiles/{site}/openapi"],
+                    "/profiles/{site}/openapi", "/under-attack"],
             "POST": ["/reload", "/pools/{pool}/servers/{server}/drain", "/pools/{pool}/servers/{server}/undrain",
                      "/maintenance/{site}/on", "/maintenance/{site}/off", "/maintenance/{site}/auto",
-                     "/bans", "/bans/remove", "/bans/import", "/profiles/{site}/forget"],
+                     "/bans", "/bans/remove", "/bans/import", "/profiles/{site}/forget", "/under-attack/{on,off,auto}"],
         })  # fmt: skip
 
     async def quotas(self, request: Request) -> Response:
@@ -147,6 +152,7 @@ class Api:
             pools=self._pools.snapshot(),
             bans=self._banned(),
             profiles=self._profiles.counts() if self._profiles is not None else {},
+            attacked=self._attacked(),
         )
         content_type, body = exposition(self.totals(), around, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
@@ -164,7 +170,7 @@ class Api:
             self._history.recent(),
             self._events,
         )
-        return JSONResponse(document)
+        return JSONResponse({**document, "under_attack": self._attacked()})
 
     async def reload(self, request: Request) -> Response:
         """Load the configuration anew; 200 when it runs, 422 when it was refused (the old one goes on)."""
@@ -205,6 +211,11 @@ class Api:
     def _banned(self) -> int:
         """Return how many bans are in force."""
         return 0 if self._bans is None else sum(1 for _ in self._bans.list.current())
+
+    def _attacked(self) -> dict[str, bool]:
+        """Return of each site that has challenges whether it is under attack."""
+        states = {} if self._attacks is None else self._attacks.states()
+        return {name: bool(state["attacked"]) for name, state in states.items()}
 
     async def _ask_supervisor(self) -> dict[str, Any]:
         try:

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bascule.admin.api import Api, PoolControl, Quotas
+from bascule.admin.attack import Attacks
 from bascule.admin.bans import Bans
 from bascule.admin.guard import Guard, SecurityHeaders
 from bascule.admin.history import INTERVAL, History
@@ -38,10 +39,11 @@ class AdminApp:
         bans: Bans | None = None,
         quotas: Quotas | None = None,
         profiles: Profiles | None = None,
+        attacks: Attacks | None = None,
     ) -> None:
         self._history = History()
         self._api = Api(
-            ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history, events, bans, quotas, profiles
+            ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history, events, bans, quotas, profiles, attacks
         )
         api = self._api.app()
         unix = [sock for sock in ctx.admin_sockets if sock.family == socket.AF_UNIX]

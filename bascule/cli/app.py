@@ -17,7 +17,9 @@ from typing import Any
 
 from bascule.admin.app import AdminApp
 from bascule.config.plan import Plan
+from bascule.defence.attack import AttackWatch
 from bascule.defence.ban_keeper import ANY, NETWORKS, OFFENDER, BanKeeper
+from bascule.defence.challenges.ladder import UNDER_ATTACK, challenged
 from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.shield import Shield
@@ -28,6 +30,7 @@ from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.profile_keeper import ProfileKeeper, known_before, open_folders
 from bascule.proxy.profiles import USUAL, Profiles
+from bascule.server import rundir
 from bascule.server.context import KeeperContext, WorkerContext
 from bascule.server.resources import Resources, worker_count
 from bascule.server.supervisor import Supervisor
@@ -35,6 +38,7 @@ from bascule.telemetry.accesslog import open_early
 from bascule.telemetry.eventlog import EventLog, OpenEvents, open_events
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import Sink, complain
+from bascule.telemetry.totals import read_totals
 from bascule.tls.client import origin_context
 from bascule.tls.server import ServerContexts
 from bascule.upstream.board import Board
@@ -89,9 +93,9 @@ def run(load: Callable[[], Plan]) -> int:
             forward=_forward_material(plan, last),
             sink=open_early(plan.config.access_log, owner),
             events=open_events(plan.config.events, owner) if _has_events(plan) else None,
-            shared=Shared(plan, last.shared if last else None),
             profiles=profiles,
             usual=known_before(plan, profiles),
+            shared=Shared(plan, last.shared if last else None, _challenge_key(plan)),
         )
         return memory.prepared
 
@@ -111,6 +115,12 @@ def _owner(plan: Plan) -> tuple[int, int] | None:
         return None
     account = pwd.getpwnam(config.user)
     return account.pw_uid, grp.getgrnam(config.group).gr_gid if config.group else account.pw_gid
+
+
+def _challenge_key(plan: Plan) -> str:
+    """Return where the key of challenges is by default; empty where the folder is named after an earlier process."""
+    folder = rundir.choose(plan)
+    return str(folder / "challenge.key") if folder.is_dir() else ""
 
 
 def worker(context: WorkerContext) -> ProxyApp:
@@ -161,6 +171,8 @@ def worker(context: WorkerContext) -> ProxyApp:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
     context.bus.subscribe(NETWORKS, shield.set_networks)
     context.bus.subscribe(ANY, app.set_bans)
+    if shield.challenges is not None:
+        context.bus.subscribe(UNDER_ATTACK, shield.challenges.set_attacked)
     context.bus.subscribe("maintenance", app.set_maintenance)
     context.bus.subscribe(USUAL, profiles.hear)
     return app
@@ -176,7 +188,7 @@ def _has_events(plan: Plan) -> bool:
     """Whether anything may be noticed that is worth an event."""
     defence = plan.config.defence
     defends = every_limit(plan) or defence.deny or defence.feeds or defence.bans.after
-    return bool(defends) or any(route.waf.mode != "off" for route in plan.routes)
+    return bool(defends) or challenged(plan.routes) or any(route.waf.mode != "off" for route in plan.routes)
 
 
 def cache_dir(configured: str) -> Path | None:
@@ -231,9 +243,9 @@ class Keeper:
         self._events = EventLog(context.plan.config.events, events) if events and context.prepared.profiles else None
         write = _at_once(self._events) if self._events else None
         self._profiles = ProfileKeeper(context.plan, context.prepared.profiles, context.bus, write)
-        self._admin = AdminApp(
-            context, self._upstream, events.path if events else "off", self._bans, self._quotas, self._profiles
-        )
+        self._attacks = AttackWatch(context.plan, context.bus, partial(read_totals, context.stats), time.monotonic)
+        where = events.path if events else "off"
+        self._admin = AdminApp(context, self._upstream, where, self._bans, self._quotas, self._profiles, self._attacks)
 
     async def start(self) -> None:
         """Begin."""
@@ -241,6 +253,7 @@ class Keeper:
         await self._profiles.start()
         if self._quotas is not None:
             await self._quotas.start()
+        await self._attacks.start()
         await self._upstream.start()
         await self._admin.start()
 
@@ -249,6 +262,7 @@ class Keeper:
         await self._admin.stop()
         await self._upstream.stop()
         await self._profiles.stop()
+        await self._attacks.stop()
         await self._bans.stop()
         if self._events is not None:
             self._events.close()

@@ -25,6 +25,7 @@ from bascule.cli.run import run
 from bascule.cli.schema import schema
 from bascule.cli.top import top
 from bascule.cli.train import train
+from bascule.cli.under_attack import under_attack
 
 app = typer.Typer(
     name="bascule",
@@ -70,6 +71,7 @@ for command in (
     evaluate,
 ):
     app.command()(command)
+app.command("under-attack")(under_attack)
 app.add_typer(pages, name="pages")
 app.add_typer(rules, name="rules")
 app.add_typer(forward, name="forward")

@@ -20,6 +20,8 @@ _CLASS_STYLE: Final = {"2xx": "green", "3xx": "cyan", "4xx": "yellow", "5xx": "b
 _STATE_STYLE: Final = {"up": "green", "ready": "green", "running": "green", "drain": "yellow", "draining": "yellow",
                        "starting": "cyan"}  # fmt: skip
 
+_DECISION_STYLE: Final = {"refuse": "red", "pass": "green"}
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -76,6 +78,8 @@ def _header(status: dict[str, Any]) -> Text:
         f" · generation {status.get('generation')} · up {age(status.get('uptime') or 0)}",
         f" · {', '.join(map(str, status.get('listeners', ())))}",
     )
+    if attacked := [name for name, on in status.get("under_attack", {}).items() if on]:
+        text.append(f"\nUNDER ATTACK: {', '.join(attacked)}", "bold red")
     for reason in status.get("reasons", ()):
         text.append(f"\n{reason}", "bold red")
     last = status.get("last_reload")
@@ -336,7 +340,7 @@ def _defence_line(before: dict[str, Any], now: dict[str, Any], seconds: float) -
     text = Text("DEFENCE  ", "bold dim")
     for (rule, decision), rate in sorted(rates.items(), key=lambda item: -item[1])[:8]:
         text.append(f"{rule} ", "bold")
-        text.append(f"{decision} {number(rate)}/s   ", "red" if decision == "refuse" else "yellow")
+        text.append(f"{decision} {number(rate)}/s   ", _DECISION_STYLE.get(decision, "yellow"))
     yield Padding(text, (1, 0, 0, 0))
 
 

@@ -11,6 +11,7 @@ import pwd
 from collections.abc import Iterable
 from pathlib import Path
 
+from bascule.config.check_challenge import check_attack, check_challenge
 from bascule.config.check_defence import check_defence, check_limits
 from bascule.config.check_filters import check_answers, check_filters, check_response
 from bascule.config.check_forward import check_forward
@@ -95,6 +96,8 @@ class _Compiler:
         self._exclusions = {name.lower(): found for name, found in config.exclusions.items()}
         self._routes = 0
         self._waf_checked: set[KeyPath] = set()
+        self._challenges_checked: set[KeyPath] = set()
+        self._challenged = False
 
     def check_top(self) -> None:
         """Check everything but the sites."""
@@ -121,6 +124,7 @@ class _Compiler:
         """Return the plans of all sites."""
         top = Policies.of(self._config)
         plans = tuple(self._site(name, site, top) for name, site in self._config.sites.items())
+        check_attack(self._findings, ("defence", "attack"), self._config.defence.attack, self._challenged)
         for name in self._config.pools:
             if name not in self._used:
                 self._findings.warn(("pools", name), f"no route uses the pool {name}")
@@ -197,6 +201,7 @@ class _Compiler:
         if route.timeouts is not None:
             check_timeouts(self._findings, path, policies.timeouts)
         self._check_waf(path, route, site, policies)
+        self._check_challenge(path, route, site, policies)
         kind, text = split_path(written)
         index, self._routes = self._routes, self._routes + 1
         return RoutePlan(
@@ -223,6 +228,7 @@ class _Compiler:
             waf=policies.waf,
             upgrades=route.upgrades,
             log=route.log,
+            challenge=policies.challenge,
         )
 
     def _check_stated(self, path: KeyPath, level: Config | Site | Route) -> None:
@@ -244,6 +250,14 @@ class _Compiler:
         if level not in self._waf_checked:
             self._waf_checked.add(level)
             check_waf(self._findings, level, policies.waf)
+
+    def _check_challenge(self, path: KeyPath, route: Route, site: Site, policies: Policies) -> None:
+        """Check the challenge of a route once, at the lowest level that says anything of it."""
+        level = path if route.challenge is not None else path[:2] if site.challenge is not None else ()
+        if level not in self._challenges_checked:
+            self._challenges_checked.add(level)
+            check_challenge(self._findings, (*level, "challenge"), policies.challenge)
+        self._challenged = self._challenged or policies.challenge.asks
 
     def _pool(self, label: str, route: Route) -> int | None:
         """Return the index of a route's pool; routes with equal inline pools share one."""

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 
 from bascule.config.base import Model
 from bascule.config.grammar import is_token
-from bascule.config.types import Cidr, FileField, PositiveDuration, parse_duration
+from bascule.config.types import Cidr, FileField, PositiveDuration, Share, parse_duration
 
 _RATE = re.compile(r"(\d{1,9})\s*/\s*(\d*(?:\.\d+)?\s*(?:ms|s|m|h|d))")
 _SHORT = re.compile(
@@ -210,6 +210,31 @@ class Bans(Model):
     empties."""
 
 
+class Attack(Model):
+    """When a site counts as under attack, judged by the keeper once a second. By default only by hand
+    (``bascule under-attack``)."""
+
+    requests: RateField | None = None
+    """Requests of a site beyond which it is: ``2000/s``."""
+    errors: Share | None = None
+    """Share of its answers that are server errors (5xx): ``20%``."""
+    shed: Share | None = None
+    """Share of all requests and connections that limits and full queues refuse: ``30%``. Counts for every site."""
+    least: Annotated[float, Field(gt=0)] = 20.0
+    """Requests a second below which shares mean nothing."""
+    after: PositiveDuration = 5.0
+    """How long it has to be beyond one of them."""
+    calm: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    """Part of each of them below which it has to fall, so that the state does not flutter."""
+    until: PositiveDuration = 300.0
+    """How long it has to stay there until the attack is over."""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether an attack is noticed without an operator."""
+        return self.requests is not None or self.errors is not None or self.shed is not None
+
+
 class Defence(Model):
     """Who is kept out, and who never is."""
 
@@ -222,6 +247,11 @@ class Defence(Model):
     begin comments). Read at start and reload; with `watch`, also when they change."""
     bans: Bans = Bans()
     """Bans."""
+    attack: Attack = Attack()
+    """When a site counts as under attack, so that `challenge.under_attack` holds."""
+    challenge_key: FileField = ""
+    """File with the key that signs what clients passed, made if there is none; by default ``challenge.key`` in
+    `run_dir`. Machines that serve the same site share it by having the same file."""
     ipv4_prefix: Annotated[int, Field(ge=8, le=32)] = 32
     """Bits of an IPv4 address that make a client: 24 counts a whole /24 as one."""
     ipv6_prefix: Annotated[int, Field(ge=16, le=128)] = 64

@@ -12,7 +12,9 @@ from bascule.config.types import Cidr, Count, Digits, FileField, PositiveDuratio
 
 Action = Literal["log", "block", "drop", "redirect", "page", "tarpit", "neutralise", "mask"]
 REWRITES = ("neutralise", "mask")
-_CHALLENGE = "there is no challenge in this version; tarpit slows a client down, block refuses it"
+_CHALLENGE = (
+    "a rule cannot challenge; `challenge` of a site or route does; tarpit slows a client down, block refuses it"
+)
 
 
 class Answer(Model):

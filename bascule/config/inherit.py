@@ -9,6 +9,7 @@ import datetime
 from dataclasses import dataclass, replace
 
 from bascule.config.base import overlay
+from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.policies import CookieMap, ErrorPages, HeaderOps, Headers, Limits, Maintenance, Timeouts
 from bascule.config.schema import Config, Forward, Route, Site
 from bascule.config.waf import WafConfig, WafExclusion
@@ -25,12 +26,20 @@ class Policies:
     errors: ErrorPages
     maintenance: Maintenance | None
     waf: WafConfig
+    challenge: Challenge
 
     @classmethod
     def of(cls, config: Config) -> Policies:
         """Return the global policies."""
         return cls(
-            config.headers, CookieMap(), config.timeouts, config.limits, config.errors, None, _current(config.waf)
+            config.headers,
+            CookieMap(),
+            config.timeouts,
+            config.limits,
+            config.errors,
+            None,
+            _current(config.waf),
+            config.challenge,
         )
 
     def below(self, level: Site | Route) -> Policies:
@@ -43,6 +52,7 @@ class Policies:
             errors=_merge_errors(self.errors, level.errors),
             maintenance=level.maintenance if level.maintenance is not None else self.maintenance,
             waf=_merge_waf(self.waf, level.waf),
+            challenge=merge_challenge(self.challenge, level.challenge),
         )
 
     def excluding(self, exclusions: tuple[WafExclusion, ...]) -> Policies:
@@ -70,6 +80,16 @@ def outward(top: Policies, forward: Forward) -> Policies:
         errors=_merge_errors(top.errors, forward.errors),
         maintenance=None,
         waf=_current(forward.waf or WafConfig()),
+        challenge=NOBODY,
+    )
+
+
+def merge_challenge(parent: Challenge, child: Challenge | None) -> Challenge:
+    """Return challenges put over each other. Where nobody was asked so far, a lower level begins with the defaults."""
+    if child is None:
+        return parent
+    return overlay(
+        parent if parent.asks else parent.model_copy(update={"under_attack": Challenge().under_attack}), child
     )
 
 

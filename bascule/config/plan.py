@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.defence import Limit
 from bascule.config.errors import Problem
 from bascule.config.policies import (
@@ -70,6 +71,7 @@ class RoutePlan:
     waf: WafConfig
     upgrades: tuple[str, ...]
     log: bool
+    challenge: Challenge = NOBODY
     rates: tuple[ScopedLimit, ...] = ()
     """Rate limits of its site and its own, in this order."""
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bascule.config.auth import Auth
 from bascule.config.base import Model
+from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.defence import Defence, LimitsField
 from bascule.config.egress import Dns, Outgoing
 from bascule.config.forward import NEIGHBOURS, EgressPorts, Files, Networks, Pac, Rule
@@ -179,6 +180,8 @@ class Route(Pool):
     """Limits that differ from the site's."""
     limit: LimitsField = ()
     """Rate limits of this route, beside those of its site and of all sites: ``50/s per client``, or a list."""
+    challenge: Challenge | None = None
+    """What clients have to pass here, where it differs from the site's."""
     errors: ErrorPages | None = None
     """Error pages beside the site's."""
     maintenance: Maintenance | None = None
@@ -243,6 +246,8 @@ class Site(Model):
     """Limits that differ from the global ones."""
     limit: LimitsField = ()
     """Rate limits of the site: its routes are counted together."""
+    challenge: Challenge | None = None
+    """What clients have to pass, where it differs from the global setting."""
     path: PathPolicy = PathPolicy()
     """How the path is normalised."""
     errors: ErrorPages | None = None
@@ -369,6 +374,8 @@ class Config(Model):
     """Limits of all sites."""
     limit: LimitsField = ()
     """Rate limits of the whole: all sites are counted together, before a route is looked for."""
+    challenge: Challenge = NOBODY
+    """What clients have to pass before they are served; nothing by default."""
     defence: Defence = Defence()
     """Who is kept out, and who never is."""
     headers: Headers = Headers()

@@ -8,6 +8,8 @@ from pathlib import Path
 from bascule.config.defence import Rate
 from bascule.config.plan import Plan, ScopedLimit
 from bascule.defence.bans import BanError, read_list
+from bascule.defence.challenges.keys import load_secret
+from bascule.defence.challenges.ladder import challenged
 from bascule.defence.geo import countries, operators
 from bascule.defence.networks import NetworkMap
 from bascule.state.buckets import Buckets
@@ -21,10 +23,11 @@ _Identity = tuple[str, Rate, int, tuple[str, ...], int]
 class Shared:
     """The accounts of every limit of a plan, and its databases. A limit that stays as it is keeps them over a reload.
 
-    Raises OSError where the system has no shared semaphores, and GeoError for a database that cannot be used.
+    `challenge_key` is the file of the key of challenges, for a plan that has some. Raises OSError where the system has
+    no shared semaphores, GeoError for a database that cannot be used, and KeyFileError.
     """
 
-    def __init__(self, plan: Plan, previous: Shared | None = None) -> None:
+    def __init__(self, plan: Plan, previous: Shared | None = None, challenge_key: str = "") -> None:
         geo = plan.config.defence.geo
         self.countries = countries(geo.country) if geo.country else None
         self.operators = operators(geo.asn) if geo.asn else None
@@ -38,6 +41,13 @@ class Shared:
         """Clients and until when they are banned, as a debt of time."""
         self.offences: Buckets = previous.offences if previous else Buckets(self._clients, self._locks)
         """Offences of clients, as a rate."""
+        asks = challenged(plan.routes)
+        self.secret = load_secret(defence.challenge_key or challenge_key) if asks else b""
+        """What signs challenges; empty where there are none."""
+        self.spent: Buckets | None = previous.spent if previous else None
+        """Tickets that were answered, until they would be too old anyhow."""
+        if asks and self.spent is None:
+            self.spent = Buckets(self._clients, self._locks)
         self._tables: dict[_Identity, Buckets] = {}
         for scoped in every_limit(plan):
             identity = self._identity(scoped)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from bascule.config.plan import Plan, RoutePlan, ScopedLimit
+from bascule.defence.challenges.ladder import Challenges, RouteChallenge, challenged
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.keys import Keys, Request
 from bascule.defence.networks import NetworkMap
@@ -58,10 +59,18 @@ class Shield:
         self._limited = bool(every_limit(plan))
         self.rates = self._make(plan.rates)
         """The limits of the whole, if there are any."""
+        self.challenges: Challenges | None = None
+        """What is asked of clients, if anything ever is."""
+        if shared.spent is not None and challenged(plan.routes):
+            self.challenges = Challenges(plan, shared.secret, shared.spent, clients, time)
 
     def of_route(self, route: RoutePlan) -> Rates | None:
         """Return the limits of a route, if there are any."""
         return self._make(route.rates)
+
+    def challenge_of(self, route: RoutePlan) -> RouteChallenge | None:
+        """Return the challenge of a route, if it ever asks anything."""
+        return None if self.challenges is None else self.challenges.of_route(route)
 
     def _make(self, limits: tuple[ScopedLimit, ...]) -> Rates | None:
         rules = [Rule(scoped.scope, scoped.limit, self._keys, self._shared.buckets(scoped)) for scoped in limits]
@@ -70,7 +79,7 @@ class Shield:
     @property
     def needed(self) -> bool:
         """Whether there is anything to defend by now; a ban may make it so later."""
-        return self.any_banned or bool(self._offences) or self._limited
+        return self.any_banned or bool(self._offences) or self._limited or self.challenges is not None
 
     def set_networks(self, topic: str, payload: Any) -> None:
         """Take the banned networks from the keeper."""
@@ -79,6 +88,11 @@ class Shield:
     def set_any(self, topic: str, payload: Any) -> None:
         """Hear from the keeper whether there is any ban."""
         self.any_banned = bool(payload) or bool(self._shared.denied)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        if self.challenges is not None:
+            self.challenges.verifier.close()
 
     def banned(self, address: bytes) -> str:
         """Return what keeps a client out: ``ban``, or the name of a list; empty if nothing does, or it is allowed."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bascule.http.answers import HTML
 from bascule.http.errors import HttpError
 from bascule.proxy import wire
 from bascule.telemetry import causes
@@ -93,10 +94,16 @@ def content(exchange: Exchange, content_type: bytes, body: bytes, cause: str) ->
     _send(exchange, 200, content_type, body, b"cache-control: no-cache\r\n", cause)
 
 
-def redirect(exchange: Exchange, to: bytes, status: int, cause: str) -> None:
+def redirect(exchange: Exchange, to: bytes, status: int, cause: str, fields: bytes = b"") -> None:
     """Answer with a redirect and end the exchange."""
     place = to.translate(None, b"\r\n\0")
-    _send(exchange, status, b"text/plain; charset=utf-8", b"See %b\n" % place, b"location: %b\r\n" % place, cause)
+    fields += b"location: %b\r\n" % place
+    _send(exchange, status, b"text/plain; charset=utf-8", b"See %b\n" % place, fields, cause)
+
+
+def nothing(exchange: Exchange, fields: bytes, cause: str) -> None:
+    """Answer 204 and end the exchange."""
+    _send(exchange, 204, b"", b"", b"cache-control: no-store\r\n" + fields, cause)
 
 
 def page(exchange: Exchange, content: bytes, content_type: bytes, status: int, cause: str) -> None:
@@ -106,6 +113,11 @@ def page(exchange: Exchange, content: bytes, content_type: bytes, status: int, c
     if exchange.origin is not None:
         exchange.detach(Outcome.CLIENT_ABORT)
     _send(exchange, status, content_type, content.replace(b"{ref}", reference), fields, cause)
+
+
+def own_page(exchange: Exchange, status: int, content: bytes, fields: bytes, cause: str) -> None:
+    """Answer with a page of Bascule's own, which no header policy of the route may touch, and end the exchange."""
+    _send(exchange, status, HTML, content, fields + b"cache-control: no-store\r\n", cause, own=True)
 
 
 def options(exchange: Exchange) -> None:
@@ -133,7 +145,9 @@ def fixed(exchange: Exchange) -> None:
         _send(exchange, answer.status, content_type, answer.body.encode(), b"", causes.RESPOND)
 
 
-def _send(exchange: Exchange, status: int, content_type: bytes, body: bytes, fields: bytes, cause: str) -> None:
+def _send(
+    exchange: Exchange, status: int, content_type: bytes, body: bytes, fields: bytes, cause: str, own: bool = False
+) -> None:
     head = exchange.head
     peer = exchange.peer
     most = exchange.app.max_requests if exchange.route is None else exchange.route.max_requests
@@ -142,7 +156,7 @@ def _send(exchange: Exchange, status: int, content_type: bytes, body: bytes, fie
     empty = status in (204, 304)
     exchange.bytes_out = 0 if empty or head.method == b"HEAD" else len(body)
     tail = b""
-    if (route := exchange.route) is not None:
+    if (route := exchange.route) is not None and not own:
         tail = route.response.static
         if route.response.templates:
             tail += route.response.dynamic(exchange.facts())

@@ -153,6 +153,7 @@ class ProxyApp:
                 self.firewalls.of(route.waf),
                 shield.of_route(route) if (shield := self._shield) is not None else None,
                 profiles.of_route(site.name, route) if (profiles := self._profiles) is not None else None,
+                shield.challenge_of(route) if shield is not None else None,
             )
             for site in plan.sites
             for route in site.routes
@@ -261,6 +262,8 @@ class ProxyApp:
         for front in set(self._fronts.values()):
             front.close()
         self.firewalls.close()
+        if self._shield is not None:
+            self._shield.close()
         self.recorder.close()
         if self.events is not None:
             self.events.close()

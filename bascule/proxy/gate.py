@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
-from bascule.proxy import admission
+from bascule.proxy import admission, challenge
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _SLACK = 1.0
 
 
 def admit(exchange: Exchange, shield: Shield) -> bool:
-    """Refuse who is banned; find the route of a request, and hold it to the limits before it and of it.
+    """Refuse who is banned; find the route of a request, hold it to the limits before it and of it, and challenge it.
 
     False: it got its answer, or waits for its turn. Raises HttpError for who is banned, and where there is no route.
     """
@@ -29,12 +30,18 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     wait = 0.0 if shield.rates is None else limit(exchange, shield, shield.rates)
     if wait == REFUSED:
         return False
+    if shield.challenges is not None and exchange.head.target.startswith(ENDPOINT):
+        challenge.serve(exchange, shield, shield.challenges)
+        return False
     admission.find_route(exchange)
     if exchange.route.rates is not None:
         own = limit(exchange, shield, exchange.route.rates)
         if own == REFUSED:
             return False
         wait = max(wait, own)
+    asked = exchange.route.challenge
+    if asked is not None and not challenge.admit(exchange, shield, asked):
+        return False
     if wait:
         hold(exchange, wait, exchange.proceed)
         return False

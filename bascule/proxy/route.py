@@ -11,6 +11,7 @@ from bascule.config.plan import Plan, RoutePlan, SitePlan
 from bascule.config.policies import HeaderOps, Timeouts
 from bascule.config.types import parse_network
 from bascule.config.waf import WafConfig
+from bascule.defence.challenges.ladder import RouteChallenge
 from bascule.defence.rates import Rates
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
@@ -79,6 +80,7 @@ class RouteRuntime:
         "body_grace",
         "body_limit",
         "body_min_rate",
+        "challenge",
         "condition",
         "connect_timeout",
         "connector",
@@ -134,6 +136,7 @@ class RouteRuntime:
         waf: Waf | None = None,
         rates: Rates | None = None,
         profile: RouteProfile | None = None,
+        challenge: RouteChallenge | None = None,
         via: bytes = OWN_NAME,
     ) -> None:
         self.plan = plan
@@ -156,6 +159,7 @@ class RouteRuntime:
         self.waf = waf
         self.rates = rates
         self.profile = profile
+        self.challenge = challenge
         self.underscore = site.path.underscore_headers
         self._headers(plan, site, via)
         self._policies(plan, whole, site)

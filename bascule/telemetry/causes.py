@@ -58,6 +58,10 @@ MEANINGS: Final[dict[str, str]] = {
     # Defence
     "rate_limited": "more requests than a rate limit allows",
     "banned": "client is banned or on a deny list",
+    "challenged": "client was shown a challenge",
+    "challenge_required": "client passed no challenge, and the request can be shown none",
+    "challenge_failed": "answer to a challenge is wrong, late or somebody else's",
+    "challenge_passed": "client passed a challenge, and is sent on",
     # The way of the request
     "no_site": "no site serves this host",
     "no_route": "no route of the site matches",
@@ -148,6 +152,10 @@ OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
 RATE_LIMITED: Final = "rate_limited"
 BANNED: Final = "banned"
+CHALLENGED: Final = "challenged"
+CHALLENGE_REQUIRED: Final = "challenge_required"
+CHALLENGE_FAILED: Final = "challenge_failed"
+CHALLENGE_PASSED: Final = "challenge_passed"
 NO_SITE: Final = "no_site"
 NO_ROUTE: Final = "no_route"
 METHOD_NOT_ALLOWED: Final = "method_not_allowed"

@@ -42,6 +42,8 @@ class Surroundings:
     """Seconds since the epoch; 0 means that there was none."""
     pools: Pools = field(default_factory=dict)
     bans: int = 0
+    attacked: Mapping[str, bool] = field(default_factory=dict)
+    """From the name of a site that has challenges to whether it is under attack."""
     """Bans in force."""
     profiles: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By site the numbers of its profile: see proxy/profile_keeper.py."""
@@ -160,6 +162,10 @@ def _program(totals: Totals, around: Surroundings) -> Iterator[Metric]:
     yield InfoMetricFamily(names.INFO.name, names.INFO.help, {"version": around.version})
     yield _gauge(names.START_TIME, around.started)
     yield _gauge(names.BANS, around.bans)
+    attacked = _gauge(names.UNDER_ATTACK)
+    for site, on in around.attacked.items():
+        attacked.add_metric([site], on)
+    yield attacked
     yield _gauge(names.GENERATION, around.generation)
     yield _gauge(names.WORKERS, len(totals.workers))
     yield _counter(names.WORKER_RESTARTS, around.restarts)

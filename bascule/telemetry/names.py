@@ -66,9 +66,12 @@ EVENTS_DROPPED: Final = Metric("bascule_waf_events_dropped", "Events lost: the e
 
 DEFENCE_DECISIONS: Final = Metric(
     "bascule_defence_decisions",
-    "Requests and connections that defence did not simply let pass; `detect` is what it would have refused.",
+    "Requests and connections that defence did not simply let pass; `detect` is what it would have refused or "
+    "challenged, `pass` who passed a challenge.",
     ("defence", "rule", "decision"),
 )
+
+UNDER_ATTACK: Final = Metric("bascule_under_attack", "1 while the site counts as under attack.", ("site",))
 
 BANS: Final = Metric("bascule_bans", "Bans in force, those of the configuration's lists not counted.")
 

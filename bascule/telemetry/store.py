@@ -18,8 +18,8 @@ OTHER: Final = "other\nother"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other")
 STATUSES: Final = ("other", "1xx", "2xx", "3xx", "4xx", "5xx")
 REASONS: Final = ("connect", "reset", "timeout", "status", "protocol")
-DECISIONS: Final = ("refuse", "delay", "detect")
-"""What defence decides about a request or connection that it does not simply let pass."""
+DECISIONS: Final = ("refuse", "delay", "detect", "challenge", "pass")
+"""What defence decides about a request or connection that it does not simply let pass, and who passed a challenge."""
 BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the histograms' buckets, in seconds; one more bucket takes what is longer."""
 

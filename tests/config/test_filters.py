@@ -61,7 +61,7 @@ def test_lower_levels_override_keys_and_add_answers_and_patterns(load_text: Load
 @pytest.mark.parametrize(
     ("waf", "said"),
     [
-        ("{answers: {xss: challenge}}", "there is no challenge in this version"),
+        ("{answers: {xss: challenge}}", "a rule cannot challenge"),
         ("{answers: {xss: burn}}", "burn"),
         ("{answers: {xss: 200}}", "200 is not an error status"),
         ("{answers: {xss: {redirect: /a, page: b.html}}}", "one of redirect, page, not several"),

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.browser import browser
 from tests.support.shared import shared_dir
-from tests.waf.attackers.browser import browser
 from tests.waf.attackers.vulnerable import vulnerable
 from tests.waf.wire.world import guarded, send
 

@@ -1,4 +1,4 @@
-"""A headless Chromium, steered over its DevTools protocol: does a page run script that it should not?"""
+"""A headless Chromium, steered over its DevTools protocol."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Browser:
         self._socket = socket
         self._numbers = itertools.count(1)
         self._events: list[dict[str, Any]] = []
-        for domain in ("Page", "Runtime"):
+        for domain in ("Page", "Runtime", "Network"):
             self._call(f"{domain}.enable")
 
     def runs_script(self, url: str) -> bool:
@@ -51,6 +51,37 @@ class Browser:
         self._call("Page.navigate", url="about:blank")
         return found
 
+    def open(self, url: str) -> None:
+        """Open a page; what it does after that is not waited for."""
+        self._call("Page.navigate", url=url)
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of an expression in the page; None while it has none, as between two pages."""
+        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return answer.get("result", {}).get("result", {}).get("value")
+
+    def shows(self, text: str, patience: float = PATIENCE) -> bool:
+        """Whether the page shows a text, now or soon."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if text in (self.evaluate("document.body && document.body.innerText") or ""):
+                return True
+            self._until(lambda: False, 0.02)
+        return False
+
+    def scripts(self, allowed: bool) -> None:
+        """Allow pages to run scripts, or not."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not allowed)
+
+    def without_crypto(self, withheld: bool) -> None:
+        """Withhold WebCrypto from pages to come, as browsers do on plain HTTP from another machine, or no longer."""
+        if withheld:
+            self._call("Page.addScriptToEvaluateOnNewDocument", source="delete Crypto.prototype.subtle")
+
+    def forget_cookies(self) -> None:
+        """Drop all cookies."""
+        self._call("Network.clearBrowserCookies")
+
     def _seen(self, method: str) -> bool:
         return any(event.get("method") == method for event in self._events)
 
@@ -60,8 +91,8 @@ class Browser:
             with contextlib.suppress(TimeoutError):
                 self._take(json.loads(self._socket.recv(timeout=left)))
 
-    def _call(self, method: str, **params: Any) -> None:
-        """Call a method and wait for its result; a dialog is closed at once, since it holds up everything else."""
+    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Call a method and return its answer; a dialog is closed at once, since it holds up everything else."""
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         end = time.monotonic() + PATIENCE
@@ -69,7 +100,7 @@ class Browser:
             message = json.loads(self._socket.recv(timeout=PATIENCE))
             self._take(message)
             if message.get("id") == number:
-                return
+                return dict(message)
         raise AssertionError(f"Chromium did not answer to {method}")
 
     def _take(self, message: dict[str, Any]) -> None:

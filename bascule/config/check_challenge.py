@@ -1,0 +1,38 @@
+"""Checks of challenges: that what they ask can be asked, and that something asks."""
+
+from __future__ import annotations
+
+from bascule.config.challenge import Challenge
+from bascule.config.defence import Attack
+from bascule.config.errors import KeyPath
+from bascule.config.findings import Findings
+from bascule.config.grammar import is_token
+
+
+def check_challenge(findings: Findings, path: KeyPath, challenge: Challenge) -> None:
+    """Check a challenge with all it inherits; `path` is where it is stated."""
+    for key in ("level", "under_attack"):
+        if getattr(challenge, key) == "captcha" and challenge.captcha is None:
+            findings.error(
+                (*path, key),
+                "the rung captcha needs a provider",
+                "captcha: {site_key: KEY, secret: ..., script: URL, verify: URL}",
+            )
+    for name in challenge.tokens:
+        if not is_token(name):
+            findings.error((*path, "tokens", name), f"{name!r} is not the name of a header field")
+        elif not challenge.tokens[name]:
+            findings.error((*path, "tokens", name), f"{name} has no value that lets anybody past")
+
+
+def check_attack(findings: Findings, path: KeyPath, attack: Attack, challenged: bool) -> None:
+    """Check when a site counts as under attack; `challenged` says whether any site asks anything of its clients."""
+    stated = attack.model_fields_set
+    if stated and not attack.automatic:
+        findings.error(
+            (*path, sorted(stated)[0]),
+            "nothing says what an attack is",
+            "give `requests` (2000/s), `errors` (20%) or `shed` (30%)",
+        )
+    elif stated and not challenged:
+        findings.warn(path, "no site has `challenge`, so an attack changes nothing; it is only shown")
