@@ -17,7 +17,7 @@ from bascule.waf.logic.inspector import Inspector, named_logic_rules
 from bascule.waf.matcher.database import is_sound, load_patterns, store_patterns
 from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
 from bascule.waf.matcher.patterns import Patterns
-from bascule.waf.matcher.plan import Plan, build_plan
+from bascule.waf.matcher.plan import build_plan, empty_plan
 from bascule.waf.policy import WafSettings, base_directives, exclusion_directives, paranoia_directives
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.response.inspector import ResponseInspector
@@ -86,7 +86,7 @@ class Waf:
         self.folded = folded if prefilter else unfolded(rules)
         patterns = Patterns(load_patterns(cache_dir))
         known = len(patterns.known)
-        self.plan = build_plan(self.folded, self.scratch(), patterns) if prefilter else Plan()
+        self.plan = build_plan(self.folded, self.scratch(), patterns) if prefilter else empty_plan(patterns)
         if len(patterns.known) != known:
             store_patterns(cache_dir, patterns.known)
         self.program = Program(self.folded, self.plan.needs)

@@ -28,6 +28,8 @@ def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFA
     result = UrlencodedBody()
     if not body:
         return result
+    if b"+" in body and separator != b"+":
+        body = body.replace(b"+", b" ")
     fields = body.split(separator, limits.fields + 1)
     if not fields[-1]:
         fields.pop()
@@ -36,9 +38,9 @@ def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFA
         result.error = f"more than {limits.fields} fields"
     if b"%" in body:
         result.invalid_encoding = _INVALID.search(body) is not None
-    parted = [text.partition(b"=") for text in fields]
-    if b"%" in body or b"+" in body:
-        result.pairs = [(url_decode(name), url_decode(value)) for name, _, value in parted]
+        result.pairs = [
+            (url_decode(name), url_decode(value)) for name, _, value in [text.partition(b"=") for text in fields]
+        ]
     else:
-        result.pairs = [(name, value) for name, _, value in parted]
+        result.pairs = [(name, value) for name, _, value in [text.partition(b"=") for text in fields]]
     return result

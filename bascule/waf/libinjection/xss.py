@@ -35,12 +35,16 @@ _SCHEMES: Final = (b"DATA", b"VIEW-SOURCE", b"JAVA", b"VBSCRIPT")
 _NO_ASCII: Final = bytes([*range(33), *range(127, 256)])
 _ENTITY = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));?")
 _MAX_CODE: Final = 0x1000FF
-_SPOTS = re.compile(
-    rb"(?:\A|[\0 \t\n\v\f\r/\"'`])(?:on[a-z]{2}|xmlns|xlink"
-    rb"|(?:action|attributename|by|background|dataformatas|datasrc|dynsrc|filter|formaction|folder|from|handler|href"
-    rb"|lowsrc|poster|src|style|to|values)[\0 \t\n\v\f\r]*+=)",
-    re.IGNORECASE,
+_BEFORE: Final = rb"(?:\A|[\0 \t\n\v\f\r/\"'`])"
+_ATTRIBUTE: Final = rb"(?:on[a-z]{2}|xmlns|xlink)"
+_NAMED: Final = (
+    rb"(?:action|attributename|by|background|dataformatas|datasrc|dynsrc|filter|formaction|folder|from|handler|href"
+    rb"|lowsrc|poster|src|style|to|values)[\0 \t\n\v\f\r]*="
 )
+_SPOTS = re.compile(_BEFORE + b"(?:" + _ATTRIBUTE + b"|" + _NAMED + b")", re.IGNORECASE)
+_BLACK: Final = b"(?:on(?:" + b"|".join(event.lower() for event in EVENTS) + b")|xmlns|xlink)"
+NECESSARY: Final = (b"<", b"(?i)" + _BEFORE + _BLACK + b".*=", b"(?i)" + _BEFORE + _NAMED)
+"""Expressions of which one matches each text that is XSS."""
 
 
 def is_xss(text: bytes) -> bool:

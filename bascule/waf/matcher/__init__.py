@@ -23,6 +23,15 @@ gate is a necessary condition of the rule:
    remembered in bounded tables, or with the block of header fields it came in; the operators are pure functions of it.
 6. Rules that only take others or targets away (`seclang/quiet.py`) need no gate: they are evaluated before the
    first rule that is. A rule that only skips others is not evaluated where it would skip nothing that is nominated.
+7. Texts of ordinary bytes alone, in all their forms, are scanned for less (`ordinary.py`). An expression in which each
+   set is cut down to these bytes matches there what the whole one does (`alphabet.py`); parts of it and looser forms
+   match more. A step that leaves the seam and what is beyond it alone is carried out on the joined texts. A first
+   scan goes without steps that answer to rare sequences and without decoding; it looks for these as well, in every form
+   it makes, and if there is one, or a `%`, all steps are carried out. As soon as a form has another byte, or a seam too
+   many, points 3 and 4 hold instead. Rules that ask for the file name alone and match most other texts (920440) are not
+   scanned for: they are evaluated where the file name has a byte of their rarest clause, or one to decode.
+   What is to be Base64-decoded is (`encoded.py`), and scanned with the whole expressions.
 
-`tests/waf/engine/test_prefilter.py` compares rule ids and TX with the engine that nominates every rule.
+`tests/waf/engine/test_ordinary.py` holds point 7 to the operators; `tests/waf/engine/test_prefilter.py` compares rule
+ids and TX with the engine that nominates every rule.
 """

@@ -18,6 +18,8 @@ from bascule.waf.matcher.triggers import (
     BASE64,
     CASE_FOLDING,
     CASE_NEUTRAL,
+    LONE_DOT,
+    PATH,
     PLAIN,
     SPACE,
     features,
@@ -130,6 +132,11 @@ class Automaton:
         )
         """Where every chain decodes Base64, shorter texts need not be looked at."""
 
+    @property
+    def outline(self) -> tuple[int, list[Chain]]:
+        """The length from which on Base64 matters, and the chains."""
+        return self._floor, [chain for chain, _, _ in self._chains]
+
     def _start_for(self, members: frozenset[int]) -> Start:
         found = self._starts.get(members)
         if found is None:
@@ -154,6 +161,8 @@ class Automaton:
         """
         state, sure, sequences = self._start_for(members)
         present = shown(joined, sure, sequences) if sequences else sure
+        if LONE_DOT in texts:
+            present |= PATH & _needs(state)
         into: dict[bytes, None] = {}
         if not present:
             return into
@@ -186,14 +195,22 @@ class Automaton:
     def _without_spaces(self, texts: list[bytes], state: State, into: dict[bytes, None]) -> None:
         """The forms of texts whose only feature is that they have spaces: `removeWhitespace` for all in one go.
 
-        No other step answers to a space, it works byte by byte, and what it leaves can only be Base64.
+        No other step answers to a space, and it works byte by byte. What it leaves is mostly Base64 at best.
         """
         joined = OTHER_SEAM.join(texts)
-        for function, following, more in self._moves_of(state, SPACE):
+        for function, following, more in self.moves(state, SPACE):
             parts = function(joined).split(OTHER_SEAM)
             into.update(dict.fromkeys(parts))
-            if more and _needs(following) & BASE64:
-                self._decoded([part for part in parts if len(part) >= self._floor], following, into)
+            if not more:
+                continue
+            needs, encoded = _needs(following), []
+            for part, found in mark(parts):
+                if found & needs & ~BASE64:
+                    self._follow(part, following, found, into, set())
+                elif found & needs and len(part) >= self._floor:
+                    encoded.append(part)
+            if encoded:
+                self._decoded(encoded, following, into)
 
     def _decoded(self, texts: list[bytes], state: State, into: dict[bytes, None]) -> None:
         """The forms of texts that may be Base64 and have no other feature but spaces.
@@ -207,7 +224,7 @@ class Automaton:
                 self._follow(text, state, BASE64, into, set())
         if not plain:
             return
-        moves = self._moves_of(state, BASE64)
+        moves = self.moves(state, BASE64)
         whole = a2b_base64(_GAP.join(plain))
         parts = whole.split(_BETWEEN)
         alike = len(moves) == 1 and moves[0][0] is base64_decode
@@ -224,7 +241,7 @@ class Automaton:
     def _follow(
         self, text: bytes, state: State, present: int, into: dict[bytes, None], seen: set[tuple[bytes, State]]
     ) -> None:
-        for function, following, more in self._moves_of(state, present):
+        for function, following, more in self.moves(state, present):
             result = function(text)
             if result not in into:
                 into[result] = None
@@ -238,7 +255,7 @@ class Automaton:
             if here & _needs(following):
                 self._follow(result, following, here, into, seen)
 
-    def _moves_of(self, state: State, present: int) -> tuple[Move, ...]:
+    def moves(self, state: State, present: int) -> tuple[Move, ...]:
         found = self._moves.get((state, present))
         if found is None:
             grouped: dict[Callable[[bytes], bytes], set[Chain]] = {}

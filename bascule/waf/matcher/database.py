@@ -13,10 +13,10 @@ from pathlib import Path
 import hyperscan
 import msgspec
 
-from bascule.waf.matcher.patterns import Answer, Expression
+from bascule.waf.matcher.patterns import Expression, Known
 
 _FORMAT = b"bascule-hs-5\n"
-_ANSWERS = b"bascule-answers-6\n"
+_ANSWERS = b"bascule-answers-13\n"
 
 
 _CANARIES = (
@@ -65,24 +65,20 @@ def open_database(expressions: Sequence[Expression], cache_dir: Path | None) -> 
     return database
 
 
-def load_patterns(cache_dir: Path | None) -> dict[str, Answer]:
-    """Return what Hyperscan said of single patterns, as kept by `store_patterns`; empty if there is nothing."""
+def load_patterns(cache_dir: Path | None) -> Known:
+    """Return what was found for single patterns, as kept by `store_patterns`; empty if there is nothing."""
     if cache_dir is None:
-        return {}
+        return Known()
     try:
-        content = (cache_dir / _patterns_name()).read_bytes()
-    except OSError:
-        return {}
-    try:
-        return msgspec.json.decode(content, type=dict[str, Answer])
-    except msgspec.DecodeError:
-        return {}
+        return msgspec.json.decode((cache_dir / _patterns_name()).read_bytes(), type=Known)
+    except (OSError, msgspec.DecodeError):
+        return Known()
 
 
-def store_patterns(cache_dir: Path | None, answers: dict[str, Answer]) -> None:
-    """Keep what Hyperscan said of single patterns, for the next start."""
+def store_patterns(cache_dir: Path | None, known: Known) -> None:
+    """Keep what was found for single patterns, for the next start."""
     if cache_dir is not None:
-        _write(cache_dir / _patterns_name(), msgspec.json.encode(answers))
+        _write(cache_dir / _patterns_name(), msgspec.json.encode(known))
 
 
 def _patterns_name() -> str:

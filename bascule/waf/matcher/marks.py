@@ -120,6 +120,14 @@ def bytes_of(text: bytes) -> frozenset[int]:
     return frozenset(residue.translate(None, COMMON)) | {byte for byte in COMMON if byte in residue}
 
 
+def marks_of(asked: Iterable[Clauses]) -> set[int]:
+    """Bytes of which a text has at least one where it meets the clauses of any of several expressions."""
+    found = 0
+    for clauses in asked:
+        found |= clauses[0] if clauses else ALL
+    return {byte for byte in range(256) if found >> byte & 1}
+
+
 def as_set(members: Iterable[int]) -> int:
     """The same as a number."""
     bits = 0

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
-
-import re2
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bascule.waf.matcher.automaton import Automaton
-from bascule.waf.matcher.linear import linear_options
+from bascule.waf.matcher.fields import Header, Headers, Looking, RequestFields, ResponseFields, opens
+from bascule.waf.matcher.linear import linear_set
+from bascule.waf.matcher.marks import before, decoded_by, marks_of
 from bascule.waf.matcher.memo import MAX_KEY, Memo
-from bascule.waf.matcher.plan import ExactGate, Plan
+from bascule.waf.matcher.plan import VOLATILE, ExactGate, Plan
 from bascule.waf.matcher.scanner import gather
-from bascule.waf.seclang.evaluate import BoundLink, evaluate, matches, matches_any
+from bascule.waf.matcher.triggers import ACTIVE, ALWAYS
+from bascule.waf.seclang.evaluate import BoundLink, matches, matches_any
 from bascule.waf.seclang.operators.linear import translate
 from bascule.waf.seclang.operators.pcre import parse
 from bascule.waf.steady import Steady
@@ -21,29 +22,7 @@ from bascule.waf.steady import Steady
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
-VOLATILE = frozenset({b"cookie", b"referer", b"authorization", b"if-none-match", b"if-modified-since"})
-"""Headers whose values seldom come again: scanned with the rest of the request instead of remembered."""
-
-Header = tuple[bytes, bytes]
-Headers = list[Header]
 Key = TypeVar("Key")
-
-MAX_COMBINATIONS = 16
-"""Of names of the fields that vary: a proxy cuts out three or so."""
-
-
-class Looking(NamedTuple):
-    """The gates that look at headers of one name.
-
-    `bits` scanning may open; `gates` is all of them, `unscanned` those neither scanned nor judged by the
-    name alone; `opened` are those the name alone opens.
-    """
-
-    bits: int
-    gates: list[ExactGate]
-    unscanned: list[ExactGate]
-    opened: int
-    automaton: Automaton
 
 
 class Nominator(Protocol):
@@ -90,20 +69,26 @@ class GateKeeper:
         self._raw = plan.raw.build(cache_dir)
         self._body = plan.body_text.build(cache_dir)
         self._response = plan.response.build(cache_dir)
-        self._headers: Memo[Header, int] = Memo()
-        self._names: Memo[tuple[bytes, ...], int] = Memo()
+        self._ordinary_values = plan.ordinary_values.build(cache_dir, self._values)
+        self._ordinary_raw = plan.ordinary_raw.build(cache_dir, self._raw)
+        self._ordinary_line = plan.ordinary_line.build(cache_dir, self._raw)
+        self._line_signs = plan.ordinary_line.signs()
+        self._fields = RequestFields(plan, self._raw, scratch)
+        self._response_fields = ResponseFields(plan, scratch)
+        self.steady = self._fields.steady
+        self.steady_response = self._response_fields.steady
         self._facts: Memo[tuple[bytes | None, ...], int] = Memo()
         self._peers: Memo[tuple[bytes, bytes, int], int] = Memo()
-        self._response_headers: Memo[Header, int] = Memo()
         self._paths: Memo[bytes, int] = Memo()
         self._bodies: Memo[tuple[object, ...], int] = Memo()
         sized = ("REQUEST_BODY_LENGTH", "FILES_COMBINED_SIZE")
         self._by_length = any(t.variable.name in sized for gate in plan.body for t in gate.link.link.targets)
-        self._looking: Memo[bytes, Looking] = Memo()
         self._path_bits = 0
         for gate in plan.paths:
             self._path_bits |= gate.bit
         self._always_paths = any(not gate.scanned for gate in plan.paths)
+        self._weak_paths = sum(gate.bit for gate in plan.paths if gate.weak)
+        self._no_path_marks = bytes(set(range(256)).difference(*map(_marks_of_weak, plan.paths)))
         self._uri_bits = 0
         for bits in plan.uri_bits.values():
             self._uri_bits |= bits
@@ -126,64 +111,76 @@ class GateKeeper:
 
     # -- the request's head ----------------------------------------------------------------------
 
-    def steady(self, pairs: Headers) -> Steady:
-        """Judge header fields that will come again."""
-        mask, wanted = 0, 0
-        raw: list[tuple[Automaton, list[bytes]]] = []
-        get = self._headers.get
-        for header in pairs:
-            found = get(header)
-            if found is None:
-                if header[0] in VOLATILE:
-                    wanted |= self._add_header(header, raw)
-                    mask |= self._opened(header)
-                else:
-                    mask |= self._header(header)
-            elif found:
-                mask |= found
-        if raw:
-            mask |= self._raw.scan_parts(raw) & wanted
-        return Steady(pairs, mask)
-
     def head(self, t: Transaction) -> int:
         steady, varying = t.steady, t.varying
         if steady is None:
             steady, varying = self.steady(varying), []
         mask = self._facts_of(t) | steady.mask
-        names = tuple([name for name, _ in varying])
-        found = steady.by_names.get(names)
-        mask |= found if found is not None else self._name_gates(steady, names)
-        raw: list[tuple[Automaton, list[bytes]]] = []
-        wanted = self._uri_bits
-        for header in varying:
-            if header[0] in VOLATILE:
-                wanted |= self._add_header(header, raw)
-                mask |= self._opened(header)
+        volatile: list[tuple[Header, Looking]] = []
+        names: list[bytes] = []
+        for field in varying:
+            names.append(field[0])
+            if field[0] in VOLATILE:
+                looking = self._fields.looking_at(field[0])
+                mask |= self._fields.opened(field, looking)
+                volatile.append((field, looking))
             else:  # such as Content-Length: its values come again
-                known = self._headers.get(header)
-                mask |= known if known is not None else self._header(header)
-        self._add_uri(t, raw)
-        mask |= self._raw.scan_parts(raw) & wanted
+                mask |= self._fields.judge(field)
+        mask |= self._fields.named(steady, tuple(names))
         for read, link, bit in self._exact_uri:
             if link(read(t)):
                 mask |= bit
-        keys, values = self._head_values(t)
-        found = self._values.scan(values, [t.filename, t.basename], self._path_bits)
-        found |= self._values.scan_names(keys, self._path_bits)
+        found = self._scan_ordinary(t, volatile)
+        if found is None:
+            found = self._scan_head(t, volatile)
         if found & self._path_bits or self._always_paths:
             found = found & ~self._path_bits | self._path_gates(t, found)
         return mask | found
 
-    def _add_header(self, header: Header, raw: list[tuple[Automaton, list[bytes]]]) -> int:
-        """Let a header be scanned with others. Returns the gates that this may open."""
-        looking = self._looking.get(header[0]) or self._looking_at(header[0])
-        raw.append((looking.automaton, [header[1]]))
-        return looking.bits
+    def _scan_ordinary(self, t: Transaction, volatile: list[tuple[Header, Looking]]) -> int | None:
+        """Scan a head; None if some text of it is not ordinary."""
+        target, uri = t.target, t.request_uri
+        raw = [target] if uri == target else [target, uri]
+        if self._wants_query:
+            raw.append(t.query)
+        for field, _ in volatile:
+            raw.append(field[1])
+        mask = self._ordinary_raw.scan(raw)
+        line: int | None = 0
+        if self._line_signs:
+            text = t.request_line
+            lower = text.lower()
+            for sign in self._line_signs:
+                if sign in lower:
+                    line = self._ordinary_line.scan([text])
+                    break
+        if mask is None or line is None:
+            return None
+        filename = t.filename
+        texts = [filename, t.basename]
+        for pair in t.args_get:
+            texts += pair
+        for pair in t.cookies:
+            texts += pair
+        found = self._ordinary_values.scan(texts)
+        if found is None:
+            return None
+        if filename.translate(None, self._no_path_marks):
+            found |= self._weak_paths
+        return mask | line | found
 
-    def _opened(self, header: Header) -> int:
-        """The gates a header opens beside those it is scanned for."""
-        looking = self._looking.get(header[0]) or self._looking_at(header[0])
-        return looking.opened | self._evaluate(header, looking.unscanned) if looking.unscanned else looking.opened
+    def _scan_head(self, t: Transaction, volatile: list[tuple[Header, Looking]]) -> int:
+        """Scan a head some text of which is not ordinary."""
+        raw: list[tuple[Automaton, list[bytes]]] = []
+        wanted = self._uri_bits
+        for (_, value), looking in volatile:
+            raw.append((looking.automaton, [value]))
+            wanted |= looking.bits
+        self._add_uri(t, raw)
+        mask = self._raw.scan_parts(raw) & wanted
+        keys, values = self._head_values(t)
+        mask |= self._values.scan(values, [t.filename, t.basename], self._path_bits)
+        return mask | self._values.scan_names(keys, self._path_bits)
 
     def _add_uri(self, t: Transaction, raw: list[tuple[Automaton, list[bytes]]]) -> None:
         """Add the forms of the target that some scanned rule looks at."""
@@ -229,56 +226,6 @@ class GateKeeper:
             memo.put(key, found)
         return found
 
-    def _header(self, header: Header) -> int:
-        """The gates a header opens, by evaluating what looks at it; remembered."""
-        found = self._headers.recall(header)
-        if found is not None:
-            return found
-        name, value = header
-        looking = self._looking_at(name)
-        scanned = self._raw.scan_parts([(looking.automaton, [name, value])])
-        gates = [gate for gate in looking.gates if not gate.scanned or scanned & gate.bit]
-        found = self._evaluate(header, gates)
-        if len(name) + len(value) <= MAX_KEY:
-            self._headers.put(header, found)
-        return found
-
-    def _evaluate(self, header: Header, gates: list[ExactGate]) -> int:
-        """The gates among `gates` that a header opens by itself."""
-        if not gates:
-            return 0
-        t = self._scratch()
-        t.set_head(b"GET", b"/", b"1.1", [header])
-        found = 0
-        for gate in gates:
-            if self._opens(gate, t):
-                found |= gate.bit
-        return found
-
-    def _opens(self, gate: ExactGate, t: Transaction) -> bool:
-        if not matches_any(t, gate.link):
-            return False
-        if gate.whole is None:
-            return True
-        t.enter(self._plan.states[id(gate.rule)])
-        return evaluate(t, gate.whole)
-
-    def _looking_at(self, name: bytes) -> Looking:
-        """Which gates look at the headers called `name`."""
-        found = self._looking.recall(name)
-        if found is None:
-            gates = [gate for gate in self._plan.headers if gate.covers(name)]
-            bits = 0
-            for gate in gates:
-                bits |= gate.bit if gate.scanned else 0
-            named = [gate for gate in gates if gate.by_name and not gate.scanned]
-            others = [gate for gate in gates if not gate.by_name and not gate.scanned]
-            automaton = gather([gate.gathered for gate in gates if gate.gathered is not None])
-            found = Looking(bits, gates, others, self._evaluate((name, b""), named), automaton)
-            if len(name) <= MAX_KEY:
-                self._looking.put(name, found)
-        return found
-
     def _path_gates(self, t: Transaction, scanned: int) -> int:
         """Evaluate the rules that look at nothing but the file name; remembered by target."""
         key = t.filename
@@ -290,28 +237,11 @@ class GateKeeper:
                     if gate.whole is not None:
                         scratch = self._scratch()
                         scratch.set_head(b"GET", t.target.partition(b"?")[0], b"1.1", [])
-                        found |= gate.bit if self._opens(gate, scratch) else 0
+                        found |= gate.bit if opens(gate, scratch, self._plan.states) else 0
                     else:
                         found |= gate.bit
             if len(key) <= MAX_KEY:
                 self._paths.put(key, found)
-        return found
-
-    def _name_gates(self, steady: Steady, varying: tuple[bytes, ...]) -> int:
-        """The gates that the names of header fields open, such as those on how often one comes."""
-        names = steady.names + varying
-        found = self._names.recall(names)
-        if found is None:
-            found = 0
-            t = self._scratch()
-            t.set_head(b"GET", b"/", b"1.1", [(name, b"") for name in names])
-            for gate in self._plan.header_names:
-                if matches_any(t, gate.link):
-                    found |= gate.bit
-            if sum(map(len, names)) <= MAX_KEY:
-                self._names.put(names, found)
-        if len(steady.by_names) < MAX_COMBINATIONS:
-            steady.by_names[varying] = found
         return found
 
     # -- the request's body ----------------------------------------------------------------------
@@ -319,15 +249,20 @@ class GateKeeper:
     def body(self, t: Transaction) -> int:
         plan = self._plan
         mask = self._body_facts(t) | self._facts_of(t)
+        names = [name for name, _ in t.args_post]
         texts = [value for _, value in t.args_post if value]
-        mask |= self._values.scan_names([name for name, _ in t.args_post], self._path_bits)
         if t.xml_seen:
             mask |= plan.xml
             texts.extend(t.xml_values("/*"))
             texts.extend(t.xml_values("//@*"))
         if t.multipart_seen:
             mask |= plan.part
-        mask |= self._values.scan(texts, None, self._path_bits) & ~self._path_bits
+        found = self._ordinary_values.scan([*names, *texts])
+        if found is None:
+            mask |= self._values.scan_names(names, self._path_bits)
+            mask |= self._values.scan(texts, None, self._path_bits) & ~self._path_bits
+        else:
+            mask |= found
         raw = t.request_body_variable
         if raw:
             mask |= self._body.scan([raw])
@@ -341,40 +276,23 @@ class GateKeeper:
 
     # -- the response ----------------------------------------------------------------------------
 
-    def steady_response(self, pairs: Headers) -> Steady:
-        """Judge header fields of responses that will come again."""
-        mask = 0
-        gates = self._plan.response_headers
-        for header in pairs:
-            found = self._response_headers.get(header)
-            mask |= found if found is not None else self._response_header(header, gates)
-        return Steady(pairs, mask)
-
     def response_head(self, t: Transaction) -> int:
         if not self._plan.response_headers:
             return 0
         mask = t.response_steady.mask if t.response_steady is not None else 0
-        for header in t.response_varying:
-            found = self._response_headers.get(header)
-            mask |= found if found is not None else self._response_header(header, self._plan.response_headers)
-        return mask
-
-    def _response_header(self, header: Header, gates: Iterable[ExactGate]) -> int:
-        found = self._response_headers.recall(header)
-        if found is None:
-            t = self._scratch()
-            t.set_response(0, [header])
-            found = 0
-            for gate in gates:
-                if any(target.selects(header[0]) for target in gate.targets) and matches_any(t, gate.link):
-                    found |= gate.bit
-            if len(header[0]) + len(header[1]) <= MAX_KEY:
-                self._response_headers.put(header, found)
-        return found
+        return mask | self._response_fields.judge(t.response_varying) if t.response_varying else mask
 
     def response_body(self, t: Transaction) -> int:
         body = t.response_body_variable
         return self._response.scan([body]) if body else 0
+
+
+def _marks_of_weak(gate: ExactGate) -> set[int]:
+    """Bytes of which a file name has one if its rule's weak expressions match it, or has something to decode."""
+    steps = gate.link.actions.transformations
+    decoded = decoded_by(ACTIVE.get(name, ALWAYS) for name in steps) if gate.weak else 0
+    asked = [before(expression.clauses, steps, gate.link.actions.multi_match) for expression in gate.weak]
+    return marks_of([*asked, (decoded,)] if decoded else asked)
 
 
 def _tester(link: BoundLink) -> Callable[[bytes], bool]:
@@ -387,10 +305,7 @@ def _tester(link: BoundLink) -> Callable[[bytes], bool]:
     plain = link.link.operator_name == "rx" and not link.functions and not link.actions.multi_match
     if not plain or not link.negated or not pattern or link.link.operator.backtracks:
         return lambda value: matches(link, value)
-    found = re2.Set.SearchSet(linear_options())
-    found.Add(translate(parse(pattern)).text)
-    found.Compile()
-    search = found.Match
+    search = linear_set([translate(parse(pattern)).text])
     return lambda value: not search(value) if b"\n" not in value else matches(link, value)
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import hyperscan
+import msgspec
 import re2
 
+from bascule.waf.libinjection import xss
 from bascule.waf.matcher import sqli
+from bascule.waf.matcher.alphabet import alternatives, is_caseless, pieces_of, restrict, spell
 from bascule.waf.matcher.automaton import OTHER_SEAM
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.marks import Clauses, clauses_of, clauses_of_literal
+from bascule.waf.matcher.triggers import ALPHABET, CASE_FOLDING
 from bascule.waf.seclang.model import Link
 from bascule.waf.seclang.operators import OperatorError
 from bascule.waf.seclang.operators.linear import translate
 from bascule.waf.seclang.operators.pcre import parse
 from bascule.waf.seclang.operators.pm import Phrases
-from bascule.waf.seclang.operators.tree import Alt, Atomic, Capture, Node, Repeat, Seq, Set
+from bascule.waf.seclang.operators.tree import Alt, Atomic, Capture, Node, Repeat, Seq, Set, byte_set
 
 BASE = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
 CASELESS = hyperscan.HS_FLAG_CASELESS
@@ -39,7 +44,8 @@ class Expression(NamedTuple):
     """An expression with its Hyperscan flags.
 
     `seam`: texts are to be joined with the other seam, for a line feed alone satisfies it; `linear`: RE2 scans for it;
-    `least`: no shorter text can match (0: unknown); `clauses`: see `marks.py`.
+    `least`: no shorter text can match (0: unknown); `clauses`: see `marks.py`; `phrase`: what it asks for, if it is
+    that and nothing else.
     """
 
     text: bytes
@@ -48,6 +54,7 @@ class Expression(NamedTuple):
     linear: bool = False
     least: int = 0
     clauses: Clauses = ()
+    phrase: bytes = b""
 
 
 Answer = list[tuple[str, int, bool, bool, int, list[str]]] | None
@@ -59,11 +66,27 @@ def literal(text: bytes) -> bytes:
     return b"".join(b"\\x%02x" % byte for byte in text[:MAX_LITERAL])
 
 
+Brief = tuple[bytes, int]
+"""An expression for ordinary texts, and its Hyperscan flags."""
+Left = list[tuple[str, int]] | None
+"""What is left of an expression for ordinary texts: one of these must match; None: nothing is known."""
+
+
+class Known(msgspec.Struct):
+    """What was found for single patterns."""
+
+    answers: dict[str, Answer] = {}
+    ordinary: dict[str, Left] = {}
+
+    def __len__(self) -> int:
+        return len(self.answers) + len(self.ordinary)
+
+
 class Patterns:
     """Finds necessary expressions. Keeps what was found for each pattern, so that it need not be tried out again."""
 
-    def __init__(self, known: dict[str, Answer] | None = None) -> None:
-        self.known = known if known is not None else {}
+    def __init__(self, known: Known | None = None) -> None:
+        self.known = known if known is not None else Known()
 
     def necessary(self, link: Link, argument: bytes | None) -> list[Expression] | None:
         """Return the expressions for a link's operator, or None if nothing can be said.
@@ -77,7 +100,7 @@ class Patterns:
             return self.regex(argument)
         if isinstance(link.operator, Phrases):
             return [
-                Expression(literal(phrase), BASE | CASELESS, clauses=clauses_of_literal(phrase))
+                Expression(literal(phrase), BASE | CASELESS, clauses=clauses_of_literal(phrase), phrase=phrase)
                 for phrase in dict.fromkeys(link.operator.phrases)
             ]
         if name in ("contains", "strmatch", "containsword"):
@@ -97,15 +120,16 @@ class Patterns:
 
     def regex(self, pattern: bytes, flags: int = BASE) -> list[Expression] | None:
         """Return the pattern as Hyperscan can take it: as it is, in pieces, or as something that matches more."""
+        answers = self.known.answers
         key = f"{flags}:{pattern.decode('latin-1')}"
-        if key not in self.known:
+        if key not in answers:
             found = _ask(pattern, flags)
-            self.known[key] = None
+            answers[key] = None
             if found is not None:
                 text = found.text.decode("latin-1")
                 clauses = [f"{clause:x}" for clause in clauses_of(pattern)]
-                self.known[key] = [(text, found.flags, found.seam, found.linear, least_length(pattern), clauses)]
-        known = self.known[key]
+                answers[key] = [(text, found.flags, found.seam, found.linear, least_length(pattern), clauses)]
+        known = answers[key]
         if known is None:
             return None
         return [
@@ -114,6 +138,67 @@ class Patterns:
             )
             for text, bits, seam, linear, least, clauses in known
         ]
+
+    @staticmethod
+    def for_ordinary(link: Link, expressions: list[Expression]) -> list[Expression]:
+        """Return the expressions for ordinary texts, where an operator has others than `necessary` says."""
+        others = {"detectsqli": sqli.ordinary(), "detectxss": xss.NECESSARY}.get(link.operator_name)
+        return expressions if others is None else [Expression(text, BASE) for text in others]
+
+    def ordinary(self, expression: Expression, steps: Sequence[str], each: bool = False) -> list[Brief] | None:
+        """Return what is left of an expression after `steps` (or after `each`) for ordinary texts, as `Left` has it."""
+        alphabet = _ALPHABET if each or not steps else _ALPHABET & ~_LEFT_OUT.get(steps[-1], 0)
+        caseless = bool(expression.flags & CASELESS)
+        lowered = not CASE_FOLDING.isdisjoint(steps)
+        if expression.phrase:
+            return _phrase(expression.phrase, alphabet, caseless or lowered)
+        known = self.known.ordinary
+        key = f"{caseless:d}{lowered:d}{alphabet:x}:{expression.text.decode('latin-1')}"
+        if key not in known:
+            known[key] = _left_of(expression.text, alphabet, caseless, lowered)
+        found = known[key]
+        return None if found is None else [(text.encode(), flags) for text, flags in found]
+
+
+_ALPHABET = byte_set(ALPHABET)
+_LEFT_OUT = {"cmdline": byte_set(b",;"), "removewhitespace": byte_set(b" ")}
+"""Bytes of the alphabet that are not there after a step."""
+
+
+def _phrase(phrase: bytes, alphabet: int, caseless: bool) -> list[Brief]:
+    """A phrase that must be there as it is, if it can be."""
+    if byte_set(phrase) & ~alphabet:
+        return []
+    return [(literal(phrase), BASE | CASELESS if caseless else BASE)]
+
+
+def _left_of(pattern: bytes, alphabet: int, caseless: bool, lowered: bool) -> Left:
+    try:
+        tree = restrict(parse(pattern), alphabet, caseless, lowered)
+    except OperatorError:
+        return None
+    if tree is None:
+        return []
+    return _spelled(alternatives(tree, alphabet))
+
+
+def _spelled(nodes: Sequence[Node]) -> list[tuple[str, int]] | None:
+    """The expressions as Hyperscan takes them, or None if it does not."""
+    found: list[tuple[str, int]] = []
+    for node in nodes:
+        caseless = is_caseless(node)
+        text, flags = spell(node, caseless), BASE | CASELESS if caseless else BASE
+        if _compile(text.encode(), flags) is not None:
+            found.append((text, flags))
+            continue
+        pieces = pieces_of(node)
+        further = _spelled(pieces) if pieces else None
+        if further is None and _compile(text.encode(), flags | PREFILTER) is not None:
+            further = [(text, flags | PREFILTER)]
+        if further is None:
+            return None
+        found += further
+    return found
 
 
 _NEEDS: dict[str, tuple[bytes, ...]] = {

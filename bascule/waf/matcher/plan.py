@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bascule.waf.matcher.ordinary import OrdinaryBuilder
 from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, has_anchor, literal
 from bascule.waf.matcher.scanner import Gathered, ScannerBuilder, Steps
 from bascule.waf.matcher.sqli import Guarded
@@ -35,6 +36,9 @@ XPATHS = frozenset({"/*", "//@*", "//*"})
 """The XPath targets whose values are scanned; any other target on XML opens its gate for every XML body."""
 
 
+VOLATILE = frozenset({b"cookie", b"referer", b"authorization", b"if-none-match", b"if-modified-since"})
+"""Headers whose values seldom come again: scanned with the rest of the request instead of remembered."""
+
 PATH = frozenset({"REQUEST_FILENAME", "REQUEST_BASENAME", "PATH_INFO"})
 """Scanned with the parsed values, for most rules that look at them look at those too."""
 
@@ -60,6 +64,8 @@ class ExactGate:
     targets: list[Target]
     scanned: bool = False
     gathered: Gathered | None = None
+    weak: list[Expression] = field(default_factory=list)
+    """Expressions on the file name that most other texts would match: not scanned for in ordinary ones."""
 
     @property
     def by_name(self) -> bool:
@@ -75,6 +81,10 @@ class ExactGate:
 class Plan:
     """The gates of a rule set, by what opens them."""
 
+    ordinary_values: OrdinaryBuilder
+    ordinary_raw: OrdinaryBuilder
+    ordinary_line: OrdinaryBuilder
+    """What is in `values` and `raw`, for ordinary texts that vary (`ordinary.py`)."""
     needs: dict[int, int] = field(default_factory=dict)
     values: ScannerBuilder = field(default_factory=ScannerBuilder)
     raw: ScannerBuilder = field(default_factory=ScannerBuilder)
@@ -97,12 +107,17 @@ class Plan:
     states: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
 
 
+def empty_plan(patterns: Patterns) -> Plan:
+    """Return a plan without gates."""
+    return Plan(OrdinaryBuilder(patterns), OrdinaryBuilder(patterns), OrdinaryBuilder(patterns))
+
+
 class Planner:
     """Builds a Plan. `scratch` evaluates single links on assumed values."""
 
     def __init__(self, folded: Folded, scratch: Transaction, patterns: Patterns) -> None:
         self.folded, self.scratch, self.patterns = folded, scratch, patterns
-        self.plan = Plan()
+        self.plan = empty_plan(patterns)
         self._next = 1
         rules = [(phase.entries[i], self._state(phase, i)) for _, phase in folded.phases.items() for i in phase.dynamic]
         self.rules = [(rule, state) for rule, state in rules if isinstance(rule, Rule)]
@@ -164,7 +179,11 @@ class Planner:
                 self._header_gate(gate, first, expressions)
             else:
                 gate.scanned = expressions is not None
-                self.plan.values.add(expressions or [], chain_of(first), bit, first.actions.multi_match)
+                each = first.actions.multi_match
+                self.plan.values.add(expressions or [], chain_of(first), bit, each)
+                gate.weak = [expression for expression in expressions or () if not expression.phrase]
+                if not gate.weak:
+                    self.plan.ordinary_values.add(expressions or [], chain_of(first), bit, each)
                 self.plan.paths.append(gate)
             self.plan.gates[rule.rule_id] = [f"{kind}, the whole rule"]
             return bit
@@ -215,6 +234,7 @@ class Planner:
             expressions.extend(found)
         bit = self._bit()
         self.plan.values.add(expressions, (), bit)
+        self.plan.ordinary_values.add(expressions, (), bit)
         self.plan.gates[rule.rule_id].append("names")
         return bit
 
@@ -278,6 +298,14 @@ class Planner:
                 builder = builders.get(kind, plan.raw)
                 made = builder.add(expressions, chain, bit, link.actions.multi_match)
                 name = target.variable.name
+                if builder is plan.values or kind == "uri":
+                    raw = plan.ordinary_line if name == "REQUEST_LINE" else plan.ordinary_raw
+                    place = raw if kind == "uri" else plan.ordinary_values
+                    left = self.patterns.for_ordinary(link, expressions)
+                    if place is plan.ordinary_line and link.operator_name == "streq":
+                        # A line has its protocol at its end; CRS's 905100 asks for one that has none.
+                        left = left if b" HTTP/" in (link.argument.literal or b" HTTP/") else []
+                    place.add(left, chain, bit, link.actions.multi_match)
                 if kind == "uri":
                     plan.uri_bits[name] = plan.uri_bits.get(name, 0) | bit
                     plan.uri_chains.setdefault(name, []).append(made)
@@ -288,7 +316,11 @@ class Planner:
         """Headers: scanned where the operator has expressions, evaluated otherwise."""
         if expressions is not None:
             gate.scanned = True
-            gate.gathered = self.plan.raw.add(expressions, chain_of(link), gate.bit, link.actions.multi_match)
+            each = link.actions.multi_match
+            gate.gathered = self.plan.raw.add(expressions, chain_of(link), gate.bit, each)
+            if any(map(gate.covers, VOLATILE)):
+                left = self.patterns.for_ordinary(link, expressions)
+                self.plan.ordinary_raw.add(left, chain_of(link), gate.bit, each)
         self.plan.headers.append(gate)
 
     # -- what a chain's links do to TX on the way ------------------------------------------------

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import re2
-
 from bascule.waf.matcher.automaton import MAX_STARTS, OTHER_SEAM, Automaton, Chain, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
-from bascule.waf.matcher.linear import linear_options
-from bascule.waf.matcher.marks import Clauses, as_set, before, bytes_of, hold, weakest
+from bascule.waf.matcher.linear import linear_set
+from bascule.waf.matcher.marks import Clauses, as_set, before, bytes_of, hold, marks_of, weakest
 from bascule.waf.matcher.patterns import CASELESS, SEAM, Expression, safe_caseless
 from bascule.waf.matcher.triggers import ALWAYS, BASE64, CASE_FOLDING
 
 Due = tuple[bool, bool, bool, bool]
 _NOTHING: frozenset[int] = frozenset()
+_ALL_DUE = (True, True, True, True)
 Gathered = tuple[Chain, set[Clauses]]
 """A chain, and what its expressions ask of a text."""
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
@@ -149,6 +148,32 @@ class Scanner:
             clean.update([text for text in fresh if len(text) <= MAX_CLEAN_TEXT])
         return mask
 
+    def unusual(self) -> tuple[int, list[Chain]]:
+        """The chains with steps that change nearly any text, and the length from which on Base64 matters to them."""
+        return (0, []) if self._unusual is None else self._unusual._automaton.outline
+
+    def unusual_marks(self) -> set[int]:
+        """Bytes of which a text that such expressions match has one, before steps that delete bytes or make blanks."""
+        expressions = [] if self._unusual is None else self._unusual.expressions
+        return marks_of(before(expression.clauses, ("removewhitespace",), False) for expression in expressions)
+
+    def scan_unusual(self, texts: list[bytes]) -> int:
+        """The gates that texts open in the forms which such steps give them."""
+        if self._unusual is None:
+            return 0
+        joined = OTHER_SEAM.join(texts)
+        try:
+            noise = self._unusual._automaton.forms(texts, joined, bytes_of(joined))
+        except TooManyFormsError:
+            return self._unusual.everything
+        return self._unusual._scan(list(noise), None) if noise else 0
+
+    def scan_decoded(self, joined: bytes, between: bytes) -> int:
+        """The gates that results of such steps open, which are joined with OTHER_SEAM, some times over."""
+        return (
+            0 if self._unusual is None else self._unusual._scan_joined(joined.replace(between, SEAM), joined, _ALL_DUE)
+        )
+
     def scan_names(self, names: list[bytes], others: int = 0) -> int:
         """As `scan` for the names of arguments and cookies, which nearly always come again: each is judged once."""
         known = self._names
@@ -198,28 +223,30 @@ class Scanner:
         """Scan texts as they are; `members` are their `bytes_of`, where they are known."""
         if members is None:
             members = bytes_of(OTHER_SEAM.join(texts))
-        main, linear, other, linear_other = self._due.get(members) or self._due_for(members)
+        due = self._due.get(members) or self._due_for(members)
+        first = SEAM.join(texts) if due[0] or due[1] else b""
+        return self._scan_joined(first, OTHER_SEAM.join(texts) if due[2] or due[3] else b"", due)
+
+    def _scan_joined(self, joined: bytes, other_joined: bytes, due: Due) -> int:
+        """Scan texts joined with either seam for those of the four groups of expressions that are due."""
+        main, linear, other, linear_other = due
         mask = 0
-        if main or linear:
-            joined = SEAM.join(texts)
-            if main and self._main is not None:
-                hits: list[int] = []
-                self._main(joined, match_event_handler=_collect, context=hits)
-                for hit in hits:
-                    mask |= self._bits[hit]
-            if linear and self._linear is not None:
-                for hit in self._linear(joined) or ():
-                    mask |= self._linear_bits[hit]
-        if other or linear_other:
-            joined = OTHER_SEAM.join(texts)
-            if other and self._other is not None:
-                hits = []
-                self._other(joined, match_event_handler=_collect, context=hits)
-                for hit in hits:
-                    mask |= self._other_bits[hit]
-            if linear_other and self._linear_other is not None:
-                for hit in self._linear_other(joined) or ():
-                    mask |= self._linear_other_bits[hit]
+        hits: list[int] = []
+        if main and self._main is not None:
+            self._main(joined, match_event_handler=collect, context=hits)
+            for hit in hits:
+                mask |= self._bits[hit]
+        if linear and self._linear is not None:
+            for hit in self._linear(joined):
+                mask |= self._linear_bits[hit]
+        if other and self._other is not None:
+            hits = []
+            self._other(other_joined, match_event_handler=collect, context=hits)
+            for hit in hits:
+                mask |= self._other_bits[hit]
+        if linear_other and self._linear_other is not None:
+            for hit in self._linear_other(other_joined):
+                mask |= self._linear_other_bits[hit]
         return mask
 
     def _due_for(self, members: frozenset[int]) -> Due:
@@ -241,16 +268,12 @@ def _hyperscan(pairs: list[Pair], cache_dir: Path | None) -> tuple[Callable[...,
     return (None if database is None else database.scan), [bit for _, bit in pairs]
 
 
-def _linear(pairs: list[Pair]) -> tuple[Callable[[bytes], list[int] | None] | None, list[int]]:
+def _linear(pairs: list[Pair]) -> tuple[Callable[[bytes], list[int]] | None, list[int]]:
     """A set that RE2 scans for in one pass."""
     if not pairs:
         return None, []
-    found = re2.Set.SearchSet(linear_options())
-    for expression, _ in pairs:
-        found.Add(expression.text)
-    found.Compile()
-    return found.Match, [bit for _, bit in pairs]
+    return linear_set(expression.text for expression, _ in pairs), [bit for _, bit in pairs]
 
 
-def _collect(identifier: int, start: int, end: int, flags: int, hits: list[int]) -> None:
+def collect(identifier: int, start: int, end: int, flags: int, hits: list[int]) -> None:
     hits.append(identifier)

@@ -69,6 +69,26 @@ def necessary(between: bytes = rb".*?") -> bytes:
     return rb"(?ism:" + MARKS + b"|" + important + b"|" + together + b")"
 
 
+@cache
+def ordinary() -> tuple[bytes, ...]:
+    """The condition for ordinary texts, as expressions of which one matches what meets it.
+
+    There, what stands before a word is the edge of a word, or a number, which begins at the edge of a word. Digits are
+    company enough for words of logic.
+    """
+    important = [*words(), *(first + rb"\s+" + second for first, second in phrases())]
+    logic = b"|".join(sorted(e for e in _important() if KEYWORDS.get(e) == "&"))
+    functions = b"|".join(re.escape(e) for e, kind in KEYWORDS.items() if kind == "f")
+    together, company = rb"\b(?:" + logic + rb")\b", rb"(?:[0-9]|\b(?:" + functions + rb")\b)"
+    return (
+        MARKS,
+        *(rb"(?i)\b" + entry + rb"\b" for entry in important),
+        rb"(?i)\b[0-9][0-9A-Za-z]*(?:" + b"|".join([*important, logic]) + rb")\b",
+        rb"(?i)" + company + b".*" + together,
+        rb"(?i)" + together + b".*" + company,
+    )
+
+
 _SIMPLE = re.compile(rb"[A-Za-z0-9_ ,./:?=&+%;!*<>|~^{}#\[\]-]*+")
 _WORD = re.compile(rb"(?<![0-9A-Za-z_.])(?:[A-Za-z_][0-9A-Za-z_.]*|[0-9]{2,19}(?![0-9A-Za-z_.]))")
 _KEPT = frozenset(part for entry in KEYWORDS for part in re.split(rb"[ .]", entry)) | {b"SP_PASSWORD"}

@@ -34,8 +34,17 @@ _SEQUENCES: tuple[tuple[int, bytes], ...] = (
     (COMMENT, b"#"),
     (NEWLINE, b"\n"),
 )
-_ENTITY = re.compile(rb"&(?:#|quot|amp|lt|gt|nbsp)", re.IGNORECASE).search
+_ENTITY = re.compile(rb"&(?:#|[qQ][uU][oO][tT]|[aA][mM][pP]|[lL][tT]|[gG][tT]|[nN][bB][sS][pP])").search
 """Queries are full of ampersands; only these begin an entity ModSecurity knows."""
+
+
+ENTITIES = (b"&#", b"&quot", b"&amp", b"&lt", b"&gt", b"&nbsp")
+
+LONE_DOT = b"."
+"""A path that means nothing: the only one that normalising changes without two marks side by side."""
+
+ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/:=?&+,; %@~"
+"""Of what ordinary texts consist: paths, queries, cookies, words. What is in none of them makes rules simple."""
 
 ALWAYS = 1 << 14
 """Set in the features of every text."""
@@ -103,6 +112,8 @@ def features(text: bytes, residue: bytes) -> int:
     for bit, sequence in sequences:
         if sequence in text and (bit != AMPERSAND or _ENTITY(text) is not None):
             found |= bit
+    if text == LONE_DOT:
+        found |= PATH
     if not found & BASE64 or found & (NEWLINE | NUL):
         return found
     # Blanks may stand before a line end or last (mbedtls_base64_decode); without them the length tells.
@@ -149,6 +160,19 @@ def _analyse(residue: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
             _KNOWN.clear()
         _KNOWN[residue] = found, sequences
     return found, sequences
+
+
+def clues(needs: Iterable[int]) -> tuple[tuple[int, bytes], ...]:
+    """What shows in an ordinary text that it has any of these features: byte sequences, each with its bit."""
+    relevant = 0
+    for need in needs:
+        relevant |= need
+    single = [(bit, bytes([byte])) for bit, members in _BYTES.items() for byte in members]
+    return tuple(
+        (bit, sequence)
+        for bit, sequence in (*single, *_SEQUENCES)
+        if bit & relevant and not sequence.translate(None, ALPHABET)
+    )
 
 
 def unchanged_bytes(names: Iterable[str]) -> bytes:

@@ -46,6 +46,9 @@ def is_lazy(rule: Rule, disturbing: bool) -> bool:
         return False
     if actions.setvars or actions.capture or actions.severity is not None or actions.sanitise:
         return False
-    if any(target.variable.source not in (METHOD, URI, HEADER, HEADER_NAME) for target in rule.head.targets):
+    if any(
+        target.variable.source not in (METHOD, URI, HEADER, HEADER_NAME) and target.variable.name != "REQBODY_PROCESSOR"
+        for target in rule.head.targets
+    ):
         return False
     return all(a.name == "ctl" and a.argument.name.startswith("ruleremove") for a in actions.runtime)

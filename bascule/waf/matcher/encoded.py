@@ -1,0 +1,81 @@
+"""What ordinary texts say in Base64: all that can be decoded is decoded, transformed further and scanned in one go.
+
+Any word of eight letters is Base64 of something, so nearly every request has some.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+
+from bascule.waf.matcher.automaton import OTHER_SEAM, Chain
+from bascule.waf.matcher.scanner import Scanner
+from bascule.waf.matcher.triggers import BASE64
+from bascule.waf.seclang.transformations.binary import base64_decode
+
+_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_GAP, _BETWEEN = b"AQEB", b"\1\1\1"
+_ESCAPES = b"%\\"
+"""What steps behind the decoding may make any byte of; the others only delete some, or make blanks."""
+_BEFORE = frozenset({"lowercase", "urldecode", "urldecodeuni", "jsdecode", "removewhitespace"})
+_BEHIND = (_BEFORE - {"lowercase"}) | {"replacecomments"}
+"""Steps that may stand before and behind the decoding: they work byte by byte, but for escapes and comments, and never
+look at a seam unless a backslash stands before it, or a comment begins."""
+
+
+class Encoded:
+    """Scans for a scanner's expressions behind steps that change nearly any text."""
+
+    def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
+        self._least, chains = scanner.unusual()
+        behind = [_behind(chain) for chain in chains]
+        self._behind = {chain for chain in behind if chain is not None}
+        self._others = None in behind
+        self._no_marks = bytes(set(range(256)) - scanner.unusual_marks() - set(_ESCAPES))
+
+    def scan(self, joined: bytes, forms: list[bytes] | None) -> int:
+        """Return the gates that texts open once they are decoded.
+
+        `joined`: ordinary texts, joined by OTHER_SEAM; `forms`: their forms, unless blanks and pluses are all that can
+        go or turn into blanks before they are decoded, and none is in what is.
+        """
+        least = self._least
+        given = [joined.translate(None, b" +")] if forms is None else forms
+        words = [word for form in given for word in form.split(OTHER_SEAM) if not len(word) & 3 and len(word) >= least]
+        plain = [word for word in words if not word.translate(None, _DIGITS)]
+        if not self._others and not any(word[-1:] == b"=" for word in words):
+            decoded = a2b_base64(_GAP.join(plain))
+            if not decoded.translate(None, self._no_marks):
+                return 0
+            results = {decoded}
+            for chain in self._behind:
+                result = decoded
+                for step in chain:
+                    result = step.function(result)
+                    results.add(result)
+            if not any(_is_blurred(result, len(plain)) for result in results):
+                return self._scanner.scan_decoded(_BETWEEN.join(results), _BETWEEN)
+        return self._scanner.scan_unusual(joined.split(OTHER_SEAM))
+
+
+def _is_blurred(joined: bytes, count: int) -> bool:
+    """Whether texts joined with _BETWEEN may not have been transformed as each would be, or cannot be told apart."""
+    return (
+        joined.count(_BETWEEN) >= count
+        or OTHER_SEAM + _BETWEEN in joined
+        or b"\\" + OTHER_SEAM in joined
+        or b"/*" in joined
+    )
+
+
+def _behind(chain: Chain) -> Chain | None:
+    """The steps behind the only decoding of a chain whose other steps are known not to look across seams; else None."""
+    places = [place for place, step in enumerate(chain) if step.needs & BASE64]
+    if len(places) != 1 or chain[places[0]].function is not base64_decode:
+        return None
+    before, behind = chain[: places[0]], chain[places[0] + 1 :]
+    if not any(step.name in ("urldecode", "urldecodeuni") for step in before):
+        return None  # then a plus is a digit
+    if any(step.name not in _BEFORE for step in before) or any(step.name not in _BEHIND for step in behind):
+        return None
+    return behind

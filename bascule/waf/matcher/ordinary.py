@@ -1,0 +1,210 @@
+"""The scan of ordinary texts: one pass over all that a request says, for what can match letters, digits and separators.
+
+Nearly all texts consist of the bytes in ALPHABET. For these, expressions are cut down (`alphabet.py`) until Hyperscan
+takes all of them in one database a third as large; no match reaches beyond its text, since none of the
+expressions admits a seam; and texts are transformed together where no transformation looks across a seam. Whoever sends
+other bytes, or has them made by a transformation, is scanned with the whole expressions instead (`scanner.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bascule.waf.matcher.alphabet import needle
+from bascule.waf.matcher.automaton import MAX_FORMS, OTHER_SEAM, Automaton, Chain, Step, TooManyFormsError, make_chain
+from bascule.waf.matcher.database import open_database
+from bascule.waf.matcher.encoded import Encoded
+from bascule.waf.matcher.marks import bytes_of
+from bascule.waf.matcher.patterns import BASE, CASELESS, SEAM, Brief, Expression, Patterns, literal
+from bascule.waf.matcher.scanner import UNUSUAL, Scanner, Steps, collect
+from bascule.waf.matcher.triggers import ACTIVE, ALPHABET, ALWAYS, ENTITIES, clues, shown
+from bascule.waf.seclang.operators.pcre import parse
+
+_ALL = ALPHABET + OTHER_SEAM
+State = frozenset[Chain]
+Clues = tuple[tuple[int, bytes], ...]
+
+LOCAL = frozenset(
+    {
+        "none", "lowercase", "urldecode", "urldecodeuni", "htmlentitydecode", "jsdecode", "cssdecode",
+        "escapeseqdecode", "utf8tounicode", "removenulls", "replacenulls", "removewhitespace", "compresswhitespace",
+        "cmdline", "removecommentschar",
+    }
+)  # fmt: skip
+"""Transformations that do to ordinary texts with OTHER_SEAM between them what they do to each."""
+NEVER = frozenset({"replacecomments"})
+"""Those that do nothing to ordinary texts: none has an asterisk."""
+
+
+class Forms:
+    """The forms that ordinary texts take under the chains before the expressions.
+
+    `live` are the chains behind which some expression is left; the others matter to texts with something to decode
+    only, for what is decoded may not be ordinary.
+    """
+
+    def __init__(self, chains: Iterable[Chain], live: Iterable[Chain]) -> None:
+        self._clues: dict[tuple[State, bool], Clues] = {}
+        self._decoding, self._plain = _local(chains), _local(live)
+        self._moves = Automaton(self._decoding)
+        others = [chain for chain in map(_active, chains) if not all(map(_is_local, chain))]
+        self._others = Automaton(others)
+        """The chains with steps that look at a text as a whole."""
+        self._other_clues = [
+            clue for _, clue in clues(step.needs for chain in others for step in chain if not _is_local(step))
+        ]
+        rare = [clue for _, clue in self._clues_of(self._plain, True) if len(clue) > 1]
+        entities = ENTITIES if any(clue == b"&" for _, clue in self._clues_of(self._decoding, True)) else ()
+        self.rare = tuple(dict.fromkeys([*rare, *self._other_clues, *entities]))
+        """What shows, case aside, that a rough look does not suffice."""
+
+    def _clues_of(self, state: State, thorough: bool) -> Clues:
+        found = self._clues.get((state, thorough))
+        if found is None:
+            found = clues(step.needs for chain in state for step in chain)
+            if not thorough:
+                found = tuple((bit, clue) for bit, clue in found if len(clue) == 1 and clue not in b"%&")
+            self._clues[state, thorough] = found
+        return found
+
+    def rough(self, joined: bytes) -> list[bytes]:
+        """Return the forms of texts (joined by OTHER_SEAM, without `%`) if none of them holds any of `rare`."""
+        found = [joined]
+        self._follow(joined, self._plain, False, found)
+        return found
+
+    def thorough(self, texts: list[bytes], joined: bytes) -> tuple[list[bytes], list[bytes]]:
+        """Return the forms of the texts together, and those of single texts that have to be looked at as a whole.
+
+        Raises:
+            TooManyFormsError: there are more than MAX_FORMS.
+        """
+        found = [joined]
+        self._follow(joined, self._decoding, True, found)
+        if any(clue in form for clue in self._other_clues for form in found):
+            return found, list(self._others.forms(texts, joined, bytes_of(joined)))
+        return found, []
+
+    def _follow(self, joined: bytes, state: State, thorough: bool, into: list[bytes]) -> None:
+        present = shown(joined, 0, self._clues_of(state, thorough))
+        if not present:
+            return
+        for function, following, more in self._moves.moves(state, present):
+            result = function(joined)
+            into.append(result)
+            if len(into) > MAX_FORMS:
+                raise TooManyFormsError
+            if more:
+                self._follow(result, following, thorough, into)
+
+
+def _is_local(step: Step) -> bool:
+    return step.name in LOCAL
+
+
+def _active(chain: Chain) -> Chain:
+    return tuple(step for step in chain if step.name not in NEVER)
+
+
+def _local(chains: Iterable[Chain]) -> State:
+    """The chains without the steps that look at a text as a whole."""
+    return frozenset(local for chain in chains if (local := tuple(filter(_is_local, _active(chain)))))
+
+
+class OrdinaryBuilder:
+    """Collects expressions with the gate each opens."""
+
+    def __init__(self, patterns: Patterns) -> None:
+        self._patterns = patterns
+        self._bits: dict[Brief, int] = {}
+        self._always = 0
+        self._chains: set[Chain] = set()
+        self._live: set[Chain] = set()
+
+    def add(self, expressions: list[Expression], steps: Steps, bit: int, each: bool = False) -> None:
+        """Let each of `expressions`, matched after `steps` (or after `each`), open the gate `bit`.
+
+        What makes nearly any text another (`scanner.py`, UNUSUAL) is left out of the steps, and to `encoded.py`.
+        """
+        usual = [step for step in steps if not ACTIVE.get(step[0], ALWAYS) & UNUSUAL]
+        chain = make_chain(usual, exact_case=False)
+        self._chains.add(chain)
+        names = [name for name, _ in steps]
+        for expression in expressions:
+            left = self._patterns.ordinary(expression, names, each)
+            if left is None:
+                self._always |= bit
+            elif left:  # else it matches nothing ordinary
+                self._live.add(chain)
+                for brief in left:
+                    self._bits[brief] = self._bits.get(brief, 0) | bit
+
+    def signs(self) -> tuple[bytes, ...]:
+        """Texts (in lower case) of which a text that opens a gate has one, or something to decode."""
+        if self._always:
+            return (b"",)
+        found = {needle(parse(text)) for text, _ in self._bits}
+        return tuple(found | {b"%", b"&#", b"&amp"}) if found else ()
+
+    def build(self, cache_dir: Path | None, scanner: Scanner) -> Ordinary:
+        """Compile what was added; `scanner` has the same gates, for other texts."""
+        forms = Forms(self._chains, self._live)
+        encoded = Encoded(scanner) if scanner.unusual()[1] else None
+        return Ordinary(self._bits, self._always, forms, encoded, cache_dir)
+
+
+class Ordinary:
+    """Scans ordinary texts."""
+
+    def __init__(
+        self,
+        bits: dict[Brief, int],
+        always: int,
+        forms: Forms,
+        encoded: Encoded | None,
+        cache_dir: Path | None,
+    ) -> None:
+        self._always, self._forms, self._encoded = always, forms, encoded
+        rare = [(literal(clue), BASE | CASELESS) for clue in forms.rare]
+        briefs = [*bits, *(brief for brief in rare if brief not in bits)]
+        self._rare = 1 << max([always, 1, *bits.values()]).bit_length()
+        """Says that something rare was found."""
+        self._bits = [bits.get(brief, 0) | (self._rare if brief in rare else 0) for brief in briefs]
+        database = open_database([Expression(text, flags) for text, flags in briefs], cache_dir)
+        self._scan = None if database is None else database.scan
+
+    def scan(self, texts: list[bytes]) -> int | None:
+        """Return the gates that texts, in any of their forms, open; None if they are not ordinary."""
+        joined = OTHER_SEAM.join(texts)
+        if joined.translate(None, _ALL) or joined.count(OTHER_SEAM) != max(len(texts) - 1, 0):
+            return None
+        mask, found = self._rare, []
+        if b"%" not in joined:
+            found = self._forms.rough(joined)
+            mask = self._hits(found)
+        decodes = mask & self._rare != 0
+        if decodes:
+            try:
+                found, single = self._forms.thorough(texts, joined)
+            except TooManyFormsError:
+                return None
+            seams = joined.count(OTHER_SEAM)
+            if any(form.translate(None, _ALL) or form.count(OTHER_SEAM) != seams for form in found):
+                return None
+            if any(form.translate(None, ALPHABET) for form in single):
+                return None
+            mask = self._hits(found + single) & ~self._rare
+        if self._encoded is not None:
+            mask |= self._encoded.scan(joined, found if decodes else None)
+        return mask | self._always
+
+    def _hits(self, forms: list[bytes]) -> int:
+        mask = 0
+        if self._scan is not None:
+            hits: list[int] = []
+            joined = OTHER_SEAM.join(forms) if len(forms) > 1 else forms[0]
+            self._scan(joined.replace(OTHER_SEAM, SEAM), match_event_handler=collect, context=hits)
+            for hit in hits:
+                mask |= self._bits[hit]
+        return mask
