@@ -87,7 +87,7 @@ class Inspection:
         if (exchange.request_done and not exchange.kept) or not transaction.wants_request_body:
             verdict = transaction.request_end(TURN)
             if not transaction.unfinished:
-                return not self.refuse(verdict) and amend(exchange, transaction, self._waf, bool(self._codings))
+                return not self.refuse(verdict) and amend(exchange, transaction, self._waf, encoded=False)
             self._wait_for_turn(begun=True)
             return False
         if head.length > self._waf.settings.request_body_limit and self._too_large(head.length):

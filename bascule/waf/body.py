@@ -49,14 +49,6 @@ class BodyView(RequestView):
     _response_buffer: bytes | bytearray = b""
     _response_size: int = 0
 
-    def reset_body(self) -> None:
-        config = self.config
-        self.body_limit = config.request_body_limit
-        self.request_body_access = config.request_body_access
-        self.xml_into_args = config.parse_xml_into_args
-        self.response_body_access = config.response_body_access
-        self.response_body_limit = config.response_body_limit
-
     # -- the request's body ----------------------------------------------------------------------
 
     @property

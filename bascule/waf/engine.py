@@ -57,6 +57,7 @@ class Waf:
         self.rules, self.settings = rules, settings
         self.store = store if store is not None else CollectionStore()
         self.clock, self.wall_clock = clock, wall_clock
+        self._transaction = Transaction.of(self)
         self.time_budget = settings.time_budget
         self.logic = Inspector.load(settings.logic, cache_dir) if settings.logic not in ("", "bypass") else None
         self.named, self.answers = self._named_rules()
@@ -119,7 +120,7 @@ class Waf:
 
     def begin(self, connection: ConnectionFacts) -> Transaction:
         """Begin a transaction on a client's connection."""
-        return Transaction(self, connection)
+        return self._transaction(connection)
 
     def steady(self, headers: list[tuple[bytes, bytes]]) -> Steady:
         """Judge header fields that requests have in common (lower-case names), for `Transaction.request_head`."""
@@ -131,7 +132,7 @@ class Waf:
 
     def scratch(self) -> Transaction:
         """Return a transaction on which rules can be tried out."""
-        transaction = Transaction(self, _NOBODY)
+        transaction = self._transaction(_NOBODY)
         transaction.set_head(b"", b"", b"", [])
         transaction.rule_engine = "DetectionOnly"
         transaction.pristine = False

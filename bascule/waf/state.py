@@ -49,8 +49,8 @@ class RuleState:
     _collections: dict[str, bytes] | None = None
     _environment: dict[bytes, bytes] | None = None
 
-    def reset_state(self, store: CollectionStore, now: float, tx: dict[bytes, bytes]) -> None:
-        self.store, self.time = store, now
+    def reset_state(self, now: float, tx: dict[bytes, bytes]) -> None:
+        self.time = now
         self.tx, self.tx_shared = tx, True
         self.matched_vars = []
         self.sanitised = set()

@@ -13,6 +13,7 @@ from bascule.http.addresses import TrustedNetworks
 from bascule.waf.filters.access import access_check
 
 if TYPE_CHECKING:
+    from bascule.waf.steady import Steady
     from bascule.waf.transaction import Transaction
 
 Found = tuple[int, bytes, bytes]
@@ -104,12 +105,15 @@ def _methods(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:
 
 def _target(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:
     checks: list[HeadCheck] = []
+    names: list[HeadCheck] = []
     backups = BACKUPS if "backup-file" in is_on else frozenset()
     denied = frozenset(extension.encode() for extension in filters.extensions)
     if backups or denied:
-        checks.append(_extensions(backups, denied))
+        names.append(_extensions(backups, denied))
     if "hidden-file" in is_on:
-        checks.append(_hidden)
+        names.append(_hidden)
+    if names:
+        checks.append(_of_names(names))
     if "no-operation-sled" in is_on:
         checks.append(_sled)
     lengths = filters.lengths
@@ -122,6 +126,22 @@ def _target(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:
     if lengths.parameters:
         checks.append(_parameters(lengths.parameters))
     return checks
+
+
+def _of_names(checks: list[HeadCheck]) -> HeadCheck:
+    """Return a check of paths that name a file: most pages have neither dot nor tilde, nor what could become one."""
+
+    def check(t: Transaction) -> Found | None:
+        target = t.target
+        if b"." not in target and b"~" not in target and b"%" not in target:
+            return None
+        for each in checks:
+            found = each(t)
+            if found is not None:
+                return found
+        return None
+
+    return check
 
 
 def _extensions(backups: frozenset[bytes], denied: frozenset[bytes]) -> HeadCheck:
@@ -200,11 +220,7 @@ def _of_fields(look: FieldsCheck) -> HeadCheck:
 
     def check(t: Transaction) -> Found | None:
         steady = t.steady
-        if steady is None:
-            return look(t.varying)
-        found = cast("Found | None", steady.judged.get(look, _UNKNOWN))
-        if found is _UNKNOWN:
-            steady.judged[look] = found = look(steady.pairs)
+        found = None if steady is None else _once(steady, look)
         return found or (look(t.varying) if t.varying else None)
 
     return check
@@ -234,7 +250,15 @@ def _repeated_field(t: Transaction) -> Found | None:
     for name, _ in t.varying:
         if name in ONCE:
             return _twice(t.headers)
-    return None if t.steady is None else _repeated_in_block(t)
+    return None if t.steady is None else _once(t.steady, _twice)
+
+
+def _once(steady: Steady, look: FieldsCheck) -> Found | None:
+    """Return what a check finds in fields that a client repeats."""
+    found = cast("Found | None", steady.judged.get(look, _UNKNOWN))
+    if found is _UNKNOWN:
+        steady.judged[look] = found = look(steady.pairs)
+    return found
 
 
 def _twice(pairs: Pairs) -> Found | None:
@@ -295,7 +319,6 @@ def _untyped_body(t: Transaction) -> Found | None:
     return None
 
 
-_repeated_in_block = _of_fields(_twice)
 _RARE: dict[str, HeadCheck] = {
     "null-byte": _null_byte,
     "overlong-utf8": _overlong,
