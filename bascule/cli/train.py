@@ -19,6 +19,10 @@ def train(
     exclude_source: Annotated[
         list[str] | None, typer.Option(help="Leave out sources whose name contains this; may be repeated.")
     ] = None,
+    feedback: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of examples that `bascule feedback` wrote, which are harmless; may be repeated."),
+    ] = None,
     version: Annotated[str, typer.Option(help="Version to give the rules.")] = "1",
 ) -> None:
     """Learn the logic rules from corpora. Needs the extra named train."""
@@ -31,7 +35,7 @@ def train(
     from bascule.waf.logic.rules import write
 
     try:
-        rows = table(recipe.samples(corpora, seed, exclude_source or ()))
+        rows = table(recipe.samples(corpora, seed, exclude_source or (), feedback or ()))
     except (OSError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

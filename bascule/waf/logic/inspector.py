@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING
 
 from bascule.waf.answers import Named
 from bascule.waf.events import Evidence, FiredRule
+from bascule.waf.logic.charsets import in_utf8
 from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.facts import FACTS, facts_in_turns
 from bascule.waf.logic.rules import SHIPPED, Family, LogicRule, RuleBookError, read
-from bascule.waf.logic.values import Value, body_lines, body_values, head_values, lines_of, pair_values, part_values
+from bascule.waf.logic.values import (
+    Value,
+    body_lines,
+    body_values,
+    head_values,
+    lines_of,
+    lines_of_pairs,
+    pair_values,
+    part_values,
+)
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
 from bascule.waf.seclang.syntax import WafLoadError
@@ -85,10 +95,11 @@ class Inspector:
     def judge_body(self, t: Transaction, body: bytes) -> None:
         """Judge the request body."""
         kind = t.header(b"content-type") or b""
-        lines = body_lines(kind, body)
+        pairs = _pairs_of(t, kind, body)
+        lines = body_lines(kind, body) if pairs is None else lines_of_pairs(pairs)
         if lines is None or not self._screen.clears(lines):
             parts = t.parts if kind[:10].lower() == b"multipart/" else None
-            t.search(self._search(t, body_values(kind, body, parts)))
+            t.search(self._search(t, body_values(kind, body, parts, pairs)))
 
     def judge_piece(self, t: Transaction, body: bytes) -> None:
         """Judge a piece of a body, or a text message, by the values that were read from it."""
@@ -155,6 +166,12 @@ class Inspector:
 def _biased(threshold: int, percent: int) -> int:
     """Return a threshold lowered by so many percent, or raised, for less than 0."""
     return max(1, threshold * (100 - percent) // 100)
+
+
+def _pairs_of(t: Transaction, kind: bytes, body: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Return a body's arguments if SecLang's rules had them read already, and they are all there is in it."""
+    whole = t.body_kinds == ("JSON",) or (t.body_kinds == ("URLENCODED",) and b"x-www-form-urlencoded" in kind.lower())
+    return t.args_post if whole and not t.body_error and not in_utf8(kind, body) else None
 
 
 def variable_of(value: Value) -> bytes:

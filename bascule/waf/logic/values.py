@@ -129,6 +129,13 @@ def body_lines(content_type: bytes, body: bytes) -> bytes | None:
     return body.translate(_FIELDS)
 
 
+def lines_of_pairs(pairs: Headers) -> bytes | None:
+    """Return such a text of arguments that were read already; None where one has lines of its own."""
+    texts = [text for pair in pairs for text in pair]
+    joined = b"\n".join(texts)
+    return joined if joined.count(b"\n") < max(len(texts), 1) else None
+
+
 def header_value(name: bytes, value: bytes) -> Value:
     """Return a header field as a value."""
     return _value(("header:" + name.decode("latin-1"), name, value))
@@ -201,31 +208,36 @@ def _cookie_values(header: bytes, found: list[Value]) -> None:
             _add(found, "cookie", name, unquote_to_bytes(value) if b"%" in value else value)
 
 
-def body_values(content_type: bytes, body: bytes, parts: MultipartBody | None = None) -> Iterator[Value]:
+def body_values(
+    content_type: bytes, body: bytes, parts: MultipartBody | None = None, pairs: Headers | None = None
+) -> Iterator[Value]:
     """Yield the values of a request body, read as what it is declared and as what it looks like.
 
     A body that no parser reads is one value. Uploaded files count with their names and their first MAX_FILE bytes.
-    `parts` are those of a multipart body that was read already. A body in another charset is read in both.
+    `parts` are those of a multipart body that was read already, `pairs` the arguments of a form or of JSON. A body in
+    another charset is read in both.
     """
     if not body:
         return
-    yield from _body_values(content_type, body, parts)
+    yield from _body_values(content_type, body, parts, pairs)
     again = in_utf8(content_type, body)
     if again:
-        yield from _body_values(content_type, again, None)
+        yield from _body_values(content_type, again, None, None)
 
 
-def _body_values(content_type: bytes, body: bytes, parts: MultipartBody | None) -> Iterator[Value]:
+def _body_values(
+    content_type: bytes, body: bytes, parts: MultipartBody | None, pairs: Headers | None
+) -> Iterator[Value]:
     kind = _kind(content_type)
     start = _start(body)
     if kind.startswith(b"multipart/"):
         yield from part_values(parts or parse_multipart(body, content_type, _EVERY), body)
     elif kind.endswith(_JSON) or (start and start in b"{["):
-        yield from _leaves(body)
+        yield from _leaves(body, pairs)
     elif kind.endswith(b"xml") or start == b"<":
         yield from _elements(body)
     elif kind.endswith(_FORM) or not kind or (kind == b"text/plain" and b"=" in body[:256]):
-        yield from _form(body)
+        yield from _form(body) if pairs is None else pair_values(pairs)
     else:
         yield _value(("body", b"", body))
 
@@ -275,8 +287,8 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
             yield _value(("upload", part.name, part.content[:MAX_FILE]))
 
 
-def _leaves(body: bytes) -> Iterator[Value]:
-    pairs: Iterable[tuple[bytes, bytes]] | None = json_leaves(body, _EVERY)
+def _leaves(body: bytes, known_pairs: Headers | None) -> Iterator[Value]:
+    pairs: Iterable[tuple[bytes, bytes]] | None = known_pairs or json_leaves(body, _EVERY)
     if pairs is None:
         pairs = parse_json(body, _EVERY).pairs
         if not pairs:

@@ -9,7 +9,7 @@ from tests.waf.logic.red import requests
 FLOORS = {"standard": 95.0, "advanced": 97.0}
 PROVOKED = {"standard": 6.0, "advanced": 13.0}
 """The honest texts were written to provoke: those of a site's visitors are refused a hundred times less."""
-HARD = {"scanner": 75.0, "mail": 60.0, "jwt": 60.0, "jwt base64": 40.0, "redirect base64": 60.0}
+HARD = {"scanner": 75.0, "mail": 60.0, "jwt": 60.0, "xpath twice": 70.0, "jwt base64": 40.0, "redirect base64": 60.0}
 """Classes with addresses that some sites have, or that only the application can judge."""
 CLASS_FLOOR = 80.0
 

@@ -94,7 +94,7 @@ FACTS = (
         "html.script_url_start",
         "the whole value is a script address",
         (
-            rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))",
+            rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))[^\n]{0,200}[(=`\[%&;/\\.]",
             rb"^\s*data\s*:\s*text/html",
         ),
         True,

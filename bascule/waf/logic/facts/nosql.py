@@ -12,7 +12,7 @@ FACTS = (
             rb"[\"']\$(?:ne|eq|gte?|lte?|n?in|not|n?or|and|exists|regex|where|expr|elemmatch|jsonschema|lookup|function|accumulator|unionwith|func)[\"']\s*:",
             rb"[\[{,(]\s*\$(?:ne|eq|gte?|lte?|n?in|not|n?or|exists|regex|where|expr|elemmatch)\s*[:=]",
             rb"\.\$(?:ne|eq|gte?|lte?|n?in|not|n?or|and|exists|regex|where|expr|elemmatch|func|function)\b",
-            rb"^\$(?:ne|eq|gte?|lte?|n?in|not|n?or|exists|regex|where|expr|elemmatch|lookup|function|accumulator|unionwith|func|jsonschema|mod|all|size|type|comment|rand|text|near|meta|out|merge)$",
+            rb"^\$(?:ne|eq|gte?|lte?|n?in|not|n?or|exists|regex|where|expr|elemmatch|lookup|function|accumulator|unionwith|func|jsonschema|mod|rand)$",
         ),
         True,
     ),

@@ -49,7 +49,6 @@ WORDS = _LETTERS + b" _-.,:/"
 MARKED = WORDS + b"=|?~@!;#()[]{}*"
 """The same of what most other values are made of, but for comments of SQL."""
 _BYTES = 256
-_TEXT = bytes(range(32, 127)) + bytes(range(128, 256))
 
 
 class Level:
@@ -106,7 +105,7 @@ class Level:
         return bool(self._parts)
 
 
-LEVELS = (Level(WORDS), Level(MARKED, 2), Level(_TEXT, 4), Level(bytes(range(_BYTES)), 4))
+LEVELS = (Level(WORDS), Level(MARKED, 2), Level(bytes(range(_BYTES)), 4))
 
 
 def level_of(text: bytes) -> Level:
@@ -114,10 +113,7 @@ def level_of(text: bytes) -> Level:
     rest = text.translate(None, WORDS)
     if not rest:
         return LEVELS[0]
-    rest = rest.translate(None, MARKED)
-    if not rest:
-        return LEVELS[1]
-    return LEVELS[3] if rest.translate(None, _TEXT) else LEVELS[2]
+    return LEVELS[2] if rest.translate(None, MARKED) else LEVELS[1]
 
 
 def warm(cache_dir: Path | None = None) -> None:

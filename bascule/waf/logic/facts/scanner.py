@@ -37,7 +37,7 @@ FACTS = (
             rb"/server-(?:status|info)(?:$|/)|/(?:actuator|jolokia|management)/(?:env|heapdump|jolokia|gateway|mappings|trace|loggers|list|exec|read)|/heapdump$|/_ignition/|/telescope/requests|/debug/pprof|/trace\.axd|/elmah\.axd|/web\.config",
             rb"/hnap1|/boaform|/goform/|/gponform|/currentsetting\.htm|/setup\.cgi|/\+cscoe\+|/remote/fgt_lang|/dana-na/|/tmui/|/mgmt/tm/|/solr/(?:admin|\w+/(?:dataimport|config))|/manager/html|/jmx-console|/web-console/|/invoker/|/struts|/jenkins/script|/_all_dbs|/_cat/indices|/v2/_catalog|/druid/|/nacos/v1|/wls-wsat|/_async/|/console/portal|/cgi-bin/\.|/vendor/phpunit|/elfinder/connectors|/kcfinder/",
             rb"/(?:_vti_bin|_vti_pvt|_vti_cnf|_cti_pvt|iisadmpwd|msadc|iissamples|_mem_bin)/|\.nsf(?:$|/)|/config\.(?:inc|bak|old|yml~)|/(?:\w+)\.(?:pwd|pwl|mdb|kdbx|cnf|asa|bas|htr|idq|ida|printer|stm)$",
-            rb"/(?:backup|dump|database|db|site|www|wwwroot|old|archive|data|sql|web|home|users?)\.(?:zip|tar|tar\.gz|tgz|rar|sql|7z|gz|bak|sql\.gz)$",
+            rb"^/+(?:backup|dump|database|db|site|www|wwwroot|old|archive|data|sql|web|home|users?)\.(?:zip|tar|tar\.gz|tgz|rar|sql|7z|gz|bak|sql\.gz)$",
             rb"\.(?:php|jsp|asp|aspx|inc|html?|conf|config|cgi)(?:\.(?:bak|old|orig|save|swp|txt|backup|copy)|~|\.~\d*)$|/~$|/[\w-]+~$",
             rb"\.(?:bak|old|orig|save|swp|swo|inc|mdb|backup|copy|sql|dump)~?$|\.\w{2,5}~\d*$",
             rb"\.(?:gif|jpg|png|jsp|html?)/(?:\.java|\.jsp|[\w-]*~)$|/\.(?:java|jsp)$",

@@ -48,7 +48,7 @@ _DOES = (
 """A command together with what shows that it is meant as one: its arguments, or nothing behind one that needs none."""
 _BRIEF = rb"(?:id|ls|pwd|ps|env|dir|whoami|uname|hostname|ver|ifconfig|ipconfig|netstat)"
 _SEPARATED = rb"(?:[;|&]|\$\(|%0[ad]|<\(|>\()[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
-_NEW_LINE = rb"(?:[`\n\r]|\\n|\\r)[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
+_NEW_LINE = rb"(?:(?:^|[^\s\w`])\s{0,2}`|\w`|[\n\r]|\\n|\\r)[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
 
 FACTS = (
     Fact(
@@ -133,7 +133,7 @@ FACTS = (
         (
             rb"(?:^|[^\s`\w])\s{0,2}`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:[\s<>;|&][^`]{0,200})?`",
             rb"\w`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:[\s<>;|&][^`]{0,200})?`",
-            rb"`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:[\s<>;|&][^`]{0,200})?`\s*(?:[;|&\"'#)\w]|$)",
+            rb"`\s*(?:/[\w/]+/)?" + _ANY + rb"(?:[\s<>;|&][^`]{0,200})?`(?:\s*[;|&\"'#)]|\w|\s*$)",
             rb"`[^`\n]{0,60}/(?:etc|bin|tmp|dev)/[^`]{0,100}`",
         ),
         True,

@@ -18,6 +18,15 @@ BENIGN = ""
 GENERATED = 1500
 """Texts drawn from each grammar."""
 
+VOUCHED = 3
+"""Hosts that an operator's "this was a false positive" counts for: enough to keep a decisive fact from deciding."""
+_PLACES = {
+    "REQUEST_FILENAME": "path", "ARGS_GET": "query", "ARGS_POST": "body", "ARGS": "query", "ARGS_NAMES": "name",
+    "ARGS_GET_NAMES": "name", "ARGS_POST_NAMES": "name", "REQUEST_COOKIES": "cookie", "FILES": "file",
+    "FILES_TMP_CONTENT": "upload",
+}  # fmt: skip
+"""Places of values by the variables of events, without the name behind the colon."""
+
 ASKED_FOR = ("scanner", "rfi")
 """Classes of which lists have addresses on the attacked site, not values."""
 
@@ -52,6 +61,8 @@ class Sample:
     text: bytes = b""
     place: str = "query"
     request: Request | None = None
+    voices: int = 1
+    """How many hosts it counts for where it is harmless: an operator's word counts for `VOUCHED`."""
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -110,6 +121,21 @@ def benign_values(folder: Path) -> Iterator[Sample]:
     for row in rows(folder / "benign_values.jsonl.gz"):
         place = places.get(row["kind"], "query")
         yield Sample(BENIGN, f"{row['kind']}: {row['source']}", text=raw_text(row["text"]), place=place)
+
+
+def feedback(file: Path) -> Iterator[Sample]:
+    """Yield what an operator called harmless: the rows that `bascule feedback REF --false-positive` wrote.
+
+    Raises:
+        ValueError: a line is no JSON object, or has no text; says which.
+    """
+    for number, row in enumerate(rows(file), 1):
+        if not isinstance(row.get("text"), str):
+            raise ValueError(f"{file}, line {number}: no text; rows are those of `bascule feedback`")
+        variable, _, name = str(row.get("place", "")).partition(":")
+        place = f"header:{name}" if variable == "REQUEST_HEADERS" else _PLACES.get(variable, "query")
+        site = str(row.get("site", ""))
+        yield Sample(BENIGN, str(row.get("source", "feedback")), site, raw_text(row["text"]), place, voices=VOUCHED)
 
 
 def benign_requests(folder: Path) -> Iterator[Sample]:

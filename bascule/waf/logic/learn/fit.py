@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from bascule.waf.logic.facts import DECISIVE
+from bascule.waf.logic.learn.corpora import VOUCHED
 from bascule.waf.logic.learn.families import EVASION, Kind
 from bascule.waf.logic.learn.matrix import Facts, Row
 
@@ -42,7 +43,7 @@ HOST_PRICE = 0.012
 LENGTH_PRICE = 0.00002
 MIN_WORTH = 0.0002
 ROUNDS = 12
-VETO = 3
+VETO = VOUCHED
 """Harmless hosts that show a decisive fact from which on it decides nothing alone."""
 MAX_SINGLE = 7
 """Points of a single fact that was not reviewed as decisive: it takes another to refuse at `standard`."""
@@ -81,7 +82,7 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
     allowed = frozenset(usable(kind, facts))
     own = frozenset(name for name in allowed if not name.startswith(EVASION))
     attacks: dict[str, Counter[Facts]] = defaultdict(Counter)
-    harmless: dict[Facts, set[str]] = defaultdict(set)
+    harmless: dict[Facts, set[tuple[str, int]]] = defaultdict(set)
     alone: Counter[Facts] = Counter()
     for row in rows:
         sets = {shown & allowed for shown in row.shown if shown & own}
@@ -90,7 +91,7 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
                 continue  # a list of harmless values that holds an attack: such lists come from attacked servers
             for shown in sets:
                 if row.whole:
-                    harmless[shown].add(row.host)
+                    harmless[shown].update(_voices(row))
                 else:
                     alone[shown] += 1
         elif row.label in kind.classes and sets:
@@ -104,6 +105,11 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
     sets_ = sorted({*weights, *blame}, key=sorted)
     seen = np.array([blame.get(shown, 0.0) for shown in sets_])
     return Examples(sets_, _share(np.array([weights.get(shown, 0.0) for shown in sets_])), _share(seen), seen)
+
+
+def _voices(row: Row) -> Iterable[tuple[str, int]]:
+    """Return the hosts that a harmless row counts for."""
+    return ((row.host, number) for number in range(row.voices))
 
 
 def _share(weights: Floats) -> Floats:
@@ -126,14 +132,15 @@ def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> l
 def decide_alone(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> list[Learned]:
     """Return a rule for each decisive fact of the family's first languages that fewer than VETO harmless hosts show.
 
-    Only recorded requests have a say: lists of harmless values were gathered from attacked servers, and hold attacks.
+    Only recorded requests and operators have a say: lists of harmless values were gathered from attacked servers, and
+    hold attacks.
     """
     mine = [name for name in facts if name in DECISIVE and name.partition(".")[0] in kind.own]
-    hosts: dict[str, set[str]] = {name: set() for name in mine}
+    hosts: dict[str, set[tuple[str, int]]] = {name: set() for name in mine}
     for row in rows:
         if row.whole and not row.attack:
             for name in hosts.keys() & frozenset().union(*row.shown):
-                hosts[name].add(row.host)
+                hosts[name].update(_voices(row))
     return [Learned((name,), MAX_ALONE if not seen else STANDARD) for name, seen in hosts.items() if len(seen) < VETO]
 
 

@@ -27,7 +27,8 @@ class Row:
     host: str
     shown: tuple[Facts, ...]
     whole: bool
-    """It was a whole request, not one value."""
+    """It was a whole request, not one value, or somebody vouches for it."""
+    voices: int = 1
 
     @property
     def attack(self) -> bool:
@@ -47,7 +48,8 @@ def row_of(sample: Sample) -> Row:
     if sample.request is not None:
         return Row(sample.label, sample.source, sample.host, shown_by(sample.request), True)
     facts = facts_of(sample.text, sample.place)
-    return Row(sample.label, sample.source, sample.host, (facts,) if facts else (), False)
+    shown = (facts,) if facts else ()
+    return Row(sample.label, sample.source, sample.host, shown, sample.voices > 1, sample.voices)
 
 
 def _rows_of(samples: list[Sample]) -> list[Row]:

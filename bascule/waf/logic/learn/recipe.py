@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -21,16 +21,29 @@ FOLDS = 5
 _SAYS = {fact.name: fact.says for fact in ALL}
 
 
-def samples(folder: Path, seed: int, excluded: Collection[str] = ()) -> Iterable[Sample]:
-    """Return all samples to learn from: the corpora in `folder`, and what the grammars make; not `excluded` sources."""
+def samples(folder: Path, seed: int, excluded: Collection[str] = (), feedback: Iterable[Path] = ()) -> Iterator[Sample]:
+    """Yield all samples to learn from: corpora, what grammars make, files of feedback; not `excluded` sources.
+
+    Raises:
+        OSError, ValueError: a file cannot be read; says which.
+        ValueError: at the end, if a name to exclude is in no source's.
+    """
     everything = chain(
         corpora.attack_values(folder),
         corpora.attack_requests(folder),
         corpora.benign_values(folder),
         corpora.benign_requests(folder),
         corpora.generated(seed),
+        *(corpora.feedback(file) for file in feedback),
     )
-    return (sample for sample in everything if not any(name in sample.source for name in excluded))
+    unused = set(excluded)
+    for sample in everything:
+        if names := [name for name in excluded if name in sample.source]:
+            unused.difference_update(names)
+        else:
+            yield sample
+    if unused:
+        raise ValueError(f"no source to leave out is called {' or '.join(sorted(unused))}")
 
 
 def train(rows: Sequence[Row], seed: int) -> tuple[dict[str, list[Learned]], dict[str, dict[str, int]]]:

@@ -1,0 +1,58 @@
+"""Learning: what operators say is heard, and sources can be left out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bascule.waf.logic.learn.corpora import VOUCHED, feedback
+from bascule.waf.logic.learn.families import KINDS
+from bascule.waf.logic.learn.matrix import Row, row_of
+
+FALSE_POSITIVE = {
+    "text": "1 union select 2",
+    "kind": "value",
+    "source": "feedback abc",
+    "place": "ARGS_GET:q",
+    "site": "shop.example.com",
+}
+
+
+def kept(folder: Path, *examples: dict[str, str]) -> Path:
+    file = folder / "feedback.jsonl"
+    file.write_text("".join(json.dumps(example) + "\n" for example in examples))
+    return file
+
+
+def test_an_operators_word_is_a_harmless_value_in_its_place(tmp_path: Path) -> None:
+    header = {**FALSE_POSITIVE, "place": "REQUEST_HEADERS:x-note"}
+    query, field = feedback(kept(tmp_path, FALSE_POSITIVE, header))
+    assert (query.label, query.place, query.host, query.voices) == ("", "query", "shop.example.com", VOUCHED)
+    assert field.place == "header:x-note"
+    assert "sql.union_select" in row_of(query).shown[0]
+
+
+def test_a_row_without_text_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="line 1: no text"):
+        list(feedback(kept(tmp_path, {"kind": "value"})))
+
+
+def test_what_an_operator_calls_harmless_no_longer_decides_alone(tmp_path: Path) -> None:
+    fit = pytest.importorskip("bascule.waf.logic.learn.fit", reason="needs the extra named train", exc_type=ImportError)
+    sql = next(kind for kind in KINDS if kind.name == "sql")
+    attack = Row("sqli", "a list", "", (frozenset(("sql.union_select",)),), False)
+    said = [row_of(sample) for sample in feedback(kept(tmp_path, FALSE_POSITIVE))]
+    facts = ("sql.union_select", "sql.file_access")
+    assert {rule.facts for rule in fit.decide_alone(sql, [attack], facts)} == {(fact,) for fact in facts}
+    assert {rule.facts for rule in fit.decide_alone(sql, [attack, *said], facts)} == {("sql.file_access",)}
+
+
+def test_sources_can_be_left_out(tmp_path: Path) -> None:
+    recipe = pytest.importorskip(
+        "bascule.waf.logic.learn.recipe", reason="needs the extra named train", exc_type=ImportError
+    )
+    for name in ("attacks", "attack_requests", "benign_values", "benign_requests"):
+        (tmp_path / f"{name}.jsonl.gz").write_bytes(b"")
+    all_of_them = {sample.source for sample in recipe.samples(tmp_path, 1)}
+    left = {sample.source for sample in recipe.samples(tmp_path, 1, ("shell", "forum"))}
+    assert all_of_them - left == {"grammar: shell", "grammar: forum"}
