@@ -23,8 +23,10 @@ from bascule.defence.challenges.ladder import UNDER_ATTACK, challenged
 from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.shield import Shield
+from bascule.forward.list_keeper import ListKeeper, prepare_folder
 from bascule.forward.quota_keeper import QuotaKeeper
 from bascule.forward.quotas import SEEN
+from bascule.forward.remote_lists import remote_lists
 from bascule.forward.service import ForwardMaterial, ForwardService
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
@@ -105,7 +107,10 @@ def run(load: Callable[[], Plan]) -> int:
 def _forward_material(plan: Plan, last: Prepared | None) -> ForwardMaterial | None:
     if plan.forward is None:
         return None
-    return ForwardMaterial.load(plan.forward.config, complain, worker_count(plan), last.forward if last else None)
+    config, folder = plan.forward.config, lists_dir(plan.config.cache_dir)
+    if remote_lists(config, folder):
+        prepare_folder(folder, _owner(plan))
+    return ForwardMaterial.load(config, complain, worker_count(plan), folder, last.forward if last else None)
 
 
 def _owner(plan: Plan) -> tuple[int, int] | None:
@@ -191,14 +196,22 @@ def _has_events(plan: Plan) -> bool:
     return bool(defends) or challenged(plan.routes) or any(route.waf.mode != "off" for route in plan.routes)
 
 
+def _cache_place(configured: str) -> Path:
+    if configured:
+        return Path(configured)
+    if os.geteuid() == 0:
+        return Path("/var/cache/bascule")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bascule"
+
+
+def lists_dir(configured: str) -> str:
+    """Return the folder of fetched lists, which need not be there."""
+    return str(_cache_place(configured) / "lists")
+
+
 def cache_dir(configured: str) -> Path | None:
     """Return the folder for compiled rules; None where none can be written."""
-    if configured:
-        folder = Path(configured)
-    elif os.geteuid() == 0:
-        folder = Path("/var/cache/bascule")
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bascule"
+    folder = _cache_place(configured)
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
@@ -243,6 +256,7 @@ class Keeper:
         self._events = EventLog(context.plan.config.events, events) if events and context.prepared.profiles else None
         write = _at_once(self._events) if self._events else None
         self._profiles = ProfileKeeper(context.plan, context.prepared.profiles, context.bus, write)
+        self._lists = _list_keeper(context)
         self._attacks = AttackWatch(context.plan, context.bus, partial(read_totals, context.stats), time.monotonic)
         where = events.path if events else "off"
         self._admin = AdminApp(context, self._upstream, where, self._bans, self._quotas, self._profiles, self._attacks)
@@ -254,6 +268,8 @@ class Keeper:
         if self._quotas is not None:
             await self._quotas.start()
         await self._attacks.start()
+        if self._lists is not None:
+            await self._lists.start()
         await self._upstream.start()
         await self._admin.start()
 
@@ -268,6 +284,16 @@ class Keeper:
             self._events.close()
         if self._quotas is not None:
             await self._quotas.stop()
+        if self._lists is not None:
+            await self._lists.stop()
+
+
+def _list_keeper(context: KeeperContext) -> ListKeeper | None:
+    forward = context.plan.forward
+    lists = remote_lists(forward.config, lists_dir(context.plan.config.cache_dir)) if forward is not None else []
+    if forward is None or not lists:
+        return None
+    return ListKeeper(lists, forward.config.refresh, context.supervisor.reload)
 
 
 def _quota_keeper(context: KeeperContext) -> QuotaKeeper | None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bascule.cli.app import lists_dir
 from bascule.cli.check import print_problems
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
@@ -55,6 +56,7 @@ def explain(
             address=str(ipaddress.ip_address(address)) if address else "",
             clock=_moment(when),
             used_up=used_up or (),
+            folder=lists_dir(plan.config.cache_dir),
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

@@ -19,6 +19,7 @@ from bascule.cli.pages import app as pages
 from bascule.cli.profile import app as profile
 from bascule.cli.reload import reload, status, stop, upgrade
 from bascule.cli.replay import replay
+from bascule.cli.report import app as report
 from bascule.cli.reverse import reverse
 from bascule.cli.rules import app as rules
 from bascule.cli.run import run
@@ -76,6 +77,7 @@ app.add_typer(pages, name="pages")
 app.add_typer(rules, name="rules")
 app.add_typer(forward, name="forward")
 app.add_typer(ban, name="ban")
+app.add_typer(report, name="report")
 app.add_typer(profile, name="profile")
 
 

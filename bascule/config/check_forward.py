@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import zoneinfo
+from urllib.parse import urlsplit
 
 import maxminddb
 
@@ -16,7 +17,7 @@ from bascule.config.check_tls import check_authority
 from bascule.config.egress import Outgoing
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
-from bascule.config.forward import Condition, Pac, Rule
+from bascule.config.forward import Condition, Pac, Rule, is_url
 from bascule.config.grammar import host_fault, is_token, path_fault, pattern_fault, unknown_placeholder
 from bascule.config.schema import Forward
 
@@ -79,6 +80,12 @@ def _check_zone(findings: Findings, path: KeyPath, forward: Forward) -> None:
 
 
 def _check_list(findings: Findings, path: KeyPath, file: str) -> None:
+    if is_url(file):
+        if not urlsplit(file).hostname:
+            findings.error(path, f"{file!r} is not a URL such as https://lists.example/gambling.txt")
+        elif file.startswith("http://"):
+            findings.warn(path, "whoever is in between can change this list", "write https://")
+        return
     if not os.path.exists(file):
         findings.error(path, f"there is no list {file}", "a list is a file, or a folder of UT1 that holds `domains`")
     elif os.path.isdir(file):

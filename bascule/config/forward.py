@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from bascule.config.base import Model
-from bascule.config.types import Cidr, FileField, Size
+from bascule.config.types import Cidr, Size, parse_file
 from bascule.config.when import WhenField
 
 NEIGHBOURS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
@@ -60,8 +60,24 @@ def _country(code: str) -> str:
     return code.upper()
 
 
+def is_url(text: str) -> bool:
+    """Tell whether a list is at a URL, and not in a file."""
+    return text.startswith(("https://", "http://"))
+
+
+def _list(value: Any) -> str:
+    """Return the place of a list: a URL, or an absolute path. Raises ValueError."""
+    return str(value) if isinstance(value, str) and is_url(value) else parse_file(value)
+
+
 Words = Annotated[tuple[str, ...], _Listed()]
-Files = Annotated[tuple[FileField, ...], _Listed()]
+Lists = Annotated[
+    tuple[
+        Annotated[str, BeforeValidator(_list), WithJsonSchema({"title": "file or URL", "type": "string"})],
+        ...,
+    ],
+    _Listed(),
+]
 PortRange = Annotated[
     tuple[int, int],
     BeforeValidator(_port_range),

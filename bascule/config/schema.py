@@ -14,7 +14,7 @@ from bascule.config.base import Model
 from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.defence import Defence, LimitsField
 from bascule.config.egress import Dns, Outgoing
-from bascule.config.forward import NEIGHBOURS, EgressPorts, Files, Networks, Pac, Rule
+from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Networks, Pac, Rule
 from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.parents import Parent, Way
 from bascule.config.policies import (
@@ -282,8 +282,10 @@ class Forward(Model):
     """Ports that may be reached."""
     auth: Auth | None = None
     """Who asks; by default nobody is asked."""
-    categories: dict[str, Files] = Field(default_factory=dict)
-    """From category to its lists: files of domains, hosts files, AdBlock rules, or UT1 folders."""
+    categories: dict[str, Lists] = Field(default_factory=dict)
+    """From category to its lists: files of domains, hosts files, AdBlock rules, UT1 folders, or URLs of such files."""
+    refresh: Annotated[Duration, Field(ge=60.0)] = 86400.0
+    """How often lists at a URL are looked at."""
     country_database: FileField = ""
     """MaxMind database (MMDB) that knows the countries of addresses."""
     timezone: str = ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from typing import Final
 
 import maxminddb
 
-from bascule.config.forward import Rule
+from bascule.config.forward import Rule, is_url
 from bascule.config.schema import Forward
 from bascule.forward.conditions import Answer, NamedTest, Need, compile_condition
 from bascule.forward.domains import DomainTable
 from bascule.forward.lists import DomainList, read_lists
+from bascule.forward.remote_lists import RemoteList
 from bascule.forward.target import Target
 from bascule.http.fields import Field
 from bascule.http.message import RequestHead, ResponseHead
@@ -230,10 +232,11 @@ def _week_time(zone: datetime.tzinfo | None) -> WeekTime:
     return now.weekday(), now.hour * 60 + now.minute
 
 
-def load_table(forward: Forward) -> tuple[DomainTable | None, list[str]]:
+def load_table(forward: Forward, folder: str = "") -> tuple[DomainTable | None, list[str]]:
     """Return the categories of a configuration and what of the lists could not be understood.
 
-    Raises OSError and ValueError for lists that cannot be read.
+    `folder` is where lists of URLs are kept; one that was never fetched is left out, and told. Raises OSError
+    and ValueError for lists that cannot be read.
     """
     if not forward.categories:
         return None, []
@@ -241,7 +244,11 @@ def load_table(forward: Forward) -> tuple[DomainTable | None, list[str]]:
     lists: dict[str, list[DomainList]] = {}
     for name, paths in forward.categories.items():
         lists[name] = []
-        for file, part in read_lists(paths):
+        files = [RemoteList.of(path, folder).file if is_url(path) else path for path in paths]
+        here = [file for file, path in zip(files, paths, strict=True) if not is_url(path) or os.path.exists(file)]
+        if len(here) < len(files):
+            notes.append(f"forward.categories.{name}: {len(files) - len(here)} lists were not fetched yet")
+        for file, part in read_lists(here):
             lists[name].append(part)
             if part.skipped:
                 notes.append(f"forward.categories.{name}: {file}: {part.skipped} lines say nothing about a domain")

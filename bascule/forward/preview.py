@@ -34,8 +34,11 @@ def preview(
     address: str = "",
     clock: WeekTime | None = None,
     used_up: Sequence[str] = (),
+    folder: str = "",
 ) -> dict[str, Any]:
     """Return decision and reasons for the head of a request. `user` is None for nobody, `used_up` are budgets.
+
+    `folder` is where lists of URLs are kept.
 
     `decision` is ``allow``, ``deny``, ``redirect``, or ``ask`` where something has to be known first.
     Raises ValueError for what is no request, and for lists that cannot be read.
@@ -47,7 +50,7 @@ def preview(
         raise ValueError(f"this is not what a proxy can be asked for: {error}") from None
     if target is None:
         raise ValueError("write a URL such as http://example.com/, or host:port")
-    policy = Policy(forward, load_table(forward)[0], None if clock is None else lambda: clock)
+    policy = Policy(forward, load_table(forward, folder)[0], None if clock is None else lambda: clock)
     policy.used_up = lambda quota, access: quota in used_up
     tunnel = head.method == b"CONNECT"
     access = Access(policy, client.encode(), target, head.method, None if tunnel else head)

@@ -25,6 +25,7 @@ from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
 from bascule.forward.privacy import PrivacyPlan
 from bascule.forward.quotas import QuotaMemory, Quotas
+from bascule.forward.remote_lists import fetch_missing, remote_lists
 from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
 from bascule.http.addresses import TrustedNetworks
@@ -49,12 +50,19 @@ class ForwardMaterial:
 
     @classmethod
     def load(
-        cls, forward: Forward, complain: Callable[[str], None], workers: int, previous: ForwardMaterial | None
+        cls,
+        forward: Forward,
+        complain: Callable[[str], None],
+        workers: int,
+        folder: str,
+        previous: ForwardMaterial | None,
     ) -> ForwardMaterial:
-        """Read lists and users; what was used of quotas is that of the generation before.
+        """Read lists and users, and fetch lists into `folder` that are not there.
 
-        Raises OSError and ValueError for files that cannot be used."""
-        table, notes = load_table(forward)
+        What was used of quotas is that of the generation before. Raises OSError and ValueError for what cannot be used.
+        """
+        fetch_missing(remote_lists(forward, folder))
+        table, notes = load_table(forward, folder)
         for note in notes:
             complain(note)
         auth = forward.auth

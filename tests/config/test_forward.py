@@ -120,6 +120,8 @@ BAD = [
     ("{listen: 1, rules: [{deny: {ip: a.example}}]}", "forward.rules[0].deny.ip", "is not an address or CIDR", ""),
     ("{listen: 1, rules: [{deny: {domian: a.example}}]}", "forward.rules[0].deny.domian", "unknown key", "did you mean domain"),
     ("{listen: 1, categories: {games: nowhere}}", "forward.categories.games", "there is no list", ""),
+    ("{listen: 1, categories: {games: 'https:///x'}}", "forward.categories.games", "is not a URL such as", ""),
+    ("{listen: 1, refresh: 1s}", "forward.refresh", "60", ""),
     ("{listen: 1, categories: {games: empty}}", "forward.categories.games", "holds neither", ""),
     ("{listen: 1, country_database: games}", "forward.country_database", "is not a MaxMind database", ""),
     ("{listen: 1, timezone: Mars/Olympus}", "forward.timezone", "is not a time zone", ""),

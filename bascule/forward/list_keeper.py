@@ -1,0 +1,111 @@
+"""The keeper's part of lists at a URL: it looks now and then whether they changed, and then has them taken up.
+
+A changed list comes into force by a reload: a new generation of workers starts with the new table, in one step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bascule.forward.remote_lists import FetchError, RemoteList
+from bascule.telemetry.sinks import complain
+
+RETRY = 600.0
+"""Seconds after which a list is asked for again that could not be fetched."""
+_JITTER = 0.1
+"""Share by which each wait is longer at random, so that not all who use a list ask at once."""
+
+
+class ListKeeper:
+    """Keeps lists fresh. `reload` takes them up, and returns ``{"ok": bool, "error": ...}``."""
+
+    def __init__(
+        self, lists: list[RemoteList], interval: float, reload: Callable[[], Awaitable[dict[str, Any]]]
+    ) -> None:
+        self._lists = lists
+        self._interval = interval
+        self._reload = reload
+        self._failed: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End; a fetch under way ends with the process."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._wait())
+            changed = [found.url for found in self._lists if self._is_due(found) and await self._refresh(found)]
+            if changed:
+                complain(f"{len(changed)} lists have changed and are taken up: {', '.join(changed)}")
+                answer = await self._reload()
+                if not answer.get("ok"):
+                    complain(f"the changed lists are not in force: {answer.get('error')}")
+
+    def _wait(self) -> float:
+        """Return the seconds until the next list is due."""
+        if self._failed:
+            return min(self._interval, RETRY)
+        age = max((found.age(time.time()) for found in self._lists), default=0.0)
+        return max(0.0, self._interval - age) * (1 + _JITTER * random.random()) + 0.01  # noqa: S311 - no secret
+
+    def _is_due(self, found: RemoteList) -> bool:
+        return found.url in self._failed or found.age(time.time()) >= self._interval
+
+    async def _refresh(self, found: RemoteList) -> bool:
+        """Return whether a list has changed."""
+        try:
+            changed = await _in_thread(found.refresh)
+        except FetchError as error:
+            if found.url not in self._failed:
+                self._failed.add(found.url)
+                complain(f"a list stays as it is: {error}")
+            return False
+        self._failed.discard(found.url)
+        return changed
+
+
+async def _in_thread(work: Callable[[], bool]) -> bool:
+    """Run what blocks in a thread that does not keep the process from ending. Raises what it raises."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[bool] = loop.create_future()
+
+    def settle(result: bool, error: BaseException | None) -> None:
+        if over.cancelled():
+            return
+        if error is None:
+            over.set_result(result)
+        else:
+            over.set_exception(error)
+
+    def run() -> None:
+        result, failure = False, None
+        try:
+            result = work()
+        except BaseException as error:
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=run, name="list", daemon=True).start()
+    return await over
+
+
+def prepare_folder(folder: str, owner: tuple[int, int] | None) -> None:
+    """Make the folder of fetched lists, so that the keeper can write there under the account it runs as."""
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    if owner is not None:
+        os.chown(folder, *owner)
+        for name in os.listdir(folder):
+            os.chown(os.path.join(folder, name), *owner)

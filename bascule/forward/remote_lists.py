@@ -1,0 +1,147 @@
+"""Lists of domains that live at a URL: fetched, kept in a folder, and fetched anew only when they changed.
+
+A list is put in place in one step, and only if it says something about domains: a page of an error, or half a file,
+never takes the place of a list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, Final
+
+from bascule.config.forward import is_url
+from bascule.config.schema import Forward
+from bascule.forward.lists import parse_list
+
+TIMEOUT: Final = 30.0
+"""Seconds without a byte after which a fetch is given up."""
+MOST_BYTES: Final = 256 << 20
+"""Bytes of a list: the largest that are published have some 100 MiB."""
+_PIECE: Final = 1 << 20
+_AGENT: Final = "bascule (list of domains)"
+
+
+class FetchError(OSError):
+    """A list cannot be had; the text says why."""
+
+
+@dataclass(frozen=True)
+class RemoteList:
+    """A list at a URL, and the file it is kept in."""
+
+    url: str
+    file: str
+
+    @classmethod
+    def of(cls, url: str, folder: str) -> RemoteList:
+        """Return the list of a URL; its file lies in `folder` under a name that is made from the URL."""
+        return cls(url, os.path.join(folder, hashlib.sha256(url.encode()).hexdigest()[:24] + ".list"))
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it was fetched before."""
+        return os.path.exists(self.file)
+
+    def age(self, now: float) -> float:
+        """Return the seconds since it was last found to be current; a great many if it never was."""
+        try:
+            return max(0.0, now - os.stat(self._notes).st_mtime)
+        except OSError:
+            return float(1 << 40)
+
+    @property
+    def _notes(self) -> str:
+        """The file that says what the server called this version of it, and by its time, when that was asked."""
+        return self.file + ".json"
+
+    def refresh(self) -> bool:
+        """Fetch it if it has changed. Return whether there is another one now. Raises FetchError.
+
+        Blocks for as long as it takes; see `TIMEOUT`.
+        """
+        known = self._known() if self.is_here else {}
+        request = urllib.request.Request(self.url, headers={"User-Agent": _AGENT, **known})  # noqa: S310 - checked
+        try:
+            with _opener().open(request, timeout=TIMEOUT) as response:
+                return self._take(response)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == 304 and known:
+                Path(self._notes).touch()
+                return False
+            raise FetchError(f"{self.url}: status {error.code}") from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise FetchError(f"{self.url}: {getattr(error, 'reason', None) or error}") from None
+
+    def _known(self) -> dict[str, str]:
+        """Return the fields that ask for it only if it has changed (RFC 9110 13.1)."""
+        with suppress(OSError, ValueError):
+            told = json.loads(Path(self._notes).read_text())
+            names = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
+            return {field: str(told[name]) for name, field in names.items() if told.get(name)}
+        return {"If-Modified-Since": formatdate(os.stat(self.file).st_mtime, usegmt=True)}
+
+    def _take(self, response: Any) -> bool:
+        temporary = f"{self.file}.{os.getpid()}.new"
+        try:
+            with open(temporary, "wb") as stream:
+                read = 0
+                while piece := response.read(_PIECE):
+                    read += len(piece)
+                    if read > MOST_BYTES:
+                        raise FetchError(f"{self.url}: more than {MOST_BYTES >> 20} MiB")
+                    stream.write(piece)
+            announced = response.headers.get("Content-Length")
+            if announced is not None and int(announced) != read:
+                raise FetchError(f"{self.url}: it broke off after {read} bytes")
+            content = Path(temporary).read_bytes()
+            found = parse_list(content)
+            if not (found.domains or found.names):
+                raise FetchError(f"{self.url}: nothing in it is a domain, so the list is left as it is")
+            same = self.is_here and Path(self.file).read_bytes() == content
+            os.replace(temporary, self.file)
+        finally:
+            with suppress(OSError):
+                os.unlink(temporary)
+        told = {"etag": response.headers.get("ETag"), "last_modified": response.headers.get("Last-Modified")}
+        Path(self._notes).write_text(json.dumps({"url": self.url, **told}))
+        return not same
+
+
+class _NoDowngrade(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but not from https to anything else."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """See urllib."""
+        if not newurl.startswith("https://") and not (
+            newurl.startswith("http://") and req.full_url.startswith("http:")
+        ):
+            raise FetchError(f"it redirects to {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return what fetches: verified TLS, no proxies of the environment (this program may be that proxy)."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoDowngrade())
+
+
+def remote_lists(forward: Forward, folder: str) -> list[RemoteList]:
+    """Return the lists of a configuration that are at a URL."""
+    urls = dict.fromkeys(place for places in forward.categories.values() for place in places if is_url(place))
+    return [RemoteList.of(url, folder) for url in urls]
+
+
+def fetch_missing(lists: list[RemoteList]) -> None:
+    """Fetch the lists that are not here yet: without them there is no start. Raises FetchError."""
+    for found in lists:
+        if not found.is_here:
+            found.refresh()
