@@ -23,6 +23,9 @@ def forward(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Let clients reach loopback, private and other reserved addresses.")
     ] = False,
+    through: Annotated[str, typer.Option(help="Leave through a parent: http://, https:// or socks5://HOST:PORT.")] = "",
+    dns: Annotated[str, typer.Option(help="Resolve names over TLS: https://9.9.9.9/dns-query, tls://9.9.9.9.")] = "",
+    privacy: Annotated[str, typer.Option(help="What requests tell: off, standard or strict.")] = "standard",
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 means one per core.")] = 0,
     access_log: Annotated[str, typer.Option(help="Access log: off, - (stdout), a file, or syslog:.")] = "off",
     log_format: Annotated[str, typer.Option(help="Format of the access log: json, combined or squid.")] = "json",
@@ -41,6 +44,9 @@ def forward(
         lambda: forward_config(
             listen=listen,
             allow_private=allow_private,
+            through=through,
+            dns=dns,
+            privacy=privacy,
             workers=workers,
             access_log=access_log,
             log_format=log_format,

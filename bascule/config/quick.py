@@ -17,6 +17,9 @@ _OPTIONS: tuple[tuple[KeyPath, str], ...] = (
     (("listen", 0, "tls", "certificates", 0, "key"), "--tls-key"),
     (("listen",), "--listen"),
     (("forward", "listen"), "--listen"),
+    (("forward", "parents"), "--through"),
+    (("forward", "dns"), "--dns"),
+    (("forward", "privacy"), "--privacy"),
     (("sites", "*"), "--to"),
     (("waf", "mode"), "--waf"),
     (("waf",), "--"),
@@ -76,6 +79,9 @@ def forward_config(
     *,
     listen: str,
     allow_private: bool = False,
+    through: str = "",
+    dns: str = "",
+    privacy: str = "standard",
     workers: int = 0,
     access_log: str = "off",
     log_format: str = "json",
@@ -84,8 +90,13 @@ def forward_config(
 
     Raises ConfigError in terms of the options.
     """
+    forward: dict[str, Any] = {"listen": [{"address": listen}], "allow_private": allow_private, "privacy": privacy}
+    if through:
+        forward |= {"parents": {"parent": through}, "ways": [{"through": "parent"}]}
+    if dns:
+        forward["dns"] = dns
     data = {
-        "forward": {"listen": [{"address": listen}], "allow_private": allow_private},
+        "forward": forward,
         "workers": workers,
         "access_log": {"path": access_log, "format": log_format},
     }

@@ -47,14 +47,24 @@ class Destination:
 class WaitingConnection(OriginConnection):
     """A new connection, which has no user yet: what the other end says meanwhile, the first in a tunnel perhaps, waits.
 
-    `early` is what it has said already.
+    `early` is what it has said already. Where `made` is given, it brings the user as soon as there is a connection: a
+    turn of the loop earlier than who awaits it.
     """
 
-    __slots__ = ("_early",)
+    __slots__ = ("_early", "_made")
 
-    def __init__(self, keeper: Keeper, destination: Peer, early: bytes = b"") -> None:
+    def __init__(self, keeper: Keeper, destination: Peer, early: bytes = b"", made: Done | None = None) -> None:
         super().__init__(keeper, destination)
         self._early: bytes | None = early
+        self._made = made
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        made, self._made = self._made, None
+        if made is not None:
+            self._early = None
+            made(self, "")
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -184,6 +194,7 @@ class Egress:
                 done(None, causes.CONNECT_FAILED)
                 return
         failure = refusal = ""
+        only = len(addresses) == 1
         share = max(_LEAST_SHARE, timeout / len(addresses))
         for address in addresses:
             cause = judge(address)
@@ -191,8 +202,8 @@ class Egress:
                 refusal = refusal or cause
                 continue
             try:
-                if len(addresses) == 1:
-                    connection = await self._connect(target, address, source)
+                if only:
+                    connection = await self._connect(target, address, source, done)
                 else:
                     connection = await asyncio.wait_for(self._connect(target, address, source), share)
             except TimeoutError:
@@ -202,8 +213,9 @@ class Egress:
             except OSError:
                 failure = causes.CONNECT_FAILED
             else:
-                done(connection, "")
-                connection.listen()
+                if not only:
+                    done(connection, "")
+                    connection.listen()
                 return
         done(None, failure or refusal)  # what failed says more than what was not allowed
 
@@ -219,7 +231,9 @@ class Egress:
             return
         done(next((cause for address in addresses if (cause := judge(address))), ""))
 
-    async def _connect(self, target: Target, address: str, source: Source | None) -> WaitingConnection:
+    async def _connect(
+        self, target: Target, address: str, source: Source | None, made: Done | None = None
+    ) -> WaitingConnection:
         destination = Destination(target, address, source.to(address) if source is not None else "")
         more: dict[str, Any] = {}
         if destination.source:
@@ -227,7 +241,7 @@ class Egress:
         if target.secure:
             more |= {"ssl": origin_context(_VERIFIED), "server_hostname": target.host}
         _, connection = await self._loop.create_connection(
-            lambda: WaitingConnection(self, destination), address, target.port, **more
+            lambda: WaitingConnection(self, destination, made=made), address, target.port, **more
         )
         return connection
 

@@ -210,7 +210,9 @@ class ForwardExchange(Exchange):
 
     def dialled(self, connection: OriginConnection | None, cause: str) -> None:
         self.connecting = None
-        if connection is not None:
+        if connection is not None and self.finished:
+            connection.close()
+        elif connection is not None:
             self._connected(connection)
         elif cause == causes.EGRESS_DENIED:
             self._refuse(self.decision)

@@ -134,8 +134,10 @@ class ForwardService:
 
     def port_fault(self, target: Target, tunnel: bool) -> str:
         """Return the cause for which a port is not reached, or empty."""
-        ports = self.config.ports.connect if tunnel else self.config.ports.http
-        return "" if any(first <= target.port <= last for first, last in ports) else causes.EGRESS_PORT
+        for first, last in self.config.ports.connect if tunnel else self.config.ports.http:
+            if first <= target.port <= last:
+                return ""
+        return causes.EGRESS_PORT
 
     def address_fault(self, address: str, port: int) -> str:
         """Return the cause for which an address must not be dialled, or empty."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 from bascule.http.errors import HttpError
@@ -45,6 +46,7 @@ class Target:
         return f"{host}:{self.port}"
 
 
+@lru_cache(maxsize=4096)
 def make_target(host: bytes, port: int, secure: bool = False) -> Target:
     """Return the target of a lower-case host (IPv6 in brackets, no trailing dot) and a port.
 

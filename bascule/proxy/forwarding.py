@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bascule.http.errors import HttpError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from bascule.proxy.router import SiteRuntime
 
 
+@lru_cache(maxsize=4096)
 def fixed_lines(address: bytes, scheme: bytes) -> bytes:
     """Return the usual lines up to the host's value, for a client that no trusted hop stands before."""
     lines = forwarding_lines("x-forwarded", ClientInfo(address, None, None, ()), address, scheme, b"")

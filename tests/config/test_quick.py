@@ -8,7 +8,7 @@ import pytest
 
 from bascule.config.compile import compile_config
 from bascule.config.errors import ConfigError
-from bascule.config.quick import reverse_config
+from bascule.config.quick import forward_config, reverse_config
 
 from .certs import make_pair
 
@@ -37,6 +37,19 @@ def test_tls_and_workers(tmp_path: Path) -> None:
     assert plan.config.workers == 3
     assert plan.listeners[0].tls is not None
     assert plan.listeners[0].tls.certificates[0].cert == str(tmp_path / "a.pem")
+
+
+def test_the_way_out() -> None:
+    config = forward_config(
+        listen="127.0.0.1:0", through="socks5://127.0.0.1:9050", dns="tls://192.0.2.1", privacy="off"
+    )
+    forward = compile_config(config).forward
+    assert forward is not None
+    assert (forward.config.parents["parent"].protocol, forward.config.privacy.level) == ("socks5", "off")
+    assert forward.config.dns is not None
+    for option, value in (("through", "ftp://a:1"), ("dns", "udp://a"), ("privacy", "more")):
+        with pytest.raises(ConfigError, match=f"--{option}"):
+            forward_config(listen="127.0.0.1:0", **{option: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
