@@ -16,7 +16,7 @@ from rich.tree import Tree
 from bascule.config.errors import MAX_SHOWN, ConfigError, Problem
 from bascule.config.loader import load
 from bascule.config.view import problem_data, view
-from bascule.proxy.firewall import answers_fault
+from bascule.proxy.firewall import answers_fault, contract_fault
 
 
 def check(
@@ -28,6 +28,8 @@ def check(
         plan = load(file)
         if fault := answers_fault(plan):
             raise ConfigError([Problem(fault, file=str(file))])
+        if (error := contract_fault(plan)) is not None:
+            raise ConfigError([Problem(error.reason, file=error.file, line=error.line)])
     except ConfigError as error:
         if as_json:
             _print_json({"ok": False, "errors": [problem_data(problem) for problem in error.problems]})

@@ -204,6 +204,10 @@ def check_waf(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
     for index, file in enumerate(waf.directives):
         if not os.access(file, os.R_OK) or not os.path.isfile(file):
             findings.error((*place, "directives", index), f"the rules file {file} cannot be read")
+    if waf.openapi:
+        if not os.access(waf.openapi, os.R_OK) or not os.path.isfile(waf.openapi):
+            findings.error((*place, "openapi"), f"the OpenAPI document {waf.openapi} cannot be read")
+        findings.files.append(waf.openapi)
     findings.files += [*_rule_files(waf.crs), *waf.directives]
 
 

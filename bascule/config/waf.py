@@ -70,6 +70,8 @@ class WafConfig(Model):
     """What of responses clients may see. A lower level overrides the keys it states."""
     profile: WafProfile = WafProfile()
     """What requests usually look like, learned from them. A lower level overrides the keys it states."""
+    openapi: FileField = ""
+    """OpenAPI 3.0 or 3.1 document (YAML or JSON) that requests are held to: what it does not have is refused."""
     body_limit: Annotated[Size, Field(ge=1024, le=1 << 27)] = 131072
     """Request body held back until it is judged."""
     large_body: Literal["inspect-start", "reject", "stream"] = "inspect-start"

@@ -11,8 +11,9 @@ from bascule.config.waf import WafConfig, WafExclusion
 from bascule.proxy.blocklists import BlockLists
 from bascule.state.locks import make_locks
 from bascule.state.records import Records
-from bascule.waf.engine import Waf, WafSettings, answers_of, crs_files
+from bascule.waf.engine import Waf, WafLoadError, WafSettings, answers_of, crs_files
 from bascule.waf.filters.inspector import FilterInspector
+from bascule.waf.openapi.contract import Contract
 from bascule.waf.policy import Exclusion
 from bascule.waf.seclang.collections import CollectionStore
 
@@ -89,6 +90,7 @@ def settings_of(config: WafConfig) -> WafSettings:
         filters=config.filters,
         answers=tuple(config.answers.items()),
         response=config.response if config.response_bodies else config.response.model_copy(update={"cloak": "off"}),
+        openapi=Path(config.openapi) if config.openapi else None,
         exclusions=tuple(_exclusion(exclusion) for exclusion in config.exclusions),
         today=datetime.datetime.now(datetime.UTC).date(),
     )
@@ -104,6 +106,17 @@ def answers_fault(plan: Plan) -> str:
             except (ValueError, OSError) as error:
                 return str(error)
     return ""
+
+
+def contract_fault(plan: Plan) -> WafLoadError | None:
+    """Return what is wrong with the OpenAPI document of any firewall of a plan, or None."""
+    files = {config.openapi for config in (route.waf for route in plan.routes) if config.mode != "off"}
+    try:
+        for file in sorted(files - {""}):
+            Contract(Path(file))
+    except WafLoadError as error:
+        return error
+    return None
 
 
 def _exclusion(exclusion: WafExclusion) -> Exclusion:
@@ -128,6 +141,8 @@ def _content(config: WafConfig) -> str:
 def _signature(config: WafConfig) -> tuple[object, ...]:
     """Identify the content of the rule files by their times and sizes."""
     files = [Path(file) for file in config.directives]
+    if config.openapi:
+        files.append(Path(config.openapi))
     if config.response.pages is not None:
         files += Path(config.response.pages.copies).glob("*.page")
     if config.crs:

@@ -18,6 +18,7 @@ from bascule.waf.matcher.database import is_sound, load_patterns, store_patterns
 from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
 from bascule.waf.matcher.patterns import Patterns
 from bascule.waf.matcher.plan import build_plan, empty_plan
+from bascule.waf.openapi.contract import Contract
 from bascule.waf.policy import WafSettings, base_directives, exclusion_directives, paranoia_directives
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.response.inspector import ResponseInspector
@@ -67,6 +68,7 @@ class Waf:
             self.response = ResponseInspector(settings.response, self.named, self.answers) if on else None
         except PageError as error:
             raise WafLoadError("<settings>", 1, str(error)) from None
+        self.contract = Contract(settings.openapi) if on and settings.openapi is not None else None
         self.nominator: Nominator = EveryRule()
         self.program = Program(
             Folded({n: FoldedPhase([], changes=[(-1, {})]) for n in range(1, 6)}, {}, {}, {}, NOTHING), {}
@@ -78,6 +80,8 @@ class Waf:
             self.warnings.append(
                 "this Hyperscan loses matches: the prefilter is off, and every rule is evaluated always"
             )
+        if self.contract is not None:
+            self.warnings += self.contract.warnings
         folded = fold(rules, self.scratch())
         live, dead = unprepared(folded)
         if live:

@@ -53,6 +53,7 @@ class WafSettings:
     by the Content-Type alone. `logic` is the preset of the logic rules (`logic/engine.py`); empty: they do not run.
     `filters` is what the named rules hold requests to, `response` what responses may tell; `answers` says how findings
     of all of these are answered.
+    `openapi` is a document that requests are held to.
     `protocol_rules` adds the recommended rules 200002-200004 (a body that cannot be parsed).
     """
 
@@ -77,6 +78,7 @@ class WafSettings:
     filters: WafFilters = NO_FILTERS
     answers: tuple[tuple[str, Answer], ...] = ()
     response: WafResponse = NO_RESPONSE
+    openapi: Path | None = None
     today: date | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

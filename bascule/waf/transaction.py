@@ -14,6 +14,7 @@ from bascule.config.filters import REWRITES
 from bascule.waf.answers import BLOCK, Answers
 from bascule.waf.body import BodyView
 from bascule.waf.events import Event, FiredRule
+from bascule.waf.openapi import inspector as openapi
 from bascule.waf.request import ConnectionFacts, Pairs
 from bascule.waf.rewriting import Change, masked, neutral
 from bascule.waf.seclang.collections import to_int
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bascule.http.h1.block import Block
     from bascule.waf.engine import Waf
     from bascule.waf.logic.values import Value
+    from bascule.waf.openapi.contract import Operation
     from bascule.waf.profile.inspector import Held
     from bascule.waf.seclang.model import Rule
     from bascule.waf.seclang.phases import PhaseProgram
@@ -74,6 +76,8 @@ class Transaction(BodyView):
     mask: int = 0
     cookie_faults: Sequence[tuple[int, bytes]] = ()
     """Protected cookies that were not as they were set, left out before the rules saw the head: (rule, name)."""
+    operation: Operation | None = None
+    """What the request is held to, where there is a contract (`openapi/`)."""
     profile: Held | None = None
     """What the request is held to, where a profile of its site was learned."""
     _unique_id: bytes | None = None
@@ -138,6 +142,8 @@ class Transaction(BodyView):
                 return self.verdict
         if waf.filters is not None:
             waf.filters.judge_head(self, waf.answers)
+        if waf.contract is not None and self.verdict is None:
+            openapi.judge_head(self, waf.contract)
         if self.profile is not None and self.verdict is None:
             self.profile.judge_head(self)
         if waf.logic is not None and self.verdict is None:
@@ -181,6 +187,8 @@ class Transaction(BodyView):
         self.phase = 2
         if waf.filters is not None and self.verdict is None and not self.fragment_of:
             waf.filters.judge_body(self, waf.answers, bytes(self._buffer))
+        if self.operation is not None and self.verdict is None and not (self.fragment_of or self.message):
+            openapi.judge_body(self, bytes(self._buffer))
         if self.profile is not None and self.verdict is None and not piece:
             self.profile.judge_body(self, bytes(self._buffer))
         if piece or waf.signatures or waf.logic is None:
