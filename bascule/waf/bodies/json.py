@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 from .limits import DEFAULT_LIMITS, Limits, Pairs
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(set(range(256)) - set(_STEP))
 _LONE_HIGH = re.compile("[\ud800-\udbff]")
@@ -136,7 +135,9 @@ def _is_too_deep(body: bytes, depth: int) -> bool:
     """Tell whether brackets outside strings nest deeper. C speed: no loop in Python."""
     if body.count(b"[") + body.count(b"{") <= depth:
         return False
-    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    # A backslash outside strings ends the parse, so what is made of one there does not matter.
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
+    brackets = b"".join(plain.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > depth
 
 

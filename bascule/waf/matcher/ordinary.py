@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from bascule.waf.matcher.alphabet import needle
+from bascule.waf.matcher.alphabet import branches_of, needle
 from bascule.waf.matcher.automaton import MAX_FORMS, OTHER_SEAM, Automaton, Chain, Step, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.encoded import Encoded
@@ -41,10 +41,10 @@ class Forms:
     """The forms that ordinary texts take under the chains before the expressions.
 
     `live` are the chains behind which some expression is left; the others matter to texts with something to decode
-    only, for what is decoded may not be ordinary.
+    only, for what is decoded may not be ordinary, and to those that hold one of `needles`.
     """
 
-    def __init__(self, chains: Iterable[Chain], live: Iterable[Chain]) -> None:
+    def __init__(self, chains: Iterable[Chain], live: Iterable[Chain], needles: Iterable[bytes] = ()) -> None:
         self._clues: dict[tuple[State, bool], Clues] = {}
         self._decoding, self._plain = _local(chains), _local(live)
         self._moves = Automaton(self._decoding)
@@ -56,7 +56,7 @@ class Forms:
         ]
         rare = [clue for _, clue in self._clues_of(self._plain, True) if len(clue) > 1]
         entities = ENTITIES if any(clue == b"&" for _, clue in self._clues_of(self._decoding, True)) else ()
-        self.rare = tuple(dict.fromkeys([*rare, *self._other_clues, *entities]))
+        self.rare = tuple(dict.fromkeys([*rare, *self._other_clues, *entities, *needles]))
         """What shows, case aside, that a rough look does not suffice."""
 
     def _clues_of(self, state: State, thorough: bool) -> Clues:
@@ -112,6 +112,17 @@ def _local(chains: Iterable[Chain]) -> State:
     return frozenset(local for chain in chains if (local := tuple(filter(_is_local, _active(chain)))))
 
 
+_LASTING = b"0123456789-._:=?&@~"
+_KEEPING = LOCAL - {"removewhitespace", "removecommentschar"}
+"""Steps that in texts without anything to decode neither make these bytes nor bring them together."""
+
+
+def _lasting(briefs: list[Brief]) -> set[bytes]:
+    """Texts of which each match of one of some expressions holds one, and held it before `cmdline`; or nothing."""
+    found = {needle(branch) for text, _ in briefs for branch in branches_of(parse(text))}
+    return set() if any(len(text) < 2 or text.translate(None, _LASTING) for text in found) else found
+
+
 class OrdinaryBuilder:
     """Collects expressions with the gate each opens."""
 
@@ -121,6 +132,7 @@ class OrdinaryBuilder:
         self._always = 0
         self._chains: set[Chain] = set()
         self._live: set[Chain] = set()
+        self._needles: set[bytes] = set()
 
     def add(self, expressions: list[Expression], steps: Steps, bit: int, each: bool = False) -> None:
         """Let each of `expressions`, matched after `steps` (or after `each`), open the gate `bit`.
@@ -136,7 +148,14 @@ class OrdinaryBuilder:
             if left is None:
                 self._always |= bit
             elif left:  # else it matches nothing ordinary
-                self._live.add(chain)
+                needles = (
+                    _lasting(left)
+                    if "cmdline" in names and "removewhitespace" not in names and not expression.phrase
+                    else set()
+                )
+                self._needles |= needles
+                if not needles:
+                    self._live.add(chain)
                 for brief in left:
                     self._bits[brief] = self._bits.get(brief, 0) | bit
 
@@ -149,7 +168,7 @@ class OrdinaryBuilder:
 
     def build(self, cache_dir: Path | None, scanner: Scanner) -> Ordinary:
         """Compile what was added; `scanner` has the same gates, for other texts."""
-        forms = Forms(self._chains, self._live)
+        forms = Forms(self._chains, self._live, self._needles)
         encoded = Encoded(scanner) if scanner.unusual()[1] else None
         return Ordinary(self._bits, self._always, forms, encoded, cache_dir)
 

@@ -181,9 +181,9 @@ class Planner:
                 gate.scanned = expressions is not None
                 each = first.actions.multi_match
                 self.plan.values.add(expressions or [], chain_of(first), bit, each)
-                gate.weak = [expression for expression in expressions or () if not expression.phrase]
-                if not gate.weak:
-                    self.plan.ordinary_values.add(expressions or [], chain_of(first), bit, each)
+                gate.weak = self._weak(expressions or [], first)
+                strong = [expression for expression in expressions or [] if expression not in gate.weak]
+                self.plan.ordinary_values.add(strong, chain_of(first), bit, each)
                 self.plan.paths.append(gate)
             self.plan.gates[rule.rule_id] = [f"{kind}, the whole rule"]
             return bit
@@ -192,6 +192,11 @@ class Planner:
         for link in links:
             need |= self._gate(rule, link, state)
         return need
+
+    def _weak(self, expressions: list[Expression], link: Link) -> list[Expression]:
+        """Those that are no phrases, and of which something is left for ordinary texts."""
+        steps, each = link.actions.transformations, link.actions.multi_match
+        return [e for e in expressions if not e.phrase and self.patterns.ordinary(e, steps, each) != []]
 
     def _argument(self, link: Link, state: dict[bytes, bytes]) -> bytes | None:
         literal = link.argument.literal

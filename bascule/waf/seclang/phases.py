@@ -27,6 +27,7 @@ class PhaseProgram:
 
     def __init__(self, folded: FoldedPhase, needs: dict[int, int], fixed: list[Rule]) -> None:
         self.folded = folded
+        self.starts_pristine = folded.pristine
         self.rules: dict[int, BoundRule] = {
             index: BoundRule(rule) for index in (*folded.dynamic, *folded.fixed)
             if isinstance(rule := folded.entries[index], Rule)
@@ -43,18 +44,19 @@ class PhaseProgram:
         self.disturbing = {index for index in folded.dynamic if disturbs(self.rules[index].rule, fixed)}
         self.lazy = {index for index in folded.dynamic if is_lazy(self.rules[index].rule, index in self.disturbing)}
         self._jumps = self._silent_jumps()
-        self._candidates: dict[int, tuple[int, ...]] = {}
+        self.known: dict[int, tuple[int, ...]] = {}
+        """Candidates by the gates that are relevant to this phase."""
         self._merged: dict[tuple[int, ...], list[int]] = {}
 
     def candidates(self, mask: int) -> tuple[int, ...]:
         """The dynamic rules whose every gate is open in `mask`, in order."""
         key = mask & self.relevant
-        found = self._candidates.get(key)
+        found = self.known.get(key)
         if found is None:
             found = self._without_idle_jumps([index for index, need in self.needs if need & key == need])
-            if len(self._candidates) >= MAX_REMEMBERED:
-                self._candidates.clear()
-            self._candidates[key] = found
+            if len(self.known) >= MAX_REMEMBERED:
+                self.known.clear()
+            self.known[key] = found
         return found
 
     def _silent_jumps(self) -> dict[int, int]:
@@ -117,9 +119,11 @@ class Program:
         Lazy rules are left for later.
         """
         program = self.phases[phase]
-        if not t.pristine or not program.folded.pristine:
+        if not t.pristine or not program.starts_pristine:
             return False
-        candidates = program.candidates(t.mask)
+        candidates = program.known.get(t.mask & program.relevant)
+        if candidates is None:
+            candidates = program.candidates(t.mask)
         if candidates:
             if not program.lazy.issuperset(candidates):
                 return False

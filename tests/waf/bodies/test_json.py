@@ -55,6 +55,24 @@ def test_errors_are_worded_as_yajl_words_them(body: bytes, error: str) -> None:
     assert parse_json(body).error.startswith(error)
 
 
+def nesting(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(nesting, value.values()), default=0)
+    return 1 + max(map(nesting, value), default=0) if isinstance(value, list) else 0
+
+
+bracketed = st.text(alphabet='[]{}"\\a', max_size=6)
+
+
+@given(
+    st.recursive(bracketed, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(bracketed, inner, max_size=3)),
+    st.integers(0, 4),
+)
+def test_brackets_in_strings_are_no_depth(value: object, depth: int) -> None:
+    error = parse_json(json.dumps(value).encode(), Limits(depth=depth)).error
+    assert ("depth limit exceeded" in error) == (nesting(value) > depth)
+
+
 def test_depth_is_limited() -> None:
     nested = b"[" * 64 + b"1" + b"]" * 64
     assert parse_json(nested).error == ""

@@ -49,6 +49,14 @@ PATTERNS = (
     rb"(?=a)or|(?<!b)at",
 )
 
+CHAINS = (
+    ["utf8tounicode", "urldecodeuni", "removenulls", "cmdline"],
+    ["urldecodeuni", "removecommentschar"],
+    ["urldecodeuni", "htmlentitydecode", "jsdecode", "removewhitespace"],
+    ["cmdline", "normalizepath"],
+    ["urldecodeuni", "jsdecode", "removewhitespace", "base64decode", "urldecodeuni", "jsdecode"],
+)
+
 
 def builder_of(pattern: bytes, names: list[str], each: bool) -> Ordinary | None:
     patterns = Patterns()
@@ -64,11 +72,11 @@ def builder_of(pattern: bytes, names: list[str], each: bool) -> Ordinary | None:
 
 @given(
     st.lists(texts | st.builds(bytes.__add__, texts, MORE), min_size=1, max_size=4),
-    st.lists(st.sampled_from(sorted(TRANSFORMATIONS)), max_size=4),
+    st.lists(st.sampled_from(sorted(TRANSFORMATIONS)), max_size=4) | st.sampled_from(CHAINS),
     st.sampled_from(PATTERNS),
     st.booleans(),
 )
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=1500, deadline=None)
 def test_what_an_operator_accepts_is_nominated(
     values: list[bytes], names: list[str], pattern: bytes, each: bool
 ) -> None:
