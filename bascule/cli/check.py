@@ -138,13 +138,22 @@ def _forward(forward: Mapping[str, Any]) -> Tree:
     tree = Tree(Text("forward proxy", "bold"))
     for rule in forward["rules"]:
         line = Text(f"{rule['action']}  ", "cyan")
-        about = ", ".join(f"{key}: {_value(value)}" for key, value in rule["condition"].items()) or "everything"
-        line.append(f"{about}  ({rule['name']})", "default")
+        line.append(f"{_about(rule['condition'])}  ({rule['name']})", "default")
         branch = tree.add(line)
         _details(branch, {key: rule[key] for key in ("to", "reason") if key in rule})
     tree.add(Text(f"{forward['default']}  what no rule is about", "cyan"))
+    for way in forward["ways"]:
+        line = Text(f"through {', '.join(way['through'])}  ", "cyan")
+        tree.add(line.append(_about({key: value for key, value in way.items() if key != "through"}), "default"))
+    for name, quota in forward["quotas"].items():
+        tree.add(Text(f"quota {name}  ", "cyan").append(_about(quota), "default"))
     _details(tree, forward["differs"])
     return tree
+
+
+def _about(condition: Mapping[str, Any]) -> str:
+    """Return what a rule, a way or a quota is about, on a line."""
+    return ", ".join(f"{key}: {_value(value)}" for key, value in condition.items()) or "everything"
 
 
 def _health_line(health: Mapping[str, Any] | None) -> str:

@@ -7,10 +7,14 @@ from typing import Any
 from bascule.config.base import Model
 from bascule.config.errors import Problem
 from bascule.config.observe import LOG_FIELDS
+from bascule.config.parents import Way
 from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
 from bascule.config.policies import CookieMap, ErrorPages, Headers, Limits, PathPolicy, Rewrite, Timeouts
+from bascule.config.quotas import Quota
 from bascule.config.schema import Config, Forward, Match
 
+_FORWARD_PARTS = ("rules", "ways", "quotas", "parents")
+"""Parts of the forward proxy that are shown by themselves; its parents are among the pools."""
 _TOP = ("listen", "sites", "pools", "forward", "include", "waf")
 """Keys of the configuration that a view shows by themselves."""
 _MEMBERS = ("servers", "discover", "balance", "health")
@@ -126,8 +130,21 @@ def _forward(plan: Plan) -> dict[str, Any]:
         for number, rule in enumerate(config.rules, 1)
     ]
     default = Forward(listen=config.listen)
-    shown = {key: value for key, value in differences(config, default).items() if key.partition(".")[0] != "rules"}
-    return {"rules": rules, "default": config.default, "differs": shown}
+    shown = {
+        key: value for key, value in differences(config, default).items() if key.partition(".")[0] not in _FORWARD_PARTS
+    }
+    return {
+        "rules": rules,
+        "default": config.default,
+        "ways": [_brief(way) for way in config.ways],
+        "quotas": {name: _brief(quota) for name, quota in config.quotas.items()},
+        "differs": shown,
+    }
+
+
+def _brief(part: Way | Quota) -> dict[str, Any]:
+    """Return what a way or a quota says, without what it leaves as it is."""
+    return part.model_dump(mode="json", exclude_defaults=True, by_alias=True)
 
 
 def _answer(route: RoutePlan, plan: Plan) -> dict[str, Any]:

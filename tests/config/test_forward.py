@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from textwrap import dedent
 
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
 from bascule.config.plan import Plan
+from bascule.config.view import view
 from bascule.config.when import WhenField, parse_when
 
 WHEN = [
@@ -188,6 +190,24 @@ def test_what_is_wrong(tmp_path: Path, text: str, key: str, message: str, hint: 
     assert message in found[0].message
     assert hint in found[0].hint + found[0].message
     assert found[0].line == 1
+
+
+def test_ways_and_quotas_are_shown_and_no_password_is(tmp_path: Path) -> None:
+    plan = load_text(
+        tmp_path,
+        """
+        forward:
+          listen: 3128
+          parents: {up: {servers: ["https://a.example:3129"], user: u, password: hop secret}}
+          ways: [{through: [up, direct], domain: a.example}]
+          quotas: {line: {bandwidth: 1MiB, per: all}}
+        """,
+    )
+    shown = view(plan)
+    assert shown["forward"]["ways"] == [{"domain": ["a.example"], "through": ["up", "direct"]}]
+    assert shown["forward"]["quotas"] == {"line": {"per": "all", "bandwidth": 1 << 20}}
+    assert [pool["name"] for pool in shown["pools"]] == ["parent up"]
+    assert "hop secret" not in json.dumps(shown)
 
 
 def test_a_port_of_the_sites_is_taken(tmp_path: Path) -> None:
