@@ -356,6 +356,7 @@ class Inspection:
         for timer in (self._timer, None if self._held is None else self._held.timer):
             if timer is not None:
                 timer.cancel()
+        self._held = None  # it refers to this: only the garbage collector would free the two
         if self.mask is not None:
             self.mask.finish()
             self.mask = None

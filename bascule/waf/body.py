@@ -7,7 +7,7 @@ from bascule.waf.bodies import MultipartBody, MultipartParser, XmlBody, fragment
 from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs, RequestView
 from bascule.waf.state import NOTHING
-from bascule.waf.steady import Steady
+from bascule.waf.steady import Steady, media_type
 
 
 class BodyView(RequestView):
@@ -206,10 +206,12 @@ class BodyView(RequestView):
     def response_content_type(self) -> bytes | None:
         """The response's media type without parameters, in lower case."""
         steady = self.response_steady
-        value = None if steady is None else steady.first.get(b"content-type")
-        if value is None:
-            value = next((value for name, value in self.response_varying if name == b"content-type"), None)
-        return None if value is None else value.partition(b";")[0].strip().lower()
+        if steady is not None and steady.media_type is not None:
+            return steady.media_type
+        for name, value in self.response_varying:
+            if name == b"content-type":
+                return media_type(value)
+        return None
 
     @property
     def wants_response_body(self) -> bool:

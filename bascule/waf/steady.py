@@ -10,7 +10,7 @@ class Steady:
     of the fields that vary: a handful of combinations. `judged` is what checks of the fields say of these.
     """
 
-    __slots__ = ("by_names", "cookies", "first", "judged", "mask", "names", "pairs")
+    __slots__ = ("by_names", "cookies", "first", "judged", "mask", "media_type", "names", "pairs")
 
     def __init__(self, pairs: list[tuple[bytes, bytes]], mask: int) -> None:
         self.pairs = pairs
@@ -19,5 +19,12 @@ class Steady:
         self.first = dict(reversed(pairs))
         """The first value of each name."""
         self.cookies = b"cookie" in self.first
+        content_type = self.first.get(b"content-type")
+        self.media_type = None if content_type is None else media_type(content_type)
         self.by_names: dict[tuple[bytes, ...], int] = {}
         self.judged: dict[object, object] = {}
+
+
+def media_type(content_type: bytes) -> bytes:
+    """A Content-Type's media type without parameters, in lower case."""
+    return content_type.partition(b";")[0].strip().lower()
