@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 
 from .base import OperatorError
 from .tree import ALL, Alt, Assert, Atomic, BackReference, Capture, Look, Node, Repeat, Seq, Set
 
 RE2_MAX_REPEAT = 1000  # RE2's own bound, on the product of nested repetitions
+_SETS = 4_096
+"""How many sets stay written: a rule set has some hundred different ones, tens of thousands of times."""
 _ASSERTIONS = {"^": "(?m:^)", "$": "(?m:$)", "A": r"\A", "z": r"\z", "b": r"\b", "B": r"\B"}
 
 
@@ -188,6 +191,7 @@ def _unrolled(node: Repeat, follow: int, product: int, lazy: str) -> str:
     return inner * node.least + tail
 
 
+@lru_cache(_SETS)
 def _set(bits: int) -> str:
     if bits == ALL:
         return "(?s:.)"
