@@ -52,8 +52,14 @@ class Limits(Model):
     """Lowest rate of a request body in bytes a second, judged after `body_grace`."""
     body_grace: Duration = 10.0
     """Time from the first byte of a body until its rate is judged."""
+    send_min_rate: Size = 256
+    """Lowest rate at which a client takes what waits for it, in bytes a second, judged after `send_grace`."""
+    send_grace: Duration = 10.0
+    """Time from when a client falls behind until the rate at which it takes its response is judged."""
     requests_per_connection: Count = 0
     """Requests after which a client connection is closed; 0 means unlimited."""
+    ranges: Annotated[int, Field(ge=1, le=1000)] = 16
+    """Ranges one request may ask for; with more the server is asked for the whole (RFC 9110 14.2, CVE-2011-3192)."""
     pipelined: Annotated[int, Field(ge=1, le=1000)] = 64
     """Pipelined requests read ahead of the one being answered. Top level only."""
     connections: Count = 0

@@ -49,6 +49,7 @@ class Kind(IntEnum):
     DATE = 16
     UNSAFE_NAME = 17  # underscore: CGI-like servers confuse it with another field
     TE = 18
+    RANGE = 19  # many ranges of one resource cost servers much (CVE-2011-3192)
 
 
 REQUEST_KINDS: dict[bytes, int] = {
@@ -59,6 +60,7 @@ REQUEST_KINDS: dict[bytes, int] = {
     b"upgrade": Kind.UPGRADE,
     b"expect": Kind.EXPECT,
     b"te": Kind.TE,
+    b"range": Kind.RANGE,
     b"trailer": Kind.TRAILER,
     b"keep-alive": Kind.HOP,
     b"proxy-connection": Kind.HOP,

@@ -25,6 +25,7 @@ from bascule.proxy.firewall import Firewalls
 from bascule.proxy.prelude import NewClient, Prelude, TlsLink
 from bascule.proxy.profiles import Profiles
 from bascule.proxy.rewrite import Origins
+from bascule.proxy.room import Room
 from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import SiteRuntime, build_router
 from bascule.proxy.turns import Turns
@@ -112,9 +113,9 @@ class ProxyApp:
         self.clients: set[Connection] = set()
         self._per_address: dict[bytes, int] = {}
         self.limits = plan.config.limits
-        self.times = Times.of(plan.config.timeouts)
+        self.times = Times.of(plan.config.timeouts, self.limits)
         self.tls_handshake = plan.config.timeouts.tls_handshake
-        self._max_clients = self.limits.connections or _default_cap()
+        self._room = Room(self, self.limits.connections or _default_cap())
         self.trusted = TrustedNetworks(plan.config.trusted_proxies)
         self.answers = ErrorAnswers(plan.config.errors)
         self.new_ref = Refs(worker).new
@@ -289,7 +290,7 @@ class ProxyApp:
             self._note(client, causes.BANNED)
             return False
         most = self.limits.connections_per_address
-        if len(self.clients) >= self._max_clients:
+        if self._room.is_full(self.now):
             self.recorder.connections_refused += 1
             self._note(client, causes.OVER_LIMIT_CONNECTIONS)
             return False
@@ -370,6 +371,7 @@ class ProxyApp:
             connector.prune(pool.servers, now)
         for front in set(self._fronts.values()):
             front.every_second(now)
+        self._room.every_second(now)
         for client in list(self.clients):
             client.check_rate(now)
         if self.draining:

@@ -41,6 +41,8 @@ class ClientConnection(Peer):
         "_body",
         "_lingered",
         "blocked",
+        "blocked_at",
+        "blocked_from",
         "blocked_size",
         "body_bytes",
         "body_started",
@@ -78,6 +80,9 @@ class ClientConnection(Peer):
         self.blocked = False
         """Whether the client takes no more for now, and how much of what it was sent waits."""
         self.blocked_size = 0
+        self.blocked_at = 0.0
+        self.blocked_from = -1
+        """Bytes it had yet to acknowledge at `blocked_at`; -1 until they are counted."""
         self._body: Body | None = None
         self.body_started = 0.0
         self.body_bytes = 0
@@ -280,6 +285,7 @@ class ClientConnection(Peer):
         self.state = CLOSED
         self.deadline = self.app.now + self.times.send_idle
         self.blocked_size = self.transport.get_write_buffer_size()
+        self.blocked_from = -1
         self.transport.close()
 
     def _next(self) -> None:
@@ -335,6 +341,7 @@ class ClientConnection(Peer):
         """See asyncio.Protocol."""
         self.blocked = True
         self.blocked_size = self.transport.get_write_buffer_size()
+        self.blocked_from = -1
         self.deadline = self.app.now + self.times.send_idle
         if self.exchange is not None:
             self.exchange.on_client_blocked(True)
@@ -385,6 +392,10 @@ class ClientConnection(Peer):
     def check_rate(self, now: float) -> None:
         """Refuse a request body that trickles."""
         deadlines.check_rate(self, now)
+
+    def hesitates(self, now: float) -> float:
+        """Return for how many seconds a head is awaited, or its end; 0 while a request is in progress, and after."""
+        return deadlines.hesitates(self, now)
 
     def idle_since(self, now: float) -> float:
         """Return for how many seconds no request has been in progress; 0 while one is or has begun to arrive."""

@@ -1,10 +1,14 @@
-"""What a client is late with: a head, a body, taking its answer; and the minimum rate of bodies.
+"""What a client is late with: a head, a body, taking its answer; and the minimum rates at which bodies come and go.
 
 A connection has one deadline at a time; the tick of app.py compares it. What was awaited decides what it means.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import struct
+import termios
 from typing import TYPE_CHECKING
 
 from bascule.proxy.phase import BODY, CLOSED, HEAD
@@ -12,6 +16,8 @@ from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from bascule.proxy.client import ClientConnection
+
+_INT = struct.Struct("i")
 
 
 def passed(client: ClientConnection, now: float) -> None:
@@ -41,8 +47,11 @@ def passed(client: ClientConnection, now: float) -> None:
 
 
 def check_rate(client: ClientConnection, now: float) -> None:
-    """Refuse a request body that trickles (slow-body attacks)."""
+    """Refuse a request body that trickles in (slow-body attacks), cut a client that lets its response trickle out."""
     exchange = client.exchange
+    if client.blocked or client.state == CLOSED:
+        _check_taking(client, now)
+        return
     if client.state != BODY or exchange is None or client.paused or not exchange.awaits_client:
         return
     age = now - client.body_started
@@ -51,8 +60,39 @@ def check_rate(client: ClientConnection, now: float) -> None:
         exchange.answer(408, causes.BODY_TOO_SLOW)
 
 
+def _check_taking(client: ClientConnection, now: float) -> None:
+    """Judge by what it acknowledged since it fell behind: the kernel's buffer alone may take a slow client minutes."""
+    left = _unacknowledged(client)
+    if client.blocked_from < 0:
+        client.blocked_from, client.blocked_at = left, now
+        return
+    age = now - client.blocked_at
+    if age > client.times.send_grace and client.blocked_from - left < client.times.send_min_rate * age:
+        if client.exchange is not None:
+            client.exchange.abandon(causes.SEND_TOO_SLOW)
+        else:
+            client.app.note(client.address, client.port, causes.SEND_TOO_SLOW, 0)
+            client.transport.abort()
+
+
+def _unacknowledged(client: ClientConnection) -> int:
+    """Return the bytes that wait in our buffer and in the kernel's, sent or not (SIOCOUTQ, tcp(7))."""
+    size = client.transport.get_write_buffer_size()
+    with contextlib.suppress(OSError):  # the socket is closed already
+        answer = fcntl.ioctl(client.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, _INT.pack(0))
+        size += int(_INT.unpack(answer)[0])
+    return size
+
+
 def idle_since(client: ClientConnection, now: float) -> float:
     """Return for how many seconds no request has been in progress; 0 while one is or has begun to arrive."""
     if client.state != HEAD or client.held or not client.served:
         return 0.0
     return now - (client.deadline - client.times.keep_alive)
+
+
+def hesitates(client: ClientConnection, now: float) -> float:
+    """Return for how many seconds a head is awaited: the first one, or the end of one that began."""
+    if client.state != HEAD or (client.served and not client.held):
+        return 0.0
+    return now - (client.deadline - client.app.times.header)

@@ -125,6 +125,10 @@ class Prelude(asyncio.Protocol):
         """Never idle: it has a deadline of its own."""
         return 0.0
 
+    def hesitates(self, now: float) -> float:
+        """Return for how many seconds its first words are awaited."""
+        return now - (self.deadline - self.app.tls_handshake)
+
     def shut(self) -> None:
         """Close at once."""
         self.transport.abort()
@@ -293,6 +297,10 @@ class TlsLink(asyncio.Protocol):
     def idle_since(self, now: float) -> float:
         """Never idle: the handshake has a deadline."""
         return 0.0
+
+    def hesitates(self, now: float) -> float:
+        """Return for how many seconds its first words are awaited."""
+        return now - (self.deadline - self.app.tls_handshake)
 
     def shut(self) -> None:
         """Close at once."""

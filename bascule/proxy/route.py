@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bascule.config.plan import Plan, RoutePlan, SitePlan
-from bascule.config.policies import HeaderOps, Timeouts
+from bascule.config.policies import HeaderOps, Limits, Timeouts
 from bascule.config.types import parse_network
 from bascule.config.waf import WafConfig
 from bascule.defence.challenges.ladder import RouteChallenge
@@ -36,18 +36,28 @@ _PLACEHOLDERS = ("{client_address}", "{host}", "{scheme}", "{request_id}", "{pat
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Deadlines as plain numbers, read on the hot path. See config.policies.Timeouts."""
+    """Deadlines and lowest rates as plain numbers, read on the hot path. See config.policies: Timeouts, Limits."""
 
     header: float
     body_idle: float
     keep_alive: float
     send_idle: float
+    send_min_rate: int
+    send_grace: float
     response_idle: float
 
     @classmethod
-    def of(cls, timeouts: Timeouts) -> Times:
+    def of(cls, timeouts: Timeouts, limits: Limits) -> Times:
         """Return the times of a configuration."""
-        return cls(timeouts.header, timeouts.body_idle, timeouts.keep_alive, timeouts.send_idle, timeouts.response_idle)
+        return cls(
+            header=timeouts.header,
+            body_idle=timeouts.body_idle,
+            keep_alive=timeouts.keep_alive,
+            send_idle=timeouts.send_idle,
+            send_min_rate=limits.send_min_rate,
+            send_grace=limits.send_grace,
+            response_idle=timeouts.response_idle,
+        )
 
 
 class HeaderPlan:
@@ -94,6 +104,7 @@ class RouteRuntime:
         "intercept",
         "maintenance",
         "maintenance_allows",
+        "max_ranges",
         "max_requests",
         "own_limits",
         "place",
@@ -182,11 +193,12 @@ class RouteRuntime:
 
     def _policies(self, plan: RoutePlan, whole: Plan, site: SitePlan) -> None:
         timeouts, limits = plan.timeouts, plan.limits
-        self.times = Times.of(timeouts)
+        self.times = Times.of(timeouts, limits)
         self.own_limits = limits != whole.config.limits
         self.max_requests: float = limits.requests_per_connection or math.inf
         self.body_grace = limits.body_grace
         self.body_min_rate = limits.body_min_rate
+        self.max_ranges = limits.ranges
         self.body_limit = limits.body_bytes
         self.connect_timeout = timeouts.connect
         self.response_timeout = timeouts.response

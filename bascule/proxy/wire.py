@@ -22,6 +22,7 @@ _WATCHED = int(Kind.WATCHED)
 _VIA = int(Kind.VIA)
 _UNSAFE_NAME = int(Kind.UNSAFE_NAME)
 _TE = int(Kind.TE)
+_RANGE = int(Kind.RANGE)
 _LOCATION = int(Kind.LOCATION)
 _CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _SET_COOKIE = int(Kind.SET_COOKIE)
@@ -104,6 +105,9 @@ def _request_lines(exchange: Exchange, head: RequestHead) -> bytes:
         elif kind == _TE:
             if b"trailers" in list_tokens(field[1]):
                 lines.append(b"te: trailers\r\nconnection: te\r\n")
+        elif kind == _RANGE:
+            if field[1].count(b",") < route.max_ranges:
+                lines.append(field[3])
         elif kind == _TRAILER and block.chunked:
             lines.append(field[3])
     if exchange.upgrading:

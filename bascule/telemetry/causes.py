@@ -48,11 +48,13 @@ MEANINGS: Final[dict[str, str]] = {
     "body_timeout": "client fell silent inside the request body",
     "body_too_slow": "request body slower than the lowest rate",
     "send_timeout": "client took nothing of its response for too long",
+    "send_too_slow": "client took its response slower than the lowest rate",
     "tls_timeout": "TLS handshake not complete in time",
     "idle_timeout": "upgraded connection or tunnel silent for too long",
     "total_timeout": "exchange with all its tries took longer than its limit",
     "over_limit_connections": "more connections than a worker keeps",
     "over_limit_address": "more connections than one address may hold",
+    "culled": "head or handshake too slow while the worker had hardly a place left",
     "over_limit_pipelined": "more pipelined requests than the limit",
     "client_abort": "client went away before the end",
     # Defence
@@ -143,11 +145,13 @@ HEADER_TIMEOUT: Final = "header_timeout"
 BODY_TIMEOUT: Final = "body_timeout"
 BODY_TOO_SLOW: Final = "body_too_slow"
 SEND_TIMEOUT: Final = "send_timeout"
+SEND_TOO_SLOW: Final = "send_too_slow"
 TLS_TIMEOUT: Final = "tls_timeout"
 IDLE_TIMEOUT: Final = "idle_timeout"
 TOTAL_TIMEOUT: Final = "total_timeout"
 OVER_LIMIT_CONNECTIONS: Final = "over_limit_connections"
 OVER_LIMIT_ADDRESS: Final = "over_limit_address"
+CULLED: Final = "culled"
 OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
 RATE_LIMITED: Final = "rate_limited"

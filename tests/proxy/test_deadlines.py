@@ -35,6 +35,7 @@ def config(origin: Origin) -> dict[str, Any]:
             "rate.test": {"limits": {"body_grace": SHORT, "body_min_rate": 5000}, "routes": {"/": origin.address}},
             "response.test": site({"response": SHORT}),
             "idle.test": site({"response_idle": SHORT}),
+            "take.test": {"limits": {"send_grace": SHORT, "send_min_rate": 50_000}, **site({}, keep_alive=0)},
             "send.test": site({"send_idle": SHORT, "keep_alive": SHORT}, keep_alive=0),
             "total.test": site({"total": SHORT}),
             "queue.test": {"timeouts": {"queue": SHORT}, "routes": {"/": full}},
@@ -199,6 +200,23 @@ def test_a_client_that_takes_nothing(origin: Origin, port: int, close: bool) -> 
         while not done:
             assert time.monotonic() - begun < SHORT + GRACE, "the server is still waiting"
             time.sleep(0.01)
+
+
+@pytest.mark.parametrize("size", [0, 60_000])
+def test_a_client_that_takes_its_response_too_slowly(origin: Origin, port: int, bascule: Bascule, size: int) -> None:
+    """It takes something all the time, but hardly anything: of a response without end, or of the rest of one."""
+    origin.handler = always(answer(b"x" * (capacity() + size if size else 100_000_000)))
+    before = bascule.sockets()
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", port))
+        sock.sendall(request(host="take.test", Connection="close"))
+        begun = time.monotonic()
+        wait_for(lambda: bascule.sockets() > before, "the connection to be there")
+        while bascule.sockets() > before:
+            assert time.monotonic() - begun < SHORT + GRACE, "the server is still waiting"
+            sock.recv(500)
+            time.sleep(0.05)  # some 10,000 bytes a second
 
 
 def capacity() -> int:

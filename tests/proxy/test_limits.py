@@ -6,8 +6,10 @@ import contextlib
 import time
 from typing import Any
 
-from tests.support.clients import EndedError, Wire, ask, connect, request
-from tests.support.origins import Origin, always, answer
+import pytest
+
+from tests.support.clients import EndedError, Message, Wire, ask, connect, request, reset
+from tests.support.origins import Origin, always, answer, silent
 from tests.support.program import Bascule, wait_for
 
 
@@ -126,27 +128,71 @@ def test_a_pipeline_whose_answers_nobody_takes_is_answered_no_further(
     assert bascule.memory() < before + 16_000_000
 
 
+def is_answered(port: int) -> bool:
+    try:
+        return ask(port).status == 200
+    except (OSError, EndedError):
+        return False
+
+
 def test_connections_in_all_and_per_address(origin: Origin) -> None:
     limits = {"connections": 6, "connections_per_address": 4}
+
+    def handle(wire: Wire, message: Message) -> bool:
+        if message.start[1] == "/hold":
+            return silent(wire, message)
+        wire.send(answer(b"x"))
+        return True
+
+    origin.handler = handle
     with Bascule({"limits": limits, "sites": {"*": origin.address}}) as bascule:
 
         def served(wire: Wire) -> bool:
+            """Ask; whoever is answered asks for more at once, lest its connection rest and make room for others."""
             try:
                 wire.send(request())
-                return wire.response().status == 200
+                known = wire.response().status == 200
+                wire.send(request("/hold"))
             except (OSError, EndedError):
                 return False
+            return known
 
         mine = [connect(bascule.port) for _ in range(5)]
         assert [served(wire) for wire in mine] == [True] * 4 + [False]
         others = [connect(bascule.port, f"127.0.0.{number}") for number in (2, 3, 4)]
         assert [served(wire) for wire in others] == [True, True, False]
-        mine[0].sock.close()
+        reset(mine[0].sock)
+        wait_for(lambda: is_answered(bascule.port), "the place to be free again")
+        for wire in (*mine[1:], *others):
+            reset(wire.sock)
 
-        def again() -> bool:
-            with connect(bascule.port) as wire:
-                return served(wire)
 
-        wait_for(again, "the place to be free again")
-        for wire in (*mine, *others):
-            wire.sock.close()
+@pytest.mark.parametrize("words", [b"", b"GET / HTTP/1.1\r\nHost: si", request()])
+def test_who_asks_for_nothing_makes_room_for_who_asks(origin: Origin, words: bytes) -> None:
+    """Connections held open: without a word, with a head that never ends, or resting after an answer."""
+    most = 16
+    with (
+        Bascule({"limits": {"connections": most}, "sites": {"*": origin.address}}) as bascule,
+        contextlib.ExitStack() as held,
+    ):
+        busy = held.enter_context(connect(bascule.port))
+        origin.handler = silent
+        busy.send(request("/long"))
+        wait_for(lambda: len(origin.seen) == 1, "the server to be asked")
+        origin.handler = always(answer(b"x"))
+        for _ in range(most - 1):
+            wire = held.enter_context(connect(bascule.port))
+            wire.send(words)
+            if words.endswith(b"\r\n\r\n"):
+                wire.response()
+        wait_for(lambda: is_answered(bascule.port), "a place for a newcomer", 8.0)
+        busy.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):  # who has a request in progress is not touched
+            busy.more()
+        reset(busy.sock)
+
+
+def test_many_ranges_are_not_asked_of_the_server(origin: Origin, port: int) -> None:
+    for count, passed in ((1, True), (16, True), (17, False)):
+        ask(port, Range="bytes=" + ",".join(f"{n}-" for n in range(count)))
+        assert (origin.seen[-1]["range"] is not None) is passed

@@ -23,6 +23,17 @@ COMMAND = (sys.executable, "-c", "from bascule.cli.main import main; main()")
 T = TypeVar("T")
 
 
+def children_of(pid: int) -> dict[int, str]:
+    """Return the processes that a process began, by their ids, with their names."""
+    found = {}
+    for entry in os.listdir("/proc"):  # no glob: it fails on a process that ends as it looks
+        with contextlib.suppress(OSError, ValueError):
+            head, _, rest = Path("/proc", str(int(entry)), "stat").read_text().rpartition(")")
+            if int(rest.split()[1]) == pid:
+                found[int(entry)] = head.partition("(")[2]
+    return found
+
+
 def wait_for(condition: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
     """Return the first true value of `condition()`; fail after `patience` seconds."""
     end = time.monotonic() + patience
@@ -110,15 +121,7 @@ class Bascule:
 
     def children(self) -> list[int]:
         """Process ids of the workers and the keeper."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parent = int(entry.read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            if parent == self.process.pid:
-                found.append(int(entry.parent.name))
-        return found
+        return list(children_of(self.process.pid))
 
     def memory(self) -> int:
         """Resident bytes of all its processes, what they share counted once (proportional set size)."""

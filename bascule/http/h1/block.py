@@ -42,7 +42,7 @@ PASSED = frozenset((0, _USER_AGENT, _REFERER, _DATE))
 _ASK = frozenset(
     int(kind)
     for kind in (
-        *(Kind.WATCHED, Kind.UNSAFE_NAME, Kind.TE, Kind.TRAILER, Kind.EXPECT, Kind.UPGRADE, Kind.VIA),
+        *(Kind.WATCHED, Kind.UNSAFE_NAME, Kind.TE, Kind.TRAILER, Kind.EXPECT, Kind.UPGRADE, Kind.VIA, Kind.RANGE),
         *(Kind.SET_COOKIE, Kind.LOCATION),
     )
 )

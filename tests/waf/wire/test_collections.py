@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.program import children_of
 from tests.support.reflector import reflector
 from tests.waf.wire.world import Guarded, guarded, send, wait_for
 
@@ -24,13 +24,7 @@ GET = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
 
 def workers(program: Guarded) -> set[int]:
-    found = set()
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            name, _, rest = entry.read_text().rpartition(")")
-            if int(rest.split()[1]) == program.process.pid and "bascule-w" in name:
-                found.add(int(entry.parent.name))
-    return found
+    return {pid for pid, name in children_of(program.process.pid).items() if "bascule-w" in name}
 
 
 def reload(program: Guarded) -> None:
