@@ -193,7 +193,12 @@ def _has_events(plan: Plan) -> bool:
     """Whether anything may be noticed that is worth an event."""
     defence = plan.config.defence
     defends = every_limit(plan) or defence.deny or defence.feeds or defence.bans.after
-    return bool(defends) or challenged(plan.routes) or any(route.waf.mode != "off" for route in plan.routes)
+    return (
+        bool(defends)
+        or challenged(plan.routes)
+        or plan.config.account.mode != "off"
+        or any(route.waf.mode != "off" for route in plan.routes)
+    )
 
 
 def _cache_place(configured: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from bascule.config.account import Account
 from bascule.config.defence import Defence, Limit
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
@@ -34,6 +35,18 @@ def check_defence(findings: Findings, path: KeyPath, defence: Defence) -> None:
             findings.error((*path, "geo", key), f"the database {file} cannot be read")
         elif file:
             findings.files.append(file)
+
+
+def check_account(findings: Findings, account: Account) -> None:
+    """Check the accounts of clients."""
+    stated = account.model_fields_set - {"mode"}
+    if account.mode == "off" and stated:
+        key = sorted(stated)[0]
+        findings.error(("account", key), f"`{key}` has no effect while the mode is off", "account: {mode: block}")
+    rungs = [getattr(account.steps, name) for name in ("cookie", "refresh", "proof", "captcha")]
+    found = [points for points in rungs if points is not None]
+    if found != sorted(found):
+        findings.error(("account", "steps"), "a harder rung comes with fewer points than an easier one")
 
 
 def check_limits(findings: Findings, path: KeyPath, level: Config | Site | Route | Forward, defence: Defence) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from bascule.config.account import Account
 from bascule.config.auth import Auth
 from bascule.config.base import Model
 from bascule.config.challenge import NOBODY, Challenge
@@ -380,6 +381,8 @@ class Config(Model):
     """What clients have to pass before they are served; nothing by default."""
     defence: Defence = Defence()
     """Who is kept out, and who never is."""
+    account: Account = Account()
+    """An account of each client, of what honest clients seldom do; off by default."""
     headers: Headers = Headers()
     """Header policy of all sites."""
     errors: ErrorPages = ErrorPages()

@@ -48,6 +48,10 @@ class Shared:
         """Tickets that were answered, until they would be too old anyhow."""
         if asks and self.spent is None:
             self.spent = Buckets(self._clients, self._locks)
+        self.accounts: Buckets | None = previous.accounts if previous else None
+        """Points of clients, as a debt of time."""
+        if plan.config.account.mode != "off" and self.accounts is None:
+            self.accounts = Buckets(self._clients, self._locks)
         self._tables: dict[_Identity, Buckets] = {}
         for scoped in every_limit(plan):
             identity = self._identity(scoped)

@@ -12,13 +12,17 @@ from time import monotonic, time
 from typing import Any
 
 from bascule.config.plan import Plan, RoutePlan, ScopedLimit
-from bascule.defence.challenges.ladder import Challenges, RouteChallenge, challenged
+from bascule.defence.accounts import Accounts
+from bascule.defence.browsers import Fields, contradiction
+from bascule.defence.challenges.ladder import Challenges, RouteChallenge, challenged, is_navigation, rung_name
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.keys import Keys, Request
 from bascule.defence.networks import NetworkMap
+from bascule.defence.offences import INCONSISTENT
 from bascule.defence.rates import Overrun, Rates, Rule
 from bascule.defence.report import Reports, shown_key
 from bascule.defence.shared import Shared, every_limit
+from bascule.defence.standing import Standing
 from bascule.http.addresses import TrustedNetworks
 from bascule.state.buckets import hash_of
 from bascule.telemetry import causes
@@ -53,6 +57,10 @@ class Shield:
         self.any_banned = bool(shared.denied)
         """Whether anybody may be banned; else nothing is looked up."""
         self._shared = shared
+        self.accounts: Accounts | None = None
+        """What clients did, where that is kept account of."""
+        if shared.accounts is not None and plan.config.account.mode != "off":
+            self.accounts = Accounts(plan.config.account, shared.accounts)
         clients = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
         self._clients = clients
         self._keys = Keys(clients, shared.countries, shared.operators)
@@ -79,7 +87,7 @@ class Shield:
     @property
     def needed(self) -> bool:
         """Whether there is anything to defend by now; a ban may make it so later."""
-        return self.any_banned or bool(self._offences) or self._limited or self.challenges is not None
+        return self.any_banned or bool(self._offences) or self._limited or bool(self.challenges or self.accounts)
 
     def set_networks(self, topic: str, payload: Any) -> None:
         """Take the banned networks from the keeper."""
@@ -96,11 +104,61 @@ class Shield:
 
     def banned(self, address: bytes) -> str:
         """Return what keeps a client out: ``ban``, or the name of a list; empty if nothing does, or it is allowed."""
-        if self._shared.bans.debt(hash_of(self._clients.of(address)), monotonic()):
-            word = "ban"
-        else:
-            word = self._listed(address)
+        return self.keeps_out(self.standing(None, address))
+
+    @property
+    def looks(self) -> bool:
+        """Whether anything about clients may be in shared memory."""
+        return self.any_banned or self.accounts is not None
+
+    def standing(self, known: Standing | None, address: bytes) -> Standing:
+        """Return what there is in shared memory about a client: read anew only where something changed near it.
+
+        `known` is what its connection remembers.
+        """
+        if known is None or known.address != address:
+            known = Standing(address, hash_of(self._clients.of(address)))
+        bans = self._shared.bans
+        changes = bans.changes[known.lane]
+        if changes != known.ban_changes:
+            known.ban_changes, known.banned_until = changes, bans.until(known.key)
+        if (accounts := self._shared.accounts) is not None:
+            changes = accounts.changes[known.lane]
+            if changes != known.account_changes:
+                known.account_changes, known.settled = changes, accounts.until(known.key)
+        return known
+
+    def keeps_out(self, standing: Standing) -> str:
+        """Return what `banned` does, for a client whose standing is known."""
+        address = standing.address
+        word = "ban" if standing.banned_until and standing.banned_until > monotonic() else self._listed(address)
         return "" if word and address in self.allowed else word
+
+    def weigh(self, request: Request, standing: Standing) -> tuple[float, int]:
+        """Return for how long a request waits for what its client did before, and the rung that its client passes."""
+        accounts = self.accounts
+        now = monotonic()
+        if accounts is None or standing.settled <= now or request.client in self.allowed:
+            return 0.0, 0
+        points = accounts.points(standing.settled - now)
+        rung = accounts.rung(points)
+        wait = accounts.tarpit_time if points >= accounts.tarpit else 0.0
+        if not (wait or (rung and accounts.detect)):
+            return 0.0, rung
+        name, decision = "tarpit" if wait else rung_name(rung), "detect" if accounts.detect else "delay"
+        self.reports.count("account", name, decision)
+        self.reports.event(
+            request, 0, f"the account of the client leads to: {name}", [f"{points:.0f} points", decision]
+        )
+        return (0.0, 0) if accounts.detect else (wait, rung)
+
+    def judge_browser(self, request: Request, fields: Fields, secure: bool) -> None:
+        """Charge a client whose request for a page cannot come from the browser that it names."""
+        if self.accounts is None or not is_navigation(request) or not (why := contradiction(fields, secure)):
+            return
+        self.reports.count("account", INCONSISTENT, "detect")
+        self.reports.event(request, 0, "not the browser that it says it is", [why])
+        self.offended(request, INCONSISTENT)
 
     def _listed(self, address: bytes) -> str:
         return self._shared.denied.find(address) or (self._networks.find(address) if self._networks else "")
@@ -116,7 +174,11 @@ class Shield:
         `risk` is that of the gravest rule which the firewall found broken: it weighs the offence.
         """
         address = request.client
-        if cause not in self._offences or address in self.allowed or address in self.trusted:
+        if address in self.allowed or address in self.trusted:
+            return
+        if self.accounts is not None and not self._charge(self.accounts, request, cause, risk):
+            return
+        if cause not in self._offences:
             return
         rate, client = self._bans.after, self._clients.of(address)
         if rate is None or not client:
@@ -127,14 +189,30 @@ class Shield:
         cost, key, now = weight * rate.seconds / rate.count, hash_of(client), monotonic()
         if self._shared.offences.take(key, cost, rate.seconds, now) <= 0:
             return
-        detect = self._bans.mode == "detect"
+        self._shared.offences.hold(key, now)  # it begins anew, after the ban or in detect mode
         reason = f"more than {rate} offences ({', '.join(self._bans.of)})"
-        evidence = f"the last one: {cause}, {request.reference()}"
+        self._ban(request, client, reason, f"the last one: {cause}", self._bans.mode == "detect")
+
+    def _charge(self, accounts: Accounts, request: Request, cause: str, risk: str) -> bool:
+        """Charge the account of a client; False where that banned it."""
+        client, now = self._clients.of(request.client), monotonic()
+        if not client:
+            return True
+        key = hash_of(client)
+        points = accounts.charge(key, cause, risk, now)
+        if accounts.ban is None or points < accounts.ban:
+            return True
+        accounts.clear(key, now)
+        self._ban(request, client, f"{points:.0f} points", f"the last: {cause}", accounts.detect)
+        return False
+
+    def _ban(self, request: Request, client: bytes, reason: str, evidence: str, detect: bool) -> None:
+        """Ban a client at all workers, and tell the keeper, which knows for how long; or only tell."""
+        evidence = f"{evidence}, {request.reference()}"
         self.reports.count("ban", "auto", "detect" if detect else "refuse")
         self.reports.event(request, 0 if detect else 403, f"banned: {reason}", [evidence])
-        self._shared.offences.hold(key, now)  # it begins anew, after the ban or in detect mode
         if not detect:
-            self._shared.bans.hold(key, now + self._bans.time)
+            self._shared.bans.hold(hash_of(client), monotonic() + self._bans.time)
             self.any_banned = True
             self.offender(client.decode("latin-1"), reason, evidence)
 

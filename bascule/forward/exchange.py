@@ -44,6 +44,7 @@ _UNDECIDED = Decision("")
 class ForwardExchange(Exchange):
     """One request of a client on its way out."""
 
+    own_site = False
     __slots__ = ("access", "by_address", "decision", "path_sent", "rule", "service", "throttle", "user", "way")
 
     def __init__(self, peer: ForwardClient, head: RequestHead) -> None:

@@ -244,6 +244,10 @@ class ProxyApp:
         except TimeoutError:
             return
 
+    def leave_tarpit(self) -> None:
+        """One that was held back is held no more."""
+        self.tarpitted -= 1
+
     def reopen_logs(self) -> None:
         """The log files were rotated."""
         self.recorder.reopen()

@@ -35,12 +35,12 @@ _NO_COOKIES = "The check needs cookies. Allow them for this site, then reload th
 _FAILED = "The check did not work: {why}. Go back and reload the page."
 
 
-def admit(exchange: Exchange, shield: Shield, route: RouteChallenge) -> bool:
-    """Ask of a client what it has yet to pass. False: the request got its answer."""
+def admit(exchange: Exchange, shield: Shield, route: RouteChallenge, least: int) -> bool:
+    """Ask of a client what it has yet to pass, `least` for what it did before. False: the request got its answer."""
     challenges = shield.challenges
     if challenges is None or (exchange.site.secure_redirect and exchange.scheme == b"http"):
         return True  # over HTTPS it is asked again
-    demand = challenges.demand(exchange, route)
+    demand = challenges.demand(exchange, route, least)
     if demand is None or exchange.client in shield.allowed:
         return True
     name = rung_name(demand.rung)

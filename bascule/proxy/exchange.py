@@ -10,6 +10,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from bascule.defence.offences import NOT_FOUND
 from bascule.http.errors import HttpError
 from bascule.http.h1.body import chunk, last_chunk
 from bascule.http.message import ResponseHead
@@ -326,8 +327,9 @@ class Exchange(Facts):
         self.status = status
         self.cause = cause
         inspection = self.inspection
-        if (cause or inspection is not None) and (shield := self.app.shield) is not None:
-            shield.offended(self, *(inspection.offence(cause) if inspection is not None else (cause,)))
+        if (shield := self.app.shield) is not None and (cause or status == 404 or inspection is not None):
+            done = cause or (NOT_FOUND if status == 404 and self.own_site else "")
+            shield.offended(self, *(inspection.offence(done) if inspection is not None else (done,)))
         self.detach(outcome)
         if inspection is not None:
             inspection.finish()

@@ -71,6 +71,8 @@ class Facts:
         "wait",
     )
 
+    own_site = True
+    """Whether it is for a site of ours, so that what is not there says something of who asks."""
     protocol = b""
     """What was spoken, if not HTTP."""
     user = ""

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
 from bascule.proxy import admission, challenge
+from bascule.proxy.inspection import MAX_TARPITTED
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bascule.defence.accounts import Accounts
     from bascule.defence.rates import Rates
     from bascule.defence.shield import Shield
+    from bascule.defence.standing import Standing
     from bascule.proxy.exchange import Exchange
 
 REFUSED = -1.0
@@ -26,7 +29,7 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
 
     False: it got its answer, or waits for its turn. Raises HttpError for who is banned, and where there is no route.
     """
-    keep_out(exchange, shield)
+    standing = keep_out(exchange, shield)
     wait = 0.0 if shield.rates is None else limit(exchange, shield, shield.rates)
     if wait == REFUSED:
         return False
@@ -39,9 +42,16 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
         if own == REFUSED:
             return False
         wait = max(wait, own)
+    late, rung = 0.0, 0
+    if standing is not None and shield.accounts is not None:
+        late, rung = _weigh(exchange, shield, shield.accounts, standing)
     asked = exchange.route.challenge
-    if asked is not None and not challenge.admit(exchange, shield, asked):
+    if asked is not None and not challenge.admit(exchange, shield, asked, rung):
         return False
+    if late:
+        if not _tarpit(exchange, late):
+            return False
+        wait = max(wait, late)
     if wait:
         hold(exchange, wait, exchange.proceed)
         return False
@@ -64,12 +74,40 @@ def admit_early(exchange: Exchange, shield: Shield) -> float:
     return wait
 
 
-def keep_out(exchange: Exchange, shield: Shield) -> None:
-    """Raise HttpError for who is banned."""
-    if shield.any_banned and (word := shield.banned(exchange.client)):
+def keep_out(exchange: Exchange, shield: Shield) -> Standing | None:
+    """Raise HttpError for who is banned. Return what is known of the client, where anything may be."""
+    if not shield.looks:
+        return None
+    peer = exchange.peer
+    standing = peer.standing = shield.standing(peer.standing, peer.address)
+    if shield.any_banned and (word := shield.keeps_out(standing)):
         shield.refuse(exchange, word)
         exchange.head.keep_alive = False
         raise HttpError(403, causes.BANNED)
+    return standing
+
+
+def _weigh(exchange: Exchange, shield: Shield, accounts: Accounts, standing: Standing) -> tuple[float, int]:
+    """Return the wait and the rung that a client's account leads to. Raises HttpError for who walks into a trap."""
+    if exchange.path in accounts.traps:
+        shield.reports.count("account", "trap", "detect" if accounts.detect else "refuse")
+        raise HttpError(404, causes.TRAP)
+    if not standing.judged:
+        standing.judged = True
+        fields = [(field[0], field[1]) for field in exchange.head.block.fields]
+        shield.judge_browser(exchange, fields, exchange.scheme == b"https")
+    return shield.weigh(exchange, standing) if standing.settled else (0.0, 0)
+
+
+def _tarpit(exchange: Exchange, seconds: float) -> bool:
+    """Count a request that is to wait in the tarpit. False: there are too many, and it was refused at once."""
+    app = exchange.app
+    if app.tarpitted >= MAX_TARPITTED:
+        exchange.answer(429, causes.RATE_LIMITED, b"retry-after: %d\r\n" % max(1, seconds))
+        return False
+    app.tarpitted += 1
+    app.loop.call_later(seconds, app.leave_tarpit)
+    return True
 
 
 def limit(exchange: Exchange, shield: Shield, rates: Rates) -> float:

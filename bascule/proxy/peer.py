@@ -10,6 +10,7 @@ from bascule.http.message import RequestHead
 from bascule.proxy import forwarding
 
 if TYPE_CHECKING:
+    from bascule.defence.standing import Standing
     from bascule.proxy.app import ProxyApp
     from bascule.tls.filter import TlsFilter
     from bascule.waf.engine import ConnectionFacts
@@ -58,6 +59,7 @@ class Peer(asyncio.Protocol):
         "peer_address",
         "port",
         "scheme",
+        "standing",
         "tls",
         "tls_version",
         "transport",
@@ -76,6 +78,8 @@ class Peer(asyncio.Protocol):
         self._local: Address | None = None
         self.trusted = False
         self.info: ClientInfo | None = None
+        self.standing: Standing | None = None
+        """What defence knows of the client."""
         self.fixed_lines = b""
         self.facts: ConnectionFacts | None = None
         """What the firewall is told of the connection: made when first asked for, and again for another client."""

@@ -25,22 +25,29 @@ def hash_of(key: bytes) -> int:
     return hash(key) & HASH_MASK
 
 
+def lane(key: int) -> int:
+    """Return the number of the lock that guards a key, and of its place in `Buckets.changes`."""
+    return (key >> 5) & _LOCK_MASK
+
+
 class Buckets:
     """One limit's keys; made before the fork, 16 bytes a key, of which pages are allocated as they are used.
 
     `keys` is rounded up to a power of two. Raises ValueError for less than `MIN_KEYS` or more than `MAX_KEYS`.
     """
 
-    __slots__ = ("_locks", "_mask", "_memory", "_tags", "_tats")
+    __slots__ = ("_locks", "_mask", "_memory", "_tags", "_tats", "changes")
 
     def __init__(self, keys: int, locks: tuple[Lock, ...]) -> None:
         if not MIN_KEYS <= keys <= MAX_KEYS:
             raise ValueError(f"a table has {MIN_KEYS} to {MAX_KEYS} keys, not {keys}")
         keys = 1 << (keys - 1).bit_length()
-        self._memory = mmap.mmap(-1, keys * 16, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+        self._memory = mmap.mmap(-1, keys * 16 + COUNT * 8, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
         view = memoryview(self._memory)
+        self.changes = view[keys * 16 :].cast("Q")
+        """By `lane`, how often a key of it was held or charged: while the number is the same, so are the keys."""
         self._tags = view[: keys * 8].cast("Q")
-        self._tats = view[keys * 8 :].cast("d")
+        self._tats = view[keys * 8 : keys * 16].cast("d")
         self._mask = keys - WAYS
         self._locks = locks
 
@@ -79,16 +86,38 @@ class Buckets:
         if self._tags[place] != key:
             place = self._find(place, key)
         self._tats[place] = until
+        self.changes[lane(key)] += 1  # after it: who sees the number sees the change
         try:
             lock.give()
         except ValueError:  # it was taken from us
             return
 
-    def debt(self, key: int, now: float) -> float:
-        """Return the seconds that `key` is ahead of its rate; 0 for an unknown one. Takes no lock."""
+    def charge(self, key: int, cost: float, most: float, now: float) -> float:
+        """Charge `key` with `cost` seconds at `now`, but let its debt grow to `most` only. Return the debt."""
+        lock = self._locks[(key >> 5) & _LOCK_MASK]
+        if not lock.take(False):
+            lock.wait()
+        place = (key >> 2) & self._mask
+        if self._tags[place] != key:
+            place = self._find(place, key)
+        debt = min(max(self._tats[place] - now, 0.0) + cost, most)
+        self._tats[place] = now + debt
+        self.changes[lane(key)] += 1
+        try:
+            lock.give()
+        except ValueError:  # it was taken from us
+            return debt
+        return debt
+
+    def until(self, key: int) -> float:
+        """Return until when (monotonic) `key` is in debt; 0 for an unknown one. Takes no lock."""
         first = (key >> 2) & self._mask
         tags = self._tags[first : first + WAYS].tolist()
-        return max(0.0, self._tats[first + tags.index(key)] - now) if key in tags else 0.0
+        return float(self._tats[first + tags.index(key)]) if key in tags else 0.0
+
+    def debt(self, key: int, now: float) -> float:
+        """Return the seconds that `key` is ahead of its rate; 0 for an unknown one. Takes no lock."""
+        return max(0.0, self.until(key) - now)
 
     def _find(self, first: int, key: int) -> int:
         """Return the place of a key within its set; a new one gets the place of the least indebted."""

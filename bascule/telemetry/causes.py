@@ -60,6 +60,7 @@ MEANINGS: Final[dict[str, str]] = {
     # Defence
     "rate_limited": "more requests than a rate limit allows",
     "banned": "client is banned or on a deny list",
+    "trap": "path that nobody is led to: a honeypot",
     "challenged": "client was shown a challenge",
     "challenge_required": "client passed no challenge, and the request can be shown none",
     "challenge_failed": "answer to a challenge is wrong, late or somebody else's",
@@ -156,6 +157,7 @@ OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
 RATE_LIMITED: Final = "rate_limited"
 BANNED: Final = "banned"
+TRAP: Final = "trap"
 CHALLENGED: Final = "challenged"
 CHALLENGE_REQUIRED: Final = "challenge_required"
 CHALLENGE_FAILED: Final = "challenge_failed"

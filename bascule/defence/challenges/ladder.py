@@ -121,13 +121,19 @@ class Challenges:
         """Hear from the keeper which sites are under attack."""
         self._attacked = frozenset(map(str, payload or ()))
 
-    def demand(self, request: Asked, route: RouteChallenge) -> Demand | None:
-        """Return what the client of a request has yet to pass; None where that is nothing."""
+    def demand(self, request: Asked, route: RouteChallenge, least: int = 0) -> Demand | None:
+        """Return what the client of a request has yet to pass; None where that is nothing.
+
+        `least` is what its account leads to. A captcha is asked only where there is a provider.
+        """
         attacked = route.site in self._attacked
-        rung = route.level(attacked)
+        level = route.level(attacked)
+        rung = max(level, least if self.captchas else min(least, PROOF))
         if not rung or self.passed(request, route) >= rung or route.exempts(request):
             return None
-        why = "the site is under attack" if attacked else "everybody passes it"
+        why = "its account leads to it" if rung > level else "everybody passes it"
+        if attacked and rung == level:
+            why = "the site is under attack"
         return Demand(rung, why, is_navigation(request))
 
     # Tokens ----------------------------------------------------------------------------------------

@@ -1,0 +1,10 @@
+"""Names of what clients do that is no cause of an answer, but weighs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+INCONSISTENT: Final = "inconsistent"
+"""A page asked for by a browser that it cannot be."""
+NOT_FOUND: Final = "not_found"
+"""A server's own 404."""
