@@ -197,6 +197,7 @@ def _has_events(plan: Plan) -> bool:
         bool(defends)
         or challenged(plan.routes)
         or plan.config.account.mode != "off"
+        or plan.config.crawlers.mode != "off"
         or any(route.waf.mode != "off" for route in plan.routes)
     )
 

@@ -36,6 +36,8 @@ class Points(Model):
     """A wrong answer to a challenge."""
     trap: Weight = 60
     """A request for one of `traps`."""
+    false_crawler: Weight = 30
+    """A request in the name of a crawler that it is not (`crawlers`)."""
     inconsistent: Weight = 5
     """A page asked for by a browser that it cannot be, by its fields and their order; once for each connection."""
 

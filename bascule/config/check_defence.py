@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from bascule.config.account import Account
+from bascule.config.crawlers import Crawlers
 from bascule.config.defence import Defence, Limit
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
@@ -47,6 +48,21 @@ def check_account(findings: Findings, account: Account) -> None:
     found = [points for points in rungs if points is not None]
     if found != sorted(found):
         findings.error(("account", "steps"), "a harder rung comes with fewer points than an easier one")
+
+
+def check_crawlers(findings: Findings, crawlers: Crawlers) -> None:
+    """Check what is done about crawlers."""
+    stated = crawlers.model_fields_set - {"mode"}
+    if crawlers.mode == "off" and stated:
+        key = sorted(stated)[0]
+        findings.error(("crawlers", key), f"`{key}` has no effect while the mode is off", "crawlers: {mode: block}")
+    if crawlers.disallow and crawlers.robots != "own":
+        findings.error(("crawlers", "disallow"), "`disallow` has no effect without robots: own")
+    for name, file in crawlers.ranges.items():
+        if not (os.path.isfile(file) and os.access(file, os.R_OK)):
+            findings.error(("crawlers", "ranges", name), f"the list {file} cannot be read")
+        else:
+            findings.files.append(file)
 
 
 def check_limits(findings: Findings, path: KeyPath, level: Config | Site | Route | Forward, defence: Defence) -> None:

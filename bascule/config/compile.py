@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bascule.config.check_challenge import check_attack, check_challenge
-from bascule.config.check_defence import check_account, check_defence, check_limits
+from bascule.config.check_defence import check_account, check_crawlers, check_defence, check_limits
 from bascule.config.check_filters import check_answers, check_filters, check_response
 from bascule.config.check_forward import check_forward
 from bascule.config.check_policies import check_exclusions, check_policies, check_timeouts, check_waf
@@ -106,6 +106,7 @@ class _Compiler:
         check_timeouts(findings, (), config.timeouts)
         check_defence(findings, ("defence",), config.defence)
         check_account(findings, config.account)
+        check_crawlers(findings, config.crawlers)
         for name, pool in config.pools.items():
             if not pool.servers and pool.discover is None:
                 findings.error(("pools", name), "a pool has `servers` or `discover`")

@@ -13,6 +13,7 @@ from bascule.config.account import Account
 from bascule.config.auth import Auth
 from bascule.config.base import Model
 from bascule.config.challenge import NOBODY, Challenge
+from bascule.config.crawlers import Crawlers
 from bascule.config.defence import Defence, LimitsField
 from bascule.config.egress import Dns, Outgoing
 from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Networks, Pac, Rule
@@ -383,6 +384,8 @@ class Config(Model):
     """Who is kept out, and who never is."""
     account: Account = Account()
     """An account of each client, of what honest clients seldom do; off by default."""
+    crawlers: Crawlers = Crawlers()
+    """Programs that say that they are crawlers; off by default."""
     headers: Headers = Headers()
     """Header policy of all sites."""
     errors: ErrorPages = ErrorPages()

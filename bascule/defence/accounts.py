@@ -10,7 +10,7 @@ from typing import Final
 
 from bascule.config.account import Account
 from bascule.config.challenge import NUMBERS
-from bascule.defence.offences import INCONSISTENT, NOT_FOUND
+from bascule.defence.offences import FALSE_CRAWLER, INCONSISTENT, NOT_FOUND
 from bascule.state.buckets import Buckets
 from bascule.telemetry import causes
 
@@ -57,6 +57,7 @@ class Accounts:
             causes.CHALLENGE_FAILED: points.challenge_failed,
             causes.TRAP: points.trap,
             INCONSISTENT: points.inconsistent,
+            FALSE_CRAWLER: points.false_crawler,
             NOT_FOUND: points.not_found,
         }
 

@@ -10,6 +10,7 @@ from bascule.config.plan import Plan, ScopedLimit
 from bascule.defence.bans import BanError, read_list
 from bascule.defence.challenges.keys import load_secret
 from bascule.defence.challenges.ladder import challenged
+from bascule.defence.crawlers import Book
 from bascule.defence.geo import countries, operators
 from bascule.defence.networks import NetworkMap
 from bascule.state.buckets import Buckets
@@ -48,6 +49,9 @@ class Shared:
         """Tickets that were answered, until they would be too old anyhow."""
         if asks and self.spent is None:
             self.spent = Buckets(self._clients, self._locks)
+        crawlers = plan.config.crawlers
+        self.crawlers = Book(crawlers) if crawlers.mode != "off" else None
+        """What is known of crawlers."""
         self.accounts: Buckets | None = previous.accounts if previous else None
         """Points of clients, as a debt of time."""
         if plan.config.account.mode != "off" and self.accounts is None:

@@ -16,6 +16,7 @@ from bascule.defence.accounts import Accounts
 from bascule.defence.browsers import Fields, contradiction
 from bascule.defence.challenges.ladder import Challenges, RouteChallenge, challenged, is_navigation, rung_name
 from bascule.defence.clients import ClientPrefix
+from bascule.defence.crawler_watch import CrawlerWatch
 from bascule.defence.keys import Keys, Request
 from bascule.defence.networks import NetworkMap
 from bascule.defence.offences import INCONSISTENT
@@ -57,6 +58,10 @@ class Shield:
         self.any_banned = bool(shared.denied)
         """Whether anybody may be banned; else nothing is looked up."""
         self._shared = shared
+        self.crawlers: CrawlerWatch | None = None
+        """What is known of the crawlers that come, where anybody cares."""
+        if shared.crawlers is not None:
+            self.crawlers = CrawlerWatch(plan.config.crawlers, shared.crawlers, monotonic, plan.config.account.traps)
         self.accounts: Accounts | None = None
         """What clients did, where that is kept account of."""
         if shared.accounts is not None and plan.config.account.mode != "off":
@@ -87,7 +92,12 @@ class Shield:
     @property
     def needed(self) -> bool:
         """Whether there is anything to defend by now; a ban may make it so later."""
-        return self.any_banned or bool(self._offences) or self._limited or bool(self.challenges or self.accounts)
+        return (
+            self.any_banned
+            or bool(self._offences)
+            or self._limited
+            or bool(self.challenges or self.accounts or self.crawlers)
+        )
 
     def set_networks(self, topic: str, payload: Any) -> None:
         """Take the banned networks from the keeper."""
@@ -101,6 +111,8 @@ class Shield:
         """Let go of everything."""
         if self.challenges is not None:
             self.challenges.verifier.close()
+        if self.crawlers is not None:
+            self.crawlers.close()
 
     def banned(self, address: bytes) -> str:
         """Return what keeps a client out: ``ban``, or the name of a list; empty if nothing does, or it is allowed."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
-from bascule.proxy import admission, challenge
+from bascule.proxy import admission, challenge, crawling
 from bascule.proxy.inspection import MAX_TARPITTED
 from bascule.telemetry import causes
 
@@ -37,6 +37,9 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
         challenge.serve(exchange, shield, shield.challenges)
         return False
     admission.find_route(exchange)
+    crawlers = shield.crawlers
+    if crawlers is not None and not crawling.admit(exchange, shield, crawlers):
+        return False
     if exchange.route.rates is not None:
         own = limit(exchange, shield, exchange.route.rates)
         if own == REFUSED:
@@ -46,6 +49,8 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     if standing is not None and shield.accounts is not None:
         late, rung = _weigh(exchange, shield, shield.accounts, standing)
     asked = exchange.route.challenge
+    if asked is not None and crawlers is not None and crawling.is_known(exchange, crawlers):
+        asked = None
     if asked is not None and not challenge.admit(exchange, shield, asked, rung):
         return False
     if late:

@@ -61,6 +61,7 @@ MEANINGS: Final[dict[str, str]] = {
     "rate_limited": "more requests than a rate limit allows",
     "banned": "client is banned or on a deny list",
     "trap": "path that nobody is led to: a honeypot",
+    "crawler": "crawler is refused, or is not the one that it says it is",
     "challenged": "client was shown a challenge",
     "challenge_required": "client passed no challenge, and the request can be shown none",
     "challenge_failed": "answer to a challenge is wrong, late or somebody else's",
@@ -158,6 +159,7 @@ CLIENT_ABORT: Final = "client_abort"
 RATE_LIMITED: Final = "rate_limited"
 BANNED: Final = "banned"
 TRAP: Final = "trap"
+CRAWLER: Final = "crawler"
 CHALLENGED: Final = "challenged"
 CHALLENGE_REQUIRED: Final = "challenge_required"
 CHALLENGE_FAILED: Final = "challenge_failed"

@@ -1,0 +1,75 @@
+"""What a worker knows of the crawlers that come: who is good, who is false, who is asked about. Nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Literal
+
+from bascule.config.crawlers import Crawlers
+from bascule.defence.crawlers import Book, Names, robots_text
+
+GOOD_FOR: Final = 86400.0
+FALSE_FOR: Final = 3600.0
+UNKNOWN_FOR: Final = 60.0
+"""Seconds an answer of the DNS is used again; that there was none, a minute."""
+MOST_KEPT: Final = 16384
+"""Crawlers whose answer is kept; then all are forgotten at once."""
+MOST_ASKED: Final = 64
+"""Questions in progress; meanwhile further crawlers count as unknown."""
+Word = Literal["", "asked", "good", "false", "unknown"]
+
+
+class CrawlerWatch:
+    """See the module. `clock` is monotonic."""
+
+    def __init__(self, config: Crawlers, book: Book, clock: Callable[[], float], traps: tuple[str, ...] = ()) -> None:
+        self._book = book
+        self._clock = clock
+        self._names = Names(config.resolver)
+        self._refused = frozenset(config.refuse)
+        self._known: dict[tuple[str, bytes], tuple[Word, float]] = {}
+        self._asked: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self.detect = config.mode == "detect"
+        self.robots = robots_text(config, traps) if config.robots == "own" else b""
+        """The robots.txt of Bascule's own, if there is one."""
+
+    def refused(self, agent: bytes) -> str:
+        """Return the tag for which the crawler of a User-Agent is refused; empty if it is not."""
+        claim = self._book.claim(agent)
+        return min(claim.tags & self._refused, default="") if claim is not None else ""
+
+    def word(self, agent: bytes, address: bytes) -> Word:
+        """Return what is known of a client that claims to be a crawler; empty where it claims none that can be known.
+
+        The first time somebody is asked: until then it is ``asked``.
+        """
+        claim = self._book.claim(agent)
+        if claim is None or not claim.name:
+            return ""
+        if (ranges := self._book.ranges.get(claim.name)) is not None:
+            return "good" if ranges.find(address) else "false"
+        key = claim.name, address
+        word, until = self._known.get(key, ("unknown", 0.0))
+        if until > self._clock():
+            return word
+        if key not in self._asked:
+            if len(self._asked) >= MOST_ASKED:
+                return "unknown"
+            self._asked[key] = asyncio.get_running_loop().create_task(self._ask(key))
+        return "asked"
+
+    async def _ask(self, key: tuple[str, bytes]) -> None:
+        name, address = key
+        found = await self._names.belongs(address, self._book.domains[name])
+        del self._asked[key]
+        word: Word = "unknown" if found is None else "good" if found else "false"
+        life = {"good": GOOD_FOR, "false": FALSE_FOR}.get(word, UNKNOWN_FOR)
+        if len(self._known) >= MOST_KEPT:
+            self._known.clear()
+        self._known[key] = word, self._clock() + life
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        for task in list(self._asked.values()):
+            task.cancel()
