@@ -62,7 +62,12 @@ class Contender:
     entry: Entry
     placement: Placement
     service: Service
-    port: int
+    site: Site
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.site.listen
 
     def settle(self) -> None:
         """Wait until it has worked off what the last round left, so that the next one has the core to itself."""
@@ -137,4 +142,4 @@ def _start_peer(
         (own / name).write_text(text, encoding="utf-8")
     command = [str(entry.peer.program()), *entry.peer.arguments(site)]
     service = Service(entry.name, command, own / "stdout.log", placement.peer, entry.peer.environment(site))
-    return Contender(entry, placement, service, site.listen)
+    return Contender(entry, placement, service, site)

@@ -77,7 +77,7 @@ class Service:
                 env=None if environment is None else {**os.environ, **environment},
             )
 
-    def wait_ready(self, port: int) -> None:
+    def wait_ready(self, port: int, seconds: float = READY_SECONDS) -> None:
         """Return once something accepts on 127.0.0.1:`port`.
 
         Raises:
@@ -91,8 +91,8 @@ class Service:
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 
-        if not wait_until(accepts, READY_SECONDS):
-            raise BenchError(f"{self.name} did not listen within {READY_SECONDS:.0f} s: {self.last_words()}")
+        if not wait_until(accepts, seconds):
+            raise BenchError(f"{self.name} did not listen within {seconds:.0f} s: {self.last_words()}")
 
     def last_words(self) -> str:
         """Return the end of what the program wrote to stderr."""

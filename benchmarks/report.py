@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.results import Metric, Verdict, middle, ratio
+from benchmarks.results import Metric, Verdict, middle, ratio, share
 from benchmarks.runner import Outcome
 
 _COLOURS = {"PASS": "green", "MISS": "red", "INVALID": "red", "ABSENT": "yellow"}
@@ -60,9 +60,11 @@ def judgement(verdict: Verdict) -> str:
         return f"{target}: not measured"
     reached = ""
     if target.aim is not None:
-        reached = f" (aim {target.aim:g}: {'reached' if verdict.aim_reached else 'not reached'})"
+        aim = share(target.aim, "g") if target.against else f"{target.aim:g}"
+        reached = f" (aim {aim}: {'reached' if verdict.aim_reached else 'not reached'})"
     spoilt = f", but {verdict.errors} errors" if verdict.errors else ""
-    return f"{target}: {verdict.value:.2f}{reached}{spoilt}"
+    value = share(verdict.value, ".2f") if target.against else f"{verdict.value:.2f}"
+    return f"{target}: {value}{reached}{spoilt}"
 
 
 def show(console: Console, outcome: Outcome) -> None:

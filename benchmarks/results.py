@@ -29,6 +29,8 @@ CPU_PER_GIB = Metric("cpu_ms_per_gib", "CPU per GiB", "ms", 0)
 GROWTH = Metric("growth_mib", "peak growth", "MiB", 1)
 IDLE = Metric("kib_each", "memory each", "KiB", 1)
 HELD = Metric("held", "connections", "")
+COLD_START = Metric("cold_start_s", "start, rules to be compiled", "s", 1)
+START = Metric("start_s", "start, rules compiled before", "s", 2)
 CAPACITY = Metric("capacity", "core rate", "/s", 0, fewer_is_better=False)
 
 
@@ -55,9 +57,14 @@ class Target:
 
     def __str__(self) -> str:
         sign = "<=" if self.metric.fewer_is_better else ">="
-        number = f"{self.bound:g}"
+        number = share(self.bound, "g") if self.against else f"{self.bound:g}"
         of = f" x {self.against}" if self.against else f" {self.metric.unit}".rstrip()
         return f"{self.contender} {self.metric.title} {sign} {number}{of}"
+
+
+def share(number: float, digits: str) -> str:
+    """Return a ratio as people say it: 1/80, 1.6."""
+    return f"1/{1 / number:.0f}" if 0 < number < 0.1 else f"{number:{digits}}"
 
 
 @dataclass(frozen=True, slots=True)

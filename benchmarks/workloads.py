@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,14 +14,15 @@ from benchmarks import results, traffic
 from benchmarks.idle import with_idle_connections
 from benchmarks.lab import Contender, Entry, Lab, Needs
 from benchmarks.load import LoadResult, run_handshakes, run_wrk
-from benchmarks.machine import BenchError, descriptor_limit
+from benchmarks.machine import BenchError, descriptor_limit, free_port
 from benchmarks.peers import Peer
-from benchmarks.processes import cpu_spent, wait_until
+from benchmarks.processes import Service, cpu_spent, running, wait_until
 from benchmarks.results import Metric, Sample, Target
 from benchmarks.transfer import download, upload
 
 PROXIES = ("nginx", "bascule", "haproxy", "envoy", "caddy", "traefik")
 FIREWALLS = ("nginx", "envoy", "nginx-modsec", "bascule", "bascule-logic", "bascule-crs", "bascule-both")
+_LONGEST_START = 120.0
 _COUNTER_STEP = 10_000_000
 """Rounds begin this far apart, so that no round repeats a request of another."""
 
@@ -229,6 +232,44 @@ class Idle(Workload):
         return Sample(contender.entry.name, number, values)
 
 
+class Starts(Workload):
+    """How long Bascule takes to serve with the whole CRS, whose rules it compiles first, or has compiled before."""
+
+    metrics = (results.COLD_START, results.START)
+
+    def rounds(self, budget: Budget) -> int:
+        return 1
+
+    def warms_up(self, budget: Budget) -> bool:
+        return False
+
+    def base_of(self, contender: str) -> str:
+        return contender
+
+    def measure(self, lab: Lab, contender: Contender, number: int, budget: Budget) -> Sample:
+        port, folder = free_port(), lab.folder / f"start-{number}"
+        folder.mkdir()
+        config = {
+            "listen": f"127.0.0.1:{port}",
+            "cache_dir": str(folder),
+            "run_dir": str(folder),
+            "workers": 1,
+            "waf": {"mode": "block", "crs": str(contender.site.crs)},
+            "sites": {"*": {"routes": {"/": [f"127.0.0.1:{contender.site.origin}"]}}},
+        }
+        file = folder / "bascule.json"
+        file.write_text(json.dumps(config), encoding="utf-8")
+        command = [str(contender.entry.peer.program()), "run", str(file)]
+        seconds = []
+        for run in ("cold", "warm"):
+            began = time.monotonic()
+            with running(Service(self.name, command, folder / f"{run}.log", contender.placement.peer)) as service:
+                service.wait_ready(port, _LONGEST_START)
+                seconds.append(time.monotonic() - began)
+        values = {results.COLD_START.key: seconds[0], results.START.key: seconds[1]}
+        return Sample(contender.entry.name, number, values)
+
+
 def most_clients(descriptors: int) -> int:
     """Return how many clients a proxy can hold: few need an origin connection; Bascule keeps a quarter for those."""
     return (descriptors - 500) * 3 // 4
@@ -252,8 +293,13 @@ def _bascule(metric: Metric, bound: float, aim: float | None, against: str | Non
     return Target("bascule", metric, bound, aim, against)
 
 
-def _crs_beats_envoy() -> Target:
-    return Target("bascule-crs", results.CPU, 1.0, against="envoy")
+def _crs(bound: float, aim: float | None = None, against: str | None = "nginx-modsec") -> Target:
+    return Target("bascule-crs", results.CPU, bound, aim, against)
+
+
+_BESIDE_ENVOY = _crs(1.0, against="envoy")
+_GET = (_crs(4.5, against="nginx"), _crs(1 / 25), _BESIDE_ENVOY)
+_LARGE = _crs(3000, 1000, against=None)
 
 
 _BEATEN = tuple(_bascule(results.CPU, 1.0, None, rival) for rival in ("envoy", "caddy", "traefik"))
@@ -299,11 +345,11 @@ _PLAIN: tuple[Workload, ...] = (
     ),
 )
 _FIREWALL = (
-    ("waf-get", "WAF: browser-like GET", traffic.page, 4096, 32),
-    ("waf-form", "WAF: form POST, 300 B", traffic.form(300), 2048, 32),
-    ("waf-json", "WAF: JSON POST, 2 KB", traffic.document(2_000), 1024, 32),
-    ("waf-form-64k", "WAF: form POST, 64 KiB", traffic.form(65_536), 64, 4),
-    ("waf-json-64k", "WAF: JSON POST, 64 KiB", traffic.document(65_536), 64, 4),
+    ("waf-get", "WAF: browser-like GET", traffic.page, 4096, 32, _GET),
+    ("waf-form", "WAF: form POST, 300 B", traffic.form(300), 2048, 32, (_crs(1 / 30, 1 / 45), _BESIDE_ENVOY)),
+    ("waf-json", "WAF: JSON POST, 2 KB", traffic.document(2_000), 1024, 32, (_crs(1 / 80, 1 / 150), _BESIDE_ENVOY)),
+    ("waf-form-64k", "WAF: form POST, 64 KiB", traffic.form(65_536), 64, 4, (_LARGE,)),
+    ("waf-json-64k", "WAF: JSON POST, 64 KiB", traffic.document(65_536), 64, 4, (_LARGE,)),
 )
 
 
@@ -324,21 +370,24 @@ WORKLOADS: tuple[Workload, ...] = (
             pool=pool,
             connections=connections,
         )
-        for name, title, make, pool, connections in _FIREWALL
+        for name, title, make, pool, connections, _ in _FIREWALL
     ),
 )
 """Those that need no rules from elsewhere."""
 
-FIREWALL_WORKLOADS: tuple[Workload, ...] = tuple(
-    Requests(
-        name,
-        title,
-        make,
-        peers=FIREWALLS,
-        targets=(_crs_beats_envoy(),) if connections == 32 else (),
-        pool=pool,
-        connections=connections,
-    )
-    for name, title, make, pool, connections in _FIREWALL
+FIREWALL_WORKLOADS: tuple[Workload, ...] = (
+    *(
+        Requests(name, title, make, peers=FIREWALLS, targets=targets, pool=pool, connections=connections)
+        for name, title, make, pool, connections, targets in _FIREWALL
+    ),
+    Starts(
+        "waf-start",
+        "WAF: from the command line to the first connection accepted",
+        ("bascule-crs",),
+        (
+            Target("bascule-crs", results.COLD_START, 60.0),
+            Target("bascule-crs", results.START, 2.0),
+        ),
+    ),
 )
 """Harmless requests through proxies with the whole CRS on, when its folder is given; a refusal counts as an error."""

@@ -13,23 +13,26 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from bascule.cli.app import cache_dir
 from bascule.config.errors import MAX_SHOWN, ConfigError, Problem
 from bascule.config.loader import load
+from bascule.config.plan import Plan
 from bascule.config.view import problem_data, view
-from bascule.proxy.firewall import answers_fault, contract_fault
+from bascule.proxy.firewall import Firewalls, refusals
+from bascule.waf.engine import WafLoadError
 
 
 def check(
     file: Annotated[Path, typer.Argument(help="The configuration file.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check a configuration and print what would run. Exit status 0 if it is good, 1 if not."""
+    """Check a configuration with its rules and print what would run. Exit status 0 if it is good, 1 if not.
+
+    What the rules compile to is kept, as a start does: the first check of a rule set may take a minute.
+    """
     try:
         plan = load(file)
-        if fault := answers_fault(plan):
-            raise ConfigError([Problem(fault, file=str(file))])
-        if (error := contract_fault(plan)) is not None:
-            raise ConfigError([Problem(error.reason, file=error.file, line=error.line)])
+        remarks = _check_rules(plan, file)
     except ConfigError as error:
         if as_json:
             _print_json({"ok": False, "errors": [problem_data(problem) for problem in error.problems]})
@@ -37,6 +40,8 @@ def check(
             print_problems(error.problems, "error")
         raise typer.Exit(1) from None
     shown = view(plan)
+    warnings = [*plan.warnings, *remarks]
+    shown["warnings"] = [problem_data(warning) for warning in warnings]
     if as_json:
         _print_json({"ok": True, **shown})
         return
@@ -44,8 +49,24 @@ def check(
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
     for tree in trees(shown):
         console.print(tree)
-    print_problems(plan.warnings, "warning")
-    console.print(Text(f"{file}: good, {_count(len(plan.warnings), 'warning')}", "green"))
+    print_problems(warnings, "warning")
+    console.print(Text(f"{file}: good, {_count(len(warnings), 'warning')}", "green"))
+
+
+def _check_rules(plan: Plan, file: Path) -> list[Problem]:
+    """Load the rules of every firewall; return what they have to remark. Raises ConfigError for what is refused."""
+    try:
+        firewalls = Firewalls(plan, cache_dir(plan.config.cache_dir))
+    except WafLoadError:
+        refused = refusals(plan)
+        raise ConfigError([_problem(fault, file) for fault in refused]) from None
+    return [Problem(warning) for warning in firewalls.warnings]
+
+
+def _problem(fault: WafLoadError, file: Path) -> Problem:
+    """Tell the place of a refusal: a rule file's, or the configuration for what stands in it."""
+    own = fault.file.startswith("<")
+    return Problem(fault.reason, file=str(file) if own else fault.file, line=0 if own else fault.line)
 
 
 def print_problems(problems: Iterable[Problem], kind: str) -> None:

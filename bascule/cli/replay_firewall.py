@@ -16,7 +16,7 @@ from bascule.http.path import normalise
 from bascule.proxy.firewall import settings_of
 from bascule.proxy.router import Condition, Router, build_router, compile_condition
 from bascule.proxy.windows import Windows
-from bascule.waf.engine import Transaction, Verdict, Waf, WafLoadError, WafSettings
+from bascule.waf.engine import Transaction, Waf, WafLoadError, WafSettings
 from bascule.waf.replay.judge import Judgement, begin, codings, conclude, judge
 from bascule.waf.replay.records import Pairs, Recorded
 
@@ -107,18 +107,9 @@ def _judge(waf: Waf, request: Recorded, large_body: str) -> Judgement:
 
 def _beyond(waf: Waf, request: Recorded, start: Transaction) -> Judgement:
     limit = waf.settings.request_body_limit
-    last = Judgement(blocked=False)
-
-    def judged(window: Transaction, verdict: Verdict | None) -> bool:
-        nonlocal last
-        last = conclude(window)
-        return not last.blocked
-
-    windows = Windows(limit, start.body_kinds, request.body[:limit], lambda: begin(waf, request)[0], judged)
-    windows.take(request.body[limit:])
-    if not last.blocked:
-        windows.rest()
-    return last
+    windows = Windows(limit, start.body_kinds, request.body[:limit], lambda: begin(waf, request)[0])
+    windows.judge(request.body[limit:])
+    return Judgement(blocked=False) if windows.found is None else conclude(windows.found)
 
 
 def load_crs(folder: Path, paranoia: int) -> Firewall:

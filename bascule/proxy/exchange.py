@@ -19,6 +19,7 @@ from bascule.proxy.facts import NOTHING, Facts
 from bascule.proxy.inspection import Inspection
 from bascule.proxy.phase import TUNNEL
 from bascule.telemetry import causes
+from bascule.upstream.connection import WRITE_HIGH
 from bascule.upstream.pool import Outcome
 
 if TYPE_CHECKING:
@@ -107,12 +108,12 @@ class Exchange(Facts):
                 self.kept += len(content)
                 inspection.on_content(content)
                 return
-            if inspection.windows is not None:
-                content = inspection.windows.take(content)
-        if content:
-            self._pass_on(content)
+            if inspection.rest is not None:
+                inspection.rest.take(content)
+                return
+        self.pass_on(content)
 
-    def _pass_on(self, content: bytes) -> None:
+    def pass_on(self, content: bytes) -> None:
         """Send body content to the server, or keep it until there is one."""
         if self.origin is not None:
             self.origin.write(chunk(content) if self.request_chunked else content)
@@ -127,19 +128,20 @@ class Exchange(Facts):
 
     def on_request_end(self, trailers: list[Field]) -> None:
         """The request body is complete."""
-        self.request_done = True
         self.request_trailers = trailers
-        if (inspection := self.inspection) is not None:
-            if inspection.holding:
-                inspection.judge_body()
-                return
-            if inspection.windows is not None and (content := inspection.windows.rest()):
-                self._pass_on(content)
-            if self.finished:
-                return
-        if self.origin is not None:
+        if (inspection := self.inspection) is not None and inspection.rest is not None:
+            inspection.rest.take(b"", ended=True)
+        else:
+            self.end_request()
+
+    def end_request(self) -> None:
+        """All of the request that is to be passed on is here."""
+        self.request_done = True
+        if (inspection := self.inspection) is not None and inspection.holding:
+            inspection.judge_body()
+        elif self.origin is not None:
             if self.request_chunked:
-                self.origin.write(last_chunk(trailers))
+                self.origin.write(last_chunk(self.request_trailers))
             if not self.responding:
                 self.peer.deadline = attempts.response_deadline(self)
 
@@ -308,6 +310,12 @@ class Exchange(Facts):
         if blocked:
             self.peer.pause_reading()
         else:
+            self.peer.resume_reading()
+
+    def read_on(self) -> None:
+        """Read from the client again, unless the server takes no more for now."""
+        origin = self.origin
+        if origin is None or origin.closed or origin.transport.get_write_buffer_size() <= WRITE_HIGH:
             self.peer.resume_reading()
 
     # The end ---------------------------------------------------------------------------------------

@@ -11,9 +11,7 @@ from bascule.config.waf import WafConfig, WafExclusion
 from bascule.proxy.blocklists import BlockLists
 from bascule.state.locks import make_locks
 from bascule.state.records import Records
-from bascule.waf.engine import Waf, WafLoadError, WafSettings, answers_of, crs_files
-from bascule.waf.filters.inspector import FilterInspector
-from bascule.waf.openapi.contract import Contract
+from bascule.waf.engine import Waf, WafLoadError, WafSettings, crs_files, load_rules
 from bascule.waf.policy import Exclusion
 from bascule.waf.seclang.collections import CollectionStore
 
@@ -96,27 +94,19 @@ def settings_of(config: WafConfig) -> WafSettings:
     )
 
 
-def answers_fault(plan: Plan) -> str:
-    """Return what is wrong with the answers of any firewall of a plan, without loading their rules; or nothing."""
-    for config in (route.waf for route in plan.routes):
-        if config.mode != "off" and config.answers:
-            settings = settings_of(config)
-            try:
-                answers_of(settings, FilterInspector(settings.filters, settings.logic))
-            except (ValueError, OSError) as error:
-                return str(error)
-    return ""
-
-
-def contract_fault(plan: Plan) -> WafLoadError | None:
-    """Return what is wrong with the OpenAPI document of any firewall of a plan, or None."""
-    files = {config.openapi for config in (route.waf for route in plan.routes) if config.mode != "off"}
-    try:
-        for file in sorted(files - {""}):
-            Contract(Path(file))
-    except WafLoadError as error:
-        return error
-    return None
+def refusals(plan: Plan) -> list[WafLoadError]:
+    """Return all that cannot be honoured in the rules of a plan that does not load, in their order."""
+    found: dict[str, WafLoadError] = {}
+    for config in {route.waf.model_dump_json(): route.waf for route in plan.routes if route.waf.mode != "off"}.values():
+        refused: list[WafLoadError] = []
+        try:
+            load_rules(settings_of(config), refused)
+            if not refused:
+                Waf.load(settings_of(config))
+        except WafLoadError as error:
+            refused.append(error)
+        found.update({str(error): error for error in refused})
+    return list(found.values())
 
 
 def _exclusion(exclusion: WafExclusion) -> Exclusion:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
 from bascule.proxy import admission, challenge, crawling
-from bascule.proxy.inspection import MAX_TARPITTED
+from bascule.proxy.tarpit import MAX_TARPITTED
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:

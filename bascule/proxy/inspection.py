@@ -2,42 +2,41 @@
 
 The request body is held until it is judged, up to the limit of the configuration; of a larger one the start is
 judged, and `waf.large_body` says what becomes of it: it streams on and the event says so, it is refused, or it is
-judged window by window (windows.py). A response body is held only where its media type is inspected (held.py).
+judged window by window (largebody.py). A response body is held only where its media type is inspected (held.py).
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
 from bascule.proxy import answers
 from bascule.proxy.amending import amend
+from bascule.proxy.divided import Divided
 from bascule.proxy.held import HeldResponse
+from bascule.proxy.largebody import LargeBody
+from bascule.proxy.tarpit import MAX_TARPITTED, Tarpit
 from bascule.proxy.turns import TURN
-from bascule.proxy.windows import Windows
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
 from bascule.waf.events import risk_of
 
 if TYPE_CHECKING:
     from bascule.http.fields import Field
-    from bascule.http.message import ResponseHead
+    from bascule.http.message import RequestHead, ResponseHead
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.masking import ResponseMask
     from bascule.waf.engine import Transaction
     from bascule.waf.response.cookies import Cookies
 
 CHEAP = 4096
-"""Bytes of a body that is judged at once; a larger one waits for its turn."""
+"""Bytes of a head or body that is judged at once; a larger one waits for its turn."""
 NOTICED = "waf_noticed"
 """The offence of a request that rules fired on and that passed."""
-MAX_TARPITTED = 256
-"""Refusals that a worker holds back at a time: a tarpit may not become the flood it answers."""
 NO_CODINGS: list[bytes] = []
-LATE = 60.0
-"""Seconds beyond a tarpit's delay until the client's connection is given up."""
 
 
 class Inspection:
@@ -46,19 +45,18 @@ class Inspection:
     # What most requests never touch is a default of the class, so that it costs them nothing.
     holding = False
     """The request body is awaited before a server is asked."""
-    windows: Windows | None = None
+    rest: LargeBody | None = None
     """Judges what follows the start of a large body."""
     mask: ResponseMask | None = None
     """What the response's content goes through on its way."""
     _seen = 0
-    _begun = False
-    """Judging has begun, and goes on at the next turn."""
+    _long = False
+    """The head is judged in turns."""
     _cut = False
     """The body is larger than the limit: its start is judged first."""
     _codings: list[bytes] = NO_CODINGS
     _held: HeldResponse | None = None
-    _timer: asyncio.TimerHandle | None = None
-    _tarpitted = False
+    _tarpit: Tarpit | None = None
 
     def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
         peer = exchange.peer
@@ -81,15 +79,30 @@ class Inspection:
         transaction = self.transaction
         if (guard := exchange.route.cookie_guard) is not None:
             self._open_cookies(guard)
+        if _is_long(exchange.head):
+            self._long = True
+            Divided(exchange, transaction).begin(partial(self._show_head, transaction), self._long_head_judged)
+            return False
+        return self._head_judged(self._show_head(transaction))
+
+    def _long_head_judged(self, verdict: Verdict | None) -> None:
+        if self._head_judged(verdict):
+            self._exchange.try_server()
+
+    def _head_judged(self, verdict: Verdict | None) -> bool:
+        """Carry out the verdict on a head. True: a server may be asked now."""
+        exchange = self._exchange
+        transaction = self.transaction
         head = exchange.head
-        if self.refuse(self._show_head(transaction)):
+        if self.refuse(verdict):
             return False
         if (exchange.request_done and not exchange.kept) or not transaction.wants_request_body:
-            verdict = transaction.request_end(TURN)
-            if not transaction.unfinished:
-                return not self.refuse(verdict) and amend(exchange, transaction, self._waf, encoded=False)
-            self._wait_for_turn(begun=True)
-            return False
+            if not self._long:
+                verdict = transaction.request_end(TURN)
+            if self._long or transaction.unfinished:
+                self._wait_for_turn(begun=not self._long)
+                return False
+            return not self.refuse(verdict) and amend(exchange, transaction, self._waf, encoded=False)
         if head.length > self._waf.settings.request_body_limit and self._too_large(head.length):
             return False
         self.holding = True
@@ -139,7 +152,7 @@ class Inspection:
         self.holding = False
         if self._codings and self._decode():
             return
-        if self.transaction.body_length > CHEAP:
+        if self._long or self.transaction.body_length > CHEAP:
             self._exchange.peer.pause_reading()
             self._wait_for_turn(begun=False)
             return
@@ -150,32 +163,14 @@ class Inspection:
             self._wait_for_turn(begun=True)
 
     def _wait_for_turn(self, begun: bool) -> None:
-        self._begun = begun
-        self._postpone()
-        self._exchange.app.turns.add(self._another_turn)
+        """Judge the request, or go on with it, in turns."""
+        transaction = self.transaction
+        work = partial(transaction.go_on, 0.0) if begun else transaction.request_end
+        Divided(self._exchange, transaction).begin(work, self._judged_late)
 
-    def _postpone(self) -> None:
-        """No deadline holds while a request waits for its turns."""
-        exchange = self._exchange
-        exchange.peer.deadline = exchange.app.now + exchange.route.times.response_idle
-
-    def _another_turn(self) -> bool:
-        """Go on judging a request that takes long. Return whether there is more to do."""
-        exchange = self._exchange
-        if exchange.finished:
-            return False
-        self._postpone()
-        try:
-            verdict = self.transaction.go_on(TURN) if self._begun else self.transaction.request_end(TURN)
-            self._begun = True
-        except BaseException:
-            exchange.answer(500, causes.INTERNAL)
-            raise
-        if self.transaction.unfinished:
-            return True
-        exchange.peer.resume_reading()
+    def _judged_late(self, verdict: Verdict | None) -> None:
+        self._exchange.peer.resume_reading()
         self._judged(verdict)
-        return False
 
     def _judged(self, verdict: Verdict | None) -> None:
         """Carry out the verdict on a request."""
@@ -219,26 +214,17 @@ class Inspection:
             self.transaction.note(f"request body beyond {limit} bytes passed on uninspected")
         if self._large_body != "stream" or self._codings or self.transaction.would is not None:
             return True
-        body = b"".join(exchange.parts)
-        start = body[:limit]
-        windows = Windows(limit, self.transaction.body_kinds, start, self._begin_window, self._judge_window)
-        self.windows = windows
-        start += windows.take(body[limit:])
-        if exchange.request_done and not exchange.finished:
-            start += windows.rest()
-        exchange.parts, exchange.kept = [start], len(start)
-        return not exchange.finished
+        self.rest = LargeBody(exchange, limit, self.transaction, self._begin_window, self._found_in_window)
+        return self.rest.asked
 
     def _begin_window(self) -> Transaction:
         transaction = self._waf.begin(self._facts)
         self._show_head(transaction)
         return transaction
 
-    def _judge_window(self, window: Transaction, verdict: Verdict | None) -> bool:
-        """Take over a window's findings; return whether it may be passed on. After findings no more is judged."""
-        if window.would is not None:
-            self.transaction = window
-            self.windows = None
+    def _found_in_window(self, window: Transaction, verdict: Verdict | None) -> bool:
+        """Take over a window's findings; return whether it may be passed on."""
+        self.transaction = window
         return not self.refuse(verdict)
 
     def _decode(self) -> bool:
@@ -272,24 +258,11 @@ class Inspection:
             exchange.abandon(causes.WAF)
         elif verdict.action == "page":
             answers.page(exchange, verdict.page, verdict.page_type, verdict.status, causes.WAF)
-        elif verdict.action == "tarpit":
-            self._answer_late(verdict)
+        elif verdict.action == "tarpit" and exchange.app.tarpitted < MAX_TARPITTED and self._tarpit is None:
+            self._tarpit = Tarpit(exchange, verdict.status, verdict.delay)
         else:
             exchange.answer(verdict.status, causes.WAF)
         return True
-
-    def _answer_late(self, verdict: Verdict) -> None:
-        """Let the client wait for its refusal; of many at a time all but the first are answered at once."""
-        exchange = self._exchange
-        app = exchange.app
-        if app.tarpitted >= MAX_TARPITTED or self._timer is not None:
-            exchange.answer(verdict.status, causes.WAF)
-            return
-        app.tarpitted += 1
-        self._tarpitted = True
-        exchange.detach(None)
-        exchange.peer.deadline = app.now + verdict.delay + LATE
-        self._timer = app.loop.call_later(verdict.delay, exchange.answer, verdict.status, causes.WAF)
 
     # The messages of a WebSocket -------------------------------------------------------------------
 
@@ -298,13 +271,28 @@ class Inspection:
         """Bytes of the largest text message that is judged."""
         return self._waf.settings.request_body_limit
 
-    def judge_message(self, name: bytes, text: bytes) -> bool:
-        """Judge a text message, as the argument `name` of the request. Return whether it may be passed on."""
+    def judge_message(self, name: bytes, text: bytes, then: Callable[[bool], None]) -> bool | None:
+        """Judge a text message, as the argument `name` of the request. Return whether it may be passed on.
+
+        For a long one that is not known yet (None), and `then` told.
+        """
         transaction = self._waf.begin(self._facts)
-        verdict = self._show_head(transaction)
-        if verdict is None:
-            transaction.request_message(name, text)
-            verdict = transaction.request_end()
+
+        def judge() -> Verdict | None:
+            verdict = self._show_head(transaction)
+            if verdict is None:
+                transaction.request_message(name, text)
+                verdict = transaction.request_end()
+            return verdict
+
+        if len(text) <= CHEAP:
+            return self._message_passes(transaction, judge())
+        Divided(self._exchange, transaction).begin(
+            judge, lambda verdict: then(self._message_passes(transaction, verdict))
+        )
+        return None
+
+    def _message_passes(self, transaction: Transaction, verdict: Verdict | None) -> bool:
         passes = verdict is None or verdict.action == "allow"
         transaction.note("WebSocket message passed on" if passes else "WebSocket message refused, closed with 1008")
         if transaction.fired:
@@ -353,15 +341,14 @@ class Inspection:
 
     def finish(self) -> None:
         """Run the last phase and hand the event to the log."""
-        for timer in (self._timer, None if self._held is None else self._held.timer):
-            if timer is not None:
-                timer.cancel()
-        self._held = None  # it refers to this: only the garbage collector would free the two
+        if self._held is not None and self._held.timer is not None:
+            self._held.timer.cancel()
+        self._held = self.rest = None  # they refer to this: only the garbage collector would free them
         if self.mask is not None:
             self.mask.finish()
             self.mask = None
-        if self._tarpitted:
-            self._exchange.app.tarpitted -= 1
+        if self._tarpit is not None:
+            self._tarpit.end()
         if (profile := self._exchange.route.profile) is not None:
             profile.watch(self._exchange, self.transaction)
         self._write_event(self.transaction)
@@ -373,6 +360,12 @@ class Inspection:
             event.reference = exchange.reference()
             event.status = exchange.status
             exchange.app.events.write(event.to_json())
+
+
+def _is_long(head: RequestHead) -> bool:
+    """Whether a head may take longer to judge than a turn."""
+    fields = head.varying if head.block.cleared is not None or head.block.notes else head.fields
+    return len(head.line_target) + sum([len(field[1]) for field in fields]) > CHEAP
 
 
 def _pairs(fields: list[Field]) -> list[tuple[bytes, bytes]]:

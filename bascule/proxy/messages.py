@@ -6,6 +6,8 @@ nothing: what cannot be read is noted, and the tunnel goes on unread.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bascule.http.websocket import (
@@ -49,7 +51,9 @@ def begin(exchange: Exchange, head: ResponseHead) -> bool:
 class Messages:
     """The firewall's part in a tunnel. Raises WebSocketError for extensions that make it unreadable."""
 
-    __slots__ = ("_blocking", "_closing", "_exchange", "_frames", "_inspection", "_server")
+    __slots__ = (
+        "_blocking", "_closing", "_exchange", "_frames", "_inspection", "_judging", "_read", "_server", "_waiting",
+    )  # fmt: skip
 
     def __init__(self, exchange: Exchange, inspection: Inspection, head: ResponseHead) -> None:
         self._exchange = exchange
@@ -57,6 +61,11 @@ class Messages:
         self._blocking = inspection.transaction.rule_engine == "On"
         self._closing = b""
         """A Close frame that waits for the end of the server's frame in progress."""
+        self._judging = False
+        """A message is judged in turns; nothing behind it is passed on meanwhile."""
+        self._waiting: list[bytes] = []
+        self._read: Iterator[tuple[bytes, bytes | None]] | None = None
+        """The frames of what waits first."""
         self._server = ServerFrames()
         inflater = compression(head.values(b"sec-websocket-extensions"))
         self._frames: ClientFrames | None = ClientFrames(inspection.message_limit, inflater)
@@ -69,18 +78,53 @@ class Messages:
             self._to_server(data)
         if self._frames is None:
             return
-        try:
-            for raw, text in self._frames.feed(data):
-                if text is not None and not self._inspection.judge_message(ARGUMENT, text):
-                    self._end(POLICY_VIOLATION, f"refused: {self._exchange.reference()}", causes.WAF)
-                    return
+        self._waiting.append(data)
+        if self._judging:
+            self._exchange.peer.pause_reading()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Judge what waits, up to a message that takes long: `_judged` goes on after it."""
+        while self._waiting and self._frames is not None:
+            if self._read is None:
+                self._read = self._frames.feed(self._waiting[0])
+            try:
+                for raw, text in self._read:
+                    passes = True if text is None else self._judge(raw, text)
+                    if not passes:
+                        return
+                    if self._blocking:
+                        self._to_server(raw)
+            except WebSocketError as error:
+                self._inspection.transaction.note(f"WebSocket: {error}")
+                self._frames = None
                 if self._blocking:
-                    self._to_server(raw)
-        except WebSocketError as error:
-            self._inspection.transaction.note(f"WebSocket: {error}")
-            self._frames = None
-            if self._blocking:
-                self._end(error.code, str(error), causes.BAD_FRAME)
+                    self._end(error.code, str(error), causes.BAD_FRAME)
+            self._read = None
+            del self._waiting[0]
+
+    def _judge(self, raw: bytes, text: bytes) -> bool:
+        """Judge a message. False: it was refused, or is judged in turns."""
+        passes = self._inspection.judge_message(ARGUMENT, text, partial(self._judged, raw))
+        if passes is False:
+            self._refuse()
+        self._judging = passes is None
+        return bool(passes)
+
+    def _judged(self, raw: bytes, passes: bool) -> None:
+        """A long message was judged: go on behind it."""
+        self._judging = False
+        if not passes:
+            self._refuse()
+            return
+        if self._blocking:
+            self._to_server(raw)
+        self._exchange.read_on()
+        self._go_on()
+
+    def _refuse(self) -> None:
+        self._end(POLICY_VIOLATION, f"refused: {self._exchange.reference()}", causes.WAF)
 
     def from_server(self, data: bytes) -> bool:
         """Pass on what a server sent. Return False if that ended the tunnel."""

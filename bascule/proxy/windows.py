@@ -19,50 +19,55 @@ OVERLAP = 2048
 
 class Windows:
     """See the module. `seen` is the start of the body and `kinds` what it was read as; `begin` makes a transaction on
-    which the head was judged; `judged` is told what came of each window and returns whether it may be passed on."""
+    which the head was judged."""
 
-    __slots__ = ("_begin", "_judged", "_kinds", "_overlap", "_parts", "_seen", "_size", "_tail", "_window")
+    __slots__ = ("_begin", "_kinds", "_overlap", "_parts", "_seen", "_size", "_tail", "_window", "found")
 
-    def __init__(
-        self,
-        limit: int,
-        kinds: tuple[str, ...],
-        seen: bytes,
-        begin: Callable[[], Transaction],
-        judged: Callable[[Transaction, Verdict | None], bool],
-    ) -> None:
+    def __init__(self, limit: int, kinds: tuple[str, ...], seen: bytes, begin: Callable[[], Transaction]) -> None:
         self._window = min(limit, WINDOW)
         self._overlap = min(OVERLAP, self._window // 4)
         self._kinds = kinds
         self._begin = begin
-        self._judged = judged
         self._tail = seen[-self._overlap :]
         self._seen = len(seen)
         self._parts: list[bytes] = []
         self._size = 0
+        self.found: Transaction | None = None
+        """The window in which something was found, perhaps only detected; no further one is judged."""
 
-    def take(self, content: bytes) -> bytes:
-        """Take content; return what may be passed on: nothing until a window is full, or if it was refused."""
+    def add(self, content: bytes) -> None:
+        """Keep content until it is judged."""
         self._parts.append(content)
         self._size += len(content)
-        return self.rest() if self._size >= self._window else b""
 
-    def rest(self) -> bytes:
-        """Judge what is here, and return it if it may be passed on."""
+    def due(self, ended: bool) -> bool:
+        """Whether there is enough to be judged: a window, or whatever is here of a body that has ended."""
+        return self._size >= self._window or (ended and self._size > 0)
+
+    def take(self) -> bytes:
+        """Return what was kept, and keep it no more."""
         content = b"".join(self._parts)
         self._parts.clear()
         self._size = 0
-        step = self._window - self._overlap
-        for start in range(0, len(content), step):
-            if not self._judge(content[start : start + step]):
-                return b""
         return content
 
-    def _judge(self, piece: bytes) -> bool:
+    def judge(self, content: bytes) -> Verdict | None:
+        """Judge content that was taken."""
+        step = self._window - self._overlap
+        for start in range(0, len(content), step):
+            verdict = self._judge(content[start : start + step])
+            if self.found is not None:
+                return verdict
+        return None
+
+    def _judge(self, piece: bytes) -> Verdict | None:
         transaction = self._begin()
         transaction.fragment_of = self._kinds
         transaction.request_body(self._tail + piece)
         transaction.note(f"found in bytes {self._seen - len(self._tail)}-{self._seen + len(piece) - 1} of the body")
         self._tail = (self._tail + piece)[-self._overlap :]
         self._seen += len(piece)
-        return self._judged(transaction, transaction.request_end())
+        verdict = transaction.request_end()
+        if transaction.would is not None:
+            self.found = transaction
+        return verdict

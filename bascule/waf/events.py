@@ -19,6 +19,14 @@ MAX_VALUE = 512
 MAX_HEADERS = 64
 """Most header fields of the request an event shows."""
 
+SCORES = (
+    b"blocking_inbound_anomaly_score", b"detection_inbound_anomaly_score", b"inbound_anomaly_score_threshold",
+    b"blocking_outbound_anomaly_score", b"detection_outbound_anomaly_score", b"outbound_anomaly_score_threshold",
+    *(b"%s_anomaly_score_pl%d" % (way, n) for way in (b"inbound", b"outbound") for n in (1, 2, 3, 4)),
+    b"anomaly_score", *(b"anomaly_score_pl%d" % n for n in (1, 2, 3, 4)), b"outbound_anomaly_score",
+)  # fmt: skip
+"""The TX variables whose values an event carries: those of CRS 4, and the names CRS 3 has for them."""
+
 MASK = "***"
 _SECRET_NAME = re.compile(
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|auth(?!ors?\b)|credential|session|sessid|sid\b|csrf|xsrf|jwt|pin\b|cvv|cvc",

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from bascule.config.filters import REWRITES
 from bascule.waf.answers import BLOCK, Answers
 from bascule.waf.body import BodyView
-from bascule.waf.events import Event, FiredRule
+from bascule.waf.events import SCORES, Event, FiredRule
 from bascule.waf.openapi import inspector as openapi
+from bascule.waf.pace import TimeSpentError, rest
 from bascule.waf.request import ConnectionFacts, Pairs
 from bascule.waf.rewriting import Change, masked, neutral
 from bascule.waf.seclang.collections import to_int
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
     from bascule.waf.profile.inspector import Held
     from bascule.waf.seclang.model import Rule
     from bascule.waf.seclang.phases import PhaseProgram
-
-SCORES = (
-    b"blocking_inbound_anomaly_score", b"detection_inbound_anomaly_score", b"inbound_anomaly_score_threshold",
-    b"blocking_outbound_anomaly_score", b"detection_outbound_anomaly_score", b"outbound_anomaly_score_threshold",
-    *(b"%s_anomaly_score_pl%d" % (way, n) for way in (b"inbound", b"outbound") for n in (1, 2, 3, 4)),
-    b"anomaly_score", *(b"anomaly_score_pl%d" % n for n in (1, 2, 3, 4)), b"outbound_anomaly_score",
-)  # fmt: skip
-"""The TX variables whose values an event carries: those of CRS 4, and the names CRS 3 has for them."""
 
 UNIQUE_BYTES = 12
 HEAD_TURN = 0.002
@@ -171,6 +164,7 @@ class Transaction(BodyView):
         if not (self.body_seen or self._searches or self.waf.signatures or forms):
             return self.verdict
         began = self.clock()
+        self._set_deadline(began, turn)
         if response is not None and forms and self.verdict is None and not self.fragment_of:
             self.phase = 2
             response.judge_form(self, bytes(self._buffer))
@@ -220,6 +214,25 @@ class Transaction(BodyView):
             return self._finish_request(began, turn)
         self.waf.program.go_on(self)
         self.spent += self.clock() - began
+        return self.verdict
+
+    def was_away(self, seconds: float) -> TimeSpentError | None:
+        """Judging was left for others (`pace.py`): that time is none of the budget's.
+
+        Return what to raise where it was left if the budget is used up nevertheless; then call `give_up`.
+        """
+        self.deadline += seconds
+        self.spent -= seconds
+        if self._last:
+            self._last += seconds
+            if self.clock() >= self._last and not self.exhausted:
+                return TimeSpentError()
+        return None
+
+    def give_up(self) -> Verdict | None:
+        """The budget was used up in the midst of something: what the policy says of that."""
+        self.spent = self.waf.time_budget + self.clock() - self._last
+        self._exhaust()
         return self.verdict
 
     @property
@@ -321,18 +334,25 @@ class Transaction(BodyView):
 
         The latter is noted, and blocks if the policy is closed.
         """
+        rest()
         if self.exhausted:
             return True
         if self.phase == 5 or (now := self.clock()) < self.deadline:
             return False
         if now < self._last:
             return True
+        self._exhaust()
+        return True
+
+    def _exhaust(self) -> None:
+        """Leave off for good, note it, and do what the policy says."""
         self.exhausted = True
+        self.rest = None
+        self._searches.clear()
         policy = self.waf.settings.on_budget
         self.notes.append(f"time budget of {self.waf.time_budget:g} s used up in phase {self.phase}: fail {policy}")
         if policy == "closed":
             self.intervene("deny", 403, b"", 0, b"the inspection's time budget is used up")
-        return True
 
     def allow(self, scope: str) -> None:
         """`allow`: skip the other rules of the phase ("phase"), up to the response ("request"), or all."""

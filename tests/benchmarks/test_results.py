@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.report import judgement
 from benchmarks.results import CPU, RATE, Sample, Target, capacity, judge, middle, ratio
 
 
@@ -73,3 +74,10 @@ def test_missing_rival_is_told() -> None:
 )
 def test_capacity(spent: dict[int, int], workers: int, expected: float) -> None:
     assert capacity(1000, spent, workers) == pytest.approx(expected)
+
+
+def test_small_ratios_are_told_as_people_say_them() -> None:
+    target = Target("bascule-crs", CPU, 1 / 80, 1 / 150, "nginx-modsec")
+    samples = [Sample("bascule-crs", 0, {CPU.key: 210.0}), Sample("nginx-modsec", 0, {CPU.key: 21_000.0})]
+    told = judgement(judge(samples, target))
+    assert told == "bascule-crs CPU per request <= 1/80 x nginx-modsec: 1/100 (aim 1/150: not reached)"

@@ -99,3 +99,42 @@ def test_schema(app: typer.Typer, tmp_path: Path) -> None:
     result = run(app, "schema", "-o", tmp_path / "no" / "s.json")
     assert result.exit_code == 1
     assert "cannot be written: No such file or directory" in result.stderr
+
+
+RULES = """
+SecRule ARGS "@rx (?R)" "id:1,phase:2,deny"
+SecRule ARGS "@contains x" "id:2,phase:2,deny"
+SecNothing On
+"""
+
+
+def test_rules_are_loaded_too(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "own.conf").write_text(RULES)
+    (tmp_path / "c.yaml").write_text(
+        "listen: 127.0.0.1:8080\nwaf: {mode: block, directives: [own.conf]}\nsites: {a.example: {routes: {/: ['10.0.0.1:80']}}}\n"
+    )
+    result = run(app, "check", tmp_path / "c.yaml")
+    assert result.exit_code == 1
+    assert f"{tmp_path}/own.conf:2: error: SecRule: @rx: " in result.stderr
+    assert f"{tmp_path}/own.conf:4: error: SecNothing: there is no such directive" in result.stderr
+    errors = json.loads(run(app, "check", tmp_path / "c.yaml", "--json").stdout)["errors"]
+    assert [(error["file"], error["line"]) for error in errors] == [(f"{tmp_path}/own.conf", n) for n in (2, 4)]
+
+
+def test_what_rules_have_to_remark_is_a_warning(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "own.conf").write_text("SecChrootDir /srv\n")
+    (tmp_path / "c.yaml").write_text(
+        "listen: 127.0.0.1:8080\nwaf: {mode: block, directives: [own.conf]}\nsites: {a.example: {routes: {/: ['10.0.0.1:80']}}}\n"
+    )
+    result = run(app, "check", tmp_path / "c.yaml")
+    assert result.exit_code == 0
+    assert "own.conf:1: SecChrootDir has no effect here" in result.stderr
+
+
+def test_answers_name_rules_that_there_are(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "listen: 127.0.0.1:8080\nwaf: {mode: block, answers: {sqll: log}}\nsites: {a.example: {routes: {/: ['10.0.0.1:80']}}}\n"
+    )
+    result = run(app, "check", tmp_path / "c.yaml")
+    assert result.exit_code == 1
+    assert "c.yaml: error: answers: there is no rule or family 'sqll'" in result.stderr

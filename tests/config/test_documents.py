@@ -16,7 +16,9 @@ from bascule.config.base import Model
 from bascule.config.export import json_schema
 from bascule.config.loader import load
 from bascule.config.reference import reference
+from bascule.config.response import PageWatch
 from bascule.config.view import view
+from bascule.waf.response.pages import Copy, write
 
 from .certs import make_pair
 
@@ -47,6 +49,9 @@ def surroundings(folder: Path) -> None:
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    watch = PageWatch(copies=str(folder / "copies/shop"), paths=("/", "/about"))
+    for path in watch.paths:
+        write(watch, Copy(path, "text/html", "2026-01-01T00:00:00Z"), b"<h1>Shop</h1>")
 
 
 def test_the_reference_is_current() -> None:

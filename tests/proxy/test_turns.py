@@ -7,8 +7,10 @@ from collections.abc import Callable
 from time import perf_counter
 
 import pytest
+from greenlet import GreenletExit
 
 from bascule.proxy.turns import Turns
+from bascule.waf.pace import PACE, rest
 
 
 def job(name: str, turns: int, log: list[str], over: asyncio.Event | None = None) -> Callable[[], bool]:
@@ -111,3 +113,86 @@ def test_all_jobs_end(count: int) -> None:
         return len(log)
 
     assert asyncio.run(main()) == 5 * count
+
+
+def test_a_job_is_left_in_its_midst_and_told_how_long_it_was_away() -> None:
+    async def main() -> tuple[list[str], list[float]]:
+        log: list[str] = []
+        away: list[float] = []
+        ended: list[str] = []
+        over = asyncio.Event()
+        turns = Turns(asyncio.get_running_loop())
+
+        def long(name: str) -> bool:
+            began = perf_counter()
+            while perf_counter() - began < 0.05:
+                rest()
+                if log[-1:] != [name]:
+                    log.append(name)
+            ended.append(name)
+            if len(ended) == 2:
+                over.set()
+            return False
+
+        turns.add(lambda: long("a"), lambda seconds: away.append(seconds))
+        turns.add(lambda: long("b"))
+        await over.wait()
+        return log, away
+
+    log, away = asyncio.run(main())
+    assert log[:4] == ["a", "b", "a", "b"]
+    assert min(away) > 0
+    assert PACE.leave is None
+
+
+def test_what_is_not_wanted_any_more_ends_where_it_was_left() -> None:
+    async def main() -> list[str]:
+        log: list[str] = []
+        over = asyncio.Event()
+        turns = Turns(asyncio.get_running_loop())
+
+        def unwanted(away: float) -> None:
+            log.append("unwanted")
+            raise GreenletExit
+
+        def job() -> bool:
+            try:
+                while True:
+                    rest()
+            finally:
+                log.append("unwound")
+
+        turns.add(job, unwanted)
+        turns.add(lambda: bool(over.set()))
+        await over.wait()
+        await asyncio.sleep(0)
+        return log
+
+    assert asyncio.run(main()) == ["unwanted", "unwound"]
+
+
+def test_what_comes_back_may_be_told_that_its_time_is_over() -> None:
+    async def main() -> list[str]:
+        log: list[str] = []
+        over = asyncio.Event()
+        turns = Turns(asyncio.get_running_loop())
+
+        def job() -> bool:
+            try:
+                while True:
+                    rest()
+            except TimeoutError:
+                log.append("told")
+            over.set()
+            return False
+
+        turns.add(job, lambda away: TimeoutError())
+        await over.wait()
+        return log
+
+    assert asyncio.run(main()) == ["told"]
+
+
+def test_nothing_rests_outside_of_turns() -> None:
+    rest()
+    assert PACE.leave is None

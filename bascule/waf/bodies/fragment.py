@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from bascule.waf.pace import rest
+
 from .boundary import parse_boundary
 from .json import parse_json
 from .limits import DEFAULT_LIMITS, Limits, Pairs
@@ -71,6 +73,7 @@ def _unescape(text: bytes) -> bytes:
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:
+    rest()
     if found[1] is None:
         return bytes((_PLAIN[found[2][0]],))
     return chr(int(found[1], 16)).encode("utf-8", "surrogatepass")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .tokens import KEYWORDS, MAX_TEXT, Token, Tokenizer
+from .tokens import Tokenizer
+from .vocabulary import KEYWORDS, MAX_TEXT, Token
 
 MAX_TOKENS: Final = 5
 

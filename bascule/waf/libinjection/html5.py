@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from bascule.waf.pace import rest
+
 Html5Token = tuple[str, bytes]
 
 _NAME_END = re.compile(rb"[ \t\n\v\f\r/>]")
@@ -40,6 +42,7 @@ class Html5:
 
     def __iter__(self) -> Iterator[Html5Token]:
         while (token := self.state()) is not None:
+            rest()
             yield token
 
     def _end(self) -> Html5Token | None:

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 from .folding import Folder
-from .tokens import KEYWORDS, Token, Tokenizer, data
+from .tokens import Tokenizer
+from .vocabulary import KEYWORDS, Token, data
 
 FINGERPRINTS: Final = frozenset(data()["fingerprints"].split())
 MEMO_SIZE: Final = 4096  # texts of at most MEMO_TEXT bytes: about 1 MiB

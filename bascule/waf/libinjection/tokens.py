@@ -1,77 +1,18 @@
 """SQL tokens: libinjection's tokeniser over bytes.
 
 One deliberate scheme for all SQL dialects: it needs no grammar, only to split as a database would.
-Start at `Tokenizer.next`. Names of token kinds are libinjection's letters (see `KINDS`).
+Start at `Tokenizer.next`. What a token is stands in vocabulary.py.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
-MAX_TEXT: Final = 31  # bytes of a token that are kept
+from bascule.waf.pace import rest
 
-KINDS: Final = {
-    "k": "keyword",
-    "U": "union",
-    "B": "group by, order by",
-    "E": "expression (select, insert ...)",
-    "t": "SQL type",
-    "f": "function",
-    "n": "bare word",
-    "1": "number",
-    "v": "variable",
-    "s": "string",
-    "o": "operator",
-    "&": "logic operator",
-    "c": "comment",
-    "A": "collate",
-    "T": "Transact-SQL statement",
-    "X": "evil: cannot be parsed alike by all databases",
-    "?": "unknown",
-}
-
-
-@cache
-def data() -> dict[str, Any]:
-    """Return libinjection's tables: keywords by name, fingerprints, names of events."""
-    tables: dict[str, Any] = json.loads(files(__package__).joinpath("data.json").read_text(encoding="ascii"))
-    return tables
-
-
-KEYWORDS: Final[dict[bytes, str]] = {word.encode(): kind for word, kind in data()["keywords"].items()}
-
-
-class Token:
-    """A token: its kind, at most MAX_TEXT bytes of text, and for strings the marks around them."""
-
-    __slots__ = ("closing", "count", "kind", "opening", "text")
-
-    def __init__(self, kind: str, text: bytes, opening: str = "", closing: str = "") -> None:
-        self.kind = kind
-        self.text = text[:MAX_TEXT]
-        self.opening = opening
-        self.closing = closing
-        self.count = 0  # of @ before a variable
-
-    def copy(self) -> Token:
-        """Return a token that can be changed by itself."""
-        twin = Token(self.kind, self.text, self.opening, self.closing)
-        twin.count = self.count
-        return twin
-
-    def is_unary(self) -> bool:
-        """Tell whether this is an operator that may stand before an operand."""
-        return self.kind == "o" and self.text.upper() in (b"+", b"-", b"!", b"~", b"!!", b"NOT")
-
-    def is_arithmetic(self) -> bool:
-        """Tell whether this is one of * / - + %."""
-        return self.kind == "o" and self.text in (b"*", b"/", b"-", b"+", b"%")
-
+from .vocabulary import KEYWORDS, MAX_TEXT, Token
 
 _WHITE = frozenset(b" \t\n\v\f\r\xa0\0")
 _WORD = re.compile(rb"""[^ \[\]{}<>:\\?=@!#~+\-*/&|^%(),';\t\n\v\f\r"\xa0\0]*""")
@@ -110,6 +51,7 @@ class Tokenizer:
             return self.string(0, self.quote, 0)
         length = len(self.text)
         while self.position < length:
+            rest()
             token = _PARSERS[self.text[self.position]](self, self.position)
             if token is not None:
                 self.tokens += 1
@@ -127,6 +69,7 @@ class Tokenizer:
         opening = delimiter.decode() if offset else ""
         at = text.find(delimiter, begin)
         while at >= 0:
+            rest()
             if self._backslashes(at, begin) & 1:
                 at = text.find(delimiter, at + 1)
             elif text[at + 1 : at + 2] == delimiter:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from .html5 import Html5
-from .tokens import data
+from .vocabulary import data
 
 MEMO_SIZE: Final = 4096
 MEMO_TEXT: Final = 256

@@ -17,6 +17,7 @@ from functools import lru_cache
 import re2
 
 from bascule.waf.bodies.percent import url_decode
+from bascule.waf.pace import rest
 
 How = tuple[str, ...]
 
@@ -145,6 +146,7 @@ def _escapes(text: bytes) -> bytes | None:
 
 
 def _escape(found: re.Match[bytes]) -> bytes:
+    rest()
     for group in (1, 2, 3):
         if found[group]:
             return _code_point(int(found[group], 16))

@@ -26,6 +26,7 @@ from bascule.waf.matcher.triggers import (
     possible,
     shown,
 )
+from bascule.waf.pace import rest
 from bascule.waf.seclang.operators.tree import ALL
 from bascule.waf.seclang.transformations.binary import base64_decode
 
@@ -174,6 +175,7 @@ class Automaton:
             return into
         spaced: list[bytes] = []
         for text, found in mark(texts):
+            rest()
             here = found & present
             if here == SPACE and OTHER_SEAM not in text:
                 spaced.append(text)
@@ -243,6 +245,7 @@ class Automaton:
     ) -> None:
         for function, following, more in self.moves(state, present):
             result = function(text)
+            rest()
             if result not in into:
                 into[result] = None
             if not more or (result, following) in seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bascule.waf.matcher.automaton import MAX_STARTS, OTHER_SEAM, Automaton, Chain, TooManyFormsError, make_chain
@@ -11,6 +11,7 @@ from bascule.waf.matcher.linear import linear_set
 from bascule.waf.matcher.marks import Clauses, as_set, before, bytes_of, hold, marks_of, weakest
 from bascule.waf.matcher.patterns import CASELESS, SEAM, Expression, safe_caseless
 from bascule.waf.matcher.triggers import ALWAYS, BASE64, CASE_FOLDING
+from bascule.waf.pace import PACE, rest
 
 Due = tuple[bool, bool, bool, bool]
 _NOTHING: frozenset[int] = frozenset()
@@ -30,6 +31,9 @@ MAX_LEAST = 64
 MAX_CLEAN = 16_384
 MAX_CLEAN_TEXT = 24
 """Short values come again: so many that open no gate are not scanned again."""
+
+PORTION = 32_768
+"""Bytes that are scanned in one go where work is divided: a millisecond or two."""
 
 MAX_NAME = 128
 MANY_NEW = 24
@@ -221,6 +225,15 @@ class Scanner:
 
     def _scan(self, texts: list[bytes], members: frozenset[int] | None) -> int:
         """Scan texts as they are; `members` are their `bytes_of`, where they are known."""
+        if PACE.leave is None or len(texts) < 2:
+            return self._scan_texts(texts, members)
+        mask = 0
+        for portion in _portions(texts):
+            mask |= self._scan_texts(portion, None)
+            rest()
+        return mask
+
+    def _scan_texts(self, texts: list[bytes], members: frozenset[int] | None) -> int:
         if members is None:
             members = bytes_of(OTHER_SEAM.join(texts))
         due = self._due.get(members) or self._due_for(members)
@@ -258,6 +271,20 @@ class Scanner:
             self._due.clear()
         self._due[members] = due
         return due
+
+
+def _portions(texts: list[bytes]) -> Iterator[list[bytes]]:
+    """Part texts into lists of about `PORTION` bytes: no expression looks beyond its text."""
+    portion: list[bytes] = []
+    size = 0
+    for text in texts:
+        portion.append(text)
+        size += len(text)
+        if size >= PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 Pair = tuple[Expression, int]

@@ -15,8 +15,9 @@ from itertools import accumulate
 
 import re2
 
-from bascule.waf.libinjection.tokens import KEYWORDS
+from bascule.waf.libinjection.vocabulary import KEYWORDS
 from bascule.waf.matcher.linear import linear_options
+from bascule.waf.pace import rest
 from bascule.waf.seclang.operators import Match, Operator
 
 MARKS = rb"""['"`@#$(){}\\]|--|/\*|&&|\|\|"""
@@ -107,6 +108,7 @@ def outline(text: bytes) -> bytes:
 
 
 def _alike(match: re.Match[bytes]) -> bytes:
+    rest()
     word = match[0]
     if word[0] < 58:
         return b"10"
@@ -143,6 +145,7 @@ class Guarded:
         found = {text for text in texts if b"\n" in text} if joined.count(b"\n") >= len(texts) else set()
         match = self._find(joined)
         while match is not None:
+            rest()
             place = bisect_right(ends, match.end() - 1)
             found.add(texts[place])
             match = self._find(joined, ends[place]) if ends[place] <= len(joined) else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.matcher.triggers import PLAIN, QUIET, unchanged_bytes
+from bascule.waf.pace import rest
 from bascule.waf.seclang.collections import to_int
 from bascule.waf.seclang.controls import Control
 from bascule.waf.seclang.model import Link, Rule, SetVar, Target
@@ -162,6 +163,7 @@ def _link(t: Transaction, rule: Rule, link: BoundLink, evidence: list[Evidence])
         for key, value in pairs(t):
             if value in clean or value in screened:
                 continue
+            rest()
             if filtered and _left_out(prefix + key, excluded, removed):
                 continue
             if quiet and not value.translate(None, PLAIN):
@@ -172,6 +174,7 @@ def _link(t: Transaction, rule: Rule, link: BoundLink, evidence: list[Evidence])
                 transformed = value
                 for function in functions:
                     transformed = function(transformed)
+                    rest()
                 forms = (transformed,)
             harmless = True
             for form in forms:

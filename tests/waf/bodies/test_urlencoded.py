@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.waf.bodies import Limits, parse_cookies, parse_urlencoded
+from bascule.waf.bodies import Limits, parse_cookies, parse_urlencoded, percent
+from bascule.waf.bodies.percent import url_decode
+from bascule.waf.seclang.transformations import url
+from bascule.waf.seclang.transformations.url import url_decode_uni
 
 
 @pytest.mark.parametrize(
@@ -75,3 +78,14 @@ def test_linear(piece: bytes) -> None:
     parse_urlencoded(piece * 100_000, limits=Limits(fields=1_000_000))
     parse_cookies(piece * 100_000, Limits(fields=1_000_000))
     assert time.perf_counter() - start < 3
+
+
+@given(st.lists(st.sampled_from([b"%41", b"%", b"%%", b"%4", b"+", b"%u0041", b"abc", b"%zz", b"%C3%A9"]), max_size=60))
+def test_decoding_by_portions_is_decoding_at_once(pieces: list[bytes]) -> None:
+    value = b"".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        whole, whole_uni = url_decode(value), url_decode_uni(value)
+        patch.setattr(percent, "PORTION", 5)
+        patch.setattr(url, "PORTION", 5)
+        assert url_decode(value) == whole
+        assert url_decode_uni(value) == whole_uni

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bascule.waf.libinjection import is_sqli
 from bascule.waf.libinjection.sqli import FINGERPRINTS
-from bascule.waf.libinjection.tokens import KEYWORDS
+from bascule.waf.libinjection.vocabulary import KEYWORDS
 from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton, make_chain
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.marks import as_set, bytes_of, clauses_of, hold

@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+import pytest
+from greenlet import getcurrent, greenlet
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.waf.engine import ConnectionFacts, Transaction, Verdict, Waf, WafSettings
+from bascule.waf.pace import PACE, TimeSpentError
 
 RULES = r"""
 SecAction "id:1,phase:1,pass,nolog,setvar:tx.score=0,setvar:tx.limit=5"
@@ -78,3 +81,51 @@ def test_the_budget_holds_over_all_turns() -> None:
         verdict = transaction.go_on(STEP)
     assert verdict is not None
     assert "time budget" in transaction.notes[0]
+
+
+def divided(body: bytes) -> tuple[Transaction, Verdict | None, int]:
+    """As `judge`, left at every point where it may be, while another request is judged."""
+    between = itertools.count()
+    result: list[tuple[Transaction, Verdict | None, int]] = []
+    work = greenlet(lambda: result.append(judge(body, 0.0)))
+    while not work.dead:
+        PACE.until, PACE.leave = 0.0, getcurrent().switch
+        work.switch()
+        PACE.leave = None
+        if not work.dead:
+            judge(b"p=abc&q=%d" % next(between), 0.0)
+    return *result[0][:2], next(between)
+
+
+@given(st.text("abcdefghix", max_size=8))
+def test_division_changes_nothing(letters: str) -> None:
+    body = "&".join(f"p{n}={letter}" for n, letter in enumerate(letters)).encode() or b"p="
+    whole, expected, _ = judge(body, 0.0)
+    parts, verdict, pauses = divided(body)
+    assert pauses > 0 or not whole.fired
+    assert verdict == expected
+    assert [fired.rule.rule_id for fired in parts.fired] == [fired.rule.rule_id for fired in whole.fired]
+    assert parts.tx == whole.tx
+
+
+def test_a_budget_that_ends_in_the_midst_of_something() -> None:
+    now = [0.0]
+    waf = Waf.load(WafSettings(directives=RULES, time_budget=1.0, on_budget="closed"), clock=lambda: now[0])
+    transaction = waf.begin(ConnectionFacts(b"127.0.0.1", 1, b"127.0.0.1", 80))
+    transaction.request_head(b"POST", b"/", b"1.1", [(b"content-type", b"application/x-www-form-urlencoded")])
+    transaction.request_body(b"p=abcefgi")
+    work = greenlet(transaction.request_end)
+    PACE.until, PACE.leave = 0.0, getcurrent().switch
+    work.switch()
+    PACE.leave = None
+    now[0] = 5.0
+    assert transaction.was_away(4.5) is None, "what others took is not counted"
+    now[0] = 5.6
+    fault = transaction.was_away(0.0)
+    assert isinstance(fault, TimeSpentError)
+    with pytest.raises(TimeSpentError):
+        work.throw(fault)
+    verdict = transaction.give_up()
+    assert verdict is not None
+    assert "time budget" in transaction.notes[0]
+    assert transaction.spent == pytest.approx(1.1)

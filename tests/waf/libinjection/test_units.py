@@ -10,7 +10,8 @@ import pytest
 from bascule.waf.libinjection import is_sqli
 from bascule.waf.libinjection.folding import Folder
 from bascule.waf.libinjection.html5 import Html5
-from bascule.waf.libinjection.tokens import Token, Tokenizer
+from bascule.waf.libinjection.tokens import Tokenizer
+from bascule.waf.libinjection.vocabulary import Token
 from bascule.waf.libinjection.xss import is_xss
 from tests.support.shared import shared_dir
 

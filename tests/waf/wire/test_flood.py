@@ -15,13 +15,15 @@ from tests.support.reflector import reflector
 from tests.support.shared import shared_dir
 from tests.waf.wire.world import Guarded, guarded, read_answer, send
 
-SIZE = 65536
+SIZE = 131000
 BUDGET = 0.25
 ASKED = 150
 ATTACKERS = 3
-MARGINS = {"crs": 0.35, "logic": 0.15}
-"""Seconds: one rule of the CRS, or one scan, on one value of 64 KiB is not divided, and the machine of a test has other
-things to do."""
+FLOOR = 0.02
+"""Seconds. A request passes the loop three times, each time behind a turn of 1 ms, or a native call on 128 KiB of up to
+10 ms; and the machine of a test has other things to do: alone, too, a request of a hundred takes some milliseconds."""
+STEP = 0.1
+"""Seconds that a request may be over its budget: a native call, by a clock that goes on while others have the core."""
 GET = b"GET /shop?item=%d&sort=price HTTP/1.1\r\nhost: x\r\nuser-agent: Mozilla/5.0\r\naccept: text/html\r\n\r\n"
 
 
@@ -57,10 +59,8 @@ async def latencies(bascule: Guarded) -> list[float]:
     return sorted(times)
 
 
-@pytest.mark.parametrize("rules", MARGINS)
+@pytest.mark.parametrize("rules", ["crs", "logic"])
 def test_others_hardly_notice(rules: str) -> None:
-    margin = MARGINS[rules]
-
     async def main() -> None:
         async with reflector() as port:
             waf = {"mode": "block", "rules": rules, "budget": f"{BUDGET}s"}
@@ -86,10 +86,10 @@ def test_others_hardly_notice(rules: str) -> None:
                 # The machine has other things to do, too, and not the same all the time: the worse of both counts.
                 alone = [max(times) for times in zip(alone, await latencies(bascule), strict=True)]
                 middle, high = ASKED // 2, int(ASKED * 0.99)
-                assert beside[middle] < 2 * alone[middle] + 0.01
-                assert beside[high] < 2 * alone[high] + margin
+                assert beside[middle] < 2 * alone[middle] + FLOOR / 4
+                assert beside[high] < 2 * alone[high] + FLOOR
                 costs = [event["engine_us"] / 1e6 for event in bascule.events()]
                 assert costs
-                assert max(costs) < BUDGET + margin
+                assert max(costs) < BUDGET + STEP
 
     asyncio.run(main())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bascule.waf.pace import rest
+
 _SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+(?:\*/)?|\*/", re.DOTALL)
 _LINE_COMMENT = re.compile(rb"(?:--|#)[^\n]*+\n")
 _SPACE_FOR = bytes.maketrans(b"\t\v\f\r\x1c\x1d\x1e\x1f+\xa0", b" " * 10)
@@ -67,4 +69,5 @@ def _resolved(text: bytes) -> bytes:
 
 
 def _shell_space(noise: re.Match[bytes]) -> bytes:
+    rest()
     return b" " if noise[0][:1] == b"$" and noise[0][1:4].upper().lstrip(b"{")[:1] == b"I" else b""

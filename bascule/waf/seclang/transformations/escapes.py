@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from bascule.waf.pace import rest
+
 _CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _BYTES = [bytes([code]) for code in range(256)]
 
@@ -22,6 +24,7 @@ def _narrow(code: int) -> bytes:
 
 
 def _css_escape(match: re.Match[bytes]) -> bytes:
+    rest()
     digits, newline, other = match.groups()
     if digits is None:
         return b"" if newline is not None else other or b""
@@ -37,6 +40,7 @@ def css_decode(value: bytes) -> bytes:
 
 
 def _ansi_c_escape(match: re.Match[bytes]) -> bytes:
+    rest()
     hexadecimal, octal, other = match.groups()
     if hexadecimal is not None:
         return _BYTES[int(hexadecimal, 16)]
@@ -54,6 +58,7 @@ def escape_seq_decode(value: bytes) -> bytes:
 
 
 def _js_escape(match: re.Match[bytes]) -> bytes:
+    rest()
     wide, hexadecimal, octal, other = match.groups()
     if wide is not None:
         return _narrow(int(wide, 16))
@@ -73,6 +78,7 @@ def js_decode(value: bytes) -> bytes:
 
 
 def _entity(match: re.Match[bytes]) -> bytes:
+    rest()
     hexadecimal, decimal, name = match.groups()
     if name is not None:
         return _NAMED[name.lower()]

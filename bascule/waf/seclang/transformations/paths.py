@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from bascule.waf.pace import rest
+
 _SLASH = re.compile(rb"/")
 _EITHER = re.compile(rb"[/\\]")
 _DOT, _SLASH_BYTE, _BACKSLASH = ord("."), ord("/"), ord("\\")
@@ -36,6 +38,7 @@ def _normalise(source: bytearray, *, windows: bool) -> bytes:
     out = bytearray()
     at, at_root, done = 0, False, False
     while not done and at <= end:
+        rest()
         if windows:
             _convert(source, at, end)
         char = source[at]

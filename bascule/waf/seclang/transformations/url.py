@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from bascule.waf.bodies.percent import BYTE_OF, url_decode
+from bascule.waf.bodies.percent import BYTE_OF, PORTION, by_portions, url_decode
 
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2}|[uU][0-9A-Fa-f]{4})")
 _UNSAFE = re.compile(rb"[^*0-9A-Za-z]")
@@ -38,6 +38,9 @@ def make_url_decode_uni(unicode_map: Mapping[int, int] | None = None) -> Callabl
             value = value.replace(b"+", b" ")
         if b"%" not in value:
             return value
+        return portion(value) if len(value) <= PORTION else by_portions(value, portion)
+
+    def portion(value: bytes) -> bytes:
         pieces = _ESCAPE.split(value)
         if len(pieces) == 1:
             return value
