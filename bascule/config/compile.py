@@ -30,7 +30,8 @@ from bascule.config.plan import ForwardPlan, Plan, PoolPlan, RoutePlan, ScopedLi
 from bascule.config.policies import PathPolicy, Rewrite
 from bascule.config.pools import Pool
 from bascule.config.references import Secrets
-from bascule.config.schema import ClientAuth, Config, Listener, Match, Route, Site
+from bascule.config.schema import Config, Listener, Match, Route, Site
+from bascule.config.tls import ClientAuth
 from bascule.config.waf import WafConfig
 
 

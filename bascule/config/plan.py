@@ -24,7 +24,8 @@ from bascule.config.policies import (
 )
 from bascule.config.pools import Pool
 from bascule.config.references import Secrets
-from bascule.config.schema import Config, Forward, Listener, Match, SiteTls
+from bascule.config.schema import Config, Forward, Listener, Match
+from bascule.config.tls import SiteTls
 from bascule.config.waf import WafConfig
 
 

@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from bascule.config.schema import Certificate
+from bascule.config.tls import Certificate
 
 _LARGEST_FILE = 1 << 20
 Signature = tuple[tuple[int, int, int, int], ...]

@@ -6,7 +6,7 @@ import ssl
 from functools import lru_cache
 
 from bascule.config.pools import OriginTls
-from bascule.config.schema import Certificate
+from bascule.config.tls import Certificate
 from bascule.tls.certificates import KeyPair, Signature, load_authorities, signature
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}

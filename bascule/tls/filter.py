@@ -10,7 +10,7 @@ import ssl
 from contextlib import suppress
 from typing import Final, Protocol
 
-from bascule.config.schema import ClientAuth
+from bascule.config.tls import ClientAuth
 from bascule.telemetry import causes
 from bascule.tls.certificates import Subject, subject_of
 from bascule.tls.clienthello import HelloError, server_name

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bascule.config.plan import Plan, SitePlan
-from bascule.config.schema import Certificate, ClientAuth, ListenTls
+from bascule.config.tls import Certificate, ClientAuth, ListenTls
 from bascule.tls.certificates import CertificateError, KeyPair, Signature, load_authorities, signature
 from bascule.tls.filter import TlsFilter
 

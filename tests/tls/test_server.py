@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bascule.config.schema import ClientAuth
+from bascule.config.tls import ClientAuth
 from bascule.telemetry import causes
 from bascule.tls.certificates import CertificateError
 from bascule.tls.filter import TlsError
