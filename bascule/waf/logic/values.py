@@ -28,12 +28,17 @@ MAX_TEXTS = 1_000
 """Texts of an XML document that are values of their own; the document as it stands is one, too."""
 MAX_FILE = 1 << 16
 """Bytes of an uploaded file that are read: scripts show themselves at its head."""
+MAX_LIKE_FIELD = 512
+"""Bytes of a text in a file up to which it is read as if it were the value of a field: some programs take either."""
+MAX_BLOB = 1 << 14
+"""Bytes of JSON in a file up to which it is read as JSON: pages send what they have to say as a Blob."""
 _EVERY = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""
 _JSON = (b"json", b"/graphql")
 _FORM = b"x-www-form-urlencoded"
 _SIMPLE_JSON = MARKED + b'"\r\n\t'
 """What a document whose texts are words and marks is written in."""
+_TEXT_BYTES = bytes((9, 10, 13, *range(32, 127), *range(128, 256)))
 _AT_ONCE = 256
 """Fields of a body that are decoded together."""
 
@@ -278,13 +283,25 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
             yield _value(("name", b"", part.name))
         if part.filename:
             yield _value(("file", part.name, part.filename))
-        kind = part.headers.get(b"content-type", b"")
-        if again := decoded_part(part.headers, part.content[:MAX_FILE]):
-            yield _value(("body", part.name, again))
-        if part.content and (not part.filename or kind.startswith((b"text/", b"application/")) or not kind):
-            yield _value(("body", part.name, part.content[:MAX_FILE]))
-        elif part.content:
-            yield _value(("upload", part.name, part.content[:MAX_FILE]))
+        content = part.content[:MAX_FILE]
+        if not content:
+            continue
+        kind = part.headers.get(b"content-type", b"").lower()
+        place = "body"
+        if part.filename:
+            if b"json" in kind and len(content) <= MAX_BLOB:
+                yield from _leaves(content, None)
+            place = _place_of_file(kind, content)
+        if again := decoded_part(part.headers, content):
+            yield _value((place, part.name, again))
+        yield _value((place, part.name, content))
+
+
+def _place_of_file(kind: bytes, content: bytes) -> str:
+    """Return as what a file is read: a picture that browsers run as a page, a short text, or a file that is kept."""
+    if b"svg" in kind:
+        return "document"
+    return "body" if len(content) <= MAX_LIKE_FIELD and not content.translate(None, _TEXT_BYTES) else "upload"
 
 
 def _leaves(body: bytes, known_pairs: Headers | None) -> Iterator[Value]:

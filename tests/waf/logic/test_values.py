@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.waf.logic.charsets import in_utf8
+from bascule.waf.logic.facts import facts_of
 from bascule.waf.logic.values import MAX_FILE, body_lines, body_values, request_values
 
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
@@ -80,6 +81,35 @@ def test_multipart_files() -> None:
     )
     values = found(b"/", [(b"content-type", b"multipart/form-data; boundary=b")], body)
     assert {("name", b"f"), ("file", b"x.php"), ("upload", b"G" * MAX_FILE)} <= values
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "place"),
+    [
+        (b"text/plain", b"' or 1=1--", "body"),
+        (b"text/plain", b"' or 1=1--\n" * 60, "upload"),
+        (b"application/octet-stream", b"\0" + b"' or 1=1--", "upload"),
+        (b"image/svg+xml", b"<svg onload=alert(1)>" + b" " * 600, "document"),
+    ],
+)
+def test_a_file_is_read_as_what_it_may_be(kind: bytes, content: bytes, place: str) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="x"\r\nContent-Type: ' + kind
+    body = head + b"\r\n\r\n" + content + b"\r\n--b--\r\n"
+    assert (place, content) in found(b"/", [(b"content-type", b"multipart/form-data; boundary=b")], body)
+
+
+def test_json_in_a_blob_is_read_as_json() -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="blob"\r\nContent-Type: application/json'
+    body = head + b'\r\n\r\n{"a": "\\u0027 or 1=1--"}\r\n--b--\r\n'
+    assert ("body", b"' or 1=1--") in found(b"/", [(b"content-type", b"multipart/form-data; boundary=b")], body)
+
+
+def test_what_a_kept_file_is_about_is_no_attack() -> None:
+    text = b"SELECT * FROM users WHERE name='' or 1=1--\n<script>alert(1)</script>\n;cat /etc/passwd\n../../x\n" * 9
+    assert facts_of(text, "upload") == frozenset()
+    assert "code.php_tag" in facts_of(text + b"<?php system($_GET['c']); ?>", "upload")
+    bomb = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'
+    assert "xml.external_entity" in facts_of(bomb, "upload")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,11 @@ _ONLY_IN = {
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
 
+_IN_UPLOAD = frozenset(
+    ("code.php_tag", "code.php_runs", "code.web_shell", "xml.external_entity", "xml.entity_bomb", "xml.include")
+)
+"""What a file does where it is kept: it runs on the server, or makes who reads it fetch. The rest is what it is about."""
+
 _IN_DOCUMENT = ("xml.", "html.", "http.", "code.")
 """What a document of XML as a whole may do, of which each text is a value of its own."""
 
@@ -50,7 +55,7 @@ _IN_DOCUMENT = ("xml.", "html.", "http.", "code.")
 def facts_of(value: bytes, place: str) -> frozenset[str]:
     """Return the names of the facts about a value, in whatever encoding it hides.
 
-    `place` is 'path', 'query', 'name', 'cookie', 'header:<name>', 'body', 'document' or 'file'. Never raises; time is linear
+    `place` is 'path', 'query', 'name', 'cookie', 'header:<name>', 'body', 'document', 'file' or 'upload'. Never raises; time is linear
     in the length of the value.
     """
     return _remembered(value, place) if len(value) <= MAX_REMEMBERED else _look(value, place)
@@ -59,7 +64,7 @@ def facts_of(value: bytes, place: str) -> frozenset[str]:
 def facts_in_turns(value: bytes, place: str) -> Generator[None, None, frozenset[str]]:
     """Find the same bit by bit: a generator that yields where it may be left for a while, and returns the facts."""
     found: set[str] = set()
-    for decoded in decodings_in_turns(value):
+    for decoded in decodings_in_turns(value) if place != "upload" else [(value, ())]:
         if decoded is None:
             yield
             continue
@@ -93,7 +98,7 @@ _remembered = lru_cache(maxsize=4096)(_look)
 def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]]:
     """Return (fact, decoded text it was seen in, how that text was found), for explaining a verdict."""
     seen: dict[str, tuple[str, bytes, How]] = {}
-    for text, how in decodings(value):
+    for text, how in decodings(value) if place != "upload" else [(value, ())]:
         hits = [hit for form in forms(text) for hit in level_of(form).scan(form)]
         for name in _facts_of_text(text, place, hits):
             seen.setdefault(name, (name, text, how))
@@ -105,6 +110,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
     if not hits:
         return uploads
     found = {NAMES[hit] for hit in hits} | uploads
+    if place == "upload":
+        return context.acting(found & _IN_UPLOAD, text, place, DECISIVE)
     if "_sql.look" in found:
         found |= _look_sql(text[:MAX_TOKENISED])
         if len(text) > MAX_TOKENISED:
