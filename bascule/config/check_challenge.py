@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bascule.config.account import Account
 from bascule.config.challenge import Challenge
 from bascule.config.defence import Attack
 from bascule.config.errors import KeyPath
@@ -23,6 +24,17 @@ def check_challenge(findings: Findings, path: KeyPath, challenge: Challenge) -> 
             findings.error((*path, "tokens", name), f"{name!r} is not the name of a header field")
         elif not challenge.tokens[name]:
             findings.error((*path, "tokens", name), f"{name} has no value that lets anybody past")
+
+
+def check_account_captcha(findings: Findings, account: Account, challenge: Challenge, route: str) -> None:
+    """Check that the captcha that an account may lead to can be asked for at a route."""
+    if account.mode != "off" and account.steps.captcha is not None and challenge.asks and challenge.captcha is None:
+        findings.error(
+            ("account", "steps", "captcha"),
+            f"the route {route} has a challenge, but no provider of captchas",
+            "state one for all sites, `challenge: {under_attack: off, captcha: {site_key: KEY, secret: ..., script: URL, "
+            "verify: URL}}`, or leave the step out",
+        )
 
 
 def check_attack(findings: Findings, path: KeyPath, attack: Attack, challenged: bool) -> None:

@@ -11,7 +11,7 @@ import pwd
 from collections.abc import Iterable
 from pathlib import Path
 
-from bascule.config.check_challenge import check_attack, check_challenge
+from bascule.config.check_challenge import check_account_captcha, check_attack, check_challenge
 from bascule.config.check_defence import check_account, check_crawlers, check_defence, check_limits
 from bascule.config.check_filters import check_answers, check_filters, check_response
 from bascule.config.check_forward import check_forward
@@ -204,7 +204,7 @@ class _Compiler:
         if route.timeouts is not None:
             check_timeouts(self._findings, path, policies.timeouts)
         self._check_waf(path, route, site, policies)
-        self._check_challenge(path, route, site, policies)
+        self._check_challenge(path, label, route, site, policies)
         kind, text = split_path(written)
         index, self._routes = self._routes, self._routes + 1
         return RoutePlan(
@@ -254,12 +254,13 @@ class _Compiler:
             self._waf_checked.add(level)
             check_waf(self._findings, level, policies.waf)
 
-    def _check_challenge(self, path: KeyPath, route: Route, site: Site, policies: Policies) -> None:
+    def _check_challenge(self, path: KeyPath, label: str, route: Route, site: Site, policies: Policies) -> None:
         """Check the challenge of a route once, at the lowest level that says anything of it."""
         level = path if route.challenge is not None else path[:2] if site.challenge is not None else ()
         if level not in self._challenges_checked:
             self._challenges_checked.add(level)
             check_challenge(self._findings, (*level, "challenge"), policies.challenge)
+            check_account_captcha(self._findings, self._config.account, policies.challenge, label)
         self._challenged = self._challenged or policies.challenge.asks
 
     def _pool(self, label: str, route: Route) -> int | None:

@@ -17,6 +17,8 @@ MOST_KEPT: Final = 16384
 """Crawlers whose answer is kept; then all are forgotten at once."""
 MOST_ASKED: Final = 64
 """Questions in progress; meanwhile further crawlers count as unknown."""
+MOST_SPARED: Final = 10
+"""Requests of a client that are not challenged while it is asked about: a crawler begins slowly, a flood does not."""
 Word = Literal["", "asked", "good", "false", "unknown"]
 
 
@@ -30,6 +32,8 @@ class CrawlerWatch:
         self._refused = frozenset(config.refuse)
         self._known: dict[tuple[str, bytes], tuple[Word, float]] = {}
         self._asked: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self._spared: dict[tuple[str, bytes], int] = {}
+        """Requests since somebody was asked about a client."""
         self.detect = config.mode == "detect"
         self.robots = robots_text(config, traps) if config.robots == "own" else b""
         """The robots.txt of Bascule's own, if there is one."""
@@ -59,10 +63,20 @@ class CrawlerWatch:
             self._asked[key] = asyncio.get_running_loop().create_task(self._ask(key))
         return "asked"
 
+    def spares(self, agent: bytes, address: bytes) -> bool:
+        """Whether a request is not challenged: a good crawler's, or one of the first while somebody is asked about it."""
+        word = self.word(agent, address)
+        if word != "asked" or (claim := self._book.claim(agent)) is None:
+            return word == "good"
+        key = claim.name, address
+        self._spared[key] = spared = self._spared.get(key, 0) + 1
+        return spared <= MOST_SPARED
+
     async def _ask(self, key: tuple[str, bytes]) -> None:
         name, address = key
         found = await self._names.belongs(address, self._book.domains[name])
         del self._asked[key]
+        self._spared.pop(key, None)
         word: Word = "unknown" if found is None else "good" if found else "false"
         life = {"good": GOOD_FOR, "false": FALSE_FOR}.get(word, UNKNOWN_FOR)
         if len(self._known) >= MOST_KEPT:

@@ -85,13 +85,20 @@ def _ask(exchange: Exchange, challenges: Challenges, route: RouteChallenge, dema
     answers.own_page(exchange, 403, page.content, fields, causes.CHALLENGED)
 
 
-def serve(exchange: Exchange, shield: Shield, challenges: Challenges) -> None:
+def cut_answer(exchange: Exchange) -> bytes:
+    """Return the query that a request for the endpoint has, and cut it off: a ticket, and what answers it, are nothing
+    for the access log."""
+    exchange.head.target, _, query = exchange.head.target.partition(b"?")
+    return query
+
+
+def serve(exchange: Exchange, shield: Shield, challenges: Challenges, query: bytes) -> None:
     """Answer at the endpoint: a pass for who answers a ticket rightly. Raises HttpError for a host without a site."""
     site = exchange.app.router.site(exchange.head.host)
     if site is None:
         raise HttpError(421, causes.NO_SITE)
     exchange.site = site
-    answer = _parameters(exchange.head.target.partition(b"?")[2])
+    answer = _parameters(query)
     ticket = challenges.read_ticket(exchange, site.plan.name, answer.get(b"t", b""))
     if ticket is None or not (exchange.request_done or ticket.rung == COOKIE):
         _fail(exchange, shield, "ticket", "it took too long, or the address changed meanwhile")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
 
 ROBOTS = b"/robots.txt"
-_KNOWN = ("good", "asked")
 
 
 def admit(exchange: Exchange, shield: Shield, watch: CrawlerWatch) -> bool:
@@ -33,15 +32,15 @@ def admit(exchange: Exchange, shield: Shield, watch: CrawlerWatch) -> bool:
         return True
     shield.reports.count("crawler", tag, "detect" if watch.detect else "refuse")
     shield.reports.event(exchange, 0 if watch.detect else 403, why, [agent[:128].decode("latin-1")])
-    if tag == "false":
-        shield.offended(exchange, FALSE_CRAWLER)
     if watch.detect:
         return True
+    if tag == "false":
+        shield.offended(exchange, FALSE_CRAWLER)
     exchange.answer(403, causes.CRAWLER)
     return False
 
 
-def is_known(exchange: Exchange, watch: CrawlerWatch) -> bool:
-    """Whether a client is a crawler that is what it says, as far as anybody has answered: it is not challenged."""
+def is_spared(exchange: Exchange, watch: CrawlerWatch) -> bool:
+    """Whether a client is not challenged, for it is the crawler that it says it is, or is being asked about."""
     agent = exchange.head.block.user_agent
-    return bool(agent) and watch.word(agent, exchange.client) in _KNOWN
+    return bool(agent) and watch.spares(agent, exchange.client)

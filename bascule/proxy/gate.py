@@ -29,12 +29,16 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
 
     False: it got its answer, or waits for its turn. Raises HttpError for who is banned, and where there is no route.
     """
+    challenges = shield.challenges
+    answer = None
+    if challenges is not None and exchange.head.target.startswith(ENDPOINT):
+        answer = challenge.cut_answer(exchange)
     standing = keep_out(exchange, shield)
     wait = 0.0 if shield.rates is None else limit(exchange, shield, shield.rates)
     if wait == REFUSED:
         return False
-    if shield.challenges is not None and exchange.head.target.startswith(ENDPOINT):
-        challenge.serve(exchange, shield, shield.challenges)
+    if challenges is not None and answer is not None:
+        challenge.serve(exchange, shield, challenges, answer)
         return False
     admission.find_route(exchange)
     crawlers = shield.crawlers
@@ -49,7 +53,7 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     if standing is not None and shield.accounts is not None:
         late, rung = _weigh(exchange, shield, shield.accounts, standing)
     asked = exchange.route.challenge
-    if asked is not None and crawlers is not None and crawling.is_known(exchange, crawlers):
+    if asked is not None and crawlers is not None and crawling.is_spared(exchange, crawlers):
         asked = None
     if asked is not None and not challenge.admit(exchange, shield, asked, rung):
         return False

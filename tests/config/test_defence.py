@@ -102,3 +102,19 @@ def test_what_a_route_inherits(load_text: Load) -> None:
 def test_everybody_allowed(load_text: Load) -> None:
     plan = load_text("listen: 80\ndefence: {allow: [0.0.0.0/0]}\nsites: {a.example: '10.0.0.1:80'}")
     assert "nothing defends" in plan.warnings[0].message
+
+
+CAPTCHA_STEP = """
+listen: 80
+account: {mode: %s, steps: {captcha: 60}}
+sites: {a.example: {challenge: auto, routes: {/: ["10.0.0.1:80"]}}}
+challenge: {under_attack: off%s}
+"""
+PROVIDER = ", captcha: {site_key: K, secret: S, script: 'https://c.example/a.js', verify: 'https://c.example/v'}"
+
+
+def test_an_account_leads_to_a_captcha_only_where_there_is_a_provider(load_text: Load, fail_text: Fail) -> None:
+    problem = fail_text(CAPTCHA_STEP % ("block", "")).problems[0]
+    assert (problem.key, "no provider of captchas" in problem.message) == ("account.steps.captcha", True)
+    assert "captcha: {site_key" in problem.hint
+    assert load_text(CAPTCHA_STEP % ("block", PROVIDER)).sites[0].routes[0].challenge.captcha is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from bascule.config.crawlers import Crawlers
+from bascule.defence.crawler_watch import MOST_SPARED
 from bascule.defence.crawlers import Book, robots_text
 from tests.support.clients import Message, connect, request
 from tests.support.origins import Origin
@@ -75,6 +77,14 @@ def test_where_the_dns_does_not_answer(origin: Origin, dns: DnsServer) -> None:
         wait_for(lambda: ask(bascule, GOOGLE).status == 307, "an answer: it is anybody then")
 
 
+def test_only_a_few_requests_are_spared_while_the_dns_is_asked(origin: Origin) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        with Bascule(config(origin, resolver=f"127.0.0.1:{silent.getsockname()[1]}")) as bascule:
+            assert [ask(bascule, GOOGLE).status for _ in range(MOST_SPARED + 3)] == [200] * MOST_SPARED + [307] * 3
+            assert ask(bascule, GOOGLE, "127.0.1.1").status == 200, "another one"
+
+
 def test_published_networks(origin: Origin, tmp_path: Path) -> None:
     file = tmp_path / "ranges.txt"
     file.write_text("127.0.1.0/24\n")
@@ -100,6 +110,16 @@ def test_detect_refuses_nobody(origin: Origin) -> None:
     with Bascule(mine) as bascule:
         assert ask(bascule, "GPTBot/1.2").status == 307
         wait_for(lambda: "ai-crawler" in (bascule.folder / "events.jsonl").read_text(), "the event")
+
+
+def test_detect_charges_no_account(origin: Origin, tmp_path: Path) -> None:
+    file = tmp_path / "ranges.txt"
+    file.write_text("127.0.1.0/24\n")
+    account = {"mode": "block", "points": {"false_crawler": 300}, "steps": {"ban": 200}}
+    for mode, then in (("detect", 307), ("block", 403)):
+        with Bascule({**config(origin, mode=mode, ranges={"DuckDuckBot": str(file)}), "account": account}) as bascule:
+            ask(bascule, "DuckDuckBot/1.1", "127.0.2.9")
+            assert ask(bascule, "Mozilla/5.0", "127.0.2.9").status == then
 
 
 def test_robots_without_anything() -> None:

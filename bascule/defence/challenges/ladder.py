@@ -124,11 +124,11 @@ class Challenges:
     def demand(self, request: Asked, route: RouteChallenge, least: int = 0) -> Demand | None:
         """Return what the client of a request has yet to pass; None where that is nothing.
 
-        `least` is what its account leads to. A captcha is asked only where there is a provider.
+        `least` is what its account leads to.
         """
         attacked = route.site in self._attacked
         level = route.level(attacked)
-        rung = max(level, least if self.captchas else min(least, PROOF))
+        rung = max(level, least)
         if not rung or self.passed(request, route) >= rung or route.exempts(request):
             return None
         why = "its account leads to it" if rung > level else "everybody passes it"

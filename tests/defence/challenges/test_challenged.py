@@ -136,6 +136,20 @@ def test_proof(bascule: Bascule) -> None:
     assert b"was used before" in again[0].body
 
 
+def test_answers_are_not_in_the_access_log(origin: Origin) -> None:
+    with Bascule({**config(origin), "access_log": {"path": "access.log"}, "limit": "4/h"}) as bascule:
+        page = ask(bascule, "proof.test", "/?t=told")
+        target = f"{ENDPOINT.decode()}?t={ticket_of(page)}&a={solve(ticket_of(page).encode(), BITS['light']).decode()}"
+        statuses = [ask(bascule, "proof.test", target, cookies=cookies_of(page)).status for _ in range(4)]
+        assert statuses == [204, 403, 403, 429]
+        log = bascule.folder / "access.log"
+        lines = wait_for(lambda: len(found := log.read_text().splitlines()) == 5 and found, "the log")
+    assert "/?t=told" in lines[0]
+    assert [(ENDPOINT.decode() in line, "?" in line, ticket_of(page) in line) for line in lines[1:]] == [
+        (True, False, False)
+    ] * 4
+
+
 def test_a_pass_is_its_clients_and_its_sites(bascule: Bascule) -> None:
     cookies = passed(bascule, "proof.test", source="127.0.1.1")
     assert ask(bascule, "proof.test", source="127.0.1.1", cookies=cookies).status == 200
