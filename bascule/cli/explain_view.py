@@ -63,7 +63,9 @@ def _verdict(event: LoggedEvent) -> Text:
     verdict = event.verdict
     if event.action == "log" or verdict is None:
         return Text("none: it was noticed, and passed", "green")
-    said = {"block": "refused", "redirect": "redirected", "drop": "cut"}.get(verdict.action, verdict.action)
+    said = {"block": "refused", "redirect": "redirected", "drop": "cut", "challenge": "challenged"}.get(
+        verdict.action, verdict.action
+    )
     by = f"by rule {verdict.rule}: {visible(verdict.message)}" if verdict.rule else visible(verdict.message)
     if verdict.enforced:
         return Text(f"{said} with {verdict.status} {by}", "bold red")

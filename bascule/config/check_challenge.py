@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bascule.config.account import Account
-from bascule.config.challenge import Challenge
+from bascule.config.challenge import NUMBERS, Challenge
 from bascule.config.defence import Attack
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
 from bascule.config.grammar import is_token
+from bascule.config.waf import WafConfig
 
 
 def check_challenge(findings: Findings, path: KeyPath, challenge: Challenge) -> None:
@@ -32,9 +35,33 @@ def check_account_captcha(findings: Findings, account: Account, challenge: Chall
         findings.error(
             ("account", "steps", "captcha"),
             f"the route {route} has a challenge, but no provider of captchas",
-            "state one for all sites, `challenge: {under_attack: off, captcha: {site_key: KEY, secret: ..., script: URL, "
-            "verify: URL}}`, or leave the step out",
+            "state one for all sites, `challenge: {under_attack: off, "
+            "captcha: {site_key: KEY, secret: ..., script: URL, verify: URL}}`, or leave the step out",
         )
+
+
+def check_challenging_rules(
+    findings: Findings,
+    stated: Iterable[tuple[KeyPath, WafConfig | None]],
+    waf: WafConfig,
+    challenge: Challenge,
+    route: str,
+) -> None:
+    """Check the rules that are answered with a challenge at a route; `stated` is where, lowest level first."""
+    if waf.mode == "off":
+        return
+    everybody = NUMBERS[challenge.level] >= NUMBERS[challenge.under_attack]
+    for name in (name for name, answer in waf.answers.items() if answer.action == "challenge"):
+        path = next(path for path, level in stated if level is not None and name in level.answers)
+        place = (*path, "waf", "answers", name)
+        if not challenge.asks:
+            findings.error(place, f"the route {route} has no challenge that a rule could ask for", "challenge: auto")
+        elif everybody:
+            findings.warn(
+                place,
+                f"at the route {route} everybody passes {challenge.level} before, so this only records",
+                "state a harder rung in `challenge.under_attack`",
+            )
 
 
 def check_attack(findings: Findings, path: KeyPath, attack: Attack, challenged: bool) -> None:

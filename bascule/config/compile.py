@@ -11,7 +11,12 @@ import pwd
 from collections.abc import Iterable
 from pathlib import Path
 
-from bascule.config.check_challenge import check_account_captcha, check_attack, check_challenge
+from bascule.config.check_challenge import (
+    check_account_captcha,
+    check_attack,
+    check_challenge,
+    check_challenging_rules,
+)
 from bascule.config.check_defence import check_account, check_crawlers, check_defence, check_limits
 from bascule.config.check_filters import check_answers, check_filters, check_response
 from bascule.config.check_forward import check_forward
@@ -147,6 +152,10 @@ class _Compiler:
             check_timeouts(self._findings, ("forward",), policies.timeouts)
         if config.waf is not None:
             check_waf(self._findings, ("forward",), policies.waf)
+            for name in (name for name, answer in policies.waf.answers.items() if answer.action == "challenge"):
+                self._findings.error(
+                    ("forward", "waf", "answers", name), "clients of a way out cannot be challenged", "block or tarpit"
+                )
             if config.waf.profile.stage != "off":
                 self._findings.error(("forward", "waf", "profile"), "profiles are learned of sites, not of a way out")
         route = RoutePlan(
@@ -205,6 +214,8 @@ class _Compiler:
             check_timeouts(self._findings, path, policies.timeouts)
         self._check_waf(path, route, site, policies)
         self._check_challenge(path, label, route, site, policies)
+        levels = ((path, route.waf), (path[:2], site.waf), ((), self._config.waf))
+        check_challenging_rules(self._findings, levels, policies.waf, policies.challenge, label)
         kind, text = split_path(written)
         index, self._routes = self._routes, self._routes + 1
         return RoutePlan(

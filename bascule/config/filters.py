@@ -10,11 +10,8 @@ from bascule.config.base import Model
 from bascule.config.response import Identifier
 from bascule.config.types import Cidr, Count, Digits, FileField, PositiveDuration, Size
 
-Action = Literal["log", "block", "drop", "redirect", "page", "tarpit", "neutralise", "mask"]
+Action = Literal["log", "block", "drop", "redirect", "page", "tarpit", "challenge", "neutralise", "mask"]
 REWRITES = ("neutralise", "mask")
-_CHALLENGE = (
-    "a rule cannot challenge; `challenge` of a site or route does; tarpit slows a client down, block refuses it"
-)
 
 
 class Answer(Model):
@@ -22,15 +19,16 @@ class Answer(Model):
     it; ``redirect``, ``page`` and ``tarpit`` say the action by being there."""
 
     short_forms: ClassVar = (
-        {"enum": ["log", "block", "drop", "tarpit", "neutralise", "mask"]},
+        {"enum": ["log", "block", "drop", "tarpit", "challenge", "neutralise", "mask"]},
         {"type": "integer", "minimum": 400, "maximum": 599},
     )
 
     action: Action = "block"
     """``log`` only records; ``block`` refuses; ``drop`` closes without an answer; ``redirect`` sends elsewhere;
-    ``page`` answers with a page of your own; ``tarpit`` refuses late. ``neutralise`` passes the request on with blanks
-    in place of characters that do something, ``mask`` with asterisks in place of what was found; where that cannot be
-    done, it is refused."""
+    ``page`` answers with a page of your own; ``tarpit`` refuses late. ``challenge`` asks a client for what `challenge`
+    of its route asks under attack, only records where it passed that before, and refuses what can be shown no page.
+    ``neutralise`` passes the request on with blanks in place of characters that do something, ``mask`` with asterisks
+    in place of what was found; where that cannot be done, it is refused."""
     status: Annotated[int, Field(ge=200, le=599)] = 403
     """Status of the answer."""
     redirect: str = ""
@@ -43,8 +41,6 @@ class Answer(Model):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, data: Any) -> Any:
-        if data == "challenge" or (isinstance(data, dict) and data.get("action") == "challenge"):
-            raise ValueError(_CHALLENGE)
         if isinstance(data, int) and not isinstance(data, bool):
             if not 400 <= data <= 599:
                 raise ValueError(f"{data} is not an error status (400 to 599); {{page: FILE, status: 200}} is a page")
@@ -64,6 +60,8 @@ class Answer(Model):
             raise ValueError("a redirect says where to: {redirect: /sorry}")
         if self.action == "page" and not self.page:
             raise ValueError("a page is a file: {page: sorry.html, status: 403}")
+        if self.action == "challenge" and "status" in self.model_fields_set:
+            raise ValueError("a challenge has a status of its own; leave out `status`")
         if any(char in self.redirect for char in "\r\n\0"):
             raise ValueError("a redirect holds no line break")
         return self

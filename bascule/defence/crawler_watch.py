@@ -64,7 +64,7 @@ class CrawlerWatch:
         return "asked"
 
     def spares(self, agent: bytes, address: bytes) -> bool:
-        """Whether a request is not challenged: a good crawler's, or one of the first while somebody is asked about it."""
+        """Whether a request is not challenged: a good crawler's, or one of the first while somebody is asked."""
         word = self.word(agent, address)
         if word != "asked" or (claim := self._book.claim(agent)) is None:
             return word == "good"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from bascule.defence.challenges import pages
-from bascule.defence.challenges.ladder import CAPTCHA, COOKIE, PROOF, REFRESH, Demand, cookie_name, rung_name
+from bascule.defence.challenges.ladder import CAPTCHA, COOKIE, PROOF, REFRESH, cookie_name, is_navigation, rung_name
 from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
 from bascule.proxy import answers
@@ -55,26 +55,54 @@ def admit(exchange: Exchange, shield: Shield, route: RouteChallenge, least: int)
         return False
     shield.reports.count("challenge", name, "challenge")
     shield.reports.event(exchange, 403, f"asked to pass: {name}", [demand.why])
-    _ask(exchange, challenges, route, demand)
+    _ask(exchange, challenges, route, demand.rung)
     return False
 
 
-def _ask(exchange: Exchange, challenges: Challenges, route: RouteChallenge, demand: Demand) -> None:
+def has_passed(exchange: Exchange) -> bool:
+    """Whether a rule of the firewall need not challenge a client: it passed before, or is let past all challenges.
+
+    Unlike without a rule, neither what a path is exempt for nor `others` counts: an attacker chooses both.
+    """
+    route, shield = exchange.route.challenge, exchange.app.shield
+    if route is None or shield is None or shield.challenges is None:
+        return False
+    return (
+        route.detect
+        or exchange.client in shield.allowed
+        or route.has_token(exchange)
+        or shield.challenges.passed(exchange, route) >= route.hardest
+    )
+
+
+def ask_for_rule(exchange: Exchange) -> bool:
+    """Challenge a client, for a rule of the firewall says so. False: it can be shown no page, or not any more."""
+    route, shield = exchange.route.challenge, exchange.app.shield
+    if route is None or shield is None or shield.challenges is None:
+        return False
+    if exchange.responding or not is_navigation(exchange):
+        return False
+    shield.reports.count("challenge", rung_name(route.hardest), "challenge")
+    _ask(exchange, shield.challenges, route, route.hardest)
+    return True
+
+
+def _ask(exchange: Exchange, challenges: Challenges, route: RouteChallenge, rung: int) -> None:
     """Answer with the challenge itself."""
-    ticket = challenges.ticket(exchange, route, demand.rung).decode()
+    ticket = challenges.ticket(exchange, route, rung).decode()
     posted = exchange.method == b"POST"
     # A redirect keeps what was posted; a page cannot, so from there it goes on to where it was written.
-    keeps = not posted or demand.rung == COOKIE
+    keeps = not posted or rung == COOKIE
     place = _place(exchange) if keeps else _came_from(exchange)
     link = f"{ENDPOINT.decode()}?t={ticket}&to={quote(place, safe='/')}"
     fields = _cookie(exchange, _TRY, b"1", ENDPOINT, 600)
-    if demand.rung == COOKIE:
+    if rung == COOKIE:
         answers.redirect(exchange, link.encode(), 307, causes.CHALLENGED, fields + b"cache-control: no-store\r\n")
         return
     ref = exchange.reference()
-    if demand.rung == REFRESH:
+    if rung == REFRESH:
         page = pages.refresh_page(ref, link, posted)
-    elif demand.rung == PROOF:
+    elif rung == PROOF:
         page = pages.proof_page(ref, ticket, route.bits, posted)
     else:
         page = pages.captcha_page(ref, ticket, challenges.captchas[route.captcha], place.decode("latin-1"), posted)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
-from bascule.proxy import answers
+from bascule.proxy import answers, challenge
 from bascule.proxy.amending import amend
 from bascule.proxy.divided import Divided
 from bascule.proxy.held import HeldResponse
@@ -67,9 +67,15 @@ class Inspection:
         self._waf = waf
         self._facts = facts
         self._large_body = large_body
-        self.transaction: Transaction = waf.begin(facts)
+        self.transaction: Transaction = self._begin()
         if (profile := exchange.route.profile) is not None:
             self.transaction.profile = profile.hold(exchange)
+
+    def _begin(self) -> Transaction:
+        transaction = self._waf.begin(self._facts)
+        if self._waf.answers.challenges:
+            transaction.has_passed = partial(challenge.has_passed, self._exchange)
+        return transaction
 
     # The request -----------------------------------------------------------------------------------
 
@@ -218,7 +224,7 @@ class Inspection:
         return self.rest.asked
 
     def _begin_window(self) -> Transaction:
-        transaction = self._waf.begin(self._facts)
+        transaction = self._begin()
         self._show_head(transaction)
         return transaction
 
@@ -260,7 +266,7 @@ class Inspection:
             answers.page(exchange, verdict.page, verdict.page_type, verdict.status, causes.WAF)
         elif verdict.action == "tarpit" and exchange.app.tarpitted < MAX_TARPITTED and self._tarpit is None:
             self._tarpit = Tarpit(exchange, verdict.status, verdict.delay)
-        else:
+        elif verdict.action != "challenge" or not challenge.ask_for_rule(exchange):
             exchange.answer(verdict.status, causes.WAF)
         return True
 
@@ -276,7 +282,7 @@ class Inspection:
 
         For a long one that is not known yet (None), and `then` told.
         """
-        transaction = self._waf.begin(self._facts)
+        transaction = self._begin()
 
         def judge() -> Verdict | None:
             verdict = self._show_head(transaction)

@@ -40,6 +40,8 @@ class Answers:
             if answer.action in REWRITES and not rule.rewritable:
                 raise ValueError(f"answers: {rule.family} cannot {answer.action}: {rule.id} is not about a value")
             self._of[rule.id] = answer
+        self.challenges = any(answer.action == "challenge" for answer in self._of.values())
+        """Whether any rule is answered with a challenge."""
         self.pages = {answer.page: Path(answer.page).read_bytes() for answer in configured.values() if answer.page}
 
     def has(self, rule_id: int) -> bool:

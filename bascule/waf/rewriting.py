@@ -67,6 +67,7 @@ def rewrite(t: Transaction, body: bytes) -> Rewritten | None:
         return None
     path = t.target.partition(b"?")[0]
     again = t.waf.begin(t.connection)
+    again.has_passed = t.has_passed
     headers = [(name, rewritten.fields.get((name, value), value)) for name, value in t.headers]
     again.request_head(t.method, path + (b"?" + rewritten.query if rewritten.query else b""), t.version, headers)
     if body:

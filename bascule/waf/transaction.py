@@ -56,6 +56,8 @@ class Transaction(BodyView):
     _searches: list[Iterator[None]]
     spent: float = 0.0
     phase: int = 0
+    has_passed: Callable[[], bool] | None = None
+    """Whether the client passed the challenge of its route; asked only where a rule is answered with it."""
     verdict: Verdict | None = None
     would: Verdict | None = None
     skip: int = 0
@@ -382,6 +384,9 @@ class Transaction(BodyView):
         answer = answers.of(rule_id)
         action = answer.action
         if action == "log":
+            return
+        if action == "challenge" and self.has_passed is not None and self.has_passed():
+            self.note(f"rule {rule_id} passed on: the client passed its challenge before")
             return
         if action in REWRITES and value is not None:
             self.rewrites.append(Change(action, rule_id, value, neutral if action == "neutralise" else mask))

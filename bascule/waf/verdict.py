@@ -10,7 +10,7 @@ class Verdict:
     """A decision that ends the exchange. `message` is for events, never for the client.
 
     `action` is "block", "redirect" (with `location`), "page" (with `page`, HTML), "tarpit" (a block that comes `delay`
-    seconds late), "drop" (close without an answer) or "allow".
+    seconds late), "drop" (close without an answer), "challenge" (a block for who did not pass it before) or "allow".
     """
 
     action: str

@@ -61,7 +61,7 @@ def test_lower_levels_override_keys_and_add_answers_and_patterns(load_text: Load
 @pytest.mark.parametrize(
     ("waf", "said"),
     [
-        ("{answers: {xss: challenge}}", "a rule cannot challenge"),
+        ("{answers: {xss: {action: challenge, status: 429}}}", "a challenge has a status of its own"),
         ("{answers: {xss: burn}}", "burn"),
         ("{answers: {xss: 200}}", "200 is not an error status"),
         ("{answers: {xss: {redirect: /a, page: b.html}}}", "one of redirect, page, not several"),
@@ -85,3 +85,33 @@ def test_lower_levels_override_keys_and_add_answers_and_patterns(load_text: Load
 def test_mistakes_are_named(fail_text: Fail, waf: str, said: str) -> None:
     error = fail_text(text(waf))
     assert any(said in problem.message or said in problem.hint for problem in error.problems)
+
+
+CHALLENGING = """
+listen: "127.0.0.1:8080"
+waf: {mode: %s, answers: {xss: challenge, sql: challenge}}
+sites:
+  a.example:
+    waf: {answers: {sql: log, shell: challenge}}
+    routes:
+      /: {servers: ["10.0.0.1:80"], challenge: %s}
+      /in/: {servers: ["10.0.0.1:80"], challenge: auto}
+"""
+
+
+def test_a_rule_challenges_only_where_there_is_a_challenge(load_text: Load, fail_text: Fail) -> None:
+    problems = fail_text(CHALLENGING % ("block", "off")).problems
+    assert [problem.key for problem in problems] == ["waf.answers.xss", 'sites."a.example".waf.answers.shell']
+    assert all("the route a.example / has no challenge" in problem.message for problem in problems)
+    assert problems[0].hint == "challenge: auto"
+    assert not load_text(CHALLENGING % ("off", "off")).warnings
+    assert not load_text(CHALLENGING % ("block", "auto")).warnings
+    warned = load_text(CHALLENGING % ("block", "proof")).warnings
+    assert [problem.message.split(",")[0] for problem in warned] == [
+        "at the route a.example / everybody passes proof before"
+    ] * 2
+
+
+def test_clients_of_a_way_out_are_not_challenged(fail_text: Fail) -> None:
+    text = "forward: {listen: '127.0.0.1:3128', waf: {mode: block, answers: {xss: challenge}}}"
+    assert "cannot be challenged" in fail_text(text).problems[0].message

@@ -53,13 +53,13 @@ class RouteChallenge:
     """The challenge of a route, made ready to run."""
 
     __slots__ = (
-        "_attack",
         "_exempt",
         "_level",
         "_tokens",
         "bits",
         "captcha",
         "detect",
+        "hardest",
         "passes_others",
         "site",
         "valid",
@@ -68,7 +68,8 @@ class RouteChallenge:
     def __init__(self, config: Challenge, site: str, captcha: int) -> None:
         self.site = site
         self._level = NUMBERS[config.level]
-        self._attack = max(self._level, NUMBERS[config.under_attack])
+        self.hardest = max(self._level, NUMBERS[config.under_attack])
+        """The rung of a site under attack, and of a client that a rule of the firewall has its doubts about."""
         self.detect = config.mode == "detect"
         self.passes_others = config.others == "pass"
         self.valid = config.valid
@@ -82,11 +83,15 @@ class RouteChallenge:
 
     def level(self, attacked: bool) -> int:
         """Return the rung that everybody has to pass."""
-        return self._attack if attacked else self._level
+        return self.hardest if attacked else self._level
 
     def exempts(self, request: Request) -> bool:
         """Whether nothing is asked of a request: for its path, or for a token that it has."""
-        return request.path.startswith(self._exempt) or any(
+        return request.path.startswith(self._exempt) or self.has_token(request)
+
+    def has_token(self, request: Request) -> bool:
+        """Whether a request has a token that lets programs past."""
+        return any(
             (found := request.header(name)) is not None and any(hmac.compare_digest(found, value) for value in values)
             for name, values in self._tokens
         )

@@ -144,10 +144,9 @@ def test_answers_are_not_in_the_access_log(origin: Origin) -> None:
         assert statuses == [204, 403, 403, 429]
         log = bascule.folder / "access.log"
         lines = wait_for(lambda: len(found := log.read_text().splitlines()) == 5 and found, "the log")
-    assert "/?t=told" in lines[0]
-    assert [(ENDPOINT.decode() in line, "?" in line, ticket_of(page) in line) for line in lines[1:]] == [
-        (True, False, False)
-    ] * 4
+    own = [line for line in lines if ENDPOINT.decode() in line]
+    assert len(own) == 4, "the other is of the page"
+    assert not any("?" in line or ticket_of(page) in line for line in own)
 
 
 def test_a_pass_is_its_clients_and_its_sites(bascule: Bascule) -> None:
