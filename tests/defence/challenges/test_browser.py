@@ -150,6 +150,7 @@ def test_what_was_written_into_a_form_is_still_there(guarded: dict[str, Bascule]
     tab.evaluate("document.querySelector('input').value = 'written'")
     tab.forget_cookies()
     tab.evaluate("document.querySelector('button').click()")
+    assert tab.shows("One moment"), "else the page that is left could be taken for the one that comes"
     assert tab.shows("welcome GET /")
     tab.evaluate("document.querySelector('button').click()")
     assert tab.shows("welcome POST / a=written")
