@@ -218,7 +218,7 @@ def body_values(
 ) -> Iterator[Value]:
     """Yield the values of a request body, read as what it is declared and as what it looks like.
 
-    A body that no parser reads is one value. Uploaded files count with their names and their first MAX_FILE bytes.
+    A body that no parser reads is one value, or a file. Files count with their names and their first MAX_FILE bytes.
     `parts` are those of a multipart body that was read already, `pairs` the arguments of a form or of JSON. A body in
     another charset is read in both.
     """
@@ -241,10 +241,12 @@ def _body_values(
         yield from _leaves(body, pairs)
     elif kind.endswith(b"xml") or start == b"<":
         yield from _elements(body)
-    elif kind.endswith(_FORM) or not kind or (kind == b"text/plain" and b"=" in body[:256]):
+    elif kind.endswith(_FORM):
         yield from _form(body) if pairs is None else pair_values(pairs)
+    elif (not kind or kind == b"text/plain") and not _is_binary(body):
+        yield from _form(body) if not kind or b"=" in body[:256] else [_value(("body", b"", body))]
     else:
-        yield _value(("body", b"", body))
+        yield _value((_place_of_file(kind, body[:MAX_FILE]), b"", body[:MAX_FILE]))
 
 
 def _kind(content_type: bytes) -> bytes:
@@ -301,7 +303,12 @@ def _place_of_file(kind: bytes, content: bytes) -> str:
     """Return as what a file is read: a picture that browsers run as a page, a short text, or a file that is kept."""
     if b"svg" in kind:
         return "document"
-    return "body" if len(content) <= MAX_LIKE_FIELD and not content.translate(None, _TEXT_BYTES) else "upload"
+    return "body" if len(content) <= MAX_LIKE_FIELD and not _is_binary(content) else "upload"
+
+
+def _is_binary(content: bytes) -> bool:
+    """Tell whether there is what no text has, by its first bytes."""
+    return bool(content[:MAX_LIKE_FIELD].translate(None, _TEXT_BYTES))
 
 
 def _leaves(body: bytes, known_pairs: Headers | None) -> Iterator[Value]:

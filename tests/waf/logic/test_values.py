@@ -98,6 +98,22 @@ def test_a_file_is_read_as_what_it_may_be(kind: bytes, content: bytes, place: st
     assert (place, content) in found(b"/", [(b"content-type", b"multipart/form-data; boundary=b")], body)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "place"),
+    [
+        (b"image/png", b"' or 1=1--", "body"),
+        (b"image/png", b"\x89PNG\r\n\x1a\n\0\0" + b"' or 1=1--", "upload"),
+        (b"application/zip", b"PK\3\4" + b"x" * 900, "upload"),
+        (b"text/csv", b"a,b\n" * 200, "upload"),
+        (b"text/plain", b"a note " * 200, "body"),
+        (b"text/plain", b"\0\1" * 400, "upload"),
+        (b"", b"\0\1" * 400, "upload"),
+    ],
+)
+def test_a_body_that_is_a_file(kind: bytes, body: bytes, place: str) -> None:
+    assert (place, body) in found(b"/", [(b"content-type", kind)] if kind else [], body)
+
+
 def test_json_in_a_blob_is_read_as_json() -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="blob"\r\nContent-Type: application/json'
     body = head + b'\r\n\r\n{"a": "\\u0027 or 1=1--"}\r\n--b--\r\n'
