@@ -70,7 +70,7 @@ class Challenge(Model):
 
     level: Rung = "off"
     """What every client passes first: ``cookie`` (it keeps one), ``refresh`` (it waits two seconds, without
-    JavaScript), ``proof`` (its browser computes for about a second) or ``captcha``."""
+    JavaScript), ``proof`` (its browser computes for about half a second) or ``captcha``."""
     under_attack: Rung = "proof"
     """What it passes while the site is under attack (see `defence.attack`), where that is more than `level`."""
     mode: Literal["block", "detect"] = "block"
@@ -81,7 +81,7 @@ class Challenge(Model):
     valid: Annotated[PositiveDuration, Field(ge=60, le=604800)] = 14400.0
     """How long what was passed counts."""
     difficulty: Literal["light", "normal", "heavy"] = "normal"
-    """How much ``proof`` computes: a quarter of, about, or four times what takes a desktop computer half a second."""
+    """How much ``proof`` computes: a quarter of, about, or four times what takes Chromium half a second."""
     exempt: tuple[PathPrefix, ...] = ("/.well-known/", "/robots.txt", "/favicon.ico")
     """Beginnings of paths that nobody is asked for."""
     tokens: dict[str, tuple[Token, ...]] = Field(default_factory=dict)

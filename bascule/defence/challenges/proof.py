@@ -1,4 +1,4 @@
-"""Proof of work: what costs a browser about a second, and is checked in microseconds (Back, "Hashcash", 2002).
+"""Proof of work: what costs a browser about half a second, and is checked in microseconds (Back, "Hashcash", 2002).
 
 A ticket poses `PUZZLES` small puzzles rather than a large one: the time of a large one would scatter so much that one
 client in a hundred waited nearly five times as long as the others; the sum of many small ones is steady. The puzzle
@@ -11,7 +11,7 @@ from hashlib import sha256
 
 PUZZLES = 16
 BITS = {"light": 9, "normal": 11, "heavy": 13}
-"""Bits of a puzzle: 8,192, 32,768 and 131,072 hashes are expected in all. Chromium does some 60,000 a second."""
+"""Bits of a puzzle: 8,192, 32,768 and 131,072 hashes are expected in all."""
 _DIGITS = 9
 """Digits of a number; more would only make us hash more."""
 
