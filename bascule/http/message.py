@@ -40,10 +40,7 @@ class _Head:
     def amended(self, values: dict[tuple[bytes, bytes], bytes]) -> Self:
         """Return a copy in which fields have other values, given by (name, value as it is)."""
         head = copy.copy(self)
-        if any(
-            (field[0], field[1]) in values for field in self.block.fields
-        ):  # else it is kept, and what is known of it
-            head.block = self.block.with_fields([_amended(field, values) for field in self.block.fields])
+        head.block = self.block.with_fields([_amended(field, values) for field in self.block.fields])
         head.varying = [_amended(field, values) for field in self.varying]
         head.passed = b"".join([field[3] for field in head.varying if field[2] != Kind.CONTENT_LENGTH])
         return head
@@ -51,8 +48,7 @@ class _Head:
     def without(self, names: frozenset[bytes]) -> Self:
         """Return a copy without some fields."""
         head = copy.copy(self)
-        if any(field[0] in names for field in self.block.fields):
-            head.block = self.block.with_fields([field for field in self.block.fields if field[0] not in names])
+        head.block = self.block.with_fields([field for field in self.block.fields if field[0] not in names])
         head.varying = [field for field in self.varying if field[0] not in names]
         head.passed = b"".join([field[3] for field in head.varying if field[2] != Kind.CONTENT_LENGTH])
         return head

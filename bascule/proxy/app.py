@@ -121,7 +121,6 @@ class ProxyApp:
         self.new_ref = Refs(worker).new
         self._build(plan, board, worker)
         self.max_requests: float = self.limits.requests_per_connection or math.inf
-        """Takes the facts of an exchange."""
         self._date_second = 0
         self.date_line = b""
         self.epoch = 0.0

@@ -284,8 +284,7 @@ class ClientConnection(Peer):
         """Close after the client took what was written; it may be slow, but not idle."""
         self.state = CLOSED
         self.deadline = self.app.now + self.times.send_idle
-        self.blocked_size = self.transport.get_write_buffer_size()
-        self.blocked_from = -1
+        self._measure_taking()
         self.transport.close()
 
     def _next(self) -> None:
@@ -340,11 +339,15 @@ class ClientConnection(Peer):
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
         self.blocked = True
-        self.blocked_size = self.transport.get_write_buffer_size()
-        self.blocked_from = -1
+        self._measure_taking()
         self.deadline = self.app.now + self.times.send_idle
         if self.exchange is not None:
             self.exchange.on_client_blocked(True)
+
+    def _measure_taking(self) -> None:
+        """From here on it is the client's turn: see how fast it takes what waits."""
+        self.blocked_size = self.transport.get_write_buffer_size()
+        self.blocked_from = -1
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -383,20 +386,9 @@ class ClientConnection(Peer):
         self.state = CLOSED if self.exchange is None else self.state
         self.transport.abort()
 
-    # Deadlines: see deadlines.py --------------------------------------------------------------------
+    # What the app asks of every connection ----------------------------------------------------------
 
-    def on_deadline(self, now: float) -> None:
-        """The deadline passed."""
-        deadlines.passed(self, now)
-
-    def check_rate(self, now: float) -> None:
-        """Refuse a request body that trickles."""
-        deadlines.check_rate(self, now)
-
-    def hesitates(self, now: float) -> float:
-        """Return for how many seconds a head is awaited, or its end; 0 while a request is in progress, and after."""
-        return deadlines.hesitates(self, now)
-
-    def idle_since(self, now: float) -> float:
-        """Return for how many seconds no request has been in progress; 0 while one is or has begun to arrive."""
-        return deadlines.idle_since(self, now)
+    on_deadline = deadlines.passed
+    check_rate = deadlines.check_rate
+    hesitates = deadlines.hesitates
+    idle_since = deadlines.idle_since

@@ -85,8 +85,12 @@ def _unacknowledged(client: ClientConnection) -> int:
 
 
 def idle_since(client: ClientConnection, now: float) -> float:
-    """Return for how many seconds no request has been in progress; 0 while one is or has begun to arrive."""
-    if client.state != HEAD or client.held or not client.served:
+    """Return for how many seconds no request has been in progress.
+
+    0 while one is or has begun to arrive, and while the client has yet to take what it was answered: who ends the
+    connection then takes the rest of the answer along.
+    """
+    if client.state != HEAD or client.held or not client.served or client.transport.get_write_buffer_size():
         return 0.0
     return now - (client.deadline - client.times.keep_alive)
 

@@ -42,9 +42,9 @@ class Surroundings:
     """Seconds since the epoch; 0 means that there was none."""
     pools: Pools = field(default_factory=dict)
     bans: int = 0
+    """Bans in force."""
     attacked: Mapping[str, bool] = field(default_factory=dict)
     """From the name of a site that has challenges to whether it is under attack."""
-    """Bans in force."""
     profiles: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By site the numbers of its profile: see proxy/profile_keeper.py."""
 

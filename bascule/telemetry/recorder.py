@@ -2,7 +2,7 @@
 
 The hot path is `Recorder.append(record)`, a list's own append; whoever made a batch full calls `Recorder.flush()`.
 `Recorder.tick()` does so four times a second.
-A worker that is killed loses what it appended since the last tick.
+A worker that is killed loses what it appended since.
 """
 
 from __future__ import annotations

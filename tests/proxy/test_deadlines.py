@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import Message, Wire, connect, request, reset
+from tests.support.clients import Message, Wire, capacity, connect, request, reset
 from tests.support.origins import Origin, always, answer, silent
 from tests.support.program import Bascule, wait_for
 
@@ -217,21 +216,6 @@ def test_a_client_that_takes_its_response_too_slowly(origin: Origin, port: int, 
             assert time.monotonic() - begun < SHORT + GRACE, "the server is still waiting"
             sock.recv(500)
             time.sleep(0.05)  # some 10,000 bytes a second
-
-
-def capacity() -> int:
-    """Bytes that the kernel takes for a connection whose client reads nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(server.getsockname())
-        sender, _ = server.accept()
-        with sender:
-            sender.setblocking(False)
-            sent = 0
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    sent += sender.send(b"x" * 16384)
-            return sent
 
 
 @pytest.mark.parametrize("close", [False, True])

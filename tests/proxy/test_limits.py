@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from typing import Any
 
 import pytest
 
-from tests.support.clients import EndedError, Message, Wire, ask, connect, request, reset
+from tests.support.clients import EndedError, Message, Wire, ask, capacity, connect, request, reset
 from tests.support.origins import Origin, always, answer, silent
 from tests.support.program import Bascule, wait_for
 
@@ -190,6 +191,35 @@ def test_who_asks_for_nothing_makes_room_for_who_asks(origin: Origin, words: byt
         with pytest.raises(TimeoutError):  # who has a request in progress is not touched
             busy.more()
         reset(busy.sock)
+
+
+def test_who_has_yet_to_take_its_answer_makes_no_room(origin: Origin) -> None:
+    """Neither for newcomers nor, in the end, for the program's: it would lose the rest."""
+    most, body = 8, b"x" * (capacity() + 60_000)
+
+    def handle(wire: Wire, message: Message) -> bool:
+        if message.start[1] == "/hold":
+            return silent(wire, message)
+        wire.send(answer(body))
+        return True
+
+    origin.handler = handle
+    with Bascule({"limits": {"connections": most}, "sites": {"*": origin.address}}) as bascule, socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(bascule.address)
+        sock.sendall(request())
+        busy = [connect(bascule.port) for _ in range(most - 1)]
+        for wire in busy:
+            wire.send(request("/hold"))
+        wait_for(lambda: len(origin.seen) == most, "all to be asked")
+        end = time.monotonic() + 2.5  # longer than a kept connection may rest under pressure
+        while time.monotonic() < end:
+            assert not is_answered(bascule.port)
+        for wire in busy:
+            reset(wire.sock)
+        bascule.process.terminate()
+        time.sleep(1.5)  # longer than an idle connection is left while the program ends
+        assert Wire(sock).response().body == body
 
 
 def test_many_ranges_are_not_asked_of_the_server(origin: Origin, port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -195,3 +196,18 @@ def ask(port: int, target: str = "/", method: str = "GET", host: str = "site.tes
     with connect(port) as wire:
         wire.send(request(target, method, host, **options))
         return wire.response(method)
+
+
+def capacity() -> int:
+    """Bytes that the kernel takes for a connection whose client reads nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(server.getsockname())
+        sender, _ = server.accept()
+        with sender:
+            sender.setblocking(False)
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sent += sender.send(b"x" * 16384)
+            return sent

@@ -121,14 +121,19 @@ class Block:
         self.keep_alive = not self.closes and (minor == 1 or self.keeps)
 
     def with_fields(self, fields: list[Field]) -> Block:
-        """Return a copy that has other values in the fields that are passed on; what they say of framing stays."""
+        """Return a copy that has other values in the fields that are passed on; what they say of framing stays.
+
+        Where they are the same it is this one, with all that is known of it.
+        """
+        if fields == self.fields:
+            return self
         block = copy.copy(self)
         block.fields = fields
         block.plain = b"".join([field[3] for field in fields if field[2] in PASSED])
         block.asks = [field for field in fields if field[2] in _ASK]
         block.by_route = {}
-        block.notes = self.notes if fields == self.fields else {}
-        block.cleared = self.cleared if fields == self.fields else None
+        block.notes = {}
+        block.cleared = None
         return block
 
     def remember(self, route: int, lines: bytes) -> bytes:
