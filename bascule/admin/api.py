@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -62,34 +63,36 @@ class Quotas(Protocol):
     def snapshot(self) -> list[dict[str, Any]]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What the keeper offers operators."""
+
+    pools: PoolControl
+    bans: Bans | None = None
+    quotas: Quotas | None = None
+    profiles: Profiles | None = None
+    attacks: Attacks | None = None
+    events: str = "off"
+    """Where the event log is, for those who ask for it."""
+
+
 class Api:
     """The handlers and what they need."""
 
     def __init__(
-        self,
-        plan: Plan,
-        supervisor: Supervisor,
-        pools: PoolControl,
-        bus: Bus,
-        stats: store.Arena,
-        history: History,
-        events: str = "off",
-        bans: Bans | None = None,
-        quotas: Quotas | None = None,
-        profiles: Profiles | None = None,
-        attacks: Attacks | None = None,
+        self, plan: Plan, supervisor: Supervisor, bus: Bus, stats: store.Arena, history: History, offers: Offers
     ) -> None:
         self._plan = plan
         self._supervisor = supervisor
-        self._pools = pools
         self._bus = bus
         self._stats = stats
         self._history = history
-        self._bans = bans
-        self._quotas = quotas
-        self._profiles = profiles
-        self._attacks = attacks
-        self._events = events
+        self._pools = offers.pools
+        self._bans = offers.bans
+        self._quotas = offers.quotas
+        self._profiles = offers.profiles
+        self._attacks = offers.attacks
+        self._events = offers.events
 
     def app(self) -> Starlette:
         """Return the ASGI application."""

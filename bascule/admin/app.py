@@ -11,12 +11,9 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from bascule.admin.api import Api, PoolControl, Quotas
-from bascule.admin.attack import Attacks
-from bascule.admin.bans import Bans
+from bascule.admin.api import Api, Offers
 from bascule.admin.guard import Guard, SecurityHeaders
 from bascule.admin.history import INTERVAL, History
-from bascule.admin.profiles import Profiles
 from bascule.server.context import KeeperContext
 
 MAX_CONNECTIONS: Final = 64
@@ -26,25 +23,11 @@ _GRACE: Final = 2
 
 
 class AdminApp:
-    """Serves the admin API on the keeper's admin sockets: the UNIX ones openly, the TCP ones guarded.
+    """Serves the admin API on the keeper's admin sockets: the UNIX ones openly, the TCP ones guarded."""
 
-    `events` says where the event log is, for those who ask for it.
-    """
-
-    def __init__(
-        self,
-        ctx: KeeperContext,
-        pools: PoolControl,
-        events: str = "off",
-        bans: Bans | None = None,
-        quotas: Quotas | None = None,
-        profiles: Profiles | None = None,
-        attacks: Attacks | None = None,
-    ) -> None:
+    def __init__(self, ctx: KeeperContext, offers: Offers) -> None:
         self._history = History()
-        self._api = Api(
-            ctx.plan, ctx.supervisor, pools, ctx.bus, ctx.stats, self._history, events, bans, quotas, profiles, attacks
-        )
+        self._api = Api(ctx.plan, ctx.supervisor, ctx.bus, ctx.stats, self._history, offers)
         api = self._api.app()
         unix = [sock for sock in ctx.admin_sockets if sock.family == socket.AF_UNIX]
         tcp = [sock for sock in ctx.admin_sockets if sock.family != socket.AF_UNIX]

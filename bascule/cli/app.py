@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bascule.admin.api import Offers
 from bascule.admin.app import AdminApp
 from bascule.config.plan import Plan
 from bascule.defence.attack import AttackWatch
@@ -265,7 +266,8 @@ class Keeper:
         self._lists = _list_keeper(context)
         self._attacks = AttackWatch(context.plan, context.bus, partial(read_totals, context.stats), time.monotonic)
         where = events.path if events else "off"
-        self._admin = AdminApp(context, self._upstream, where, self._bans, self._quotas, self._profiles, self._attacks)
+        offers = Offers(self._upstream, self._bans, self._quotas, self._profiles, self._attacks, where)
+        self._admin = AdminApp(context, offers)
 
     async def start(self) -> None:
         """Begin."""

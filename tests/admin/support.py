@@ -14,6 +14,7 @@ from typing import Any
 
 import uvloop
 
+from bascule.admin.api import Offers
 from bascule.admin.app import AdminApp
 from bascule.config.plan import Plan
 from bascule.server.bus import BusServer
@@ -100,7 +101,7 @@ class Running:
         )
         self.pools = UpstreamKeeper(self.plan, self.board, self.bus.publish, self.loop.time)
         await self.pools.start()
-        self.app = AdminApp(ctx, self.pools)
+        self.app = AdminApp(ctx, Offers(self.pools))
         await self.app.start()
 
     def start(self) -> None:
