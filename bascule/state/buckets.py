@@ -79,34 +79,17 @@ class Buckets:
 
     def hold(self, key: int, until: float) -> None:
         """Let nothing be charged to `key` before `until` (monotonic), whatever it owes; a time gone by frees it."""
-        lock = self._locks[(key >> 5) & _LOCK_MASK]
-        if not lock.take(False):
-            lock.wait()
-        place = (key >> 2) & self._mask
-        if self._tags[place] != key:
-            place = self._find(place, key)
-        self._tats[place] = until
-        self.changes[lane(key)] += 1  # after it: who sees the number sees the change
-        try:
-            lock.give()
-        except ValueError:  # it was taken from us
-            return
+        with self._locks[lane(key)]:
+            self._tats[self._place(key)] = until
+            self.changes[lane(key)] += 1  # after it: who sees the number sees the change
 
     def charge(self, key: int, cost: float, most: float, now: float) -> float:
         """Charge `key` with `cost` seconds at `now`, but let its debt grow to `most` only. Return the debt."""
-        lock = self._locks[(key >> 5) & _LOCK_MASK]
-        if not lock.take(False):
-            lock.wait()
-        place = (key >> 2) & self._mask
-        if self._tags[place] != key:
-            place = self._find(place, key)
-        debt = min(max(self._tats[place] - now, 0.0) + cost, most)
-        self._tats[place] = now + debt
-        self.changes[lane(key)] += 1
-        try:
-            lock.give()
-        except ValueError:  # it was taken from us
-            return debt
+        with self._locks[lane(key)]:
+            place = self._place(key)
+            debt = min(max(self._tats[place] - now, 0.0) + cost, most)
+            self._tats[place] = now + debt
+            self.changes[lane(key)] += 1
         return debt
 
     def until(self, key: int) -> float:
@@ -118,6 +101,11 @@ class Buckets:
     def debt(self, key: int, now: float) -> float:
         """Return the seconds that `key` is ahead of its rate; 0 for an unknown one. Takes no lock."""
         return max(0.0, self.until(key) - now)
+
+    def _place(self, key: int) -> int:
+        """Return the place of a key; `take` has this in line."""
+        first = (key >> 2) & self._mask
+        return first if self._tags[first] == key else self._find(first, key)
 
     def _find(self, first: int, key: int) -> int:
         """Return the place of a key within its set; a new one gets the place of the least indebted."""
