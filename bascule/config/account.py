@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from bascule.config.base import Model
+from bascule.config.base import Model, Switched
 from bascule.config.defence import Rate, RateField, Risk, Weight
 from bascule.config.types import PositiveDuration
 
@@ -59,10 +59,8 @@ class Steps(Model):
     """The client is banned, as `bans` say for how long."""
 
 
-class Account(Model):
+class Account(Switched):
     """Accounts of clients. A bare ``block``, ``detect`` or ``off`` is short for `mode`."""
-
-    short_forms: ClassVar = ({"enum": ["off", "detect", "block", False]},)
 
     mode: Literal["off", "detect", "block"] = "off"
     """``block`` does what `steps` say; ``detect`` only records it."""
@@ -77,10 +75,3 @@ class Account(Model):
     traps: tuple[Annotated[str, AfterValidator(_path)], ...] = ()
     """Paths that nobody is led to and nothing is at (honeypots), such as ``/backup.zip``: whoever asks for one gets
     404, and the points of `trap`. Name them as disallowed in your robots.txt, so that no honest crawler does."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, data: Any) -> Any:
-        if data is False:
-            return {"mode": "off"}
-        return {"mode": data} if isinstance(data, str) else data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 M = TypeVar("M", bound="Model")
@@ -30,6 +30,19 @@ class Model(BaseModel):
             target.update(title=whole.pop("title"), description=whole.pop("description", ""))
             target["anyOf"] = [*cls.short_forms, whole]
         return schema
+
+
+class Switched(Model):
+    """A part with a `mode`; a bare word in its place is short for that."""
+
+    short_forms: ClassVar = ({"enum": ["off", "detect", "block", False]},)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if data is False:  # YAML 1.1 habits: a bare `off`
+            return {"mode": "off"}
+        return {"mode": data} if isinstance(data, str) else data
 
 
 def overlay(parent: M, child: M | None) -> M:

@@ -58,6 +58,14 @@ def check_crawlers(findings: Findings, crawlers: Crawlers) -> None:
         findings.error(("crawlers", key), f"`{key}` has no effect while the mode is off", "crawlers: {mode: block}")
     if crawlers.disallow and crawlers.robots != "own":
         findings.error(("crawlers", "disallow"), "`disallow` has no effect without robots: own")
+    for name, domains in crawlers.names.items():
+        if not domains:
+            findings.error(
+                ("crawlers", "names", name), f"{name} has no domain, so each would be a false one", "[example.com]"
+            )
+    for key in ("names", "ranges"):
+        if "" in getattr(crawlers, key):
+            findings.error(("crawlers", key, ""), "everybody's User-Agent has an empty part", "name the crawler")
     for name, file in crawlers.ranges.items():
         if not (os.path.isfile(file) and os.access(file, os.R_OK)):
             findings.error(("crawlers", "ranges", name), f"the list {file} cannot be read")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from bascule.config.base import Model
+from bascule.config.base import Switched
 from bascule.config.types import AddressField, FileField
 
 Tag = Literal[
@@ -16,10 +16,8 @@ Tag = Literal[
 Suffix = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 
 
-class Crawlers(Model):
+class Crawlers(Switched):
     """What is done about programs that say themselves that they are crawlers. A bare word is short for `mode`."""
-
-    short_forms: ClassVar = ({"enum": ["off", "detect", "block", False]},)
 
     mode: Literal["off", "detect", "block"] = "off"
     """``block`` does what stands here; ``detect`` only records it."""
@@ -38,10 +36,3 @@ class Crawlers(Model):
     """Who answers for ``/robots.txt``: the server, or Bascule, from `refuse`, `disallow` and `account.traps`."""
     disallow: tuple[Annotated[str, Field(pattern=r"^/[^\s#]*$")], ...] = ()
     """Beginnings of paths that a robots.txt of its own tells every crawler to leave alone."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, data: Any) -> Any:
-        if data is False:
-            return {"mode": "off"}
-        return {"mode": data} if isinstance(data, str) else data

@@ -118,3 +118,20 @@ def test_an_account_leads_to_a_captcha_only_where_there_is_a_provider(load_text:
     assert (problem.key, "no provider of captchas" in problem.message) == ("account.steps.captcha", True)
     assert "captcha: {site_key" in problem.hint
     assert load_text(CAPTCHA_STEP % ("block", PROVIDER)).sites[0].routes[0].challenge.captcha is not None
+
+
+@pytest.mark.parametrize(
+    ("crawlers", "key", "hint"),
+    [
+        ("names: {AcmeBot: []}", "crawlers.names.AcmeBot", "[example.com]"),
+        ("names: {'': [example.com]}", "crawlers.names", "name the crawler"),
+    ],
+)
+def test_a_crawler_that_everybody_or_nobody_is(fail_text: Fail, crawlers: str, key: str, hint: str) -> None:
+    [problem] = fail_text(f"""
+listen: ["127.0.0.1:8080"]
+crawlers: {{mode: block, {crawlers}}}
+sites: {{a.example: "127.0.0.1:1"}}
+""").problems
+    assert problem.key.startswith(key)
+    assert hint in problem.hint
