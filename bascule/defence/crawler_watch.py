@@ -35,8 +35,8 @@ class CrawlerWatch:
         self._spared: dict[tuple[str, bytes], int] = {}
         """Requests since somebody was asked about a client."""
         self.detect = config.mode == "detect"
-        self.robots = robots_text(config, traps) if config.robots == "own" else b""
-        """The robots.txt of Bascule's own, if there is one."""
+        self.robots = robots_text(config, traps) if config.robots == "own" and not self.detect else b""
+        """The robots.txt of Bascule's own, if it answers with one."""
 
     def refused(self, agent: bytes) -> str:
         """Return the tag for which the crawler of a User-Agent is refused; empty if it is not."""

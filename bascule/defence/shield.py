@@ -164,6 +164,14 @@ class Shield:
         )
         return (0.0, 0) if accounts.detect else (wait, rung)
 
+    def springs(self, request: Request, accounts: Accounts) -> bool:
+        """Tell of a request for a trap. Return whether that is refused; in detect mode it is only charged."""
+        self.reports.count("account", causes.TRAP, "detect" if accounts.detect else "refuse")
+        self.reports.event(request, 0 if accounts.detect else 404, "asked for a trap", [])
+        if accounts.detect:
+            self.offended(request, causes.TRAP)
+        return not accounts.detect
+
     def judge_browser(self, request: Request, fields: Fields, secure: bool) -> None:
         """Charge a client whose request for a page cannot come from the browser that it names."""
         if self.accounts is None or not is_navigation(request) or not (why := contradiction(fields, secure)):

@@ -43,4 +43,4 @@ def admit(exchange: Exchange, shield: Shield, watch: CrawlerWatch) -> bool:
 def is_spared(exchange: Exchange, watch: CrawlerWatch) -> bool:
     """Whether a client is not challenged, for it is the crawler that it says it is, or is being asked about."""
     agent = exchange.head.block.user_agent
-    return bool(agent) and watch.spares(agent, exchange.client)
+    return bool(agent) and not watch.detect and watch.spares(agent, exchange.client)

@@ -98,8 +98,7 @@ def keep_out(exchange: Exchange, shield: Shield) -> Standing | None:
 
 def _weigh(exchange: Exchange, shield: Shield, accounts: Accounts, standing: Standing) -> tuple[float, int]:
     """Return the wait and the rung that a client's account leads to. Raises HttpError for who walks into a trap."""
-    if exchange.path in accounts.traps:
-        shield.reports.count("account", "trap", "detect" if accounts.detect else "refuse")
+    if exchange.path in accounts.traps and shield.springs(exchange, accounts):
         raise HttpError(404, causes.TRAP)
     if not standing.judged:
         standing.judged = True

@@ -91,7 +91,8 @@ def test_a_browser_that_it_is_not(bascule: Bascule) -> None:
 def test_detect_asks_nobody(origin: Origin) -> None:
     mine = config(origin)
     with Bascule({**mine, "account": {**mine["account"], "mode": "detect"}}) as bascule:
-        for _ in range(4):
-            ask(bascule, "127.0.1.1", "/backup.zip")
+        statuses = [ask(bascule, "127.0.1.1", "/backup.zip").status for _ in range(4)]
+        assert statuses == [200] * 4, "the server's answer"
         assert ask(bascule, "127.0.1.1").status == 200
-        wait_for(lambda: "127.0.1.1" in (bascule.folder / "events.jsonl").read_text(), "the events")
+        told = bascule.folder / "events.jsonl"
+        wait_for(lambda: "asked for a trap" in (text := told.read_text()) and "banned: 8" in text, "the events")
