@@ -90,8 +90,8 @@ class Names:
 
     async def belongs(self, address: bytes, domains: Iterable[str]) -> bool | None:
         """Whether the name of an address is in one of the domains, and has this address; None where nobody says."""
-        resolver = self._resolver = self._resolver or self._make()
         try:
+            resolver = self._resolver = self._resolver or self._make()
             number = ip_address(address.decode("ascii"))
             reverse = dns.reversename.from_address(str(number))
             found = await resolver.resolve(reverse, "PTR", lifetime=LIFETIME)

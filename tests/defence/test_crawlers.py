@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dns import asyncresolver
+from dns.resolver import NoResolverConfiguration
 
 from bascule.config.crawlers import Crawlers
 from bascule.defence.crawler_watch import MOST_SPARED
-from bascule.defence.crawlers import Book, robots_text
+from bascule.defence.crawlers import Book, Names, robots_text
 from tests.support.clients import Message, connect, request
 from tests.support.origins import Origin
 from tests.support.program import Bascule, wait_for
@@ -77,6 +79,14 @@ def test_where_the_dns_does_not_answer(origin: Origin, dns: DnsServer) -> None:
         wait_for(lambda: ask(bascule, GOOGLE).status == 307, "an answer: it is anybody then")
 
 
+def test_a_machine_without_a_dns(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise NoResolverConfiguration
+
+    monkeypatch.setattr(asyncresolver, "Resolver", none)
+    assert asyncio.run(Names(None).belongs(b"127.0.0.1", ["googlebot.com"])) is None
+
+
 def test_only_a_few_requests_are_spared_while_the_dns_is_asked(origin: Origin) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
@@ -106,10 +116,19 @@ def test_kinds_and_robots(origin: Origin) -> None:
 
 
 def test_detect_refuses_nobody(origin: Origin) -> None:
-    mine = config(origin, mode="detect", refuse=["ai-crawler"])
+    mine = config(origin, mode="detect", refuse=["ai-crawler"], robots="own", disallow=["/cart"])
     with Bascule(mine) as bascule:
+        assert (ask(bascule, "GPTBot/1.2", target="/robots.txt").status, len(origin.seen)) == (200, 1), "the server's"
         assert ask(bascule, "GPTBot/1.2").status == 307
         wait_for(lambda: "ai-crawler" in (bascule.folder / "events.jsonl").read_text(), "the event")
+
+
+def test_detect_spares_nobody(origin: Origin, tmp_path: Path) -> None:
+    file = tmp_path / "ranges.txt"
+    file.write_text("127.0.1.0/24\n")
+    for mode, then in (("detect", 307), ("block", 200)):
+        with Bascule(config(origin, mode=mode, ranges={"DuckDuckBot": str(file)})) as bascule:
+            assert ask(bascule, "DuckDuckBot/1.1", "127.0.1.9").status == then
 
 
 def test_detect_charges_no_account(origin: Origin, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from typing import Final
 from urllib.error import URLError
 from urllib.parse import urlencode
@@ -55,6 +56,6 @@ def _ask(captcha: Captcha, answer: bytes, client: bytes) -> bool:
     try:
         with urlopen(request, timeout=captcha.timeout) as response:  # noqa: S310
             told = json.loads(response.read(MAX_ANSWER))
-    except (URLError, ValueError) as error:
+    except (URLError, HTTPException, ValueError, RecursionError) as error:
         raise OSError(f"{captcha.verify}: {error}") from error
     return isinstance(told, dict) and told.get("success") is True

@@ -51,15 +51,8 @@ def load_secret(file: str) -> bytes:
     if not file:
         return secrets.token_bytes(_SECRET_BYTES)
     try:
-        with contextlib.suppress(FileExistsError):
-            # The name appears with its content, so that nobody ever reads half a key.
-            temporary = f"{file}.{os.getpid()}"
-            with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
-                stream.write(secrets.token_hex(_SECRET_BYTES).encode() + b"\n")
-            try:
-                os.link(temporary, file)
-            finally:
-                os.unlink(temporary)
+        if not os.path.exists(file):
+            _make(file)
         with open(file, "rb") as stream:
             secret = bytes.fromhex(stream.read(1024).decode("ascii"))
     except OSError as error:
@@ -69,3 +62,16 @@ def load_secret(file: str) -> bytes:
     if len(secret) < _SECRET_BYTES:
         raise KeyFileError(f"{file} does not hold {_SECRET_BYTES} bytes in hexadecimal; remove it, and one is made")
     return secret
+
+
+def _make(file: str) -> None:
+    """Make the file of a new secret, unless somebody else does meanwhile. Raises OSError."""
+    with contextlib.suppress(FileExistsError):
+        # The name appears with its content, so that nobody ever reads half a key.
+        temporary = f"{file}.{os.getpid()}"
+        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+            stream.write(secrets.token_hex(_SECRET_BYTES).encode() + b"\n")
+        try:
+            os.link(temporary, file)
+        finally:
+            os.unlink(temporary)

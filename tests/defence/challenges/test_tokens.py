@@ -74,6 +74,14 @@ def test_the_secret_outlives_the_program(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["challenge.key"]
 
 
+def test_a_secret_that_is_there_needs_no_folder_to_write_to(tmp_path: Path) -> None:
+    file = tmp_path / "challenge.key"
+    file.write_text("ab" * 32)
+    os.utime(tmp_path, (1, 1))
+    assert load_secret(str(file)) == b"\xab" * 32
+    assert tmp_path.stat().st_mtime == 1, "nothing was made beside it"
+
+
 def test_a_file_that_is_no_secret(tmp_path: Path) -> None:
     file = tmp_path / "challenge.key"
     file.write_text("too short\n")
