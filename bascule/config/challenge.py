@@ -69,7 +69,7 @@ class Challenge(Model):
     short_forms: ClassVar = ({"enum": [*RUNGS, "auto"]}, {"type": "boolean", "const": False})
 
     level: Rung = "off"
-    """What every client passes first: ``cookie`` (it keeps one), ``refresh`` (it waits two seconds, without
+    """What every client passes first: ``cookie`` (it keeps one), ``refresh`` (it waits three seconds, without
     JavaScript), ``proof`` (its browser computes for about half a second) or ``captcha``."""
     under_attack: Rung = "proof"
     """What it passes while the site is under attack (see `defence.attack`), where that is more than `level`."""

@@ -14,6 +14,7 @@ from bascule.config.challenge import NUMBERS, RUNGS, Captcha, Challenge
 from bascule.config.plan import Plan, RoutePlan
 from bascule.defence.challenges.captcha import Verifier
 from bascule.defence.challenges.keys import KeyRing
+from bascule.defence.challenges.pages import WAIT
 from bascule.defence.challenges.proof import BITS, solves
 from bascule.defence.challenges.tokens import PASS, TICKET, TICKET_LIFE, Token, Tokens, steady_part
 from bascule.defence.clients import ClientPrefix
@@ -24,8 +25,8 @@ from bascule.state.buckets import Buckets, hash_of
 COOKIE, REFRESH, PROOF, CAPTCHA = range(1, 5)
 UNDER_ATTACK: Final = "defence/attack"
 """Topic of the bus: the names of the sites that are under attack."""
-REFRESH_WAIT: Final = 2.0
-"""Seconds before which no browser goes on by itself."""
+REFRESH_WAIT: Final = WAIT - 1.0
+"""Seconds before which no browser goes on by itself: a little less than the page says."""
 _KEPT: Final = 16384
 """Passes that are remembered as good; then all are forgotten at once."""
 _NAVIGATED: Final = frozenset((b"document", b"iframe", b"frame", b"embed", b"object"))

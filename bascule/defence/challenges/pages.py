@@ -15,7 +15,7 @@ from bascule.defence.challenges.proof import PUZZLES
 ENDPOINT: Final = b"/.bascule/challenge"
 """Where answers go, at every site that asks."""
 WAIT: Final = 3
-"""Seconds after which a page of the rung ``refresh`` goes on; an answer that comes a second earlier is a program's."""
+"""Seconds after which a page of the rung ``refresh`` goes on."""
 _FRAME: Final = files(__package__).joinpath("page.html").read_text("utf-8")
 _SCRIPT: Final = files(__package__).joinpath("proof.js").read_text("utf-8")
 _POSTED: Final = (
