@@ -11,6 +11,7 @@ import re2
 from bascule.config.filters import WafFilters
 from bascule.http.addresses import TrustedNetworks
 from bascule.waf.filters.access import access_check
+from bascule.waf.logic.facts.scanner import TOOLS
 
 if TYPE_CHECKING:
     from bascule.waf.steady import Steady
@@ -37,11 +38,7 @@ _ENCODED_SLED = b"%90" * 16
 _KEPT = 4096
 _UNKNOWN = (0, b"", b"")
 
-_SCANNERS = re2.compile(
-    rb"(?i)\b(?:sqlmap|nikto|nessus|acunetix|netsparker|invicti|w3af|dirbuster|gobuster|wpscan|joomscan|droopescan"
-    rb"|masscan|zgrab|nuclei|havij|openvas|arachni|jaeles|feroxbuster|ffuf|wfuzz|commix|whatweb|fimap|skipfish|webshag"
-    rb"|appscan|zmeu|morfeus|dirsearch|xsstrike|dalfox|jbrofuzz|sqlninja|absinthe|grendel-scan|n-stealth)\b"
-)
+_SCANNERS = re2.compile(rb"(?i)" + TOOLS)
 _HIDDEN = re2.compile(
     rb"(?i)/\.(?:git|svn|hg|bzr|env|aws|ssh|kube|docker|dockercfg|npmrc|pypirc|netrc|pgpass|htaccess|htpasswd"
     rb"|bash_history|mysql_history|ds_store|idea)(?:$|[/.~_;-])"

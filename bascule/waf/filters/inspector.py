@@ -16,7 +16,7 @@ from bascule.waf.filters.head import Found, HeadCheck, head_checks
 from bascule.waf.filters.table import CONFIGURED, Family, NamedRule, table
 from bascule.waf.filters.uploads import UploadCheck
 from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value_checks
-from bascule.waf.logic.inspector import variable_of
+from bascule.waf.logic.inspector import type_of_body, variable_of
 from bascule.waf.logic.values import MAX_FILE, Value, body_values, head_values
 from bascule.waf.response.identifiers import Finder
 from bascule.waf.rewriting import masked
@@ -76,7 +76,7 @@ class FilterInspector:
 
     def judge_body(self, t: Transaction, answers: Answers, body: bytes) -> None:
         """Judge the request body, or what is here of it."""
-        kind = t.header(b"content-type") or b""
+        kind = type_of_body(t)
         multipart = kind[:10].lower() == b"multipart/"
         if self._uploads.needed and multipart:
             for found in self._uploads.body(t)[:MAX_FOUND]:

@@ -94,7 +94,7 @@ class Inspector:
 
     def judge_body(self, t: Transaction, body: bytes) -> None:
         """Judge the request body."""
-        kind = t.header(b"content-type") or b""
+        kind = type_of_body(t)
         pairs = _pairs_of(t, kind, body)
         lines = body_lines(kind, body) if pairs is None else lines_of_pairs(pairs)
         if lines is None or not self._screen.clears(lines):
@@ -166,6 +166,11 @@ class Inspector:
 def _biased(threshold: int, percent: int) -> int:
     """Return a threshold lowered by so many percent, or raised, for less than 0."""
     return max(1, threshold * (100 - percent) // 100)
+
+
+def type_of_body(t: Transaction) -> bytes:
+    """Return the content type of a body: what is posted without one, some programs (Rack's) take for a form."""
+    return t.header(b"content-type") or (b"application/x-www-form-urlencoded" if t.method == b"POST" else b"")
 
 
 def _pairs_of(t: Transaction, kind: bytes, body: bytes) -> list[tuple[bytes, bytes]] | None:

@@ -32,6 +32,12 @@ MAX_LIKE_FIELD = 512
 """Bytes of a text in a file up to which it is read as if it were the value of a field: some programs take either."""
 MAX_BLOB = 1 << 14
 """Bytes of JSON in a file up to which it is read as JSON: pages send what they have to say as a Blob."""
+_MESSAGE = re.compile(
+    rb"rpc|protobuf|msgpack|messagepack|cbor|bson|avro|thrift|amf\b|hessian|seriali[sz]|pickle|marshal|yaml|sparql|msbin"
+)
+"""Types of bodies that no parser here reads, yet that programs act on: they are no files to be kept."""
+_SERIALISED = (b"\xac\xed\x00\x05", b"\x00\x01\x00\x00\x00\xff\xff\xff\xff")
+"""What objects of Java and .NET begin with: who reads them does not ask for the type."""
 _EVERY = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""
 _JSON = (b"json", b"/graphql")
@@ -218,9 +224,9 @@ def body_values(
 ) -> Iterator[Value]:
     """Yield the values of a request body, read as what it is declared and as what it looks like.
 
-    A body that no parser reads is one value, or a file. Files count with their names and their first MAX_FILE bytes.
-    `parts` are those of a multipart body that was read already, `pairs` the arguments of a form or of JSON. A body in
-    another charset is read in both.
+    A body that no parser reads is one value: a message, or a file. Files count with their names and their first
+    MAX_FILE bytes. `parts` are those of a multipart body that was read already, `pairs` the arguments of a form or of
+    JSON. A body in another charset is read in both.
     """
     if not body:
         return
@@ -243,6 +249,8 @@ def _body_values(
         yield from _elements(body)
     elif kind.endswith(_FORM):
         yield from _form(body) if pairs is None else pair_values(pairs)
+    elif _MESSAGE.search(kind) is not None or body.startswith(_SERIALISED):
+        yield _value(("body", b"", body))
     elif (not kind or kind == b"text/plain") and not _is_binary(body):
         yield from _form(body) if not kind or b"=" in body[:256] else [_value(("body", b"", body))]
     else:
@@ -285,7 +293,7 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
             yield _value(("name", b"", part.name))
         if part.filename:
             yield _value(("file", part.name, part.filename))
-        content = part.content[:MAX_FILE]
+        content = part.content[:MAX_FILE] if part.filename else part.content
         if not content:
             continue
         kind = part.headers.get(b"content-type", b"").lower()

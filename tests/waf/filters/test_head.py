@@ -95,6 +95,7 @@ STANDARD = [
     ({"target": "/v1.2/old"}, 0),
     ({"user_agent": "sqlmap/1.7 (https://sqlmap.org)"}, 717001),
     ({"user_agent": "Mozilla/5.0 (compatible; Nikto)"}, 717001),
+    ({"user_agent": "OWASP ZAP 2.14"}, 717001),
     ({"user_agent": ""}, 0),
     ({"x_original_url": "/admin"}, 714001),
     ({"range": "bytes=" + ",".join(f"{n}-{n}" for n in range(100))}, 708002),

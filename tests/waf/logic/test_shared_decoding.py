@@ -22,7 +22,9 @@ def waf() -> Waf:
 
 def refused(waf: Waf, kind: bytes, body: bytes) -> bool:
     transaction = waf.begin(CLIENT)
-    transaction.request_head(b"POST", b"/", b"1.1", [(b"content-type", kind), (b"content-length", b"%d" % len(body))])
+    transaction.request_head(
+        b"POST", b"/", b"1.1", [(b"content-type", kind)] * bool(kind) + [(b"content-length", b"%d" % len(body))]
+    )
     transaction.request_body(body)
     return transaction.request_end() is not None
 
@@ -46,6 +48,11 @@ def refused(waf: Waf, kind: bytes, body: bytes) -> bool:
 )
 def test_both_kinds_of_rules_see_the_body(waf: Waf, kind: bytes, body: bytes, attack: bool) -> None:
     assert refused(waf, kind, body) is attack
+
+
+def test_what_is_posted_without_a_type_is_a_form() -> None:
+    logic_only = Waf.load(WafSettings(mode="block", logic="standard"))
+    assert refused(logic_only, b"", b"a=\1&b=1%27+union+select+password+from+users--+&c=" + b"x" * 600)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, *places: tuple[Any, str]) -> list[str]:

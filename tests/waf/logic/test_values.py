@@ -98,6 +98,12 @@ def test_a_file_is_read_as_what_it_may_be(kind: bytes, content: bytes, place: st
     assert (place, content) in found(b"/", [(b"content-type", b"multipart/form-data; boundary=b")], body)
 
 
+def test_a_field_is_read_to_its_end() -> None:
+    text = b"word " * (MAX_FILE // 4) + b"' or 1=1--"
+    body = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n' + text + b"\r\n--b--\r\n"
+    assert ("body", text) in found(b"/", [(b"content-type", b"multipart/form-data; boundary=b")], body)
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "place"),
     [
@@ -108,6 +114,10 @@ def test_a_file_is_read_as_what_it_may_be(kind: bytes, content: bytes, place: st
         (b"text/plain", b"a note " * 200, "body"),
         (b"text/plain", b"\0\1" * 400, "upload"),
         (b"", b"\0\1" * 400, "upload"),
+        (b"application/grpc+proto", b"\0\1\x0a" + b"' or 1=1--" * 99, "body"),
+        (b"text/x-gwt-rpc", b"7|0|5|" + b"' or 1=1--" * 99, "body"),
+        (b"application/x-yaml", b"a: !!python/name:os.system\n" + b"b: c\n" * 200, "body"),
+        (b"application/octet-stream", b"\xac\xed\0\5sr\0" + b"x" * 600, "body"),
     ],
 )
 def test_a_body_that_is_a_file(kind: bytes, body: bytes, place: str) -> None:

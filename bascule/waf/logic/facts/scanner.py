@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from .fact import Fact
 
+TOOLS = rb"\b(?:sqlmap|nikto|nuclei|acunetix|netsparker|w3af|dirbuster|gobuster|ffuf|feroxbuster|wfuzz|wpscan|nessus|openvas|masscan|zgrab|zmap|nmap scripting|havij|arachni|skipfish|whatweb|commix|xsstrike|dalfox|burp\s?suite|burpcollaborator|jaeles|vega/1|webinspect|appscan|qualys|fimap|joomscan|morfeus|zmeu|muieblackcat|l9explore|l9tcpid|jorgee|thc-hydra|sqlninja|brutus|bsqlbf|pangolin|cgichk|dotdotpwn|webshag|n-stealth|blackwidow|fuzz faster u fool|interactsh|detectify|xenotix|owasp zap|zaproxy|gitrob|trufflehog|httprobe|aquatone|subfinder|dirsearch|xsser|patator|sqlsus|wapiti|golismero|wafw00f|xray|rustscan|tplmap|nosqlmap|crlfuzz|kiterunner|hakrawler|katana|paros|testssl(?:\.sh)?|invicti|droopescan|idbte4m|gh0st|projectdiscovery|censysinspect|internet-measurement|internetmeasurement|sslyze|medusa|hydra|jbrofuzz|absinthe|grendel-scan)\b"
+"""What attack tools call themselves."""
+
 FACTS = (
     Fact(
         "scanner.user_agent",
         "names an attack tool",
         (
-            rb"\b(?:sqlmap|nikto|nuclei|acunetix|netsparker|w3af|dirbuster|gobuster|ffuf|feroxbuster|wfuzz|wpscan|nessus|openvas|masscan|zgrab|zmap|nmap scripting|havij|arachni|skipfish|whatweb|commix|xsstrike|dalfox|burp\s?suite|burpcollaborator|jaeles|vega/1|webinspect|appscan|qualys|fimap|joomscan|morfeus|zmeu|muieblackcat|l9explore|l9tcpid|jorgee|thc-hydra|sqlninja|brutus|bsqlbf|pangolin|cgichk|dotdotpwn|webshag|n-stealth|blackwidow|fuzz faster u fool|interactsh|detectify|xenotix|owasp zap|zaproxy|gitrob|trufflehog|httprobe|aquatone|subfinder|dirsearch|xsser|patator|sqlsus|wapiti|golismero|wafw00f|xray|rustscan|tplmap|nosqlmap|crlfuzz|kiterunner|hakrawler|katana|paros|testssl(?:\.sh)?|invicti|droopescan|idbte4m|gh0st|projectdiscovery|censysinspect|internet-measurement|internetmeasurement|sslyze|medusa|hydra)\b",
+            TOOLS,
             rb"^expanse, a palo alto|\bnmap\b",
         ),
         True,
