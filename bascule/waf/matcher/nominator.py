@@ -262,7 +262,7 @@ class GateKeeper:
             mask |= self._values.scan_names(names, self._path_bits)
             mask |= self._values.scan(texts, None, self._path_bits) & ~self._path_bits
         else:
-            mask |= found
+            mask |= found & ~self._path_bits
         raw = t.request_body_variable
         if raw:
             mask |= self._body.scan([raw])

@@ -417,6 +417,21 @@ def test_a_silent_jump_over_nothing_is_not_evaluated_and_one_over_a_candidate_is
     assert passed.matched_rules == [2, 3]
 
 
+@pytest.mark.parametrize("value", [b"secret", b"se'cret secret"])
+def test_a_body_nominates_no_rule_that_looks_at_the_file_name_alone(value: bytes) -> None:
+    firewall = waf(
+        'SecRuleEngine On\nSecRequestBodyAccess On\nSecRule REQUEST_FILENAME "@pm secret" "id:1,phase:2,pass,log"\n'
+        'SecRule ARGS "@pm secret" "id:2,phase:2,pass,log"\n'
+    )
+    form = [HOST, (b"content-type", b"application/x-www-form-urlencoded")]
+    t, _ = send(firewall, Request(method=b"POST", headers=form, body=b"a=" + value))
+    assert fired(t) == [2]
+    (gate,) = firewall.plan.paths
+    assert not t.mask & gate.bit
+    t, _ = send(firewall, Request(target=b"/secret"))
+    assert fired(t) == [1]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_made_up_rules_find_the_same_with_and_without_prefilter(seed: int) -> None:
     text = rules(seed)
