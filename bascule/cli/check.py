@@ -55,11 +55,11 @@ def check(
 
 def _check_rules(plan: Plan, file: Path) -> list[Problem]:
     """Load the rules of every firewall; return what they have to remark. Raises ConfigError for what is refused."""
+    cache = cache_dir(plan.config.cache_dir)
     try:
-        firewalls = Firewalls(plan, cache_dir(plan.config.cache_dir))
+        firewalls = Firewalls(plan, cache)
     except WafLoadError:
-        refused = refusals(plan)
-        raise ConfigError([_problem(fault, file) for fault in refused]) from None
+        raise ConfigError([_problem(fault, file) for fault in refusals(plan, cache)]) from None
     return [Problem(warning) for warning in firewalls.warnings]
 
 

@@ -94,15 +94,15 @@ def settings_of(config: WafConfig) -> WafSettings:
     )
 
 
-def refusals(plan: Plan) -> list[WafLoadError]:
+def refusals(plan: Plan, cache_dir: Path | None) -> list[WafLoadError]:
     """Return all that cannot be honoured in the rules of a plan that does not load, in their order."""
     found: dict[str, WafLoadError] = {}
-    for config in {route.waf.model_dump_json(): route.waf for route in plan.routes if route.waf.mode != "off"}.values():
+    for config in {_content(route.waf): route.waf for route in plan.routes if route.waf.mode != "off"}.values():
         refused: list[WafLoadError] = []
         try:
             load_rules(settings_of(config), refused)
             if not refused:
-                Waf.load(settings_of(config))
+                Waf.load(settings_of(config), cache_dir)
         except WafLoadError as error:
             refused.append(error)
         found.update({str(error): error for error in refused})

@@ -101,8 +101,8 @@ class RuleState:
             value = b"%d" % (to_int(self.tx.get(key, b"0")) + delta)
             self.set_member("TX", key, value)
             return value
-        count = lambda record, ends: self.store.add(record, key, delta, self.time, ends)  # noqa: E731
-        return self._persist(collection, count) or b""
+        total = self._persist(collection, lambda record, ends: self.store.add(record, key, delta, self.time, ends))
+        return total or b""
 
     def remove_member(self, collection: str, key: bytes) -> None:
         if collection == "TX":

@@ -121,6 +121,18 @@ def test_rules_are_loaded_too(app: typer.Typer, tmp_path: Path) -> None:
     assert [(error["file"], error["line"]) for error in errors] == [(f"{tmp_path}/own.conf", n) for n in (2, 4)]
 
 
+def test_rules_that_are_good_are_compiled_once_though_others_are_refused(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "bad.conf").write_text(RULES)
+    (tmp_path / "good.conf").write_text('SecRule ARGS "@rx a[0-9]b" "id:1,phase:2,deny"\n')
+    (tmp_path / "c.yaml").write_text(
+        "listen: 127.0.0.1:8080\ncache_dir: cache\nwaf: {mode: block, directives: [bad.conf]}\nsites:\n"
+        "  a.example: {routes: {/: ['10.0.0.1:80']}}\n"
+        "  b.example: {waf: {directives: [good.conf]}, routes: {/: ['10.0.0.1:80']}}\n"
+    )
+    assert run(app, "check", tmp_path / "c.yaml").exit_code == 1
+    assert list((tmp_path / "cache").iterdir())
+
+
 def test_what_rules_have_to_remark_is_a_warning(app: typer.Typer, tmp_path: Path) -> None:
     (tmp_path / "own.conf").write_text("SecChrootDir /srv\n")
     (tmp_path / "c.yaml").write_text(

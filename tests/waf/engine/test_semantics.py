@@ -100,15 +100,19 @@ def test_updates_and_removals_by_directive() -> None:
     assert send(firewall, get("x=c"))[1] is None
 
 
+def clocked(rules: str) -> tuple[Waf, list[float]]:
+    """A firewall whose collection IP is open from the start, and the time of its clock."""
+    now = [1_000.0]
+    opening = 'SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"\n'
+    settings = WafSettings(directives=ON + opening + rules, bare=True)
+    return Waf.load(settings, store=CollectionStore(), wall_clock=lambda: now[0]), now
+
+
 def test_a_collection_counts_across_requests_and_expires() -> None:
-    now = [1000.0]
-    rules = (
-        ON + 'SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"\n'
+    firewall, now = clocked(
         'SecRule ARGS:login "@streq bad" "id:2,phase:2,pass,nolog,setvar:ip.failed=+1,expirevar:ip.failed=60"\n'
         'SecRule IP:failed "@ge 3" "id:3,phase:2,deny,status:429"\n'
     )
-    settings = WafSettings(directives=rules, bare=True)
-    firewall = Waf.load(settings, store=CollectionStore(), wall_clock=lambda: now[0])
     verdicts = [send(firewall, get("login=bad"))[1] for _ in range(3)]
     assert verdicts[:2] == [None, None]
     assert verdicts[2] is not None
@@ -118,14 +122,11 @@ def test_a_collection_counts_across_requests_and_expires() -> None:
 
 
 def test_a_later_setvar_keeps_what_expirevar_said() -> None:
-    now = [1_000.0]
-    rules = (
-        ON + 'SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"\n'
+    firewall, now = clocked(
         'SecAction "id:2,phase:1,pass,nolog,setvar:ip.asked=+1"\n'
         'SecRule IP:asked "@eq 1" "id:3,phase:1,pass,nolog,expirevar:ip.asked=60"\n'
         'SecRule IP:asked "@gt 1" "id:4,phase:2,deny,status:429"\n'
     )
-    firewall = Waf.load(WafSettings(directives=rules, bare=True), wall_clock=lambda: now[0])
     refused = []
     for _ in range(4):
         refused.append(send(firewall, get("a=b"))[1] is not None)
@@ -134,15 +135,12 @@ def test_a_later_setvar_keeps_what_expirevar_said() -> None:
 
 
 def test_a_counter_is_lowered_by_the_clock() -> None:
-    now = [1_000.0]
-    rules = (
-        ON + 'SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"\n'
+    firewall, now = clocked(
         'SecRule ARGS:add "@gt 0" "id:2,phase:1,pass,nolog,setvar:ip.n=+%{MATCHED_VAR}"\n'
         'SecAction "id:3,phase:1,pass,nolog,deprecatevar:ip.n=2/10,setvar:tx.n=%{ip.n}"\n'
         'SecAction "id:4,phase:1,pass,nolog,setvar:tx.n=%{ip.n}"\n'
     )
-    firewall = Waf.load(WafSettings(directives=rules, bare=True), wall_clock=lambda: now[0])
-    left = []
+    left: list[bytes] = []
     for pause in (9, 1, 25, 100):
         left.append(send(firewall, get("add=7" if not left else "a=b"))[0].tx[b"n"])
         now[0] += pause
