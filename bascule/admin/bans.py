@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bascule.admin.bodies import read
 from bascule.defence.bans import Ban, BanError
 
 MAX_BODY: Final = 4 << 20
@@ -52,9 +53,6 @@ class _Import(msgspec.Struct):
     source: str = "import"
 
 
-T = TypeVar("T")
-
-
 def routes(bans: Bans) -> list[Route]:
     """Return the routes of /bans."""
 
@@ -64,17 +62,18 @@ def routes(bans: Bans) -> list[Route]:
 
     async def add(request: Request) -> Response:
         """POST /bans: ban a network; `for` seconds, 0 for ever, left out: as its record calls for."""
-        asked = await _read(request, _Add)
+        asked = await read(request, _Add, MAX_BODY)
         ban = bans.add(asked.network, _span(asked.seconds), asked.reason)
         return JSONResponse({"ok": True, "ban": msgspec.to_builtins(ban)})
 
     async def remove(request: Request) -> Response:
         """POST /bans/remove: lift a ban."""
-        return JSONResponse({"ok": True, "found": bans.remove((await _read(request, _Remove)).network)})
+        asked = await read(request, _Remove, MAX_BODY)
+        return JSONResponse({"ok": True, "found": bans.remove(asked.network)})
 
     async def take_in(request: Request) -> Response:
         """POST /bans/import: ban all that a list names."""
-        asked = await _read(request, _Import)
+        asked = await read(request, _Import, MAX_BODY, "import the list in parts")
         return JSONResponse(
             {"ok": True, "count": bans.take_in(asked.text, _span(asked.seconds), asked.reason, asked.source)}
         )
@@ -97,16 +96,6 @@ def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
             return JSONResponse({"ok": False, "error": str(error)}, 422)
 
     return guarded
-
-
-async def _read(request: Request, kind: type[T]) -> T:
-    """Return the JSON body of a request. Raises BanError or MsgspecError."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise BanError(f"the request is longer than {MAX_BODY >> 20} MiB; import the list in parts")
-    return msgspec.json.decode(body, type=kind)
 
 
 def _span(seconds: float | None) -> float | None:

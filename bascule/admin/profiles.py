@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bascule.admin.bodies import read
 from bascule.waf.profile.model import Profile
 
 MAX_BODY: Final = 1 << 16
@@ -56,13 +57,8 @@ def routes(profiles: Profiles) -> list[Route]:
         name = request.path_params["site"]
         if profiles.profile(name) is None:
             return _unknown(request)
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                return JSONResponse({"ok": False, "error": "the request is too long"}, 422)
         try:
-            place = msgspec.json.decode(body, type=_Forget).place
+            place = (await read(request, _Forget, MAX_BODY)).place
         except msgspec.MsgspecError as error:
             return JSONResponse({"ok": False, "error": str(error)}, 422)
         return JSONResponse({"ok": True, "count": profiles.forget(name, place)})
