@@ -66,13 +66,15 @@ def _proven(exchange: ForwardExchange, identity: Identity, digest: Digest, claim
     except LockedOutError as error:
         _locked_out(exchange, error)
         return False
+    if not digest.is_fresh(claim):  # before the password: an answer to what no challenge asked would be a free guess
+        challenge(exchange, stale=True)
+        return False
     # RFC 7616 3.4 means the target of the request line; Chromium gives a proxy only its path and query.
     if not any(digest.is_right(claim, exchange.method, target) for target in {head.line_target, head.target}):
-        if digest.is_fresh(claim):
-            identity.guesses.wrong(address)
+        identity.guesses.wrong(address)
         challenge(exchange)
         return False
-    if not (digest.is_fresh(claim) and digest.is_new(claim)):
+    if not digest.is_new(claim):
         challenge(exchange, stale=True)
         return False
     identity.guesses.right(address)

@@ -186,6 +186,12 @@ def test_what_is_overheard_cannot_be_said_again(bascule: Bascule, origin: Origin
             f'nonce="{nonce}", nc={count:08x}, cnonce="c", qop=auth, response="{response}"'
         )
 
+    ours, nonce = nonce, "00" * 32
+    for password in ("secret", "guess"):  # a nonce of the client's own proves nothing, and tells nothing
+        forged = get(bascule.port, url, told(url, 1, password))
+        assert forged.status == 407
+        assert all("stale=true" in value for value in forged.values("proxy-authenticate"))
+    nonce = ours
     assert get(bascule.port, url, told(url, 1)).status == 200
     for _ in range(6):  # at whatever worker
         again = get(bascule.port, url, told(url, 1))
