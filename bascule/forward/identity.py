@@ -216,6 +216,7 @@ class Identity:
             return False
         if len(self._found_groups) >= _REMEMBERED:
             self._found_groups.clear()
+            self._right.clear()  # nobody is known without the groups that rules may ask for
         self._found_groups[name] = found.groups
         return True
 

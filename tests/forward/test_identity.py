@@ -14,7 +14,7 @@ from bascule.config.auth import Auth
 from bascule.forward import guesses as guesses_module
 from bascule.forward import identity
 from bascule.forward.guesses import Guesses, LockedOutError
-from bascule.forward.identity import Identity, Users, basic_credentials
+from bascule.forward.identity import Found, Identity, Users, basic_credentials
 
 FAST = CryptContext(
     schemes=["bcrypt", "argon2", "sha512_crypt", "sha256_crypt", "apr_md5_crypt", "ldap_sha1"],
@@ -98,6 +98,26 @@ def test_a_browser_that_asks_many_times_at_once_is_one_guess() -> None:
         assert await users.verify(("bcrypt", "secret"), b"192.0.2.1")
         users.close()
 
+    asyncio.run(run())
+
+
+def test_nobody_is_remembered_without_the_groups_of_the_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Staff:
+        def check(self, name: str, password: str) -> Found:
+            return Found(f"uid={name}", frozenset(("staff",)))
+
+    async def run() -> None:
+        users, _ = make()
+        monkeypatch.setattr(users, "_directory", Staff())
+        assert await users.verify(("bcrypt", "secret"), b"192.0.2.1")  # of the file
+        for name in ("anna", "ben", "carl"):
+            assert await users.verify((name, "secret"), b"192.0.2.1")
+        known = [name for name in ("anna", "ben", "carl") if users.remembered((name, "secret"))]
+        assert "carl" in known
+        assert all(users.groups(name) == {"staff"} for name in known)
+        users.close()
+
+    monkeypatch.setattr(identity, "_REMEMBERED", 2)
     asyncio.run(run())
 
 
