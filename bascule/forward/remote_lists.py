@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -24,6 +25,8 @@ from bascule.forward.lists import parse_list
 
 TIMEOUT: Final = 30.0
 """Seconds without a byte after which a fetch is given up."""
+MOST_SECONDS: Final = 1800.0
+"""Seconds that a whole fetch may take: who sends byte by byte must not keep the other lists from being fetched."""
 MOST_BYTES: Final = 256 << 20
 """Bytes of a list: the largest that are published have some 100 MiB."""
 _PIECE: Final = 1 << 20
@@ -94,9 +97,11 @@ class RemoteList:
         temporary = f"{self.file}.{os.getpid()}.new"
         try:
             with open(temporary, "wb") as stream:
-                read = 0
-                while piece := response.read(_PIECE):
+                read, until = 0, time.monotonic() + MOST_SECONDS
+                while piece := response.read1(_PIECE):
                     read += len(piece)
+                    if time.monotonic() > until:
+                        raise FetchError(f"{self.url}: not here after {MOST_SECONDS:.0f} s")
                     if read > MOST_BYTES:
                         raise FetchError(f"{self.url}: more than {MOST_BYTES >> 20} MiB")
                     stream.write(piece)

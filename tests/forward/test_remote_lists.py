@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bascule.forward import remote_lists
 from bascule.forward.remote_lists import FetchError, RemoteList
 from tests.forward.test_protocols import FORWARD, get
 from tests.support.clients import Message, Wire
@@ -80,6 +81,21 @@ def test_what_is_no_list_takes_no_lists_place(tmp_path: Path, content: bytes, st
     assert Path(found.file).read_bytes() == b"games.example\n"
     with pytest.raises(FetchError):
         found.refresh()  # nobody is there any more
+
+
+def test_a_server_that_sends_byte_by_byte_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_lists, "MOST_SECONDS", 0.3)
+
+    def drip(wire: Wire, message: Message) -> bool:
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
+        for _ in range(40):
+            wire.send(b"a")
+            time.sleep(0.05)
+        return False
+
+    with Origin(drip) as origin, pytest.raises(FetchError, match="not here after"):
+        RemoteList.of(f"http://{origin.address}/list", str(tmp_path)).refresh()
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_program_takes_a_changed_list_up(origin: Origin, tmp_path: Path) -> None:
