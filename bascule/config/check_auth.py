@@ -8,6 +8,7 @@ from bascule.config.auth import Auth, Ldap
 from bascule.config.check_tls import check_authority
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
+from bascule.config.grammar import host_of_url
 from bascule.config.schema import Forward
 
 _NEAR = ("localhost", "127.0.0.1", "::1")
@@ -94,14 +95,15 @@ def _check_ldap(findings: Findings, path: KeyPath, ldap: Ldap) -> None:
 
     for index, url in enumerate(ldap.servers):
         place: KeyPath = (*path, "servers", index)
-        parts = urlsplit(url)
-        if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or parts.path.strip("/") or parts.username:
+        host = host_of_url(url)
+        parts = urlsplit(url if host else "")
+        if parts.scheme not in ("ldap", "ldaps") or parts.path.strip("/") or parts.username:
             findings.error(
                 place, f"{url!r} is not a server such as ldaps://dc.example.com or ldap://dc.example.com:389"
             )
         elif parts.scheme == "ldaps" and ldap.start_tls:
             findings.error(place, "ldaps:// is TLS from the start", "leave `start_tls` out, or write ldap://")
-        elif parts.scheme == "ldap" and not ldap.start_tls and parts.hostname not in _NEAR:
+        elif parts.scheme == "ldap" and not ldap.start_tls and host not in _NEAR:
             findings.warn(place, "passwords travel in the clear", "write ldaps://, or start_tls: true")
     if ldap.ca:
         check_authority(findings, (*path, "ca"), ldap.ca)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import zoneinfo
-from urllib.parse import urlsplit
 
 import maxminddb
 
@@ -18,7 +17,7 @@ from bascule.config.egress import Outgoing
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
 from bascule.config.forward import Condition, Pac, Rule, is_url
-from bascule.config.grammar import host_fault, is_token, path_fault, pattern_fault, unknown_placeholder
+from bascule.config.grammar import host_fault, host_of_url, is_token, path_fault, pattern_fault, unknown_placeholder
 from bascule.config.schema import Forward
 
 REDIRECT_WORDS = ("host", "url")
@@ -81,7 +80,7 @@ def _check_zone(findings: Findings, path: KeyPath, forward: Forward) -> None:
 
 def _check_list(findings: Findings, path: KeyPath, file: str) -> None:
     if is_url(file):
-        if not urlsplit(file).hostname:
+        if not host_of_url(file):
             findings.error(path, f"{file!r} is not a URL such as https://lists.example/gambling.txt")
         elif file.startswith("http://"):
             findings.warn(path, "whoever is in between can change this list", "write https://")

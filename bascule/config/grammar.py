@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import re2
 
@@ -66,6 +67,15 @@ def _punycode(host: str) -> str:
     try:
         return f": {host.encode('idna').decode()}"
     except UnicodeError:
+        return ""
+
+
+def host_of_url(url: str) -> str:
+    """Return the host of a URL; empty where there is none, or where it or the port is malformed."""
+    try:
+        parts = urlsplit(url)
+        return "" if parts.port == 0 else parts.hostname or ""
+    except ValueError:
         return ""
 
 
