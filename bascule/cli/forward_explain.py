@@ -14,10 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bascule.cli.app import lists_dir
-from bascule.cli.check import print_problems
-from bascule.config.errors import ConfigError
-from bascule.config.loader import load
+from bascule.cli.forward_config import forward_of
 from bascule.config.when import parse_when
 
 _DAYS_HELP = "Weekday and time, as in 'Mon 09:30'; now by default."
@@ -38,25 +35,19 @@ def explain(
 
     Exit status 0 if it would be let through, 1 if not, 2 if something has to be known first.
     """
-    try:
-        plan = load(config)
-    except ConfigError as error:
-        print_problems(error.problems, "error")
-        raise typer.Exit(1) from None
-    if plan.forward is None:
-        raise typer.BadParameter(f"{config} has no `forward`", param_hint="--config")
+    forward, folder = forward_of(config)
     from bascule.forward.preview import preview  # loads the lists: only where they are needed
 
     try:
         told = preview(
-            plan.forward.config,
+            forward,
             request_of(url, method),
             client=str(ipaddress.ip_address(client)),
             user=user,
             address=str(ipaddress.ip_address(address)) if address else "",
             clock=_moment(when),
             used_up=used_up or (),
-            folder=lists_dir(plan.config.cache_dir),
+            folder=folder,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

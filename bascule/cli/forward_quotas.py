@@ -13,9 +13,8 @@ from rich.table import Table
 from bascule.cli.admin_socket import UnreachableError, call
 from bascule.cli.event_source import fail, visible
 from bascule.cli.reload import Pid, RunDir
+from bascule.cli.units import in_bytes
 from bascule.server import rundir
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def quotas(
@@ -36,7 +35,7 @@ def quotas(
             visible(use["quota"]),
             visible(use["who"]),
             use["period"],
-            _of(_bytes(use["bytes"]), use["bytes_limit"] and _bytes(use["bytes_limit"])),
+            _of(in_bytes(use["bytes"]), use["bytes_limit"] and in_bytes(use["bytes_limit"])),
             _of(_time(use["seconds"]), use["seconds_limit"] and _time(use["seconds_limit"])),
             "used up" if use["used_up"] else "",
         )
@@ -51,13 +50,6 @@ def _share(use: dict[str, Any]) -> float:
 
 def _of(value: str, limit: str) -> str:
     return f"{value} of {limit}" if limit else value
-
-
-def _bytes(count: float) -> str:
-    unit = 0
-    while count >= 1024 and unit + 1 < len(_UNITS):
-        count, unit = count / 1024, unit + 1
-    return f"{count:.3g} {_UNITS[unit]}" if unit and count < 1000 else f"{count:.0f} {_UNITS[unit]}"
 
 
 def _time(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.check import print_problems
 from bascule.cli.event_source import fail, visible
-from bascule.config.errors import ConfigError
-from bascule.config.loader import load
+from bascule.cli.forward_config import forward_of
+from bascule.cli.units import in_bytes
 
 app = typer.Typer(name="report", help="Reports from logs.", no_args_is_help=True)
-_WHEN = "RFC 3339 time or date, as the log has them: 2026-01-31 or 2026-01-31T08:00."
+_WHEN = "Time or date (RFC 3339), in UTC unless it says otherwise: 2026-01-31 or 2026-01-31T08:00."
 
 
 @app.callback()
@@ -40,8 +40,9 @@ def egress(
     """Say how much went where: by user, by category, by domain, and what was refused why."""
     from bascule.forward.usage import Usage  # loads the lists: only where they are needed
 
+    begin, end = _moment(since, "--since"), _moment(until, "--until")
     try:
-        usage = Usage(_table(config), since, until, user)
+        usage = Usage(_table(config), begin, end, user)
         for log in logs:
             usage.read(log)
     except (OSError, ValueError) as error:
@@ -69,17 +70,20 @@ def _table(config: Path | None) -> Any:
     """Return the categories of a configuration, or None."""
     if config is None:
         return None
-    from bascule.cli.app import lists_dir
     from bascule.forward.policy import load_table
 
+    return load_table(*forward_of(config))[0]
+
+
+def _moment(text: str, option: str) -> str:
+    """Return a time as the log would write it; empty for none. Raises typer.BadParameter."""
+    if not text:
+        return ""
     try:
-        plan = load(config)
-    except ConfigError as error:
-        print_problems(error.problems, "error")
-        raise typer.Exit(1) from None
-    if plan.forward is None:
-        fail(f"{config} has no `forward`")
-    return load_table(plan.forward.config, lists_dir(plan.config.cache_dir))[0]
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time such as 2026-01-31T08:00", param_hint=option) from None
+    return (moment.astimezone(UTC) if moment.tzinfo is not None else moment).replace(tzinfo=None).isoformat()
 
 
 def _rows(part: str, rows: list[dict[str, Any]]) -> Table:
@@ -91,16 +95,8 @@ def _rows(part: str, rows: list[dict[str, Any]]) -> Table:
             visible(row["name"]) or "(nobody)",
             str(row["requests"]),
             str(row["refused"]),
-            _bytes(row["bytes_in"]),
-            _bytes(row["bytes_out"]),
+            in_bytes(row["bytes_in"]),
+            in_bytes(row["bytes_out"]),
             f"{row['seconds'] / 3600:.1f} h",
         )
     return table
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"

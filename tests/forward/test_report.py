@@ -56,10 +56,17 @@ def test_sums(tmp_path: Path) -> None:
     assert report(*logs, "--user", "anna")["requests"] == 2
     assert report(*logs, "--since", "2026-01-02")["requests"] == 1
     assert report(*logs, "--until", "2026-01-02")["requests"] == 3
+    assert report(*logs, "--since", "2026-01-01T12:00+02:00")["requests"] == 4  # 10:00 in UTC, as the log has it
+    assert report(*logs, "--since", "2026-01-01 23:00")["requests"] == 1
     assert len(report(*logs, "--top", "1")["domains"]) == 1
     shown = subprocess.run([*COMMAND, "report", "egress", *logs], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert "4.9 KiB" in shown.stdout
     assert "(nobody)" in shown.stdout
+    yesterday = subprocess.run(
+        [*COMMAND, "report", "egress", *logs, "--since", "yesterday"], capture_output=True, text=True, timeout=60
+    )
+    assert yesterday.returncode == 2
+    assert "2026-01-31T08:00" in yesterday.stderr
     gone = subprocess.run(
         [*COMMAND, "report", "egress", "/nowhere"], capture_output=True, text=True, cwd=ROOT, timeout=60
     )

@@ -1,0 +1,12 @@
+"""How amounts are shown."""
+
+from __future__ import annotations
+
+
+def in_bytes(count: float) -> str:
+    """Return a number of bytes with the largest unit of which it has one."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
