@@ -34,22 +34,21 @@ class PrivacyPlan:
         self._referer = config.how_referer
         self._tracking = config.removes_tracking
         self._cookies = config.how_cookies
-        self.changes_nothing = self._referer in ("keep", "none") and not self._tracking and self._cookies == "all"
+        self._tells_less = self._referer not in ("keep", "none") or (self._referer == "keep" and self._tracking)
+        self._bars_some = self._cookies in ("none", "first-party")
+        self.changes_nothing = not (self._tells_less or self._tracking or self._cookies != "all")
 
     def request(self, head: RequestHead, target: Target, path: bytes) -> tuple[RequestHead, bytes]:
         """Return a request's head and path (with query) as they may leave."""
         if self._tracking:
             path = without_tracking(path)
-        values: dict[tuple[bytes, bytes], bytes] = {}
-        if head.referer and self._referer != "none":
-            told = self._told(head.referer, target)
-            if not told:
-                head = head.without(frozenset((b"referer",)))
-            elif told != head.referer:
-                values[b"referer", head.referer] = told
-        if head.value(b"cookie") and self._bars(head, target):
+        if self._tells_less and (referer := head.referer):
+            told = self._told(referer, target)
+            if told != referer:
+                head = head.with_referer(told)
+        if self._bars_some and head.value(b"cookie") and self._bars(head, target):
             head = head.without(_COOKIE)
-        return head.amended(values) if values else head, path
+        return head, path
 
     def _told(self, referer: bytes, target: Target) -> bytes:
         """Return what is told of a referrer; empty for nothing. (W3C Referrer Policy 8.3; the names are its own.)"""

@@ -21,6 +21,12 @@ class _Head:
     passed: bytes
     """The lines of the varying fields, as they are forwarded; Content-Length, which is written anew, is not of them."""
 
+    def __copy__(self) -> Self:
+        head = object.__new__(type(self))
+        for name in (*_Head.__slots__, *self.__slots__):  # twice as fast as copying without being told how
+            setattr(head, name, getattr(self, name))
+        return head
+
     @property
     def fields(self) -> list[Field]:
         """All fields; those that vary come last."""
@@ -59,6 +65,15 @@ def _amended(field: Field, values: dict[tuple[bytes, bytes], bytes]) -> Field:
     return field if value is None else (field[0], value, field[2], b"%b: %b\r\n" % (field[0], value))
 
 
+def _with_referer(fields: list[Field], value: bytes) -> list[Field]:
+    line = b"referer: %b\r\n" % value
+    return [
+        (field[0], value, field[2], line) if field[0] == b"referer" else field
+        for field in fields
+        if value or field[0] != b"referer"
+    ]
+
+
 class RequestHead(_Head):
     """The head of a request. `length` is the Content-Length or NO_LENGTH; `chunked` says that the body is."""
 
@@ -84,6 +99,15 @@ class RequestHead(_Head):
         self.chunked = block.chunked
         self.keep_alive = block.keep_alive
         self.referer = block.referer
+
+    def with_referer(self, value: bytes) -> RequestHead:
+        """Return a copy in which Referer, however often it is there, has another value; an empty one takes it out."""
+        head = copy.copy(self)
+        if self.block.referer:
+            head.block = self.block.with_fields(_with_referer(self.block.fields, value))
+        head.varying = _with_referer(self.varying, value)
+        head.passed = b"".join([field[3] for field in head.varying if field[2] != Kind.CONTENT_LENGTH])
+        return head
 
     @property
     def has_body(self) -> bool:

@@ -48,6 +48,18 @@ def test_referrers(how: str, referer: str, told: str | None) -> None:
     assert sent({"referer": how}, f"Referer: {referer}", "X: y")[0] == {"x": "y", **({"referer": told} if told else {})}
 
 
+def test_a_second_referrer_tells_no_more() -> None:
+    raw = (
+        b"GET / HTTP/1.1\r\nHost: shop.example\r\nReferer: http://a.test/x\r\nX: y\r\nReferer: http://b.test/z\r\n\r\n"
+    )
+    head = RequestParser().parse(raw)
+    found, _ = PrivacyPlan(Privacy()).request(head, HERE, b"/")
+    assert found.values(b"referer") == [b"http://b.test/"] * 2
+    assert b"/x" not in found.passed + found.block.plain
+    assert b"/z" not in found.passed + found.block.plain
+    assert head.values(b"referer") == [b"http://a.test/x", b"http://b.test/z"]
+
+
 @pytest.mark.parametrize(
     ("path", "left"),
     [
