@@ -10,12 +10,11 @@ from __future__ import annotations
 import mmap
 from typing import Final
 
-from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS
-from bascule.state.locks import COUNT, Lock
+from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS, lane
+from bascule.state.locks import Lock
 
 PAUSE: Final = 30.0
 """Seconds between two transfers that still count as time of use."""
-_LOCK_MASK: Final = COUNT - 1
 _BYTES, _SECONDS, _LAST = range(3)
 
 
@@ -42,12 +41,9 @@ class Ledger:
 
     def claim(self) -> bool:
         """Return True once in the life of the table: to who is to bring back what an earlier program had counted."""
-        with_lock = self._locks[0]
-        if not with_lock.take(False):
-            with_lock.wait()
-        first = not self._flags[0]
-        self._flags[0] = 1
-        _give(with_lock)
+        with self._locks[0]:
+            first = not self._flags[0]
+            self._flags[0] = 1
         return first
 
     def charge(self, key: int, period: int, size: int, now: float) -> tuple[float, float]:
@@ -55,25 +51,22 @@ class Ledger:
 
         `period` is any number that grows from one to the next, `now` is in seconds. Returns bytes and seconds.
         """
-        lock = self._lock(key)
-        place = self._find(key, period)
-        values, at = self._values, place * 3
-        values[at + _BYTES] += size
-        last = values[at + _LAST]
-        if last and 0.0 < now - last <= PAUSE:
-            values[at + _SECONDS] += now - last
-        values[at + _LAST] = max(last, now)
-        result = values[at + _BYTES], values[at + _SECONDS]
-        _give(lock)
-        return result
+        values = self._values
+        with self._locks[lane(key)]:
+            at = self._find(key, period) * 3
+            values[at + _BYTES] += size
+            last = values[at + _LAST]
+            if last and 0.0 < now - last <= PAUSE:
+                values[at + _SECONDS] += now - last
+            values[at + _LAST] = max(last, now)
+            return values[at + _BYTES], values[at + _SECONDS]
 
     def restore(self, key: int, period: int, size: float, seconds: float) -> None:
         """Add what was counted before this table was made."""
-        lock = self._lock(key)
-        at = self._find(key, period) * 3
-        self._values[at + _BYTES] += size
-        self._values[at + _SECONDS] += seconds
-        _give(lock)
+        with self._locks[lane(key)]:
+            at = self._find(key, period) * 3
+            self._values[at + _BYTES] += size
+            self._values[at + _SECONDS] += seconds
 
     def used(self, key: int, period: int) -> tuple[float, float]:
         """Return bytes and seconds of an account in a period. Takes no lock."""
@@ -85,12 +78,6 @@ class Ledger:
         if self._periods[place] != period:
             return 0.0, 0.0
         return self._values[place * 3 + _BYTES], self._values[place * 3 + _SECONDS]
-
-    def _lock(self, key: int) -> Lock:
-        lock = self._locks[(key >> 5) & _LOCK_MASK]
-        if not lock.take(False):
-            lock.wait()
-        return lock
 
     def _find(self, key: int, period: int) -> int:
         """Return the place of a key, emptied where what it holds is of another period or of another key."""
@@ -111,10 +98,3 @@ class Ledger:
             return bool(self._tags[place]), self._periods[place] == period, self._values[place * 3 + _BYTES]
 
         return min(range(WAYS), key=worth)
-
-
-def _give(lock: Lock) -> None:
-    try:
-        lock.give()
-    except ValueError:  # it was taken from us
-        return

@@ -9,7 +9,6 @@ processes are inside at once in this rare case. Measured beside a file lock: doc
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing import get_context
 
 PATIENCE = 0.1
@@ -42,8 +41,10 @@ class Lock:
             self.wait()
 
     def __exit__(self, *_: object) -> None:
-        with suppress(ValueError):  # it was taken from us
+        try:
             self.give()
+        except ValueError:  # it was taken from us
+            return
 
 
 def make_locks() -> tuple[Lock, ...]:

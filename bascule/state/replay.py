@@ -10,11 +10,10 @@ from __future__ import annotations
 import mmap
 from typing import Final
 
-from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS
-from bascule.state.locks import COUNT, Lock
+from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS, lane
+from bascule.state.locks import Lock
 
 WINDOW: Final = 64
-_LOCK_MASK: Final = COUNT - 1
 _FULL: Final = (1 << WINDOW) - 1
 
 
@@ -38,24 +37,18 @@ class ReplayWindows:
         """Take a number (from 1) of a key. Return False if it was taken before, or is too old to tell."""
         if number < 1:
             return False
-        lock = self._locks[(key >> 5) & _LOCK_MASK]
-        if not lock.take(False):
-            lock.wait()
-        place = self._find(key)
-        top, bits = self._tops[place], self._bits[place]
-        if number > top:
-            bits = (bits << min(number - top, WINDOW) | 1) & _FULL
-            top, new = number, True
-        else:
-            bit = 1 << (top - number) if top - number < WINDOW else 0
-            new = bool(bit) and not bits & bit
-            bits |= bit
-        self._tops[place], self._bits[place], self._used[place] = top, bits, now
-        try:
-            lock.give()
-        except ValueError:  # it was taken from us
+        with self._locks[lane(key)]:
+            place = self._find(key)
+            top, bits = self._tops[place], self._bits[place]
+            if number > top:
+                bits = (bits << min(number - top, WINDOW) | 1) & _FULL
+                top, new = number, True
+            else:
+                bit = 1 << (top - number) if top - number < WINDOW else 0
+                new = bool(bit) and not bits & bit
+                bits |= bit
+            self._tops[place], self._bits[place], self._used[place] = top, bits, now
             return new
-        return new
 
     def _find(self, key: int) -> int:
         first = (key >> 2) & self._mask

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import mmap
 
-from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS
-from bascule.state.locks import COUNT, Lock
+from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS, lane
+from bascule.state.locks import Lock
 
-_LOCK_MASK = COUNT - 1
 NOWHERE = -1
 """The place of a key that found none: what it has in progress is not counted."""
 
@@ -43,21 +42,13 @@ class Tallies:
 
         Where a set is full of keys in progress, it is let through uncounted (`NOWHERE`).
         """
-        lock = self._locks[(key >> 5) & _LOCK_MASK]
-        if not lock.take(False):
-            lock.wait()
-        place = self._place(key)
-        found: int | None = place
-        if place != NOWHERE:
-            if self._total(place) >= most:
-                found = None
-            else:
+        with self._locks[lane(key)]:
+            place = self._place(key)
+            if place != NOWHERE:
+                if self._total(place) >= most:
+                    return None
                 self._counts[place * self._workers + worker] += 1
-        try:
-            lock.give()
-        except ValueError:  # it was taken from us
-            return found
-        return found
+            return place
 
     def leave(self, place: int, worker: int) -> None:
         """One that `enter` gave a place has ended."""
