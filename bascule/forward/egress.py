@@ -18,7 +18,7 @@ from bascule.forward.target import Target
 from bascule.http.h1.head import ResponseParser
 from bascule.telemetry import causes
 from bascule.tls.client import origin_context
-from bascule.upstream.connection import Keeper, OriginConnection, Peer
+from bascule.upstream.connection import Endpoint, Keeper, OriginConnection
 
 Judge = Callable[[str], str]
 """Says by which cause an address may not be dialled; empty if it may."""
@@ -29,7 +29,7 @@ _VERIFIED = OriginTls()
 
 
 class Destination:
-    """Where a connection leads: what `upstream` asks of a server (see `Peer`)."""
+    """Where a connection leads: what `upstream` asks of a server (see `Endpoint`)."""
 
     __slots__ = ("address", "idle", "name", "secure", "source", "target")
 
@@ -53,7 +53,7 @@ class WaitingConnection(OriginConnection):
 
     __slots__ = ("_early", "_made")
 
-    def __init__(self, keeper: Keeper, destination: Peer, early: bytes = b"", made: Done | None = None) -> None:
+    def __init__(self, keeper: Keeper, destination: Endpoint, early: bytes = b"", made: Done | None = None) -> None:
         super().__init__(keeper, destination)
         self._early: bytes | None = early
         self._made = made

@@ -39,6 +39,7 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 """Methods whose requests may go over a kept connection: if that breaks they are simply sent again (RFC 9110 9.2.2)."""
 _UNDECIDED = Decision("")
+_VIA = int(Kind.VIA)  # an Enum is slow to ask and to compare
 
 
 class ForwardExchange(Exchange):
@@ -126,7 +127,7 @@ class ForwardExchange(Exchange):
         service, route, head = self.service, self.route, self.head
         if cause := service.port_fault(self.asked.target, self.is_tunnel):
             raise HttpError(403, cause)
-        if any(field[2] == Kind.VIA and _names(field[1], service.name) for field in head.block.asks):
+        if any(field[2] == _VIA and _names(field[1], service.name) for field in head.block.asks):
             raise HttpError(508, causes.EGRESS_LOOP)
         if route.own_limits:
             answers.check_limits(self)
@@ -328,8 +329,9 @@ class ForwardExchange(Exchange):
 
     def finish(self, outcome: Outcome | None, cause: str, status: int, cut: bool = False) -> None:
         """See Exchange."""
-        if self.throttle is not None and not self.finished:
+        if self.throttle is not None:
             self.throttle.close()
+            self.throttle = None  # the two refer to each other: only the garbage collector would free them
         super().finish(outcome, cause, status, cut)
 
     def on_origin_lost(self) -> None:

@@ -58,7 +58,7 @@ class OriginUser(Protocol):
         """Whether the connection takes no more of the request for now (back-pressure)."""
 
 
-class Peer(Protocol):
+class Endpoint(Protocol):
     """What a connection leads to: a server of a pool, or the destination of a forward proxy's client."""
 
     name: str
@@ -100,7 +100,7 @@ class OriginConnection(asyncio.Protocol):
         "user",
     )
 
-    def __init__(self, connector: Keeper, server: Peer) -> None:
+    def __init__(self, connector: Keeper, server: Endpoint) -> None:
         self._connector = connector
         self.server = server
         self.user: OriginUser | None = None
