@@ -143,16 +143,13 @@ class OrdinaryBuilder:
         chain = make_chain(usual, exact_case=False)
         self._chains.add(chain)
         names = [name for name, _ in steps]
+        keeps = "cmdline" in names and _KEEPING.issuperset(LOCAL.intersection(names))
         for expression in expressions:
             left = self._patterns.ordinary(expression, names, each)
             if left is None:
                 self._always |= bit
             elif left:  # else it matches nothing ordinary
-                needles = (
-                    _lasting(left)
-                    if "cmdline" in names and "removewhitespace" not in names and not expression.phrase
-                    else set()
-                )
+                needles = _lasting(left) if keeps and not expression.phrase else set()
                 self._needles |= needles
                 if not needles:
                     self._live.add(chain)

@@ -47,6 +47,7 @@ PATTERNS = (
     rb"_[^&=]*_(?:i?(?:cat|or)|[ls]elect)(?:$|\"[\s\x0b]*:)",
     rb"(?i)(?:time|[;=])[a-z]*(?:select|union|passwd)$",
     rb"(?=a)or|(?<!b)at",
+    rb"11|==|[.]{2}",
 )
 
 CHAINS = (
@@ -54,6 +55,7 @@ CHAINS = (
     ["urldecodeuni", "removecommentschar"],
     ["urldecodeuni", "htmlentitydecode", "jsdecode", "removewhitespace"],
     ["cmdline", "normalizepath"],
+    ["cmdline", "removecommentschar"],
     ["urldecodeuni", "jsdecode", "removewhitespace", "base64decode", "urldecodeuni", "jsdecode"],
 )
 
@@ -91,6 +93,22 @@ def test_what_an_operator_accepts_is_nominated(
             forms.append(TRANSFORMATIONS[name](forms[-1]))
         if any(accepts(form) is not None for form in (forms if each else forms[-1:])):
             assert found is None or found & 1, value
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (b"12--34", ["cmdline", "removecommentschar"]),
+        (b"12--34", ["urldecodeuni", "removecommentschar", "cmdline"]),
+        (b"12 34", ["removewhitespace", "cmdline"]),
+        (b"12&#51;4", ["htmlentitydecode", "cmdline"]),
+        (b"1234", ["cmdline", "compresswhitespace"]),
+    ],
+)
+def test_what_a_step_brings_together_is_nominated(value: bytes, names: list[str]) -> None:
+    ordinary = builder_of(b"1234", names, each=False)
+    assert ordinary is not None
+    assert ordinary.scan([value]) != 0
 
 
 @given(texts, st.sampled_from(PATTERNS))
