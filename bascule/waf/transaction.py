@@ -163,12 +163,13 @@ class Transaction(Decision):
             waf.filters.judge_body(self, waf.answers, bytes(self._buffer))
         if self.operation is not None and self.verdict is None and not (self.fragment_of or self.message):
             openapi.judge_body(self, bytes(self._buffer))
-        if self.profile is not None and self.verdict is None and not piece:
-            self.profile.judge_body(self, bytes(self._buffer))
-        if piece or waf.signatures or waf.logic is None:
+        held = self.profile if self.verdict is None and not piece else None
+        if piece or waf.signatures or waf.logic is None or (held is not None and held.known):
             if not waf.signatures:
                 self.choose_processor()
             self.process_body()
+        if held is not None:
+            held.judge_body(self, bytes(self._buffer))
         if logic is not None:
             (logic.judge_piece if piece else logic.judge_body)(self, bytes(self._buffer))
         if waf.signatures:

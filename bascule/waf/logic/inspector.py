@@ -95,7 +95,7 @@ class Inspector:
     def judge_body(self, t: Transaction, body: bytes) -> None:
         """Judge the request body."""
         kind = type_of_body(t)
-        pairs = _pairs_of(t, kind, body)
+        pairs = pairs_of(t, kind, body)
         lines = body_lines(kind, body) if pairs is None else lines_of_pairs(pairs)
         if lines is None or not self._screen.clears(lines):
             parts = t.parts if kind[:10].lower() == b"multipart/" else None
@@ -173,8 +173,8 @@ def type_of_body(t: Transaction) -> bytes:
     return t.header(b"content-type") or (b"application/x-www-form-urlencoded" if t.method == b"POST" else b"")
 
 
-def _pairs_of(t: Transaction, kind: bytes, body: bytes) -> list[tuple[bytes, bytes]] | None:
-    """Return a body's arguments if SecLang's rules had them read already, and they are all there is in it."""
+def pairs_of(t: Transaction, kind: bytes, body: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Return a body's arguments if SecLang's rules or a profile had them read already, and they are all of it."""
     whole = t.body_kinds == ("JSON",) or (t.body_kinds == ("URLENCODED",) and b"x-www-form-urlencoded" in kind.lower())
     return t.args_post if whole and not t.body_error and not in_utf8(kind, body) else None
 

@@ -8,7 +8,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from bascule.waf.bodies import Limits, json_leaves, parse_json, parse_multipart, parse_urlencoded
+from bascule.waf.bodies import Limits, json_leaves, parse_json, parse_urlencoded
+from bascule.waf.logic.inspector import pairs_of
 from bascule.waf.logic.values import Value
 
 if TYPE_CHECKING:
@@ -33,22 +34,23 @@ def head_fields(t: Transaction) -> list[Value]:
     return found
 
 
-def body_fields(content_type: bytes, body: bytes) -> list[Value]:
+def body_fields(t: Transaction, content_type: bytes, body: bytes) -> list[Value]:
     """Return the fields of a form, or the leaves of a JSON document; nothing of other bodies."""
     kind = media_type(content_type)
-    if kind.endswith("json"):
-        leaves = json_leaves(body, _LIMITS)
-        pairs = parse_json(body, _LIMITS).pairs if leaves is None else list(islice(leaves, MAX_FIELDS))
-        return [_value(("body", *pair)) for pair in pairs]
-    if kind.endswith("x-www-form-urlencoded"):
-        return [_value(("body", *pair)) for pair in parse_urlencoded(body, limits=_LIMITS).pairs]
     if kind == "multipart/form-data":
-        parts = parse_multipart(body, content_type, _LIMITS).parts
         return [
             Value("file", part.name, part.filename) if part.filename else Value("body", part.name, part.content)
-            for part in parts
+            for part in t.parts.parts
         ]
-    return []
+    if not kind.endswith(("json", "x-www-form-urlencoded")):
+        return []
+    pairs = pairs_of(t, content_type, body)
+    if pairs is None and kind.endswith("json"):
+        leaves = json_leaves(body, _LIMITS)
+        pairs = parse_json(body, _LIMITS).pairs if leaves is None else list(islice(leaves, MAX_FIELDS))
+    elif pairs is None:
+        pairs = parse_urlencoded(body, limits=_LIMITS).pairs
+    return [_value(("body", *pair)) for pair in pairs]
 
 
 def media_type(content_type: bytes) -> str:

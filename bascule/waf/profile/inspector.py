@@ -119,7 +119,7 @@ class Held:
         if kind not in habit.content_types and not habit.open:
             usual = " or ".join(habit.content_types) or "none"
             found.append(Deviation(CONTENT_TYPE, CERTAIN, f"a body of type {kind or 'unknown'}, usually {usual}"))
-        groups = by_key(body_fields(content_type, body))
+        groups = by_key(body_fields(t, content_type, body))
         if groups:
             found += missing(groups, habit.required_body)
         self._judge(t, groups, found)

@@ -46,7 +46,7 @@ def observe(t: Transaction, site: str, client: str, path: bytes) -> Observation:
     content_type = t.header(b"content-type") or b""
     values = head_fields(t)
     if t.body_seen:
-        values += body_fields(content_type, t.raw_body)
+        values += body_fields(t, content_type, t.raw_body)
     return Observation(
         site,
         client,
@@ -69,8 +69,8 @@ def _traits(values: Iterable[Value]) -> Iterable[Trait]:
 
 
 def text_of(path: bytes) -> str:
-    """Return a path as profiles write it."""
-    return path[:MAX_PATH].decode("utf-8", "backslashreplace")
+    """Return a path as profiles write it: braces are theirs, so that no client can name a template."""
+    return path[:MAX_PATH].decode("utf-8", "backslashreplace").replace("{", "%7B")
 
 
 def came_from(t: Transaction) -> str:

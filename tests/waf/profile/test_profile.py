@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 import pytest
 
+from bascule.waf import body, processors
+from bascule.waf.logic import values
 from bascule.waf.logic.facts import facts_of
 from bascule.waf.logic.values import Value
 from bascule.waf.policy import Exclusion
+from bascule.waf.profile import fields
 from bascule.waf.profile.drift import SILENCE, Drift
 from bascule.waf.profile.model import MAX_PLACES, Learner, Profile, ProfileError
 from bascule.waf.profile.paths import template_of
@@ -54,6 +58,14 @@ def test_names_become_data_when_there_are_many() -> None:
     places = {path for path, _ in world.learner.profile.places()}
     assert places == {"/articles/{name}", "/img/{name}.jpg", "/cart", "/login", "/about"}
     assert world.learner.profile.root.children["articles"].children["{name}"].operations["GET"].count == 12
+
+
+def test_no_client_can_name_a_template() -> None:
+    world = World()
+    world.learn([request("/item/{name}"), request("/item/shoes"), request("/item/{int}")])
+    places = {path for path, _ in world.learner.profile.places()}
+    assert places == {"/item/%7Bname}", "/item/shoes", "/item/%7Bint}"}
+    assert world.points(request("/item/{name}")) == 0
 
 
 LEARNED = [request("/item?id=17"), request("/item?id=4"), request("/item?id=903")]
@@ -231,3 +243,30 @@ def test_drift_needs_many_clients_and_is_told_once() -> None:
     assert drift.add("GET /item", 10, 10, ["d"], [], 2.0) is None
     assert drift.add("GET /item", 100, 100, ["a", "b", "c"], ["x"], SILENCE + 3.0) is not None
     assert drift.add("GET /other", 100, 9, ["a", "b", "c"], [], 3.0) is None
+
+
+def _counted(calls: list[str], name: str, call: Any) -> Any:
+    def counted(*arguments: Any, **named: Any) -> Any:
+        calls.append(name)
+        return call(*arguments, **named)
+
+    return counted
+
+
+def test_a_body_is_parsed_once_for_the_profile_and_the_logical_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    for module, name in (
+        (processors, "parse_json"), (fields, "parse_json"), (fields, "json_leaves"), (values, "json_texts"),
+        (values, "json_leaves"), (body, "MultipartParser"), (values, "parse_multipart"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, _counted(calls, name, getattr(module, name)))
+    world = World()
+    form = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n%b\r\n--b--\r\n'
+    for kind, text, parser in (
+        (b"application/json", b'{"a": "%b"}', "parse_json"),
+        (b"multipart/form-data; boundary=b", form, "MultipartParser"),
+    ):
+        world.learn(request("/a", "POST", text % b"word", kind))
+        calls.clear()
+        assert 722_001 in rules(world.judge(request("/a", "POST", text % b"$|;{}", kind)))
+        assert calls == [parser]
