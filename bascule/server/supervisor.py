@@ -148,6 +148,7 @@ class Supervisor:
         self._notify.ready(self._told)
         self._tick()
         self._feed_watchdog()
+        self._reloader.begin()  # if it was asked for when there was nothing to replace yet
 
     def _start_failed(self, reason: str) -> None:
         log.say(f"cannot start: {reason}")
