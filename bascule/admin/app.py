@@ -20,6 +20,8 @@ MAX_CONNECTIONS: Final = 64
 """Connections answered at a time per listener; more get 503."""
 _GRACE: Final = 2
 """Seconds that answers in progress have at a stop."""
+_QUIET: Final = 0.1
+"""Seconds in which who has just connected may still ask, at a stop."""
 
 
 class AdminApp:
@@ -55,6 +57,9 @@ class AdminApp:
             return
         self._tasks[0].cancel()
         for server, _ in self._servers:
+            server.cease()
+        await asyncio.sleep(_QUIET)
+        for server, _ in self._servers:
             server.should_exit = True
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
@@ -86,6 +91,11 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_GRACE,
             )
         )
+
+    def cease(self) -> None:
+        """Accept no more."""
+        for listening in self.servers:
+            listening.close()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

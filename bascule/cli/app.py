@@ -44,8 +44,8 @@ from bascule.telemetry.sinks import Sink, complain
 from bascule.telemetry.totals import read_totals
 from bascule.tls.client import origin_context
 from bascule.tls.server import ServerContexts
+from bascule.upstream import handover
 from bascule.upstream.board import Board
-from bascule.upstream.handover import hand_over
 from bascule.upstream.keeper import UpstreamKeeper
 from bascule.upstream.pool import PoolState
 from bascule.waf.profile.usual import Usual
@@ -102,7 +102,7 @@ def run(load: Callable[[], Plan]) -> int:
         )
         return memory.prepared
 
-    return Supervisor(load, prepare, worker, Keeper, standing).run()
+    return Supervisor(load, prepare, worker, Keeper, standing, restore).run()
 
 
 def _forward_material(plan: Plan, last: Prepared | None) -> ForwardMaterial | None:
@@ -184,10 +184,18 @@ def worker(context: WorkerContext) -> ProxyApp:
     return app
 
 
-def standing(old: Resources, new: Resources) -> None:
-    """Hand the standing of the servers over to the next generation."""
-    boards = [Board(found.board, found.plan.pools, found.workers) for found in (old, new)]
-    hand_over(boards[0], old.plan.pools, boards[1], new.plan.pools)
+def standing(resources: Resources) -> dict[str, Any]:
+    """Return the standing of the servers of a generation, for the next."""
+    return handover.record(_board_of(resources), resources.plan.pools)
+
+
+def restore(recorded: dict[str, Any], resources: Resources) -> None:
+    """Give a generation the standing of the servers of the one before."""
+    handover.restore(recorded, _board_of(resources), resources.plan.pools)
+
+
+def _board_of(resources: Resources) -> Board:
+    return Board(resources.board, resources.plan.pools, resources.workers)
 
 
 def _has_events(plan: Plan) -> bool:
@@ -268,17 +276,23 @@ class Keeper:
         where = events.path if events else "off"
         offers = Offers(self._upstream, self._bans, self._quotas, self._profiles, self._attacks, where)
         self._admin = AdminApp(context, offers)
+        self._leads = False
 
     async def start(self) -> None:
-        """Begin."""
-        await self._bans.start()
+        """Begin what workers need."""
+        self._bans.start()
         await self._profiles.start()
+        await self._upstream.start()
+
+    async def lead(self) -> None:
+        """Take over the files that one keeper writes, and the operators."""
+        self._leads = True
+        await self._bans.lead()
         if self._quotas is not None:
             await self._quotas.start()
         await self._attacks.start()
         if self._lists is not None:
             await self._lists.start()
-        await self._upstream.start()
         await self._admin.start()
 
     async def stop(self) -> None:
@@ -286,14 +300,15 @@ class Keeper:
         await self._admin.stop()
         await self._upstream.stop()
         await self._profiles.stop()
-        await self._attacks.stop()
-        await self._bans.stop()
+        if self._leads:
+            await self._attacks.stop()
+            await self._bans.stop()
+            if self._quotas is not None:
+                await self._quotas.stop()
+            if self._lists is not None:
+                await self._lists.stop()
         if self._events is not None:
             self._events.close()
-        if self._quotas is not None:
-            await self._quotas.stop()
-        if self._lists is not None:
-            await self._lists.stop()
 
 
 def _list_keeper(context: KeeperContext) -> ListKeeper | None:

@@ -108,13 +108,15 @@ class AttackWatch:
         self.sites = [site.name for site in plan.sites if any(route.challenge.asks for route in site.routes)]
         """Those on which an attack has an effect."""
         config = plan.config.defence.attack
-        known = set(bus.retained(UNDER_ATTACK) or ())
-        self._gauges = {name: Gauge(config, name in known) for name in self.sites} if config.automatic else {}
-        self._said: list[str] | None = bus.retained(UNDER_ATTACK)
+        self._gauges = {name: Gauge(config) for name in self.sites} if config.automatic else {}
+        self._said: list[str] | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin."""
+        """Begin, where the keeper before left off."""
+        self._said = self._bus.retained(UNDER_ATTACK)
+        for name, gauge in self._gauges.items():
+            gauge.attacked = name in (self._said or ())
         self._tell()
         if self._gauges:
             self._task = asyncio.get_running_loop().create_task(self._run())

@@ -57,12 +57,20 @@ class BanKeeper:
         self._complained = False
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Take up the bans of the file and begin."""
+    def start(self) -> None:
+        """Put the bans of the file in force."""
         self._load()
         for ban in self.list.current():
             self._apply(ban)
         self._publish()
+
+    async def lead(self) -> None:
+        """Take up what the keeper before, if there was one, has changed meanwhile; from now on write the file."""
+        before = {ban.network for ban in self.list.current()}
+        self.list.clear()
+        self.start()
+        for network in before - {ban.network for ban in self.list.current()}:
+            self._lift(network)
         self._bus.on(OFFENDER, self._offended)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -84,9 +92,7 @@ class BanKeeper:
     def remove(self, text: str) -> bool:
         """Lift a ban. Return whether there was one. Raises BanError."""
         found = self.list.remove(text)
-        name = name_of(parse(text)).encode()
-        if self._is_client(name):
-            self._table.hold(hash_of(name), 0.0)
+        self._lift(name_of(parse(text)))
         self._publish()
         return found
 
@@ -121,6 +127,12 @@ class BanKeeper:
         if self._is_client(name):
             left = _AGES if ban.until == FOR_EVER else ban.until - self._clock()
             self._table.hold(hash_of(name), time.monotonic() + left)
+
+    def _lift(self, network: str) -> None:
+        """Take a ban of one client from where workers look."""
+        name = network.encode()
+        if self._is_client(name):
+            self._table.hold(hash_of(name), 0.0)
 
     def _is_client(self, name: bytes) -> bool:
         """Whether a network is exactly what counts as one client."""

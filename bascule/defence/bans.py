@@ -124,6 +124,10 @@ class BanList:
         self.changed = False
         return b"".join(msgspec.json.encode(ban) + b"\n" for ban in self._bans.values())
 
+    def clear(self) -> None:
+        """Forget them all."""
+        self._bans.clear()
+
     def load(self, data: bytes) -> int:
         """Take in what `dump` returned; lines that are no ban are left out. Return how many were taken."""
         taken = 0

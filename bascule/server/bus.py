@@ -104,7 +104,7 @@ class BusServer:
     def publish(self, topic: str, payload: Any, *, durable: bool = False) -> None:
         """Send `payload` (JSON-able; None forgets the topic) to every worker and retain it for those to come.
 
-        A `durable` value also outlives this keeper: its successors, after a crash or a reload, start with it.
+        A `durable` value also outlives this keeper: its successors, after a crash, a reload or an upgrade, have it too.
         Raises FramingError if it is too long.
         """
         frame = encode((topic, payload))

@@ -10,7 +10,7 @@ from bascule.server.framing import Decoder, FramingError, encode
 from bascule.server.poller import Poller
 
 MAX_UNSENT = 1 << 20
-"""Bytes that may wait for a peer; one that reads nothing for so long is cut off."""
+"""Bytes that may wait for a peer when there is one message more; one that reads nothing for so long is cut off."""
 
 
 class Channel:
@@ -39,10 +39,11 @@ class Channel:
         """Send soon; a no-op once closed."""
         if self.closed:
             return
-        self._unsent += encode(message)
-        self._flush()
         if len(self._unsent) > MAX_UNSENT:
             self.close()
+            return
+        self._unsent += encode(message)
+        self._flush()
 
     def drain(self) -> None:
         """Read what has already arrived: the last words of a child that ended."""

@@ -104,7 +104,10 @@ class KeeperApp(Protocol):
     """What runs in the keeper."""
 
     async def start(self) -> None:
-        """Begin."""
+        """Begin what the workers of this generation need. Raising fails the start, and with it the reload."""
+
+    async def lead(self) -> None:
+        """The keeper before has ended, if there was one: take over what only one may do, files and operators."""
 
     async def stop(self) -> None:
         """Finish what is in progress, within a few seconds."""

@@ -7,23 +7,21 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import uvloop
 
 from bascule.server import log
 from bascule.server.bus import BusClient, BusServer
-from bascule.server.context import MAX_SLOTS, AppFactory, KeeperContext, KeeperFactory, WorkerContext
-from bascule.server.crashes import Backoff, CrashLoop
-from bascule.server.fleet import Child, Fleet, describe_exit
+from bascule.server.context import KeeperContext, WorkerContext
+from bascule.server.crashes import Backoff
+from bascule.server.fleet import Child, describe_exit
+from bascule.server.house import House
 from bascule.server.keeper import STOP_WITHIN, Keeper
-from bascule.server.poller import Poller, Timer
+from bascule.server.poller import Timer
 from bascule.server.privileges import confine
 from bascule.server.resources import Resources
-from bascule.server.sockets import Sockets
 from bascule.server.worker import HEARTBEAT, heartbeats, run_worker
-from bascule.state.arena import Arena
 
 START_WITHIN = 30.0
 """Seconds a new generation has until all its workers accept."""
@@ -34,38 +32,6 @@ KILL_GRACE = 2.0
 """Seconds after its deadline before a process that was asked to end is killed."""
 HUNG_BEATS = 60
 """A worker that gives no sign of life for so many looks of the supervisor, one a second, is killed."""
-
-Answer = Callable[[dict[str, Any]], None]
-
-
-@dataclass
-class House:
-    """What every generation uses and none owns."""
-
-    poller: Poller
-    fleet: Fleet
-    sockets: Sockets
-    stats: Arena
-    worker_factory: AppFactory
-    keeper_factory: KeeperFactory
-    on_call: Callable[[str, Answer], None]
-    """Handles a call of the keeper."""
-    close_private: Callable[[], None]
-    """In a child: closes what only the supervisor may hold."""
-    crash_loop: CrashLoop
-    slots: set[int] = field(default_factory=set)
-    durable: dict[str, Any] = field(default_factory=dict)
-    """Values of the bus that outlive keepers."""
-    run_dir: str = ""
-    restarts: int = 0
-
-    def take_slot(self) -> int:
-        """Return the lowest free slot. Raises RuntimeError when there is none."""
-        slot = next((slot for slot in range(MAX_SLOTS) if slot not in self.slots), None)
-        if slot is None:
-            raise RuntimeError(f"{MAX_SLOTS} workers live already; wait until old ones have drained")
-        self.slots.add(slot)
-        return slot
 
 
 class Member:
@@ -88,7 +54,7 @@ class Generation:
     """Forks the processes, restarts those that die while it is current, and winds them down.
 
     `on_ready()` once all workers accept; `on_failed(reason)` if that does not happen (its processes are then being
-    killed); `on_gone()` when the last process has ended.
+    killed); `on_keeper_end()` when its keeper has ended, and `on_gone()` when the last process has.
     """
 
     def __init__(
@@ -97,6 +63,7 @@ class Generation:
         resources: Resources,
         on_ready: Callable[[], None],
         on_failed: Callable[[str], None],
+        on_keeper_end: Callable[[], None],
         on_gone: Callable[[Generation], None],
     ) -> None:
         self.resources = resources
@@ -105,9 +72,13 @@ class Generation:
         self._house = house
         self._on_ready = on_ready
         self._on_failed = on_failed
+        self._on_keeper_end = on_keeper_end
         self._on_gone = on_gone
         self._on_quiet: Callable[[], None] | None = None
         self._keeper_last = False
+        self._leads = False
+        self._inherited: dict[str, Any] = {}
+        """Durable values that its keeper was born with."""
         self._beats = heartbeats(house.stats)
         self._late: Timer | None = None
 
@@ -118,6 +89,19 @@ class Generation:
     @property
     def workers(self) -> list[Member]:
         return self.members[1:]
+
+    @property
+    def leads(self) -> bool:
+        """Whether its keeper lives and is the one that operators speak to."""
+        return self._leads and self.keeper.child is not None
+
+    def lead(self) -> None:
+        """Have its keeper lead: the one before has ended, and what that one kept is told to this one. Idempotent."""
+        if not self._leads and self.keeper.child is not None:
+            for topic, payload in self._house.durable.since(self._inherited):
+                self.keeper.child.send({"do": "retain", "topic": topic, "payload": payload})
+            self.keeper.child.send({"do": "lead"})
+        self._leads = True
 
     def launch(self) -> None:
         """Fork them all. Raises OSError or RuntimeError when a process cannot be had; what was forked is killed."""
@@ -198,6 +182,7 @@ class Generation:
         member.seen_beat = member.missed_beats = 0
         supervisor = os.getpid()
         if member.index is None:
+            self._inherited = self._house.durable.copy()
             main = functools.partial(self._keeper_main, supervisor)
         else:
             member.slot = self._house.take_slot()
@@ -239,7 +224,7 @@ class Generation:
         house.close_private()
         house.sockets.leave_only([res.bus, *res.admin])
         confine("bascule-keeper", supervisor, res.account)
-        keeper = Keeper()
+        keeper = Keeper(self._leads)
         context = KeeperContext(
             plan=res.plan,
             prepared=res.prepared,
@@ -247,7 +232,7 @@ class Generation:
             generation=res.number,
             board=res.board,
             stats=house.stats,
-            bus=BusServer(house.durable, keeper.keep),
+            bus=BusServer(self._inherited, keeper.keep),
             supervisor=keeper.supervisor,
             admin_sockets=res.admin,
             run_dir=house.run_dir,
@@ -276,18 +261,14 @@ class Generation:
         elif event == "failed":
             member.error = message["error"]
         elif event == "keep":
-            self._keep(message["topic"], message["payload"])
-
-    def _keep(self, topic: str, payload: Any) -> None:
-        if payload is None:
-            self._house.durable.pop(topic, None)
-        else:
-            self._house.durable[topic] = payload
+            self._house.durable.keep(message["topic"], message["payload"])
 
     def _ended(self, member: Member, child: Child, code: int) -> None:
         member.child = None
         was, member.state = member.state, "dead"
-        if member.index is not None:
+        if member.index is None:
+            self._on_keeper_end()
+        else:
             self._house.slots.discard(member.slot)
         reason = f"{member.name} (pid {child.pid}) {describe_exit(code)}"
         if member.error:

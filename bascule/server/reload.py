@@ -13,7 +13,8 @@ from typing import Any
 
 from bascule.server.fleet import Child, Fleet, describe_exit
 from bascule.server.framing import encode
-from bascule.server.generation import Answer, Generation
+from bascule.server.generation import Generation
+from bascule.server.house import Answer
 from bascule.server.poller import Poller
 from bascule.server.worker import describe
 

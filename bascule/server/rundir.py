@@ -89,12 +89,50 @@ class PidFile:
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def fileno(self) -> int:
-        """The descriptor, for a program that is to inherit the lock."""
+        """The descriptor of the lock."""
         return self._fd
 
     def close(self) -> None:
         """Let go; the lock ends when all who inherited it have let go."""
         os.close(self._fd)
+
+
+class RunDir:
+    """The folder, held by the program that runs with it: by this one, since `take` or `inherit`."""
+
+    def __init__(self, path: Path, pid_file: PidFile) -> None:
+        self.path = path
+        self._pid_file = pid_file
+        self.lock = pid_file.fileno()
+        """Descriptor of the lock, for a program that is to inherit it."""
+
+    @classmethod
+    def take(cls, plan: Plan) -> RunDir:
+        """Make the folder for a plan and lock it. Raises RunDirError."""
+        path = choose(plan)
+        make(path, traversable=bool(plan.config.user or plan.config.group))
+        return cls(path, PidFile.take(path))
+
+    @classmethod
+    def inherit(cls, path: str, lock: int) -> RunDir:
+        """Take over the folder from the program that this one replaces."""
+        return cls(Path(path), PidFile.inherit(lock))
+
+    def sign(self) -> None:
+        """Write the pid of this process: it serves."""
+        self._pid_file.write()
+
+    def close(self) -> None:
+        """In a child: let go."""
+        self._pid_file.close()
+
+    def leave(self, *, handed_over: bool) -> None:
+        """The program ends: remove what is no other program's."""
+        with contextlib.suppress(OSError):
+            if not handed_over:
+                os.unlink(self.path / PID_FILE)
+        with contextlib.suppress(OSError):  # not empty: another program still uses it
+            os.rmdir(self.path)
 
 
 @dataclass(frozen=True, slots=True)

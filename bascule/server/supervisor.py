@@ -5,14 +5,10 @@ Start reading at `Supervisor.run`. It is single-threaded and does no work of the
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import gc
 import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from bascule import __version__
@@ -21,8 +17,11 @@ from bascule.server import log, notify, rundir, upgrade
 from bascule.server.context import AppFactory, KeeperFactory
 from bascule.server.control import ControlServer
 from bascule.server.crashes import CrashLoop
+from bascule.server.durable import Durable
 from bascule.server.fleet import Fleet
-from bascule.server.generation import Answer, Generation, House
+from bascule.server.generation import Generation
+from bascule.server.house import Answer, House
+from bascule.server.lineage import Lineage
 from bascule.server.poller import Poller
 from bascule.server.privileges import raise_open_files
 from bascule.server.reload import MAX_DRAINING, Reloader, Watcher
@@ -37,8 +36,9 @@ HURRY = 1.0
 
 class Supervisor:
     """`load` reads the configuration, `prepare` builds from the plan what is worth building once, before the fork;
-    the factories make what runs in each worker and in the keeper; `hand_over` tells a generation that is about to start
-    what the one before found out. Nothing else is known about the application.
+    the factories make what runs in each worker and in the keeper. What `standing` returns of a generation (JSON-able)
+    is what `restore` gives to the one after it, of this program or the next, before it starts. Nothing else is known
+    about the application.
     """
 
     def __init__(
@@ -47,19 +47,21 @@ class Supervisor:
         prepare: Callable[[Plan], Any],
         worker_factory: AppFactory,
         keeper_factory: KeeperFactory,
-        hand_over: Callable[[Resources, Resources], None] = lambda old, new: None,
+        standing: Callable[[Resources], Any] = lambda _resources: None,
+        restore: Callable[[Any, Resources], None] = lambda _standing, _resources: None,
     ) -> None:
         self._begun = time.monotonic()
         self._load = load
         self._prepare = prepare
-        self._hand_over = hand_over
+        self._standing = standing
+        self._restore = restore
         self._notify = notify.Notifier(os.environ)
-        self._will = upgrade.inherited(os.environ)
         self._poller = Poller()
+        self._will = upgrade.inherited(os.environ)
+        self._predecessor: upgrade.Predecessor | None = None
         self._fleet = Fleet(self._poller)
         self._sockets = Sockets()
-        self._path = Path()
-        self._pid_file: rundir.PidFile | None = None
+        self._dir: rundir.RunDir | None = None
         self._control: ControlServer | None = None
         self._house = House(
             poller=self._poller,
@@ -71,10 +73,14 @@ class Supervisor:
             on_call=self._keeper_calls,
             close_private=self._close_private,
             crash_loop=CrashLoop(time.monotonic),
-            durable=self._will.durable if self._will else {},
+            durable=Durable(self._will.durable if self._will else {}),
         )
+        self._lineage = Lineage(self._house, self._is_led, self._leave_lead, lambda: self._reloader.begin())
+        if self._will is not None:
+            self._predecessor = upgrade.Predecessor(
+                self._will.line, self._poller, self._house.durable, self._lineage.choose_leader
+            )
         heartbeats(self._house.stats)
-        self._generations: list[Generation] = []
         self._number = 0
         self._reloader = Reloader(
             poller=self._poller,
@@ -102,7 +108,7 @@ class Supervisor:
             self._build(self._started, self._start_failed)
         except (ValueError, OSError, RuntimeError, MemoryError) as error:
             self._start_failed(describe(error))
-        while self._generations or not self._stopping:
+        while self._lineage or not self._stopping:
             self._poller.step()
             self._fleet.reap()
         self._leave_house()
@@ -114,37 +120,36 @@ class Supervisor:
         raise_open_files()
         plan = self._load()
         if self._will is not None:
-            self._path = Path(self._will.run_dir)
-            self._pid_file = rundir.PidFile.inherit(self._will.lock)
+            self._dir = rundir.RunDir.inherit(self._will.run_dir, self._will.lock)
             self._sockets.inherit(self._will.sockets)
         else:
-            self._path = rundir.choose(plan)
-            rundir.make(self._path, traversable=bool(plan.config.user or plan.config.group))
-            self._pid_file = rundir.PidFile.take(self._path)
-        self._house.run_dir = str(self._path)
+            self._dir = rundir.RunDir.take(plan)
+        self._house.run_dir = str(self._dir.path)
+        self._lineage.kept = {self._control_key}
         self._sockets.activate(notify.activated(os.environ))
         self._poller.on_signal(signal.SIGTERM, self._stop_gracefully)
         self._poller.on_signal(signal.SIGINT, self._stop_gracefully)
         self._poller.on_signal(signal.SIGQUIT, self._stop_now)
         self._poller.on_signal(signal.SIGHUP, lambda: self._reload(_unheard))
-        self._poller.on_signal(signal.SIGUSR1, self._reopen_logs)
+        self._poller.on_signal(signal.SIGUSR1, self._lineage.reopen_logs)
         self._poller.on_signal(signal.SIGUSR2, lambda: self._start_upgrade(_unheard))
 
     def _started(self, generation: Generation) -> None:
         if self._stopping:
             return
         self._watcher.follow(generation.resources.plan.files)
-        listener = unix_listener(str(self._path), rundir.CONTROL_SOCKET)
+        listener = unix_listener(self._house.run_dir, rundir.CONTROL_SOCKET)
         ((_listener, control),) = self._sockets.claim([(self._control_key, listener, None)])
         self._control = ControlServer(control, self._poller, self._command_calls)
-        if self._pid_file is not None:
-            self._pid_file.write()
+        if self._dir is not None:
+            self._dir.sign()
         log.say(self._ready_text(generation))
         self._sockets.own()
-        self._release_unused()
-        if self._will is not None:
-            self._will.say_ready()
-        self._told = self._state_text()
+        self._lineage.release_unused()
+        if self._predecessor is not None:
+            self._predecessor.say_ready()
+        self._lineage.choose_leader()
+        self._told = self._lineage.headline()
         self._notify.ready(self._told)
         self._tick()
         self._feed_watchdog()
@@ -154,17 +159,17 @@ class Supervisor:
         log.say(f"cannot start: {reason}")
         self._exit_status = 1
         self._stopping = True
-        if self._will is not None:
-            self._will.say_failed(reason)
+        if self._predecessor is not None:
+            self._predecessor.say_failed(reason)
 
     def _close_private(self) -> None:
         """In a child: what is not registered in the poller, and only the supervisor may hold."""
-        if self._pid_file is not None:
-            self._pid_file.close()
+        if self._dir is not None:
+            self._dir.close()
 
     @property
     def _control_key(self) -> str:
-        return f"unix:{self._path / rundir.CONTROL_SOCKET}"
+        return f"unix:{os.path.join(self._house.run_dir, rundir.CONTROL_SOCKET)}"
 
     def _ready_text(self, generation: Generation) -> str:
         resources = generation.resources
@@ -178,13 +183,12 @@ class Supervisor:
 
     def _tick(self) -> None:
         self._poller.later(1.0, self._tick)
-        for generation in self._generations:
-            generation.check_beats()
-        current = self._current
+        self._lineage.check_beats()
+        current = self._lineage.current
         if current is not None and current.resources.plan.config.watch and self._watcher.changed():
             log.say("watched files have changed; reloading")
             self._reload(_unheard)
-        text = self._state_text()
+        text = self._lineage.headline()
         if text != self._told and not self._stopping:
             self._told = text
             self._notify.status(text)
@@ -194,67 +198,34 @@ class Supervisor:
             self._notify.alive()
             self._poller.later(self._notify.watchdog, self._feed_watchdog)
 
-    def _reopen_logs(self) -> None:
-        for generation in self._generations:
-            try:
-                generation.reopen_logs()
-            except ValueError as error:
-                log.say(str(error))
-
     # --- generations
-
-    @property
-    def _current(self) -> Generation | None:
-        return next((found for found in self._generations if found.state == "current"), None)
 
     def _build(self, on_ready: Callable[[Generation], None], on_failed: Callable[[str], None]) -> Generation:
         """Load, compile, open what is to be opened, and launch a new generation beside the present one."""
         plan = self._load()
-        if plan.config.run_dir and Path(plan.config.run_dir).absolute() != self._path:
-            log.say(f"run_dir stays {self._path} until a restart")
+        if plan.config.run_dir and os.path.abspath(plan.config.run_dir) != self._house.run_dir:
+            log.say(f"run_dir stays {self._house.run_dir} until a restart")
         prepared = self._prepare(plan)
         self._number += 1
-        resources = gather(self._number, plan, prepared, self._sockets, str(self._path))
-        if (current := self._current) is not None:
-            self._hand_over(current.resources, resources)
-        generation = Generation(
-            self._house,
-            resources,
-            on_ready=lambda: on_ready(generation),
-            on_failed=on_failed,
-            on_gone=self._gone,
-        )
-        self._generations.append(generation)
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()  # what workers are born with is never walked by their collectors, so its pages stay shared
-        generation.launch()
-        return generation
+        resources = gather(self._number, plan, prepared, self._sockets, self._house.run_dir)
+        current = self._lineage.current
+        if current is not None:
+            self._restore(self._standing(current.resources), resources)
+        elif self._will is not None:
+            self._restore(self._will.standing, resources)
+        return self._lineage.launch(resources, on_ready, on_failed)
 
     def _adopt(self, generation: Generation, on_quiet: Callable[[], None]) -> None:
-        """The new generation serves; the one before is to finish what it has. `on_quiet()` when it accepts no more."""
         self._watcher.follow(generation.resources.plan.files)
-        for old in self._generations:
-            if old is not generation and old.state == "current":
-                quiet = functools.partial(self._quiet, old, on_quiet)
-                old.wind_down(old.drain_time(), quiet, keeper_last=False)
-                return
+        self._lineage.adopt(generation, on_quiet)
 
-    def _quiet(self, generation: Generation, then: Callable[[], None] = lambda: None) -> None:
-        """None of its workers accepts any more."""
-        generation.resources.keys.clear()
-        self._release_unused()
-        then()
+    def _is_led(self) -> bool:
+        """Whether the keeper of the program before this one still leads."""
+        return self._predecessor is not None and self._predecessor.leads
 
-    def _gone(self, generation: Generation) -> None:
-        self._generations.remove(generation)
-        generation.resources.board.close()
-        self._release_unused()
-        self._reloader.begin()
-
-    def _release_unused(self) -> None:
-        needed = {self._control_key}.union(*(generation.resources.keys for generation in self._generations))
-        self._sockets.release(needed)
+    def _leave_lead(self) -> None:
+        if self._upgrade is not None and self._successor:
+            self._upgrade.hand_over(self._house.durable)
 
     # --- reload
 
@@ -271,24 +242,24 @@ class Supervisor:
             self._reloader.request(answer)
 
     def _may_reload(self) -> bool:
-        draining = sum(generation.state == "draining" for generation in self._generations)
-        return self._current is not None and not self._stopping and draining < MAX_DRAINING
+        lineage = self._lineage
+        return lineage.current is not None and not self._stopping and lineage.draining < MAX_DRAINING
 
     def _reloaded(self, generation: Generation | None, error: str) -> None:
         self._last_reload = {"ok": not error, "error": error or None, "time": time.time()}
         if generation is not None:
             log.say(f"reloaded: generation {generation.resources.number} serves")
         else:
-            self._release_unused()
+            self._lineage.release_unused()
             log.say(f"reload failed, nothing was changed: {error}")
         if not self._stopping:
-            self._notify.ready(self._state_text())
+            self._notify.ready(self._lineage.headline())
 
     # --- upgrade
 
     def _start_upgrade(self, answer: Answer) -> None:
-        current = self._current
-        if self._stopping or self._upgrade is not None or self._reloader.busy or current is None:
+        current = self._lineage.current
+        if self._stopping or self._upgrade is not None or self._reloader.busy or current is None or self._is_led():
             answer({"ok": False, "error": "a start, stop, reload or upgrade is in progress", "pid": None})
             return
         if os.getpid() == 1:
@@ -314,25 +285,27 @@ class Supervisor:
         left = (current.resources.keys - {f"unix:{current.resources.bus_path}"}) | {self._control_key}
         self._upgrade = upgrade.Upgrade(self._poller, self._fleet, ready, failed)
         try:
-            self._upgrade.start(upgrade.own_argv(), {**os.environ, **self._notify.environ()}, self._inheritance(left))
+            environ = {**os.environ, **self._notify.environ()}
+            self._upgrade.start(upgrade.own_argv(), environ, self._inheritance(current, left))
         except OSError as error:
             failed(describe(error))
 
-    def _inheritance(self, keys: set[str]) -> upgrade.Inheritance:
-        if self._pid_file is None:
+    def _inheritance(self, current: Generation, keys: set[str]) -> upgrade.Inheritance:
+        if self._dir is None:
             raise RuntimeError("only a started program has something to leave")
         return upgrade.Inheritance(
             pid=os.getpid(),
-            run_dir=str(self._path),
-            lock=self._pid_file.fileno(),
+            run_dir=self._house.run_dir,
+            lock=self._dir.lock,
             sockets=self._sockets.export(keys),
-            durable=self._house.durable,
+            durable=self._house.durable.copy(),
+            standing=self._standing(current.resources),
         )
 
     # --- the stop
 
     def _stop_gracefully(self) -> None:
-        current = self._current
+        current = self._lineage.current
         self._stop(current.resources.plan.config.stop_timeout if current is not None else HURRY)
 
     def _stop(self, within: float) -> None:
@@ -345,25 +318,18 @@ class Supervisor:
             self._notify.stopping()
             if self._upgrade is not None:
                 self._upgrade.abort()
-        for generation in tuple(self._generations):
-            quiet = functools.partial(self._quiet, generation)
-            generation.wind_down(within, quiet, keeper_last=self._successor == 0)
+        self._lineage.wind_down(within, keeper_last=self._successor == 0)
 
     def _stop_now(self) -> None:
         self._stopping = True
-        self._fleet.kill_all()
-        for generation in tuple(self._generations):
-            generation.kill()
+        self._lineage.kill()
 
     def _leave_house(self) -> None:
         handed_over = self._successor != 0 or (self._will is not None and self._control is None)
-        if self._pid_file is not None and not handed_over:
-            self._sockets.release(set())
-            with contextlib.suppress(OSError):
-                os.unlink(self._path / rundir.PID_FILE)
-        if self._pid_file is not None:
-            with contextlib.suppress(OSError):  # not empty: another program still uses it
-                os.rmdir(self._path)
+        if self._dir is not None:
+            if not handed_over:
+                self._sockets.release(set())
+            self._dir.leave(handed_over=handed_over)
         for answer in self._stop_answers:
             answer({"ok": True, "error": None, "pid": os.getpid()})
 
@@ -388,29 +354,17 @@ class Supervisor:
         else:
             self._keeper_calls(name, answer)
 
-    def _state_text(self) -> str:
-        current = self._current
-        if current is None:
-            return "no generation serves"
-        ready = sum(worker.state == "ready" for worker in current.workers)
-        text = f"generation {current.resources.number}: {ready} of {len(current.workers)} workers ready"
-        return f"{text}; CRASH LOOP, see the log" if self._house.crash_loop.active else text
-
     def _describe(self) -> dict[str, Any]:
-        current = self._current
         return {
             "version": __version__,
             "pid": os.getpid(),
-            "run_dir": str(self._path),
+            "run_dir": self._house.run_dir,
             "uptime": round(time.monotonic() - self._begun, 3),
             "state": "stopping" if self._stopping else "crash-loop" if self._house.crash_loop.active else "running",
-            "generation": current.resources.number if current else None,
-            "digest": current.resources.plan.digest if current else None,
-            "listeners": current.resources.places() if current else [],
             "restarts": self._house.restarts,
             "last_reload": self._last_reload,
-            "durable": sorted(self._house.durable),
-            "processes": [process for generation in self._generations for process in generation.processes()],
+            "durable": sorted(self._house.durable.copy()),
+            **self._lineage.describe(),
         }
 
 

@@ -1,8 +1,9 @@
 """Upgrade: the new program is started beside the old one and inherits the listening sockets.
 
-The new one starts its workers; when they accept it says so through a pipe, and only then does the old one let go.
-If it does not come up, the old one goes on as if nothing had happened. What is inherited is described in a memory
-file, whose descriptor the environment names.
+The new one starts its workers; when they accept it says so, and only then does the old one let go. If it does not come
+up, the old one goes on as if nothing had happened. What is inherited is described in a memory file, whose descriptor
+the environment names; the two speak over a socket pair. The last that the old one says is that its keeper has ended,
+and what that one kept meanwhile: until then no keeper of the new program leads.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, MutableMapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from bascule.server.channel import Channel
+from bascule.server.durable import Durable
 from bascule.server.fleet import Child, Fleet, describe_exit
+from bascule.server.framing import MAX_MESSAGE
 from bascule.server.poller import Poller, Timer
 
 VARIABLE = "BASCULE_INHERIT"
 START_WITHIN = 60.0
 """Seconds the new program has to say that it is ready."""
-_READY = b"ready"
 
 
 @dataclass(frozen=True)
@@ -34,23 +38,10 @@ class Inheritance:
     lock: int
     sockets: dict[str, list[int]]
     durable: dict[str, Any]
-    ready: int = -1
-    """Where to say ready, or why not."""
-
-    def say_ready(self) -> None:
-        """Tell the old program that it can go."""
-        self._say(_READY)
-
-    def say_failed(self, reason: str) -> None:
-        """Tell the old program why the start failed."""
-        self._say(reason.encode()[:4000])
-
-    def _say(self, text: bytes) -> None:
-        try:
-            os.write(self.ready, text)
-            os.close(self.ready)
-        except OSError:  # the old program is gone, or gave up waiting
-            return
+    standing: Any
+    """What the application has to say of its servers."""
+    line: int = -1
+    """The successor's end of the socket pair."""
 
 
 def inherited(environ: MutableMapping[str, str]) -> Inheritance | None:
@@ -63,12 +54,41 @@ def inherited(environ: MutableMapping[str, str]) -> Inheritance | None:
         will = Inheritance(**json.load(file))
     if will.pid != os.getppid():
         return None  # the variable has come down to a process it was not meant for
-    os.set_inheritable(will.ready, False)
+    os.set_inheritable(will.line, False)
     return will
 
 
+class Predecessor:
+    """The program that left this one its sockets. `on_end()` when its keeper has ended, or it all has."""
+
+    def __init__(self, line: int, poller: Poller, durable: Durable, on_end: Callable[[], None]) -> None:
+        self._durable = durable
+        self._on_end = on_end
+        self.leads = True
+        """Whether its keeper is still the one that operators speak to."""
+        self._channel = Channel(socket.socket(fileno=line), poller, self._told, self._ended, limit=MAX_MESSAGE)
+
+    def say_ready(self) -> None:
+        """Tell it that it can go."""
+        self._channel.send({"ready": True})
+
+    def say_failed(self, reason: str) -> None:
+        """Tell it why the start failed."""
+        self._channel.send({"failed": reason[:4000]})
+
+    def _told(self, message: dict[str, Any]) -> None:
+        if "topic" in message:
+            self._durable.keep(message["topic"], message["payload"])
+        else:
+            self._channel.close()
+
+    def _ended(self) -> None:
+        self.leads = False
+        self._on_end()
+
+
 class Upgrade:
-    """One attempt. Exactly one of `on_ready(pid)` and `on_failed(reason)` is called."""
+    """One attempt. Either `on_ready(pid)` or `on_failed(reason)` is called, once."""
 
     def __init__(
         self, poller: Poller, fleet: Fleet, on_ready: Callable[[int], None], on_failed: Callable[[str], None]
@@ -77,50 +97,53 @@ class Upgrade:
         self._fleet = fleet
         self._on_ready = on_ready
         self._on_failed = on_failed
-        self._said = b""
         self._late: Timer | None = None
-        self._reader: Any = None
         self._child: Child | None = None
+        self._told_durable: dict[str, Any] = {}
 
     def start(self, argv: list[str], environ: dict[str, str], inheritance: Inheritance) -> None:
-        """Start the new program, which gets the inheritance (with `ready` filled in). Raises OSError."""
-        reader, writer = os.pipe()
-        self._reader = os.fdopen(reader, "rb", buffering=0)
-        os.set_blocking(reader, False)
+        """Start the new program, which gets the inheritance (with `line` filled in). Raises OSError."""
+        ours, theirs = socket.socketpair()
         will = os.memfd_create("bascule-inheritance")
-        passed = [writer, will, inheritance.lock, *(fd for group in inheritance.sockets.values() for fd in group)]
+        line = theirs.fileno()
+        passed = [line, will, inheritance.lock, *(fd for group in inheritance.sockets.values() for fd in group)]
         try:
-            os.write(will, json.dumps(asdict(replace(inheritance, ready=writer))).encode())
+            with open(will, "wb", closefd=False) as file:
+                file.write(json.dumps(asdict(replace(inheritance, line=line))).encode())
             for fd in passed:
                 os.set_inheritable(fd, True)
             pid = os.posix_spawn(argv[0], argv, {**environ, VARIABLE: str(will)}, setsigmask=[], setsigdef=_DEFAULT)
         except OSError:
-            self._reader.close()
+            ours.close()
             raise
         finally:
             for fd in passed:
                 os.set_inheritable(fd, False)
-            os.close(writer)
+            theirs.close()
             os.close(will)
         self._child = Child("new program", pid, self._ended)
+        self._child.channel = Channel(ours, self._poller, self._told, lambda: None, limit=MAX_MESSAGE)
         self._fleet.adopt(self._child)
-        self._poller.watch(self._reader, self._read)
         self._late = self._poller.later(START_WITHIN, self._give_up)
+        self._told_durable = inheritance.durable
+
+    def hand_over(self, durable: Durable) -> None:
+        """Let the new program's keeper lead: ours has ended, and this is what it kept. Idempotent."""
+        if self._child is not None:
+            for topic, payload in durable.since(self._told_durable):
+                self._child.send({"topic": topic, "payload": payload})
+            self._child.send({"lead": True})
 
     def abort(self) -> None:
         """Give up: this program stops, and not to make room."""
         if self._late is not None and self._child is not None:
             self._child.kill()
 
-    def _read(self) -> None:
-        data = self._reader.read(4096)
-        if data:
-            self._said += data
-        if self._said == _READY and self._child is not None:
-            self._finish()
+    def _told(self, message: dict[str, Any]) -> None:
+        if "failed" in message:
+            self._fail(message["failed"])
+        elif self._finish() and self._child is not None:
             self._on_ready(self._child.pid)
-        elif not data:
-            self._fail(self._said.decode(errors="replace") or "it ended without a word")
 
     def _give_up(self) -> None:
         if self._child is not None:
@@ -128,9 +151,7 @@ class Upgrade:
         self._fail(f"it was not ready within {START_WITHIN:.0f} s")
 
     def _ended(self, _child: Child, code: int) -> None:
-        if self._late is not None:
-            said = (self._said + (self._reader.read(4096) or b"")).removeprefix(_READY)
-            self._fail(said.decode(errors="replace") or f"it {describe_exit(code)}")
+        self._fail(f"it {describe_exit(code)}")
 
     def _fail(self, reason: str) -> None:
         if self._finish():
@@ -142,8 +163,6 @@ class Upgrade:
             return False
         self._late.cancel()
         self._late = None
-        self._poller.forget(self._reader)
-        self._reader.close()
         return True
 
 

@@ -1,8 +1,8 @@
 """The board: what workers and keeper tell each other about servers, in shared memory.
 
-Per pool a version; per slot of a server the keeper's flags and the server's key; per slot and worker the requests
-in progress, start and end of an ejection. Every word has one writer and readers never lock. The version alone is
-written by all: each writer takes values that no other ever uses, so that no change can hide behind another.
+Per pool a version; per slot of a server the keeper's flags, the server's key and when it came back; per slot and worker
+the requests in progress, start and end of an ejection. Every word has one writer and readers never lock. The version
+alone is written by all: each writer takes values that no other ever uses, so that no change can hide behind another.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class PoolBoard:
         active: memoryview,
         since: memoryview[float],
         until: memoryview[float],
+        back: memoryview[float],
     ) -> None:
         self.version = version
         self.flags = flags
@@ -52,6 +53,8 @@ class PoolBoard:
         self._active = active
         self._since = since
         self._until = until
+        self.back = back
+        """When each server came back from being down, or joined the pool (keeper only; 0: it always served)."""
         self.slots = len(flags)
         self.workers = len(active) // self.slots if self.slots else 1
         self._stamps: itertools.count[int] | None = None
@@ -86,6 +89,11 @@ class PoolBoard:
         if self.flags[slot] != value:
             self.flags[slot] = value
             self.announce(-1)
+
+    def back_since(self, slot: int, now: float) -> float:
+        """Return since when the server serves, after it was new, down or ejected; 0 if it always did."""
+        until = self.ejection(slot)[1]
+        return max(self.back[slot], until if until <= now else 0.0)
 
     # -- written by each worker
 
@@ -128,6 +136,7 @@ class Board:
         active = arena.u64("upstream.active", max(1, slots * workers))
         since = cast("memoryview[float]", arena.f64("upstream.ejected_since", max(1, slots * workers)))
         until = cast("memoryview[float]", arena.f64("upstream.ejected_until", max(1, slots * workers)))
+        back = cast("memoryview[float]", arena.f64("upstream.back_since", max(1, slots)))
         self.pools: list[PoolBoard] = []
         start = 0
         for index, pool in enumerate(pools):
@@ -140,6 +149,7 @@ class Board:
                     active[start * workers : end * workers],
                     since[start * workers : end * workers],
                     until[start * workers : end * workers],
+                    back[start:end],
                 )
             )
             start = end
@@ -148,4 +158,4 @@ class Board:
     def size(pools: Sequence[PoolPlan], workers: int) -> int:
         """Return the bytes of arena that are enough for the board and the arena's own directory."""
         slots = sum(pool_slots(pool) for pool in pools)
-        return 2 * 8 * (len(pools) + 2 * slots + 3 * slots * workers) + (1 << 16)
+        return 2 * 8 * (len(pools) + 3 * slots + 3 * slots * workers) + (1 << 16)

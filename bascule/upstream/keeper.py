@@ -213,6 +213,7 @@ class PoolKeeper:
             return None
         slot = min(free, key=lambda place: (self._freed.get(place, 0.0), place))
         keys[slot] = key
+        self._board.back[slot] = self._clock() if self._members else 0.0
         self._board.set_flags(slot, down=False, drain=False)
         return slot
 
@@ -261,6 +262,8 @@ class PoolKeeper:
         name = member.server.address
         report(self._plan.name, f"{name} is up" if up else f"{name} is down: {reason}")
         board, slot = self._board, member.slot
+        if up:
+            board.back[slot] = self._clock()
         board.set_flags(slot, down=not up, drain=board.is_drained(slot), weight=board.weight(slot))
 
 

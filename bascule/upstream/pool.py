@@ -314,7 +314,7 @@ class PoolState:
             server = known.pop(fresh.name, None)
             if server is None:
                 server = fresh
-                server.warm_since = -1e9 if warm else now
+                server.warm_since = (self._board.back_since(member.slot, now) or -1e9) if warm else now
                 server.cost_time = now
             else:
                 if server.slot != member.slot:

@@ -133,6 +133,12 @@ class Program:
             sock.connect(str(self.instance().path / rundir.ADMIN_SOCKET))
             return json.loads(ask(sock, line))
 
+    @staticmethod
+    def kill(pid: int) -> None:
+        """Kill one process, as the kernel does when memory runs out."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
     def family(self) -> list[int]:
         """Return the pids of all living processes started from this configuration file."""
         found = []
@@ -148,7 +154,7 @@ class Program:
 
     def end(self) -> None:
         """Kill what is left and remove the folder."""
-        wait_for(lambda: not [self._kill(pid) for pid in self.family()], "the end of all processes")
+        wait_for(lambda: not [self.kill(pid) for pid in self.family()], "the end of all processes")
         if hasattr(self, "process"):
             self.process.wait(PATIENCE)
             self._reader.join(PATIENCE)
@@ -156,11 +162,6 @@ class Program:
             self.process.stderr.close()
         shutil.rmtree(self.folder)
         print("\n".join(self.lines))  # pytest shows it where a test failed
-
-    @staticmethod
-    def _kill(pid: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
     def _read(self) -> None:
         assert self.process.stderr

@@ -56,6 +56,8 @@ class EchoWorker:
             raise RuntimeError("the worker does not want to start")
         if self.test.get("start") == "slow":
             await asyncio.sleep(15)
+        while not Path(self.test.get("gate", "/")).exists():  # noqa: ASYNC110, ASYNC240 - a file has no event
+            await asyncio.sleep(0.01)
         if self.test.get("start") == "die" and self.context.index == self.context.workers - 1:
             os._exit(3)
         for _listener, sock in self.context.sockets:
@@ -133,14 +135,23 @@ class EchoKeeper:
     def __init__(self, context: KeeperContext) -> None:
         self.context = context
         self.servers: list[asyncio.Server] = []
+        self.answering: set[asyncio.Task[None]] = set()
         if json.loads(context.plan.digest).get("keeper") == "fail":
             raise RuntimeError("the keeper does not want to start")
         context.bus.publish("keeper", os.getpid())
         context.bus.on("from-worker", lambda _topic, payload: context.bus.publish("echoed", payload))
 
     async def start(self) -> None:
+        pass
+
+    async def lead(self) -> None:
         for sock in self.context.admin_sockets:
-            self.servers.append(await asyncio.start_server(self.serve, sock=sock))
+            self.servers.append(await asyncio.start_server(self.accepted, sock=sock))
+
+    def accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self.context.loop.create_task(self.serve(reader, writer))
+        self.answering.add(task)
+        task.add_done_callback(self.answering.discard)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := (await reader.readline()).decode().strip():
@@ -152,6 +163,8 @@ class EchoKeeper:
                 for number in range(int(argument)):
                     self.context.bus.publish("flood", [number, "x" * 65536])
                 answer = "ok"
+            elif command == "who":
+                answer = [self.context.generation, os.getpid()]
             elif command == "subscribers":
                 answer = self.context.bus.subscribers
             else:
@@ -163,6 +176,9 @@ class EchoKeeper:
     async def stop(self) -> None:
         for server in self.servers:
             server.close()
+        await asyncio.sleep(0)  # what the loop has accepted in this very turn reaches `accepted` only in the next one
+        if self.answering:
+            await asyncio.wait(self.answering)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -160,6 +161,25 @@ def test_reload_waits_while_many_old_generations_drain() -> None:
         connections[3].close()
         one_more.join(10)
         assert answers == [{"ok": True, "error": None, "generation": MAX_DRAINING + 2}]
+
+
+def test_reload_asked_for_during_the_start_begins_when_it_is_over() -> None:
+    program = Program({})
+    gate = program.folder / "gate"
+    program.write(test={"gate": str(gate)})
+    try:
+        program.start()
+        (admin,) = wait_for(lambda: list(program.folder.glob("bascule/*/admin.sock")), "the keeper's socket")
+        with socket.socket(socket.AF_UNIX) as keeper:
+            keeper.connect(str(admin))
+            assert ask(keeper, "who"), "the keeper works already"
+            os.kill(program.process.pid, signal.SIGHUP)
+            assert json.loads(ask(keeper, "status"))["generation"] is None, "the supervisor has had the signal, too"
+        gate.touch()
+        program.ready()
+        program.wait_said("reloaded: generation 2 serves")
+    finally:
+        program.end()
 
 
 def test_watched_file_reloads_by_itself() -> None:

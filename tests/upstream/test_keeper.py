@@ -124,8 +124,10 @@ def test_a_server_goes_down_and_comes_back() -> None:
             assert not board.pools[0].is_down(0)
             await sites[0].stop()
             await until(lambda: board.pools[0].is_down(0))
+            assert board.pools[0].back[0] == 0
             await sites[0].start()
             await until(lambda: not board.pools[0].is_down(0))
+            assert board.pools[0].back[0] > 0, "since when it is back, for workers that start later"
             sites[1].status = 500
             await until(lambda: board.pools[0].is_down(1))
             assert not board.pools[0].is_down(0)
