@@ -258,7 +258,7 @@ def _servers_table(
         cells = [
             Text(server["server"]),
             Text(f"● {state}", _STATE_STYLE.get(state, "bold red")),
-            Text(str(server["active"])),
+            Text(f"{server['active']}/{limit}" if (limit := server.get("limit")) else str(server["active"])),
             Text(number(rate), "bold" if rate else "dim"),
             _rate(errors, "bold red"),
             Text(duration(quantile(buckets, 0.95))),

@@ -200,6 +200,39 @@ class OriginTls(Model):
     """Lowest TLS version."""
 
 
+class Adaptive(Model):
+    """A limit to the requests in progress at each server that follows how fast it answers; ``true``, ``block`` or
+    ``detect`` is short for `mode`. Requests beyond it wait in the pool's line, as with `max_connections`."""
+
+    short_forms: ClassVar = ({"enum": [True, "block", "detect"]},)
+
+    mode: Literal["block", "detect"] = "block"
+    """``detect`` learns and shows the limit (`bascule top`, ``bascule_upstream_limit``), and holds nobody to it."""
+    min: Annotated[int, Field(ge=1, le=100_000)] = 4
+    """The limit falls no further."""
+    initial: Annotated[int, Field(ge=1, le=100_000)] = 20
+    """The limit to begin with, once it was measured at `min` how fast the server is."""
+    max: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """The limit rises no further."""
+    tolerance: Annotated[float, Field(gt=0, le=10)] = 0.5
+    """How much slower than at its best a server may become by its load: at 0.5, half as slow again."""
+    window: Annotated[PositiveDuration, Field(ge=0.2, le=60)] = 0.5
+    """How often the limit is reconsidered, where there are at least ten answers by then."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if data is True:
+            return {}
+        return {"mode": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Adaptive:
+        if not self.min <= self.initial <= self.max:
+            raise ValueError(f"min ({self.min}), initial ({self.initial}) and max ({self.max}) are not in this order")
+        return self
+
+
 class Pool(Model):
     """Servers and how the load is spread over them."""
 
@@ -225,8 +258,10 @@ class Pool(Model):
     """A server that comes back gets its share only gradually over this time."""
     locality: str = ""
     """Zone of this Bascule; servers of the same zone are preferred while enough of them are healthy."""
+    adaptive: Adaptive | None = None
+    """A limit that keeps a server from being buried when it slows down; none by default."""
     max_queue: Count = 1024
-    """Requests that may wait when every server is at its `max_connections`."""
+    """Requests that may wait when every server is at its `max_connections`, or its `adaptive` limit."""
     keep_alive: Count = 256
     """Idle connections kept to each server, per worker."""
     keep_alive_idle: Duration = 50.0

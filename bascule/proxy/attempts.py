@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from bascule.http.h1.body import chunk, last_chunk
@@ -33,6 +34,7 @@ def start(exchange: Exchange) -> None:
         give_up(exchange, None, 503, causes.NO_SERVER)
         return
     exchange.server = server
+    exchange.asked_at = perf_counter()
     exchange.tries += 1
     exchange.charged = True
     kept = connector.kept(server, exchange.app.now)
@@ -140,7 +142,7 @@ def again(exchange: Exchange, outcome: Outcome, condition: str) -> bool:
     exchange.detach(Outcome.CLIENT_ABORT if stale else outcome)
     if stale:
         exchange.tries -= 1
-    exchange.status = 0
+    exchange.status, exchange.wait = 0, 0.0
     start(exchange)
     return True
 

@@ -188,7 +188,7 @@ class Exchange(Facts):
 
     def on_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
         """See OriginUser."""
-        self.wait = perf_counter() - self.started
+        self.wait = perf_counter() - self.asked_at
         self.status = status = head.status
         if status in self.route.unwelcome and attempts.replaced(self, complete):
             return
@@ -365,4 +365,5 @@ class Exchange(Facts):
                 origin.close()
         if self.charged and (pool := self.route.pool) is not None:
             self.charged = False
-            pool.release(self.server, Outcome.CLIENT_ABORT if outcome is None else outcome, self.wait)
+            taken = self.wait or perf_counter() - self.asked_at
+            pool.release(self.server, Outcome.CLIENT_ABORT if outcome is None else outcome, taken)

@@ -32,6 +32,7 @@ class Facts:
 
     __slots__ = (
         "app",
+        "asked_at",
         "bytes_in",
         "bytes_out",
         "cause",
@@ -85,7 +86,8 @@ class Facts:
         self.peer = peer
         self.head = head
         self.method = head.method
-        self.started = perf_counter()
+        self.started = self.asked_at = perf_counter()
+        """When the head was complete, and when the present server was chosen."""
         self.scheme = peer.scheme
         self.target = head.target
         self.path = b""

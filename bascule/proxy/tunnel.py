@@ -20,7 +20,7 @@ def begin(exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
     if not exchange.upgrading or not messages.begin(exchange, head):
         exchange.on_origin_fault(causes.ORIGIN_PROTOCOL_ERROR)
         return
-    exchange.wait = perf_counter() - exchange.started
+    exchange.wait = perf_counter() - exchange.asked_at
     exchange.status = 101
     exchange.responding = True
     exchange.close = True

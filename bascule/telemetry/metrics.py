@@ -135,15 +135,18 @@ def _servers(totals: Totals) -> Iterator[Metric]:
 
 def _pools(pools: Pools) -> Iterator[Metric]:
     active, healthy = _gauge(names.UPSTREAM_ACTIVE), _gauge(names.UPSTREAM_HEALTHY)
+    limit = _gauge(names.UPSTREAM_LIMIT)
     ejected, draining = _gauge(names.UPSTREAM_EJECTED), _gauge(names.UPSTREAM_DRAINING)
     for pool, servers in pools.items():
         for server in servers:
             labels = [pool, str(server["server"])]
             active.add_metric(labels, server.get("active", 0))
+            if server.get("limit"):
+                limit.add_metric(labels, server["limit"])
             healthy.add_metric(labels, server["state"] != "down")
             ejected.add_metric(labels, server["state"] == "ejected")
             draining.add_metric(labels, server["state"] == "drain")
-    yield from (active, healthy, ejected, draining)
+    yield from (active, limit, healthy, ejected, draining)
 
 
 def _profiles(profiles: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:

@@ -48,6 +48,10 @@ UPSTREAM_WAIT: Final = Metric(
     "bascule_upstream_wait_seconds", "From the request sent to the server's response head.", ("pool", "server")
 )
 UPSTREAM_ACTIVE: Final = Metric("bascule_upstream_active", "Requests in progress at the server.", ("pool", "server"))
+UPSTREAM_LIMIT: Final = Metric(
+    "bascule_upstream_limit", "Requests that may be in progress at the server, configured or learned.",
+    ("pool", "server"),
+)  # fmt: skip
 UPSTREAM_HEALTHY: Final = Metric(
     "bascule_upstream_healthy", "1 while active checks find the server healthy.", ("pool", "server")
 )

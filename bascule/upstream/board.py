@@ -1,8 +1,10 @@
 """The board: what workers and keeper tell each other about servers, in shared memory.
 
-Per pool a version; per slot of a server the keeper's flags, the server's key and when it came back; per slot and worker
-the requests in progress, start and end of an ejection. Every word has one writer and readers never lock. The version
-alone is written by all: each writer takes values that no other ever uses, so that no change can hide behind another.
+Per pool a version, and per worker the requests that wait; per slot of a server the keeper's flags, the server's key and
+when it came back; per slot and worker the requests in progress, start and end of an ejection. Every word has one writer
+and readers never lock. Two are written by all: the version (each writer takes values that no other ever uses, so that
+no change can hide behind another), and what is learned of a server's concurrency (adaptive.py: whoever finds an update
+due makes it; one that is lost comes again).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from bascule.config.plan import PoolPlan
+from bascule.upstream.adaptive import WORDS
 
 MAX_DISCOVERED = 256
 """Slots of a pool with discovery; more members than slots are not used."""
@@ -46,8 +49,11 @@ class PoolBoard:
         since: memoryview[float],
         until: memoryview[float],
         back: memoryview[float],
+        learned: memoryview[float],
+        waiting: memoryview,
     ) -> None:
         self.version = version
+        self._waiting = waiting
         self.flags = flags
         self.keys = keys
         self._active = active
@@ -55,8 +61,9 @@ class PoolBoard:
         self._until = until
         self.back = back
         """When each server came back from being down, or joined the pool (keeper only; 0: it always served)."""
+        self._learned = learned
         self.slots = len(flags)
-        self.workers = len(active) // self.slots if self.slots else 1
+        self.workers = len(waiting)
         self._stamps: itertools.count[int] | None = None
 
     def announce(self, writer: int) -> None:
@@ -119,8 +126,24 @@ class PoolBoard:
         start = slot * self.workers
         return sum(self._active[start : start + self.workers])
 
+    # -- written by whichever worker is first
+
+    def learned(self, slot: int) -> memoryview[float]:
+        """Return the words in which the workers keep what they learned of the server's concurrency."""
+        return self._learned[slot * WORDS : (slot + 1) * WORDS]
+
+    def set_waiting(self, worker: int, count: int) -> None:
+        """Publish the requests of this worker that wait for a server of the pool."""
+        self._waiting[worker] = count
+
+    def lines(self, worker: int) -> int:
+        """Return how many workers have requests that wait; this one counts in any case."""
+        return 1 + sum(1 for index, count in enumerate(self._waiting.tolist()) if count and index != worker)
+
     def clear(self, slot: int, worker: int) -> None:
-        """Forget what this worker said of a server that left the slot."""
+        """Forget what this worker said, and all learned, of a server that left the slot."""
+        for place in range(slot * WORDS, (slot + 1) * WORDS):
+            self._learned[place] = 0.0
         self._active[slot * self.workers + worker] = 0
         self._until[slot * self.workers + worker] = 0.0
 
@@ -137,6 +160,8 @@ class Board:
         since = cast("memoryview[float]", arena.f64("upstream.ejected_since", max(1, slots * workers)))
         until = cast("memoryview[float]", arena.f64("upstream.ejected_until", max(1, slots * workers)))
         back = cast("memoryview[float]", arena.f64("upstream.back_since", max(1, slots)))
+        learned = cast("memoryview[float]", arena.f64("upstream.learned", max(1, slots * WORDS)))
+        waiting = arena.u64("upstream.waiting", max(1, len(pools) * workers))
         self.pools: list[PoolBoard] = []
         start = 0
         for index, pool in enumerate(pools):
@@ -150,6 +175,8 @@ class Board:
                     since[start * workers : end * workers],
                     until[start * workers : end * workers],
                     back[start:end],
+                    learned[start * WORDS : end * WORDS],
+                    waiting[index * workers : (index + 1) * workers],
                 )
             )
             start = end
@@ -158,4 +185,4 @@ class Board:
     def size(pools: Sequence[PoolPlan], workers: int) -> int:
         """Return the bytes of arena that are enough for the board and the arena's own directory."""
         slots = sum(pool_slots(pool) for pool in pools)
-        return 2 * 8 * (len(pools) + 3 * slots + 3 * slots * workers) + (1 << 16)
+        return 2 * 8 * (len(pools) * (1 + workers) + (3 + WORDS) * slots + 3 * slots * workers) + (1 << 16)

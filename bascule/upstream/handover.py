@@ -1,8 +1,8 @@
 """What a new generation, of this program or the next, takes over from the one before: the standing of the servers.
 
-Which are down, which are ejected, which came back not long ago. Without it a server known to be down would get requests
-after every reload, until the checks find out anew. An operator's overrides end with the generation. Times are of the
-monotonic clock, the same for all processes.
+Which are down, which are ejected, which came back not long ago, how much they can take. Without it a server known to be
+down would get requests after every reload, until the checks find out anew. An operator's overrides end with the
+generation. Times are of the monotonic clock, the same for all processes.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def _record(board: PoolBoard, pool: PoolPlan) -> dict[str, Any]:
                 "down": board.is_down(slot),
                 "ejection": board.ejection(slot),
                 "back": board.back[slot],
+                "learned": board.learned(slot).tolist() if pool.config.adaptive else None,
             }
             for key, slot in slots.items()
         ],
@@ -62,6 +63,9 @@ def _restore(recorded: dict[str, Any], board: PoolBoard, pool: PoolPlan) -> None
             continue
         found = known[key]
         board.back[slot] = found["back"]
+        if pool.config.adaptive and found.get("learned"):  # not told by a program from before there was such a thing
+            for place, word in enumerate(found["learned"]):
+                board.learned(slot)[place] = word
         if pool.config.health and recorded["checked"]:
             board.set_flags(slot, down=found["down"], drain=False)
         since, until = found["ejection"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from bascule.config.plan import Plan, PoolPlan
 from bascule.config.pools import Server
+from bascule.upstream.adaptive import learned
 from bascule.upstream.board import Board, PoolBoard
 from bascule.upstream.checker import Checker, CheckFailedError
 from bascule.upstream.discovery import Discovery, FoundServer, Source
@@ -150,6 +151,7 @@ class PoolKeeper:
 
     def _describe(self, name: str, member: Member, now: float) -> dict[str, Any]:
         board, slot, server = self._board, member.slot, member.server
+        adaptive, most = self._plan.config.adaptive, server.max_connections
         override = board.weight(slot)
         weight = server.weight if override is None else override
         ejected = max(0.0, board.ejection(slot)[1] - now)
@@ -161,6 +163,7 @@ class PoolKeeper:
             "weight": weight,
             "backup": server.backup,
             "active": board.active(slot),
+            "limit": most if adaptive is None else learned(board.learned(slot), adaptive, most),
             "ejected_for": round(ejected, 3),
         }
 

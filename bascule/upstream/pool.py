@@ -12,6 +12,7 @@ from typing import Any
 
 from bascule.config.plan import PoolPlan
 from bascule.upstream import outliers, standing, tiers
+from bascule.upstream.adaptive import AdaptiveLimit
 from bascule.upstream.balance import make_balancer
 from bascule.upstream.balance.least_time import FAILURE, observe
 from bascule.upstream.board import Board
@@ -20,6 +21,7 @@ from bascule.upstream.members import Member, parse_members, static_members
 from bascule.upstream.report import report
 from bascule.upstream.retries import RetryBudget
 from bascule.upstream.server import ServerState, make_server
+from bascule.upstream.slots import Slots
 from bascule.upstream.sticky import StickySessions
 from bascule.upstream.terms import Outcome, RequestFacts, Unavailable
 from bascule.upstream.waiting import Ticket, WaitingLine
@@ -43,7 +45,7 @@ class PoolState:
         self.servers: list[ServerState] = []
         self._board = board.pools[plan.index]
         self._worker = worker
-        self._alone = self._board.workers == 1
+        self._slots = Slots(self._board, worker)
         self._clock = clock
         self._version = self._board.version
         self._seen = -1
@@ -62,8 +64,6 @@ class PoolState:
         self._budget = RetryBudget(plan.config.retries, clock)
         self._line = WaitingLine(plan.config.max_queue)
         self._retries = 0
-        for slot in range(self._board.slots):
-            self._board.set_active(slot, worker, 0)  # what a predecessor had in progress; it may have been killed
         self._replace(static_members(plan.config), warm=True)
 
     # -- the hot path
@@ -84,7 +84,7 @@ class PoolState:
         return server
 
     def release(self, server: ServerState, outcome: Outcome, latency: float) -> None:
-        """The request ended; `latency` is the seconds to the response head, or to the failure."""
+        """The request ended; `latency` is the seconds from `pick` to the response head, or to the failure."""
         server.active -= 1
         if outcome or server.failures or self._attentive:
             self._settle(server, outcome, latency)
@@ -155,34 +155,20 @@ class PoolState:
         """Does it look as if `_accept` would say yes?"""
         if server.breaker.state is Circuit.HALF_OPEN and not server.breaker.may_try(now):
             return False
-        busy = server.active if self._alone else self._board.active(server.slot)
-        return not server.limit or busy < server.limit
+        return self._slots.is_free(server)
 
     def _accept(self, server: ServerState, now: float) -> bool:
         """May the server take one more request now? If so it is counted on the board, and as a trial if it is one."""
         circuit = server.breaker.state
         if circuit is Circuit.HALF_OPEN and not server.breaker.may_try(now):
             return False
-        if server.limit and not self._claim(server):
+        if server.limit and not self._slots.claim(server):
             return False
         if circuit is not Circuit.CLOSED:
             server.breaker.trial(now)
             if circuit is Circuit.OPEN:
                 self._refresh(now)
         return True
-
-    def _claim(self, server: ServerState) -> bool:
-        """Take a connection slot of the server, if one is free over all workers."""
-        if server.active >= server.limit:
-            return False
-        if self._alone:
-            return True
-        # Count first, look then: two workers may both step back, but they cannot both go ahead.
-        self._board.set_active(server.slot, self._worker, server.active + 1)
-        if self._board.active(server.slot) <= server.limit:
-            return True
-        self._board.set_active(server.slot, self._worker, server.active)
-        return False
 
     # -- outcomes
 
@@ -198,6 +184,8 @@ class PoolState:
                 server.warm_since = self._clock()
         else:
             changed = self._count_failure(server)
+        if server.adaptive is not None:
+            server.adaptive.take(outcome, latency, server.active + server.elsewhere + 1, self._clock())
         if self.config.balance == "least-time":
             self._observe(server, outcome, latency)
         if changed:
@@ -205,10 +193,15 @@ class PoolState:
             self._refresh(self._clock())
             if server.ejected and not ejected:
                 report(self.plan.name, f"{server.name} is ejected: it fails request after request")
-        if server.limit and not self._alone and not server.removed:
-            self._board.set_active(server.slot, self._worker, server.active)
+        if server.limit and not server.removed:
+            self._slots.publish(server)
+        if self._line:
+            self._serve_line()
+
+    def _serve_line(self) -> None:
         if self._line:
             self._line.serve(self._has_room)
+        self._slots.publish_line(len(self._line))
 
     def _count_failure(self, server: ServerState) -> bool:
         """Count it for ejection and breaker. Return whether the server's standing changed."""
@@ -252,7 +245,9 @@ class PoolState:
         `wake` is called once, from `release` or `tick`. It should call `pick` before it returns: that pick goes
         before newcomers, and if another worker was quicker, enqueueing again there puts it back at the head.
         """
-        return self._line.join(wake)
+        ticket = self._line.join(wake)
+        self._slots.publish_line(len(self._line))
+        return ticket
 
     def _has_room(self) -> bool:
         """Would the next waiter get an answer? Also when it is that all servers are down."""
@@ -276,20 +271,20 @@ class PoolState:
 
     def tick(self, now: float) -> None:
         """Do what time asks for; call it about every 100 ms."""
-        board = self._board
         changed = self._version[0] != self._seen or now >= self._next_change
         timed = self.config.balance == "least-time"
         for server in self.servers:
             changed |= server.breaker.poll(server.answered, now)
-            board.set_active(server.slot, self._worker, server.active)
-            if board.workers > 1:
-                server.elsewhere = board.active(server.slot) - server.active
+            self._slots.publish(server)
+            server.elsewhere = self._slots.elsewhere(server)
             if timed:
                 observe(server, 0.0, now)
+            if (adaptive := server.adaptive) is not None:
+                adaptive.update(now)
+                server.limit = adaptive.enforced
         if changed:
             self._refresh(now)
-        if self._line:
-            self._line.serve(self._has_room)
+        self._serve_line()
 
     # -- membership and standing
 
@@ -320,6 +315,11 @@ class PoolState:
                 if server.slot != member.slot:
                     self._board.clear(server.slot, self._worker)
                 _adopt(server, fresh)
+            if (adaptive := self.config.adaptive) is not None:
+                server.adaptive = AdaptiveLimit(
+                    adaptive, self._board.learned(server.slot), member.server.max_connections
+                )
+                server.limit = server.adaptive.enforced
             servers.append(server)
         self.servers = servers
         for server in known.values():
@@ -352,7 +352,8 @@ class PoolState:
         trials = any(server.breaker.state is Circuit.HALF_OPEN for server in self.servers)
         limits = any(server.limit for server in involved)
         self._fast = bool(self._usable) and not (self._sticky or trials or limits)
-        self._attentive = trials or limits or self.config.balance == "least-time"
+        measured = self.config.balance == "least-time" or self.config.adaptive is not None
+        self._attentive = trials or limits or measured
         if selection.warming:
             self._next_change = min(self._next_change, now + WARM_STEP)
 
@@ -368,6 +369,7 @@ class PoolState:
                 "backup": server.backup,
                 "active": server.active,
                 "elsewhere": server.elsewhere,
+                "limit": server.limit,
                 "idle": len(server.idle),
                 "picks": server.picks,
                 "failures": server.failures,

@@ -8,6 +8,7 @@ from typing import Any
 
 from bascule.config.pools import Pool, Server
 from bascule.config.types import Address, Origin
+from bascule.upstream.adaptive import AdaptiveLimit
 from bascule.upstream.breaker import CircuitBreaker
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -42,7 +43,7 @@ class ServerState:
     backup: bool
     locality: str
     limit: int
-    """Requests in progress at a time over all workers; 0 means unlimited."""
+    """Requests in progress at a time over all workers, configured or learned; 0 means unlimited."""
     drain: bool
     secure: bool
     server_name: str
@@ -51,6 +52,8 @@ class ServerState:
     """The server's own authority, for ``host: origin``."""
     key: int
     breaker: CircuitBreaker
+    adaptive: AdaptiveLimit | None = None
+    """What learns `limit`, where that is asked for."""
 
     idle: list[Any] = field(default_factory=list)
     """Kept connections."""

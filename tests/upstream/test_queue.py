@@ -144,6 +144,39 @@ def test_a_slot_freed_by_another_worker_wakes_at_the_next_tick() -> None:
     assert waiters.results == [harness.server(1)]
 
 
+def test_who_waits_at_one_worker_is_not_starved_by_those_at_another() -> None:
+    """Who ends a request is the first to know that a slot is free; it takes its even share, and leaves the rest."""
+    harness = limited(4, workers=2)
+    theirs = Waiters(harness, 1)
+    server = harness.server(1)
+    mine = Waiters(harness, 0)
+    for _ in range(4):
+        harness.pick()
+    for number in range(20):
+        mine.join(f"mine {number}")
+        assert theirs.join(f"theirs {number}")
+    for _ in range(15):
+        for worker in (0, 1):
+            if harness.server(1, worker).active:
+                end(harness, harness.server(1, worker), worker)
+        harness.advance(0.1)
+        assert harness.server(1).active + harness.server(1, 1).active <= 4
+    assert server.active == harness.server(1, 1).active == 2
+    assert abs(len(mine.served) - len(theirs.served)) <= 4
+
+
+def test_a_line_that_everybody_left_takes_no_share() -> None:
+    harness = limited(4, workers=2)
+    for _ in range(4):
+        harness.pick()
+    ticket = Waiters(harness, 1).join("gone")
+    assert ticket
+    ticket.cancel()
+    harness.advance(0.1)
+    end(harness, harness.server(1))
+    assert harness.pick() is harness.server(1)
+
+
 def test_who_was_woken_in_vain_goes_back_to_the_head() -> None:
     harness = limited(1, workers=2)
     pool = harness.pool
