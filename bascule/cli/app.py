@@ -21,6 +21,7 @@ from bascule.config.plan import Plan
 from bascule.defence.attack import AttackWatch
 from bascule.defence.ban_keeper import ANY, NETWORKS, OFFENDER, BanKeeper
 from bascule.defence.challenges.ladder import UNDER_ATTACK, challenged
+from bascule.defence.logins.memory import defended
 from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.shield import Shield
@@ -205,6 +206,7 @@ def _has_events(plan: Plan) -> bool:
     return (
         bool(defends)
         or challenged(plan.routes)
+        or defended(plan)
         or plan.config.account.mode != "off"
         or plan.config.crawlers.mode != "off"
         or any(route.waf.mode != "off" for route in plan.routes)

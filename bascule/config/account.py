@@ -13,9 +13,10 @@ from bascule.config.types import PositiveDuration
 Step = Annotated[float, Field(gt=0, le=100_000)]
 
 
-def _path(text: str) -> str:
+def exact_path(text: str) -> str:
+    """Return a path that is one; raises ValueError."""
     if not text.startswith("/") or "?" in text or len(text) < 2:
-        raise ValueError(f"{text!r} is not a path such as /wp-admin.bak")
+        raise ValueError(f"{text!r} is not a path such as /backup.zip")
     return text
 
 
@@ -38,6 +39,8 @@ class Points(Model):
     """A request for one of `traps`."""
     false_crawler: Weight = 30
     """A request in the name of a crawler that it is not (`crawlers`)."""
+    login_failed: Weight = 2
+    """A login that failed, or was refused (`logins`)."""
     inconsistent: Weight = 5
     """A page asked for by a browser that it cannot be, by its fields and their order; once for each connection."""
 
@@ -72,6 +75,6 @@ class Account(Switched):
     """Where it leads."""
     tarpit: PositiveDuration = 5.0
     """How long a request waits in the tarpit; beyond 256 at a time in a worker, further ones get 429 at once."""
-    traps: tuple[Annotated[str, AfterValidator(_path)], ...] = ()
+    traps: tuple[Annotated[str, AfterValidator(exact_path)], ...] = ()
     """Paths that nobody is led to and nothing is at (honeypots), such as ``/backup.zip``: whoever asks for one gets
     404, and the points of `trap`. Name them as disallowed in your robots.txt, so that no honest crawler does."""

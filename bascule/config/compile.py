@@ -11,6 +11,7 @@ import pwd
 from collections.abc import Iterable
 from pathlib import Path
 
+from bascule.config.base import overlay
 from bascule.config.check_challenge import (
     check_account_captcha,
     check_attack,
@@ -20,6 +21,7 @@ from bascule.config.check_challenge import (
 from bascule.config.check_defence import check_account, check_crawlers, check_defence, check_limits
 from bascule.config.check_filters import check_answers, check_filters, check_response
 from bascule.config.check_forward import check_forward
+from bascule.config.check_logins import check_logins
 from bascule.config.check_policies import check_exclusions, check_policies, check_timeouts, check_waf
 from bascule.config.check_pools import MIN_SECRET, check_pool
 from bascule.config.check_profiles import check_profiles
@@ -202,7 +204,10 @@ class _Compiler:
                 label = f"{name} {written}" + (f" #{index + 1}" if index else "")
                 routes.append(self._route(place, label, hosts[0], written, route, site, policies))
         check_profiles(self._findings, path, routes)
-        return SitePlan(hosts[0], hosts, site.tls, site.path, tuple(routes))
+        logins = overlay(self._config.logins, site.logins)
+        stated: KeyPath = (*path, "logins") if site.logins is not None else ("logins",)
+        check_logins(self._findings, stated, logins, routes)
+        return SitePlan(hosts[0], hosts, site.tls, site.path, tuple(routes), logins)
 
     def _route(
         self, path: KeyPath, label: str, site_name: str, written: str, route: Route, site: Site, above: Policies

@@ -166,7 +166,7 @@ class Geo(Model):
     """File with autonomous systems (network operators)."""
 
 
-Offence = Literal["rate_limited", "waf", "waf_noticed", "no_route", "no_site", "bad_path"]
+Offence = Literal["rate_limited", "waf", "waf_noticed", "no_route", "no_site", "bad_path", "login_failed"]
 Weight = Annotated[float, Field(ge=0, le=10_000)]
 
 
@@ -190,7 +190,8 @@ class Bans(Model):
     """Offences of a client beyond which it is banned, such as ``20/m``; by default nobody is banned by itself."""
     of: Annotated[tuple[Offence, ...], Field(min_length=1)] = ("rate_limited", "waf")
     """What counts as an offence: causes, as the access log has them, and ``waf_noticed``, a request that rules of the
-    firewall fired on and that passed, for they only log, neutralise, mask or detect."""
+    firewall fired on and that passed, for they only log, neutralise, mask or detect; ``login_failed``, a login that
+    failed or was refused."""
     risk: Risk = Risk()
     """How much ``waf`` and ``waf_noticed`` weigh: so that a client's account adds up risks, not requests."""
     mode: Literal["block", "detect"] = "block"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.defence import Limit
 from bascule.config.errors import Problem
+from bascule.config.logins import NO_LOGINS, Logins
 from bascule.config.policies import (
     CookieMap,
     ErrorPages,
@@ -86,6 +87,7 @@ class SitePlan:
     tls: SiteTls | None
     path: PathPolicy
     routes: tuple[RoutePlan, ...]
+    logins: Logins = NO_LOGINS
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from bascule.config.crawlers import Crawlers
 from bascule.config.defence import Defence, LimitsField
 from bascule.config.egress import Dns, Outgoing
 from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Networks, Pac, Rule
+from bascule.config.logins import NO_LOGINS, Logins
 from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.parents import Parent, Way
 from bascule.config.policies import (
@@ -181,6 +182,8 @@ class Site(Model):
     """Rate limits of the site: its routes are counted together."""
     challenge: Challenge | None = None
     """What clients have to pass, where it differs from the global setting."""
+    logins: Logins | None = None
+    """The defence of logins, where it differs from the global setting."""
     path: PathPolicy = PathPolicy()
     """How the path is normalised."""
     errors: ErrorPages | None = None
@@ -313,6 +316,8 @@ class Config(Model):
     """What clients have to pass before they are served; nothing by default."""
     defence: Defence = Defence()
     """Who is kept out, and who never is."""
+    logins: Logins = NO_LOGINS
+    """The defence of logins: brute force, stuffing, spraying, weak passwords; off by default."""
     account: Account = Account()
     """An account of each client, of what honest clients seldom do; off by default."""
     crawlers: Crawlers = Crawlers()

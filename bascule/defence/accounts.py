@@ -10,7 +10,7 @@ from typing import Final
 
 from bascule.config.account import Account
 from bascule.config.challenge import NUMBERS
-from bascule.defence.offences import FALSE_CRAWLER, INCONSISTENT, NOT_FOUND
+from bascule.defence.offences import FALSE_CRAWLER, INCONSISTENT, LOGIN_FAILED, NOT_FOUND
 from bascule.state.buckets import Buckets
 from bascule.telemetry import causes
 
@@ -59,6 +59,7 @@ class Accounts:
             INCONSISTENT: points.inconsistent,
             FALSE_CRAWLER: points.false_crawler,
             NOT_FOUND: points.not_found,
+            LOGIN_FAILED: points.login_failed,
         }
 
     def charge(self, key: int, cause: str, risk: str, now: float) -> float:

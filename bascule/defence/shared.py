@@ -12,6 +12,7 @@ from bascule.defence.challenges.keys import load_secret
 from bascule.defence.challenges.ladder import challenged
 from bascule.defence.crawlers import Book
 from bascule.defence.geo import countries, operators
+from bascule.defence.logins.memory import LoginMemory, defended
 from bascule.defence.networks import NetworkMap
 from bascule.state.buckets import Buckets
 from bascule.state.locks import Lock, make_locks
@@ -25,7 +26,7 @@ class Shared:
     """The accounts of every limit of a plan, and its databases. A limit that stays as it is keeps them over a reload.
 
     `challenge_key` is the file of the key of challenges, for a plan that has some. Raises OSError where the system has
-    no shared semaphores, GeoError for a database that cannot be used, and KeyFileError.
+    no shared semaphores, GeoError for a database that cannot be used, KeyFileError, and BreachedError.
     """
 
     def __init__(self, plan: Plan, previous: Shared | None = None, challenge_key: str = "") -> None:
@@ -43,8 +44,9 @@ class Shared:
         self.offences: Buckets = previous.offences if previous else Buckets(self._clients, self._locks)
         """Offences of clients, as a rate."""
         asks = challenged(plan.routes)
-        self.secret = load_secret(defence.challenge_key or challenge_key) if asks else b""
-        """What signs challenges; empty where there are none."""
+        logins = defended(plan)
+        self.secret = load_secret(defence.challenge_key or challenge_key) if asks or logins else b""
+        """What signs challenges and the cookies of devices; empty where there are none."""
         self.spent: Buckets | None = previous.spent if previous else None
         """Tickets that were answered, until they would be too old anyhow."""
         if asks and self.spent is None:
@@ -56,6 +58,9 @@ class Shared:
         """Points of clients, as a debt of time."""
         if plan.config.account.mode != "off" and self.accounts is None:
             self.accounts = Buckets(self._clients, self._locks)
+        before = previous.logins if previous else None
+        self.logins: LoginMemory | None = LoginMemory(plan, self._clients, self._locks, before) if logins else before
+        """What is known of logins."""
         self._tables: dict[_Identity, Buckets] = {}
         for scoped in every_limit(plan):
             identity = self._identity(scoped)

@@ -11,13 +11,15 @@ from math import ceil
 from time import monotonic, time
 from typing import Any
 
-from bascule.config.plan import Plan, RoutePlan, ScopedLimit
+from bascule.config.plan import Plan, RoutePlan, ScopedLimit, SitePlan
 from bascule.defence.accounts import Accounts
 from bascule.defence.browsers import Fields, contradiction
 from bascule.defence.challenges.ladder import Challenges, RouteChallenge, challenged, is_navigation, rung_name
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.crawler_watch import CrawlerWatch
 from bascule.defence.keys import Keys, Request
+from bascule.defence.logins.guard import LoginGuard
+from bascule.defence.logins.memory import defended
 from bascule.defence.networks import NetworkMap
 from bascule.defence.offences import INCONSISTENT
 from bascule.defence.rates import Overrun, Rates, Rule
@@ -69,7 +71,7 @@ class Shield:
         clients = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
         self._clients = clients
         self._keys = Keys(clients, shared.countries, shared.operators)
-        self._limited = bool(every_limit(plan))
+        self._limited = bool(every_limit(plan)) or defended(plan)
         self.rates = self._make(plan.rates)
         """The limits of the whole, if there are any."""
         self.challenges: Challenges | None = None
@@ -84,6 +86,13 @@ class Shield:
     def challenge_of(self, route: RoutePlan) -> RouteChallenge | None:
         """Return the challenge of a route, if it ever asks anything."""
         return None if self.challenges is None else self.challenges.of_route(route)
+
+    def logins_of(self, site: SitePlan) -> LoginGuard | None:
+        """Return the defence of a site's logins, if there is any."""
+        memory = self._shared.logins
+        if site.logins.mode == "off" or memory is None:
+            return None
+        return LoginGuard(site, memory, self._clients, self._shared.secret, self.reports, self.offended)
 
     def _make(self, limits: tuple[ScopedLimit, ...]) -> Rates | None:
         rules = [Rule(scoped.scope, scoped.limit, self._keys, self._shared.buckets(scoped)) for scoped in limits]

@@ -51,6 +51,13 @@ class _Head:
         head.passed = b"".join([field[3] for field in head.varying if field[2] != Kind.CONTENT_LENGTH])
         return head
 
+    def with_field(self, name: bytes, value: bytes) -> Self:
+        """Return a copy with a further field, which is passed on."""
+        head = copy.copy(self)
+        head.varying = [*self.varying, (name, value, Kind.PLAIN, b"%b: %b\r\n" % (name, value))]
+        head.passed = b"".join([field[3] for field in head.varying if field[2] != Kind.CONTENT_LENGTH])
+        return head
+
     def without(self, names: frozenset[bytes]) -> Self:
         """Return a copy without some fields."""
         head = copy.copy(self)

@@ -125,6 +125,8 @@ class Exchange(Facts):
             self.forget_large_body()
         elif self.kept >= PENDING_LIMIT:
             self.peer.pause_reading()
+            if self.login is not None:
+                self.login.body_too_large()
 
     def on_request_end(self, trailers: list[Field]) -> None:
         """The request body is complete."""
@@ -144,6 +146,8 @@ class Exchange(Facts):
                 self.origin.write(last_chunk(self.request_trailers))
             if not self.responding:
                 self.peer.deadline = attempts.response_deadline(self)
+        elif self.login is not None:
+            self.login.body_complete()
 
     def forget_large_body(self) -> None:
         """Keep no more of the body than may be tried again."""
@@ -206,6 +210,8 @@ class Exchange(Facts):
             content = mask.feed(content, complete)
             if self.finished:
                 return
+        if self.login is not None:
+            self.login.on_response(head, content, complete)
         if head.length < 0:
             self.framing = wire.CHUNKED if self.head.minor else wire.UNTIL_CLOSE
         self.close = close = (
@@ -259,6 +265,8 @@ class Exchange(Facts):
     def send_content(self, content: bytes, complete: bool) -> None:
         """Send content of the response to the client."""
         peer = self.peer
+        if self.login is not None:
+            self.login.on_content(content)
         self.bytes_out += len(content)
         if self.framing == wire.CHUNKED:
             content = self._chunked(content, complete)
@@ -342,6 +350,9 @@ class Exchange(Facts):
         if inspection is not None:
             inspection.finish()
             self.inspection = None  # the two refer to each other: only the garbage collector would free them
+        if self.login is not None:
+            self.login.finish()
+            self.login = None
         self.record()
         self.peer.on_exchange_done(self, cut)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
     from bascule.proxy.client import ClientConnection
     from bascule.proxy.inspection import Inspection
+    from bascule.proxy.login import Login
     from bascule.proxy.messages import Messages
     from bascule.proxy.route import RouteRuntime
     from bascule.proxy.router import SiteRuntime
@@ -46,6 +47,7 @@ class Facts:
         "head",
         "inspection",
         "kept",
+        "login",
         "messages",
         "method",
         "origin",
@@ -120,6 +122,7 @@ class Facts:
         self.cause = ""
         self.ref = ""
         self.inspection: Inspection | None = None
+        self.login: Login | None = None
         self.messages: Messages | None = None
         self.finished = False
 

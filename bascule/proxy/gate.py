@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
-from bascule.proxy import admission, challenge, crawling
+from bascule.proxy import admission, challenge, crawling, login
 from bascule.proxy.tarpit import MAX_TARPITTED
 from bascule.telemetry import causes
 
@@ -58,9 +58,11 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     if asked is not None and not challenge.admit(exchange, shield, asked, rung):
         return False
     if late:
-        if not _tarpit(exchange, late):
+        if not tarpit(exchange, late):
             return False
         wait = max(wait, late)
+    if (guard := exchange.site.logins) is not None and login.begin(exchange, shield, guard, wait):
+        return False
     if wait:
         hold(exchange, wait, exchange.proceed)
         return False
@@ -107,7 +109,7 @@ def _weigh(exchange: Exchange, shield: Shield, accounts: Accounts, standing: Sta
     return shield.weigh(exchange, standing) if standing.settled else (0.0, 0)
 
 
-def _tarpit(exchange: Exchange, seconds: float) -> bool:
+def tarpit(exchange: Exchange, seconds: float) -> bool:
     """Count a request that is to wait in the tarpit. False: there are too many, and it was refused at once."""
     app = exchange.app
     if app.tarpitted >= MAX_TARPITTED:

@@ -26,6 +26,8 @@ OWN_NAME = b"bascule"
 """What Bascule calls itself in Via (RFC 9110 7.6.3)."""
 CLIENT_CERTIFICATE = "x-client-cert-subject"
 """What a server is told of a client's certificate, and nobody but Bascule may tell."""
+PASSWORD_WORD = "x-bascule-password"  # noqa: S105 - a name
+"""What a server is told of a new password, and nobody but Bascule may tell."""
 STRICT_TRANSPORT = "strict-transport-security"
 """The server's own is not passed on where the site has one: browsers go by the first (RFC 6797 8.1)."""
 UNMASKABLE = ("accept-encoding", "range", "if-range")
@@ -178,7 +180,7 @@ class RouteRuntime:
     def _headers(self, plan: RoutePlan, site: SitePlan, name: bytes) -> None:
         headers = plan.headers
         masks = self.waf is not None and masks_responses(plan.waf)
-        self.request = HeaderPlan(headers.request, (CLIENT_CERTIFICATE, *(UNMASKABLE if masks else ())))
+        self.request = HeaderPlan(headers.request, (CLIENT_CERTIFICATE, PASSWORD_WORD, *(UNMASKABLE if masks else ())))
         self.response_filter = self.waf.response if self.waf is not None and masks_responses(plan.waf, False) else None
         own = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
         self.response = HeaderPlan(headers.response, headers.hide + own)
@@ -261,6 +263,8 @@ def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:
             request.update(UNMASKABLE)
     if any(site.tls and site.tls.client_auth for site in plan.sites):
         request.add(CLIENT_CERTIFICATE)
+    if any(site.logins.passwords is not None for site in plan.sites):
+        request.add(PASSWORD_WORD)
     if any(site.tls and site.tls.hsts for site in plan.sites):
         response.add(STRICT_TRANSPORT)
     return (

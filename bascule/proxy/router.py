@@ -19,6 +19,7 @@ from bascule.http.path import Path
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
+    from bascule.defence.logins.guard import LoginGuard
     from bascule.proxy.route import RouteRuntime
 
 _HOSTS_KEPT = 1024
@@ -29,10 +30,17 @@ Condition = Callable[[RequestHead], bool]
 class SiteRuntime:
     """A site with its routes sorted for matching."""
 
-    __slots__ = ("_exact", "_patterns", "_prefixes", "only", "plan", "secure_redirect", "strict_transport")
+    __slots__ = ("_exact", "_patterns", "_prefixes", "logins", "only", "plan", "secure_redirect", "strict_transport")
 
-    def __init__(self, plan: SitePlan, routes: dict[int, RouteRuntime], has_tls_listener: bool) -> None:
+    def __init__(
+        self,
+        plan: SitePlan,
+        routes: dict[int, RouteRuntime],
+        has_tls_listener: bool,
+        logins: LoginGuard | None = None,
+    ) -> None:
         self.plan = plan
+        self.logins = logins
         self.secure_redirect = has_tls_listener and plan.tls is not None and plan.tls.redirect
         self.strict_transport = _strict_transport(plan)
         self._exact: dict[bytes, list[RouteRuntime]] = {}
@@ -127,10 +135,12 @@ class Router:
         return None
 
 
-def build_router(plan: Plan, routes: dict[int, RouteRuntime]) -> Router:
-    """Return the router of a plan."""
+def build_router(
+    plan: Plan, routes: dict[int, RouteRuntime], logins: Callable[[SitePlan], LoginGuard | None] = lambda site: None
+) -> Router:
+    """Return the router of a plan; `logins` makes the defence of a site's logins."""
     has_tls = any(listener.tls is not None for listener in plan.listeners)
-    return Router([SiteRuntime(site, routes, has_tls) for site in plan.sites])
+    return Router([SiteRuntime(site, routes, has_tls, logins(site)) for site in plan.sites])
 
 
 def compile_condition(match: Match) -> Condition | None:

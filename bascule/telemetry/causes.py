@@ -66,6 +66,8 @@ MEANINGS: Final[dict[str, str]] = {
     "challenge_required": "client passed no challenge, and the request can be shown none",
     "challenge_failed": "answer to a challenge is wrong, late or somebody else's",
     "challenge_passed": "client passed a challenge, and is sent on",
+    "login_limited": "more failed logins than are allowed",
+    "password_refused": "new password is weak, or known from breaches",
     # The way of the request
     "no_site": "no site serves this host",
     "no_route": "no route of the site matches",
@@ -164,6 +166,8 @@ CHALLENGED: Final = "challenged"
 CHALLENGE_REQUIRED: Final = "challenge_required"
 CHALLENGE_FAILED: Final = "challenge_failed"
 CHALLENGE_PASSED: Final = "challenge_passed"
+LOGIN_LIMITED: Final = "login_limited"
+PASSWORD_REFUSED: Final = "password_refused"  # noqa: S105 - a name
 NO_SITE: Final = "no_site"
 NO_ROUTE: Final = "no_route"
 METHOD_NOT_ALLOWED: Final = "method_not_allowed"

@@ -20,6 +20,7 @@ class Asked:
     head: Head = field(default_factory=Head)
     started_at: float = 1_700_000_000.0
     ja4: bytes = b""
+    scheme: bytes = b"http"
     headers: dict[bytes, bytes] = field(default_factory=dict)
     cookies: dict[bytes, bytes] = field(default_factory=dict)
 

@@ -14,8 +14,8 @@ import secrets
 ROTATION = 86400
 """Seconds of a key."""
 _SECRET_BYTES = 32
-_KEPT = 16
-"""Keys that are remembered: a token lives for a week at most."""
+_KEPT = 128
+"""Keys that are remembered: a pass lives for a week at most, the token of a device for months."""
 
 
 class KeyFileError(OSError):

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from bascule.defence.challenges.keys import KeyRing
 
-TICKET, PASS = 1, 2
-"""Purposes: what was asked, and what was passed."""
+TICKET, PASS, DEVICE = 1, 2, 3
+"""Purposes: what was asked, what was passed, and from where an account was logged in to."""
 TICKET_LIFE = 600
 """Seconds in which an answer has to come: a person may be slow with a captcha."""
 _CONTENT = struct.Struct(">BBBI7s")

@@ -1,0 +1,246 @@
+"""Logins on their way: the body is held until it is read, and the answer is looked at as it passes.
+
+What is decided is in defence/logins/guard.py; here it becomes an answer, a wait, or a field for the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from bascule.defence.logins.credentials import NONE
+from bascule.defence.logins.outcome import FAILED, LOOKED_AT, SUCCEEDED, UNKNOWN, set_cookies
+from bascule.http.errors import HttpError
+from bascule.proxy import answers, challenge, gate
+from bascule.proxy.route import PASSWORD_WORD
+from bascule.telemetry import causes
+
+if TYPE_CHECKING:
+    from bascule.defence.logins.credentials import Credentials
+    from bascule.defence.logins.guard import LoginGuard, Over, Try
+    from bascule.defence.logins.sessions import SessionLimit
+    from bascule.defence.shield import Shield
+    from bascule.http.message import ResponseHead
+    from bascule.proxy.exchange import Exchange
+
+_METHODS = frozenset((b"POST", b"PUT", b"PATCH"))
+_DISK = 10.0
+"""Seconds that a look into the list of breached passwords may take."""
+_TOO_MANY = "Too many logins failed. Wait a little, then try again."
+_REFUSED = "This password is {why}. Go back and choose another one."
+
+
+def begin(exchange: Exchange, shield: Shield, guard: LoginGuard, wait: float) -> bool:
+    """Take a request that may be a login; `wait` is how long it has to wait anyhow.
+
+    True: it goes on, if at all, once its body was read. False: it is none.
+    """
+    if guard.sessions is not None and not guard.detect:
+        _leave_out(exchange, guard.sessions)
+    if exchange.method not in _METHODS or exchange.request_done or exchange.client in shield.allowed:
+        return False
+    head = exchange.head
+    if not guard.names(exchange.path) and not guard.may_learn(head.value(b"content-type"), head.length):
+        return False
+    exchange.login = Login(exchange, shield, guard, wait)
+    if head.expect and not exchange.continued:
+        exchange.continued = True
+        exchange.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return True
+
+
+def _leave_out(exchange: Exchange, sessions: SessionLimit) -> None:
+    """Let the server see no session that ended for a newer one."""
+    session = exchange.cookie(sessions.cookie)
+    if session is None or not sessions.has_ended(session):
+        return
+    pair = sessions.cookie + b"=" + session
+    changed = {}
+    for value in exchange.head.values(b"cookie"):
+        kept = [part for text in value.split(b";") if (part := text.strip()) != pair]
+        changed[b"cookie", value] = b"; ".join(kept)
+    exchange.head = exchange.head.amended(changed)
+
+
+class Login:
+    """One request that may be a login, or bring a new password."""
+
+    __slots__ = ("_awaits", "_body", "_exchange", "_guard", "_head", "_shield", "_size", "_tried", "_wait")
+
+    def __init__(self, exchange: Exchange, shield: Shield, guard: LoginGuard, wait: float) -> None:
+        self._exchange = exchange
+        self._shield = shield
+        self._guard = guard
+        self._wait = wait
+        self._awaits = True
+        self._tried: Try | None = None
+        self._head: ResponseHead | None = None
+        self._body: list[bytes] = []
+        self._size = 0
+
+    # The request -----------------------------------------------------------------------------------
+
+    def body_complete(self) -> None:
+        """The body is here: judge it, unless that was done."""
+        if not self._awaits:
+            return
+        exchange = self._exchange
+        body, content_type = b"".join(exchange.parts), exchange.head.value(b"content-type")
+        encoded = exchange.head.value(b"content-encoding") not in (b"", b"identity")
+        self._judge(NONE if encoded else self._guard.reader.read(body, content_type))
+
+    def body_too_large(self) -> None:
+        """More came than any login has. Where logins are configured, padding would hide one."""
+        if not self._awaits:
+            return
+        if self._guard.names(self._exchange.path) and not self._guard.detect:
+            self._awaits = False
+            self._exchange.answer(413, causes.BODY_TOO_LARGE)
+        else:
+            self._judge(NONE)
+
+    def _judge(self, found: Credentials) -> None:
+        self._awaits = False
+        guard, exchange = self._guard, self._exchange
+        if guard.config.passwords is not None and (password := guard.new_password(exchange.path, found)):
+            self._check(password, found.accounts)
+        elif guard.is_login(exchange.path, found):
+            self._try(found.accounts)
+        else:
+            self._go_on(self._wait)
+
+    def _try(self, accounts: tuple[bytes, ...]) -> None:
+        """Charge a login, and give it the answer to what it is beyond."""
+        guard, exchange = self._guard, self._exchange
+        tried = self._tried = guard.charge(exchange, accounts)
+        _ask_for_plain_answer(exchange)
+        over = tried.over
+        if over is None:
+            self._go_on(self._wait)
+        elif guard.detect:
+            guard.tell(exchange, tried, over, "detect", 0)
+            self._go_on(self._wait)
+        elif over.answer == "refuse":
+            guard.tell(exchange, tried, over, "refuse", 429)
+            guard.refused(exchange)
+            self._tried = None
+            fields = b"retry-after: %d\r\n" % max(1, round(over.wait))
+            answers.error(exchange, 429, causes.LOGIN_LIMITED, fields, _TOO_MANY)
+        else:
+            self._slow_down(tried, over)
+
+    def _slow_down(self, tried: Try, over: Over) -> None:
+        """Ask for a challenge, or let wait who can be asked for none."""
+        guard, exchange = self._guard, self._exchange
+        asked = exchange.route.challenge
+        if over.answer == "challenge" and asked is not None:
+            guard.tell(exchange, tried, over, "challenge", 0)
+            if challenge.admit(exchange, self._shield, asked, asked.hardest):
+                self._go_on(self._wait)
+            return
+        guard.tell(exchange, tried, over, "delay", 0)
+        if gate.tarpit(exchange, guard.config.delay):
+            self._go_on(max(self._wait, guard.config.delay))
+
+    def _check(self, password: bytes, accounts: tuple[bytes, ...]) -> None:
+        """Hold a new password against what is weak, then against the list, which may have to be read from the disk."""
+        exchange, guard = self._exchange, self._guard
+        if why := guard.weakness(password, accounts):
+            self._found("weak", why)
+            return
+        exchange.peer.deadline = exchange.app.now + _DISK
+
+        async def look() -> None:
+            breached = False
+            with suppress(OSError):  # a folder of ranges may lose one
+                breached = await asyncio.to_thread(guard.is_breached, password)
+            exchange.connecting = None
+            if not exchange.finished:
+                self._found("breached" if breached else "fine", "known from breaches" if breached else "")
+
+        # Kept where a connection in the making is: it goes when the client goes.
+        exchange.connecting = exchange.app.loop.create_task(look())
+
+    def _found(self, word: str, why: str) -> None:
+        """Do what is configured about a password of this kind."""
+        guard, exchange = self._guard, self._exchange
+        passwords = guard.config.passwords
+        refuses = why and not guard.detect and passwords is not None and passwords.answer == "refuse"
+        if why:
+            guard.tell_password(exchange, word, why, "refuse" if refuses else "detect", 422 if refuses else 0)
+        if refuses:
+            answers.error(exchange, 422, causes.PASSWORD_REFUSED, advice=_REFUSED.format(why=why))
+            return
+        if not guard.detect and passwords is not None and passwords.answer == "flag":
+            exchange.head = exchange.head.with_field(PASSWORD_WORD.encode(), word.encode())
+        self._go_on(self._wait)
+
+    def _go_on(self, wait: float) -> None:
+        exchange = self._exchange
+        if exchange.finished:
+            return
+        if wait:
+            gate.hold(exchange, wait, exchange.proceed)
+            return
+        try:
+            exchange.proceed()
+        except HttpError as error:
+            exchange.answer(error.status, error.cause)
+
+    # The response ----------------------------------------------------------------------------------
+
+    def on_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
+        """Look at the answer of the server, and make the device known where it tells that the login succeeded."""
+        tried = self._tried
+        if tried is None:
+            return
+        self._head = head
+        self.on_content(content)
+        if self._outcome(complete) != SUCCEEDED or not tried.account:
+            return
+        exchange, guard = self._exchange, self._guard
+        if not guard.detect:
+            exchange.extra += guard.devices.line(tried.account, exchange.scheme == b"https")
+        if (sessions := guard.sessions) is not None:
+            session = set_cookies(head).get(sessions.cookie) or exchange.cookie(sessions.cookie)
+            if session and (ended := sessions.begin(tried.account, session)):
+                guard.tell_sessions_ended(exchange, tried, ended)
+
+    def on_content(self, content: bytes) -> None:
+        """Look at more of the answer, as far as that is looked at."""
+        if self._tried is not None and self._size < LOOKED_AT:
+            self._body.append(content[: LOOKED_AT - self._size])
+            self._size += len(content)
+
+    def _outcome(self, complete: bool) -> str:
+        exchange, head = self._exchange, self._head
+        assert head is not None
+        known = exchange.head.value(b"cookie")
+        return self._guard.judge.judge(exchange.path, known, head, b"".join(self._body), complete)
+
+    def finish(self) -> None:
+        """The exchange has ended: tell the guard how the login did."""
+        tried, guard, exchange = self._tried, self._guard, self._exchange
+        self._tried = None
+        if tried is None:
+            return
+        if self._head is None and exchange.cause != causes.CLIENT_ABORT:
+            guard.forget(tried)  # no server judged it
+            return
+        outcome = UNKNOWN if self._head is None else self._outcome(complete=True)
+        if outcome == FAILED:
+            guard.failed(exchange, tried)
+        elif outcome == SUCCEEDED:
+            guard.succeeded(exchange, tried)
+        elif exchange.status >= 500:
+            guard.forget(tried)
+        else:
+            guard.unknown()
+
+
+def _ask_for_plain_answer(exchange: Exchange) -> None:
+    """Let the server not compress the answer, which is looked at."""
+    values = exchange.head.values(b"accept-encoding")
+    if values:
+        exchange.head = exchange.head.amended({(b"accept-encoding", value): b"identity" for value in values})
