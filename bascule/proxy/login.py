@@ -191,15 +191,22 @@ class Login:
     # The response ----------------------------------------------------------------------------------
 
     def on_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
-        """Look at the answer of the server, and make the device known where it tells that the login succeeded."""
-        tried = self._tried
-        if tried is None:
+        """Look at the answer of the server. Where it tells the outcome already, that counts before the client has it."""
+        if self._tried is None:
             return
         self._head = head
         self.on_content(content)
-        if self._outcome(complete) != SUCCEEDED or not tried.account:
-            return
+        outcome = self._outcome(complete)
+        if outcome == SUCCEEDED:
+            self._make_known(self._tried, head)
+        if outcome != UNKNOWN:
+            self._settle(outcome)
+
+    def _make_known(self, tried: Try, head: ResponseHead) -> None:
+        """Give the client the cookie of a known device, and count its session."""
         exchange, guard = self._exchange, self._guard
+        if not tried.account:
+            return
         if not guard.detect:
             exchange.extra += guard.devices.line(tried.account, exchange.scheme == b"https")
         if (sessions := guard.sessions) is not None:
@@ -220,15 +227,21 @@ class Login:
         return self._guard.judge.judge(exchange.path, known, head, b"".join(self._body), complete)
 
     def finish(self) -> None:
-        """The exchange has ended: tell the guard how the login did."""
+        """The exchange has ended: what was seen of the answer by now is all there is to tell the outcome by."""
+        if self._tried is None:
+            return
+        if self._head is not None:
+            self._settle(self._outcome(complete=True))
+        elif self._exchange.cause == causes.CLIENT_ABORT:
+            self._settle(UNKNOWN)
+        else:
+            self._guard.forget(self._tried)  # no server judged it
+
+    def _settle(self, outcome: str) -> None:
+        """Tell the guard how the login did."""
         tried, guard, exchange = self._tried, self._guard, self._exchange
         self._tried = None
-        if tried is None:
-            return
-        if self._head is None and exchange.cause != causes.CLIENT_ABORT:
-            guard.forget(tried)  # no server judged it
-            return
-        outcome = UNKNOWN if self._head is None else self._outcome(complete=True)
+        assert tried is not None
         if outcome == FAILED:
             guard.failed(exchange, tried)
         elif outcome == SUCCEEDED:
