@@ -191,7 +191,7 @@ class Login:
     # The response ----------------------------------------------------------------------------------
 
     def on_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
-        """Look at the answer of the server. Where it tells the outcome already, that counts before the client has it."""
+        """Look at the answer of the server. What it tells of the outcome counts before the client has it."""
         if self._tried is None:
             return
         self._head = head
