@@ -108,7 +108,7 @@ class Supervisor:
             self._build(self._started, self._start_failed)
         except (ValueError, OSError, RuntimeError, MemoryError) as error:
             self._start_failed(describe(error))
-        while self._lineage or not self._stopping:
+        while self._lineage or not self._stopping or (self._successor and self._is_led()):
             self._poller.step()
             self._fleet.reap()
         self._leave_house()
@@ -224,7 +224,8 @@ class Supervisor:
         return self._predecessor is not None and self._predecessor.leads
 
     def _leave_lead(self) -> None:
-        if self._upgrade is not None and self._successor:
+        """Let the next program lead, if there is one and the lead is ours to leave."""
+        if self._upgrade is not None and self._successor and not self._is_led():
             self._upgrade.hand_over(self._house.durable)
 
     # --- reload
@@ -259,7 +260,7 @@ class Supervisor:
 
     def _start_upgrade(self, answer: Answer) -> None:
         current = self._lineage.current
-        if self._stopping or self._upgrade is not None or self._reloader.busy or current is None or self._is_led():
+        if self._stopping or self._upgrade is not None or self._reloader.busy or current is None:
             answer({"ok": False, "error": "a start, stop, reload or upgrade is in progress", "pid": None})
             return
         if os.getpid() == 1:

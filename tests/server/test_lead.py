@@ -59,6 +59,16 @@ def test_a_value_accepted_right_after_the_hand_over_is_not_lost(program: Program
     wait_for(lambda: program.call("status")["durable"] == ["durable"], "the value in the supervisor")
 
 
+def test_the_lead_goes_down_a_row_of_upgrades(program: Program) -> None:
+    with waiting(program, "upgrade"):
+        assert program.admin("durable value") == "ok"
+    assert program.call("upgrade")["ok"], "the first program may not have ended yet"
+    wait_for(lambda: program.ask("topic durable") == '"value"', "the value in the newest workers")
+    assert program.admin("durable later") == "ok"
+    wait_for(lambda: program.ask("topic durable") == '"later"', "a value of whichever keeper led")
+    wait_for(lambda: len(program.family()) == 4, "the end of the programs before")
+
+
 def test_what_a_failed_generation_was_about_to_lead_stays_with_the_old_one(program: Program) -> None:
     old = program.admin("who")
     program.write(test={"start": "die"})
