@@ -14,10 +14,11 @@ from bascule.http.errors import HttpError
 from bascule.http.host import split_authority
 from bascule.http.path import normalise
 from bascule.proxy.firewall import settings_of
+from bascule.proxy.largebody import MAX_DECODED
 from bascule.proxy.router import Condition, Router, build_router, compile_condition
 from bascule.proxy.windows import Windows
 from bascule.waf.engine import Transaction, Waf, WafLoadError, WafSettings
-from bascule.waf.replay.judge import Judgement, begin, codings, conclude, judge
+from bascule.waf.replay.judge import Judgement, begin, conclude, judge, plain_body
 from bascule.waf.replay.records import Pairs, Recorded
 
 __all__ = ["Firewall", "WafLoadError", "load_crs", "load_file"]
@@ -100,15 +101,16 @@ def _judge(waf: Waf, request: Recorded, large_body: str) -> Judgement:
     found, transaction = judge(waf, request)
     if found.blocked or transaction.body_length <= waf.settings.request_body_limit:
         return found
-    if large_body == "reject" or (large_body == "stream" and codings(request)):
+    if large_body == "reject":
         return Judgement(True, 413, reason=f"refused for its size: large_body: {large_body}", event=found.event)
     return _beyond(waf, request, transaction) if large_body == "stream" else found
 
 
 def _beyond(waf: Waf, request: Recorded, start: Transaction) -> Judgement:
     limit = waf.settings.request_body_limit
-    windows = Windows(limit, start.body_kinds, request.body[:limit], lambda: begin(waf, request)[0])
-    windows.judge(request.body[limit:])
+    body = plain_body(request, limit * MAX_DECODED)
+    windows = Windows(limit, start.reader_of_rest(limit), lambda: begin(waf, request)[0])
+    windows.judge(body[limit:], ended=True)
     return Judgement(blocked=False) if windows.found is None else conclude(windows.found)
 
 

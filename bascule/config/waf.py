@@ -74,10 +74,10 @@ class WafConfig(Model):
     """OpenAPI 3.0 or 3.1 document (YAML or JSON) that requests are held to: what it does not have is refused."""
     body_limit: Annotated[Size, Field(ge=1024, le=1 << 27)] = 131072
     """Request body held back until it is judged."""
-    large_body: Literal["inspect-start", "reject", "stream"] = "inspect-start"
-    """A body larger than that: its start is judged and the rest passed on, which the event tells
-    (``inspect-start``); or it is refused with 413 (``reject``); or the rest is judged too, in windows, each before it
-    is passed on, and a verdict cuts the exchange (``stream``; one with a Content-Encoding is refused)."""
+    large_body: Literal["stream", "reject", "inspect-start"] = "stream"
+    """A body larger than that: all of it is judged, in windows, each before it is passed on, and a verdict cuts the
+    exchange (``stream``); or it is refused with 413 (``reject``); or its start is judged and the rest passed on unseen,
+    which the event tells (``inspect-start``)."""
     websocket: bool = True
     """Judge the text messages of WebSockets that clients send, each as the parameter ``websocket`` or by its JSON
     members (``websocket.name``), before they are passed on. False passes them on unseen."""

@@ -55,6 +55,8 @@ class Inspection:
     _cut = False
     """The body is larger than the limit: its start is judged first."""
     _codings: list[bytes] = NO_CODINGS
+    _as_sent = False
+    """The body could not be decoded: it is judged as it came."""
     _held: HeldResponse | None = None
     _tarpit: Tarpit | None = None
 
@@ -198,15 +200,13 @@ class Inspection:
 
     def _too_large(self, size: int) -> bool:
         """Refuse a body larger than the limit, if that is the policy. Return whether that ended the exchange."""
-        encoded = bool(self._codings) and self._large_body == "stream"
-        if self._large_body != "reject" and not encoded:
+        if self._large_body != "reject":
             return False
-        why = "an encoded body cannot be judged in windows" if encoded else "large_body: reject"
         if self.transaction.rule_engine != "On":
             limit = self._waf.settings.request_body_limit
             self.transaction.note(f"request body beyond {limit} bytes passed on uninspected; it would be refused")
             return False
-        self.transaction.note(f"request body of {size} bytes or more refused: {why}")
+        self.transaction.note(f"request body of {size} bytes or more refused: large_body: reject")
         self._exchange.answer(413, causes.BODY_TOO_LARGE)
         return True
 
@@ -216,22 +216,35 @@ class Inspection:
         Return whether the request may go to a server.
         """
         exchange, limit = self._exchange, self._waf.settings.request_body_limit
+        codings = [] if self._as_sent else self._codings
         if self._large_body == "inspect-start":
-            self.transaction.note(f"request body beyond {limit} bytes passed on uninspected")
-        if self._large_body != "stream" or self._codings or self.transaction.would is not None:
+            self.transaction.note(
+                f"request body{' decoded' * bool(codings)} beyond {limit} bytes passed on uninspected"
+            )
+        if self._large_body != "stream" or self.transaction.would is not None:
             return True
-        self.rest = LargeBody(exchange, limit, self.transaction, self._begin_window, self._found_in_window)
+        self.rest = LargeBody(exchange, self, limit, codings)
         return self.rest.asked
 
-    def _begin_window(self) -> Transaction:
+    def begin_window(self) -> Transaction:
+        """Return a transaction for a window of the body: the head was judged on it."""
         transaction = self._begin()
         self._show_head(transaction)
         return transaction
 
-    def _found_in_window(self, window: Transaction, verdict: Verdict | None) -> bool:
+    def found_in_window(self, window: Transaction, verdict: Verdict | None) -> bool:
         """Take over a window's findings; return whether it may be passed on."""
         self.transaction = window
         return not self.refuse(verdict)
+
+    def passes_unjudged(self, why: str, status: int) -> bool:
+        """The rest of the body cannot be judged: refuse it, unless the firewall only detects."""
+        if self.transaction.rule_engine != "On":
+            self.transaction.note(f"the rest of the request body passed on uninspected, for {why}; it would be refused")
+            return True
+        self.transaction.note(f"request body refused: {why}")
+        self._exchange.answer(status, causes.WAF if status == 400 else causes.BODY_TOO_LARGE)
+        return False
 
     def _decode(self) -> bool:
         """Show the rules what the server will see once it has decoded the body (RFC 9110 8.4).
@@ -243,15 +256,10 @@ class Inspection:
             plain = decode(encoded, self._codings, self._waf.settings.request_body_limit + 1)
         except CodingError as error:
             self.transaction.fail_body(f"Content-Encoding: {error}".encode())
-            plain = encoded
+            self._as_sent, plain = True, encoded
         self.transaction.request_body(plain)
-        if len(plain) <= self._waf.settings.request_body_limit:
-            return False
-        if self._exchange.request_done and self._large_body == "inspect-start":
-            self.transaction.note(
-                f"request body decoded beyond {self._waf.settings.request_body_limit} bytes passed on uninspected"
-            )
-        return self._too_large(len(plain))
+        self._cut = len(plain) > self._waf.settings.request_body_limit
+        return self._cut and self._too_large(len(plain))
 
     def refuse(self, verdict: Verdict | None) -> bool:
         """Carry out a verdict. Return whether it ended the exchange."""

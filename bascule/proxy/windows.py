@@ -1,7 +1,7 @@
 """What follows the start of a large request body, judged window by window before it is passed on.
 
-Each window is judged as if it were the whole body of the request, with the end of the one before it, so that
-nothing hides on the border. Memory is bounded by the window.
+Each window is judged as if it were the body of the request, with the end of the one before it, so that nothing hides
+on the border (`waf/bodies/pieces.py`). Memory is bounded by the window.
 """
 
 from __future__ import annotations
@@ -10,26 +10,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bascule.waf.bodies import PieceReader
     from bascule.waf.engine import Transaction, Verdict
 
 WINDOW = 131072
-OVERLAP = 2048
-"""Bytes that two windows have in common: the longest attack that is surely seen whole."""
 
 
 class Windows:
-    """See the module. `seen` is the start of the body and `kinds` what it was read as; `begin` makes a transaction on
-    which the head was judged."""
+    """See the module. `reader` has read the start, as long as `limit`; `begin` makes a transaction on which the head
+    was judged."""
 
-    __slots__ = ("_begin", "_kinds", "_overlap", "_parts", "_seen", "_size", "_tail", "_window", "found")
+    __slots__ = ("_begin", "_parts", "_reader", "_seen", "_size", "_window", "found")
 
-    def __init__(self, limit: int, kinds: tuple[str, ...], seen: bytes, begin: Callable[[], Transaction]) -> None:
+    def __init__(self, limit: int, reader: PieceReader, begin: Callable[[], Transaction]) -> None:
         self._window = min(limit, WINDOW)
-        self._overlap = min(OVERLAP, self._window // 4)
-        self._kinds = kinds
+        self._reader = reader
         self._begin = begin
-        self._tail = seen[-self._overlap :]
-        self._seen = len(seen)
+        self._seen = limit
         self._parts: list[bytes] = []
         self._size = 0
         self.found: Transaction | None = None
@@ -51,22 +48,22 @@ class Windows:
         self._size = 0
         return content
 
-    def judge(self, content: bytes) -> Verdict | None:
-        """Judge content that was taken."""
-        step = self._window - self._overlap
+    def judge(self, content: bytes, ended: bool) -> Verdict | None:
+        """Judge content that was taken; `ended`: the body ends with it."""
+        step = self._window - self._reader.overlap
         for start in range(0, len(content), step):
-            verdict = self._judge(content[start : start + step])
+            verdict = self._judge(content[start : start + step], ended and start + step >= len(content))
             if self.found is not None:
                 return verdict
         return None
 
-    def _judge(self, piece: bytes) -> Verdict | None:
+    def _judge(self, data: bytes, last: bool) -> Verdict | None:
         transaction = self._begin()
-        transaction.fragment_of = self._kinds
-        transaction.request_body(self._tail + piece)
-        transaction.note(f"found in bytes {self._seen - len(self._tail)}-{self._seen + len(piece) - 1} of the body")
-        self._tail = (self._tail + piece)[-self._overlap :]
-        self._seen += len(piece)
+        piece = self._reader.read(data, last)
+        transaction.request_piece(piece)
+        end = self._seen + len(data)
+        transaction.note(f"found in bytes {end - len(piece.data)}-{end - 1} of the body")
+        self._seen = end
         verdict = transaction.request_end()
         if transaction.would is not None:
             self.found = transaction

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bascule.waf import processors
-from bascule.waf.bodies import MultipartBody, MultipartParser, XmlBody, fragment_pairs, message_pairs
+from bascule.waf.bodies import MultipartBody, MultipartParser, Piece, PieceReader, XmlBody, media_type, message_pairs
 from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs, RequestView
 from bascule.waf.state import NOTHING
-from bascule.waf.steady import Steady, media_type
+from bascule.waf.steady import Steady
 
 
 class BodyView(RequestView):
@@ -23,8 +23,8 @@ class BodyView(RequestView):
     body_limit: int
     body_kinds: tuple[str, ...] = ()
     """The processors that were applied to the body."""
-    fragment_of: tuple[str, ...] = ()
-    """Those of the body of which this is a later piece."""
+    piece: Piece | None = None
+    """What is judged is no body, but a later piece of one."""
     message: bytes = b""
     inbound_data_error: int = 0
     outbound_data_error: int = 0
@@ -95,24 +95,40 @@ class BodyView(RequestView):
         self.request_body_variable = body
         name = self.chosen_processor or (self.body_processor or b"").decode("ascii")
         if self.config.sniff_bodies:
-            sniffed: tuple[str, ...] = processors.sniff(body, name)
+            sniffed: tuple[str, ...] = processors.sniff(body, name, self.header(b"content-type") or b"")
         else:
             sniffed = (name,) if name else ()
-        content_type = self.header(b"content-type") or b""
-        if self.config.sniff_bodies and name in processors.STRUCTURED:
+        if self.config.sniff_bodies and name in processors.STRUCTURED and not self.force_body_variable:
             self.request_body_variable = b""
-        if self.fragment_of:
-            separator = self.config.argument_separator
-            for kind in self.fragment_of:
-                self.args_post = self.args_post + fragment_pairs(kind, body, content_type, separator)
+        if self.piece is not None:
+            self._take_piece(self.piece)
             return
         self.body_kinds = sniffed
         whole = not (self.inbound_data_error and self.config.sniff_bodies)
         for position, processor in enumerate(sniffed):
             parts = self.parts if processor == "MULTIPART" else None
-            result = processors.process(processor, body, content_type, self.config, whole, len(self.args_get), parts)
+            result = processors.process(processor, body, self.config, whole, len(self.args_get), parts)
             self._take(result, declared=position == 0 and processor == name)
         self._check_size(body)
+
+    def request_piece(self, piece: Piece) -> None:
+        """Take a later piece of a body in the place of the body."""
+        self.piece = piece
+        self.request_body(piece.data)
+
+    def _take_piece(self, piece: Piece) -> None:
+        self.args_post = self.args_post + piece.pairs
+        self._parts = piece.parts
+        if piece.parts is not None:
+            self._take(processors.process("MULTIPART", b"", self.config, parts=piece.parts), declared=True)
+
+    def piece_reader(self, start: bytes, is_file: bool) -> PieceReader:
+        """Return what reads the pieces that follow the start of the body, which was judged.
+
+        `is_file`: no program is known to act on such a body; it is kept.
+        """
+        content_type = self.header(b"content-type") or b""
+        return PieceReader(start, self.body_kinds, content_type, self.config.argument_separator, is_file)
 
     @property
     def parts(self) -> MultipartBody:

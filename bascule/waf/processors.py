@@ -9,6 +9,9 @@ from bascule.waf.bodies import (
     MultipartBody,
     XmlBody,
     fragment_pairs,
+    is_binary,
+    is_message,
+    media_type,
     parse_json,
     parse_urlencoded,
     parse_xml,
@@ -53,11 +56,11 @@ def by_content_type(value: bytes, sniff: bool) -> bytes | None:
     return None
 
 
-def sniff(body: bytes, declared: str) -> tuple[str, ...]:
+def sniff(body: bytes, declared: str, content_type: bytes) -> tuple[str, ...]:
     """Return the processors for a body: the declared one, and what it looks like if that is something else.
 
     Nothing may hide behind a Content-Type that lies: what looks like JSON or XML is read as that too, and a
-    body nothing is known of is read as a form.
+    body nothing is known of is read as a form, unless it neither says nor looks as if it were text: that is a file.
     """
     start = body[:64].lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
     looks = {b"{": "JSON", b"[": "JSON", b"<": "XML"}.get(start, "")
@@ -66,13 +69,15 @@ def sniff(body: bytes, declared: str) -> tuple[str, ...]:
     found = (declared,) if declared else ()
     if looks:
         return (*found, looks)
+    kind = media_type(content_type)
+    if not found and kind not in (b"", b"text/plain") and is_binary(body) and not is_message(kind, body):
+        return ()
     return found or ("URLENCODED",)
 
 
 def process(
     name: str,
     body: bytes,
-    content_type: bytes,
     config: Config,
     whole: bool = True,
     others: int = 0,
@@ -88,7 +93,7 @@ def process(
         view = MultipartView(parts, config.upload_file_limit)
         return Result(view.fields, _failure(b"Multipart", parts.error), multipart=view)
     if not whole:
-        return Result(fragment_pairs(name, body, content_type, config.argument_separator))
+        return Result(fragment_pairs(name, body, config.argument_separator))
     if name == "URLENCODED":
         form = parse_urlencoded(body, config.argument_separator, limits)
         return Result(form.pairs, form.error.encode(), form.invalid_encoding)
@@ -103,7 +108,7 @@ def process(
 
 def _pieces(name: str, body: bytes, error: str) -> Pairs:
     """The texts of a document that cannot be parsed: a lenient server may, and rules may only be detecting."""
-    return fragment_pairs(name, body, b"", b"&") if error else []
+    return fragment_pairs(name, body) if error else []
 
 
 def _failure(kind: bytes, reason: str) -> bytes:

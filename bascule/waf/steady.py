@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bascule.waf.bodies import media_type
+
 
 class Steady:
     """The fields of a block that a client (or server) repeats, as a proxy that knows it again passes them.
@@ -23,8 +25,3 @@ class Steady:
         self.media_type = None if content_type is None else media_type(content_type)
         self.by_names: dict[tuple[bytes, ...], int] = {}
         self.judged: dict[object, object] = {}
-
-
-def media_type(content_type: bytes) -> bytes:
-    """A Content-Type's media type without parameters, in lower case."""
-    return content_type.partition(b";")[0].strip().lower()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from bascule.waf.decision import Decision
 from bascule.waf.events import Event
+from bascule.waf.logic.inspector import type_of_body
+from bascule.waf.logic.values import is_file
 from bascule.waf.openapi import inspector as openapi
 from bascule.waf.pace import TimeSpentError, rest
 from bascule.waf.request import ConnectionFacts, Pairs
@@ -19,6 +21,7 @@ from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
     from bascule.http.h1.block import Block
+    from bascule.waf.bodies import PieceReader
     from bascule.waf.engine import Waf
     from bascule.waf.openapi.contract import Operation
     from bascule.waf.profile.inspector import Held
@@ -145,7 +148,7 @@ class Transaction(Decision):
             return self.verdict
         began = self.clock()
         self._set_deadline(began, turn)
-        if response is not None and forms and self.verdict is None and not self.fragment_of:
+        if response is not None and forms and self.verdict is None and self.piece is None:
             self.phase = 2
             response.judge_form(self, bytes(self._buffer))
         if self.body_seen:
@@ -153,15 +156,20 @@ class Transaction(Decision):
         self._set_deadline(began, turn)
         return self._finish_request(began, turn)
 
+    def reader_of_rest(self, limit: int) -> PieceReader:
+        """Return what reads a body on after its start, of `limit` bytes, which was judged."""
+        start = bytes(self._buffer[:limit])
+        return self.piece_reader(start, is_file(type_of_body(self), start))
+
     def _judge_body(self) -> None:
         """Show the body to the named rules, the logical rules and what nominates signatures."""
         waf = self.waf
         logic = waf.logic if self.verdict is None else None
-        piece = bool(self.fragment_of or self.message or self.inbound_data_error)
+        piece = bool(self.piece or self.message or self.inbound_data_error)
         self.phase = 2
-        if waf.filters is not None and self.verdict is None and not self.fragment_of:
+        if waf.filters is not None and self.verdict is None and self.piece is None:
             waf.filters.judge_body(self, waf.answers, bytes(self._buffer))
-        if self.operation is not None and self.verdict is None and not (self.fragment_of or self.message):
+        if self.operation is not None and self.verdict is None and not (self.piece or self.message):
             openapi.judge_body(self, bytes(self._buffer))
         held = self.profile if self.verdict is None and not piece else None
         if piece or waf.signatures or waf.logic is None or (held is not None and held.known):

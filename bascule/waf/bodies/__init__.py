@@ -8,8 +8,10 @@ May be imported by: all of waf. Imports: nothing of the house.
 from .cookies import parse_cookies
 from .fragment import fragment_pairs, message_pairs
 from .json import JsonBody, json_leaves, json_texts, parse_json
+from .kinds import is_binary, is_message, media_type
 from .limits import Limits
 from .multipart import MultipartBody, MultipartParser, Part, parse_multipart
+from .pieces import Piece, PieceReader
 from .urlencoded import UrlencodedBody, parse_urlencoded
 from .xml import XmlBody, check_xpath, parse_xml
 
@@ -19,12 +21,17 @@ __all__ = [
     "MultipartBody",
     "MultipartParser",
     "Part",
+    "Piece",
+    "PieceReader",
     "UrlencodedBody",
     "XmlBody",
     "check_xpath",
     "fragment_pairs",
+    "is_binary",
+    "is_message",
     "json_leaves",
     "json_texts",
+    "media_type",
     "message_pairs",
     "parse_cookies",
     "parse_json",

@@ -11,13 +11,11 @@ import re
 
 from bascule.waf.pace import rest
 
-from .boundary import parse_boundary
 from .json import parse_json
 from .limits import DEFAULT_LIMITS, Limits, Pairs
-from .multipart import MultipartParser
 from .urlencoded import parse_urlencoded
 
-_EVERY = Limits(fields=1 << 16, parts=1 << 12)
+EVERY = Limits(fields=1 << 16, parts=1 << 12)
 """A piece is bounded by its size; no value in it goes uninspected."""
 _MAX_TEXTS = 1000
 _QUOTE = re.compile(rb'(?<!\\)"')
@@ -27,12 +25,10 @@ _ESCAPE = re.compile(rb'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _PLAIN = dict(zip(b'"\\/bfnrt', b'"\\/\b\f\n\r\t', strict=True))
 
 
-def fragment_pairs(kind: str, piece: bytes, content_type: bytes = b"", separator: bytes = b"&") -> Pairs:
-    """Return the values in a piece of a body of a processor's kind (URLENCODED, MULTIPART, JSON, XML or none)."""
+def fragment_pairs(kind: str, piece: bytes, separator: bytes = b"&") -> Pairs:
+    """Return the values in a piece of a body of a processor's kind (URLENCODED, JSON, XML or none)."""
     if kind == "URLENCODED":
-        return parse_urlencoded(piece, separator, _EVERY).pairs
-    if kind == "MULTIPART":
-        return _multipart(piece, content_type)
+        return parse_urlencoded(piece, separator, EVERY).pairs
     if kind == "JSON":
         texts = [_unescape(text) for text in _QUOTE.split(piece) if not _NUMBERS.fullmatch(text)]
         return _named(b"json", texts)
@@ -48,16 +44,6 @@ def message_pairs(name: bytes, message: bytes, limits: Limits = DEFAULT_LIMITS) 
         if not document.error:
             return [(name + path[len(b"json") :], value) for path, value in document.pairs]
     return [(name, message)]
-
-
-def _multipart(piece: bytes, content_type: bytes) -> Pairs:
-    """The fields in a piece, and what stands before its first boundary: the rest of a field, unless it is binary."""
-    parser = MultipartParser(content_type, _EVERY)
-    parser.feed(piece)
-    fields = parser.cut().fields
-    boundary = parse_boundary(content_type).text
-    lead = piece.partition(b"--" + boundary)[0] if boundary else piece
-    return fields if not lead or b"\0" in lead else [(b"body", lead), *fields]
 
 
 def _named(name: bytes, texts: list[bytes]) -> Pairs:

@@ -6,7 +6,7 @@ The parser is lenient as backends are, and raises a flag for each leniency: what
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .boundary import parse_boundary
 from .disposition import parse_disposition
@@ -82,6 +82,8 @@ class MultipartBody:
     name: bytes = b""
     filename: bytes = b""
     error: str = ""
+    stray: bytes = b""
+    """What stands before the first boundary and after the last: of no part, yet some programs read on there."""
 
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:
@@ -110,6 +112,8 @@ class MultipartParser:
         self._pending = b""
         self._stopped = bool(boundary.error)
         self._seen_data = self._complete = False
+        self._count = 0
+        self._stray: list[bytes] = []
         self._boundaries = 0
         self._at_line_start = True
         self._after_lf = False  # the line before ended in LF alone
@@ -127,10 +131,8 @@ class MultipartParser:
         data = self._pending + data
         start, length = 0, len(data)
         while start < length and not self._stopped:
-            if self._complete:
+            if self._complete:  # PHP goes on behind the last boundary
                 self.body.flags.data_after = 1
-                self._pending = b""
-                return
             end = data.find(b"\n", start, start + LINE_SIZE) + 1
             if not end:
                 end = start + LINE_SIZE
@@ -145,6 +147,9 @@ class MultipartParser:
     def end(self) -> MultipartBody:
         """Close the body and return what it was."""
         body = self.body
+        if self._part is None and self._pending:
+            self._stray.append(self._pending)
+        body.stray = b"".join(self._stray)
         if self._stopped or not self._seen_data:
             return body
         if not self._complete:
@@ -161,11 +166,27 @@ class MultipartParser:
 
     def cut(self) -> MultipartBody:
         """Close a body of which only the start was fed, and return what it was up to there."""
-        if self._part is not None and not self._in_headers:
-            if self._pending:
-                self._chunks.append(self._held + self._pending)
-            self._finish_part()
-        return self.body
+        return self.take(0)
+
+    def take(self, overlap: int) -> MultipartBody:
+        """Return what came since the last time, and forget it but for the last bytes of the part that is open.
+
+        Nothing is wrong with lines that look like a boundary as long as the last one may still come.
+        """
+        whole = self.body
+        flags = replace(whole.flags, unmatched_boundary=0)
+        taken = MultipartBody(whole.parts, flags, whole.name, whole.filename, whole.error, b"".join(self._stray))
+        whole.parts, self._stray = [], []
+        part = self._part
+        if part is None:
+            taken.stray += self._pending
+        elif not self._in_headers:
+            more = self._held + self._pending if self._pending else b""
+            content = b"".join((*self._chunks, more))
+            if part.name:
+                taken.parts.append(replace(part, content=content))
+            self._chunks = [b"".join(self._chunks)[-overlap:]] if overlap else []
+        return taken
 
     def _fail(self, error: str) -> None:
         """Keep the first error: it is the cause of those that follow."""
@@ -182,7 +203,8 @@ class MultipartParser:
         is_boundary = self._at_line_start and self._is_boundary(line)
         if not is_boundary and not self._stopped:
             if self._part is None:
-                self.body.flags.data_before = 1
+                self.body.flags.data_before |= not self._boundaries
+                self._stray.append(line)
             elif not self._in_headers:
                 self._data(line)
             elif not ended:
@@ -238,7 +260,8 @@ class MultipartParser:
             flags.unmatched_boundary = 1
 
     def _start_part(self) -> None:
-        if len(self.body.parts) >= self._limits.parts:
+        self._count += 1
+        if self._count > self._limits.parts:
             self._stop(f"More than {self._limits.parts} parts.")
             return
         self._part = Part()

@@ -17,7 +17,7 @@ from bascule.waf.filters.table import CONFIGURED, Family, NamedRule, table
 from bascule.waf.filters.uploads import UploadCheck
 from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value_checks
 from bascule.waf.logic.inspector import type_of_body, variable_of
-from bascule.waf.logic.values import MAX_FILE, Value, body_values, head_values
+from bascule.waf.logic.values import Value, body_values, file_values, head_values
 from bascule.waf.response.identifiers import Finder
 from bascule.waf.rewriting import masked
 from bascule.waf.seclang.macros import Macro
@@ -97,7 +97,7 @@ class FilterInspector:
             if part.content and b"\0" not in part.content[:TEXT_START] and finder.find(part.content):
                 found = (IDENTIFIER_IN_FILE, b"FILES_TMP_CONTENT:" + part.name, part.filename)
                 self.record(t, answers, found, Value("body", part.name, part.content), finder.mask)
-        return frozenset((part.name, part.content[:MAX_FILE]) for part in files)
+        return frozenset((part.name, each.data) for part in files for each in file_values("", part.name, part.content))
 
     def _judge_values(
         self, t: Transaction, answers: Answers, values: Iterable[Value], files: Files = frozenset()

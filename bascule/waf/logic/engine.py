@@ -27,6 +27,9 @@ MOST_TOGETHER = 256
 MEMORY = 8192
 """Distinct sets of facts of which the judgement is remembered."""
 
+_UNSCREENED = ("file", "upload")
+"""Places whose values are looked at in ways of their own."""
+
 Facts = frozenset[str]
 
 
@@ -88,9 +91,9 @@ class Logic:
             yield from self._search(portion)
 
     def _search(self, values: list[Value]) -> Iterator[Finding | None]:
-        suspects = set(self.screen.suspects([value[2] for value in values if value[0] != "file"]))
+        suspects = set(self.screen.suspects([value[2] for value in values if value[0] not in _UNSCREENED]))
         for value in values:
-            if value[2] not in suspects and value[0] != "file":
+            if value[2] not in suspects and value[0] not in _UNSCREENED:
                 continue
             if len(value[2]) <= MAX_REMEMBERED:
                 facts = facts_of(value[2], value[0])

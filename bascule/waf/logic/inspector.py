@@ -19,7 +19,9 @@ from bascule.waf.logic.values import (
     Value,
     body_lines,
     body_values,
+    file_values,
     head_values,
+    is_file,
     lines_of,
     lines_of_pairs,
     pair_values,
@@ -102,11 +104,14 @@ class Inspector:
             t.search(self._search(t, body_values(kind, body, parts, pairs)))
 
     def judge_piece(self, t: Transaction, body: bytes) -> None:
-        """Judge a piece of a body, or a text message, by the values that were read from it."""
+        """Judge the start or a later piece of a body, or a text message, by the values that were read from it."""
         if t.multipart is not None:
-            t.search(self._search(t, part_values(t.parts, body)))
+            values: Iterable[Value] = part_values(t.parts, body)
+        elif t.piece.is_file if t.piece is not None else not t.message and is_file(type_of_body(t), body):
+            values = file_values("upload", b"", body)
         else:
-            t.search(self._search(t, pair_values(t.args_post)))
+            values = pair_values(t.args_post)
+        t.search(self._search(t, values))
 
     def _search(self, t: Transaction, values: Iterable[Value]) -> Iterator[None]:
         """Search values; a step ends with each finding, and wherever the search may rest."""

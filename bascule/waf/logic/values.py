@@ -11,8 +11,11 @@ from urllib.parse import unquote_to_bytes
 from bascule.waf.bodies import (
     Limits,
     MultipartBody,
+    is_binary,
+    is_message,
     json_leaves,
     json_texts,
+    media_type,
     parse_cookies,
     parse_json,
     parse_multipart,
@@ -26,25 +29,20 @@ Headers = list[tuple[bytes, bytes]]
 
 MAX_TEXTS = 1_000
 """Texts of an XML document that are values of their own; the document as it stands is one, too."""
-MAX_FILE = 1 << 16
-"""Bytes of an uploaded file that are read: scripts show themselves at its head."""
+FILE_SLICE = 1 << 16
+"""Bytes of a file that are looked at in one go: well below a millisecond."""
+FILE_OVERLAP = 2048
+"""Bytes that two of these have in common."""
 MAX_LIKE_FIELD = 512
 """Bytes of a text in a file up to which it is read as if it were the value of a field: some programs take either."""
 MAX_BLOB = 1 << 14
 """Bytes of JSON in a file up to which it is read as JSON: pages send what they have to say as a Blob."""
-_MESSAGE = re.compile(
-    rb"rpc|protobuf|msgpack|messagepack|cbor|bson|avro|thrift|amf\b|hessian|seriali[sz]|pickle|marshal|yaml|sparql|msbin"
-)
-"""Types of bodies that no parser here reads, yet that programs act on: they are no files to be kept."""
-_SERIALISED = (b"\xac\xed\x00\x05", b"\x00\x01\x00\x00\x00\xff\xff\xff\xff")
-"""What objects of Java and .NET begin with: who reads them does not ask for the type."""
 _EVERY = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""
 _JSON = (b"json", b"/graphql")
 _FORM = b"x-www-form-urlencoded"
 _SIMPLE_JSON = MARKED + b'"\r\n\t'
 """What a document whose texts are words and marks is written in."""
-_TEXT_BYTES = bytes((9, 10, 13, *range(32, 127), *range(128, 256)))
 _AT_ONCE = 256
 """Fields of a body that are decoded together."""
 
@@ -123,7 +121,7 @@ def lines_of(target: bytes, varying: Headers) -> bytes | None:
 
 def body_lines(content_type: bytes, body: bytes) -> bytes | None:
     """Return such a text of a form's or JSON document's values; None for other bodies."""
-    kind = _kind(content_type)
+    kind = media_type(content_type)
     start = _start(body)
     if kind.startswith(b"multipart/") or in_utf8(content_type, body):
         return None
@@ -224,8 +222,8 @@ def body_values(
 ) -> Iterator[Value]:
     """Yield the values of a request body, read as what it is declared and as what it looks like.
 
-    A body that no parser reads is one value: a message, or a file. Files count with their names and their first
-    MAX_FILE bytes. `parts` are those of a multipart body that was read already, `pairs` the arguments of a form or of
+    A body that no parser reads is one value: a message, or a file. Files count with their names, and slice by slice.
+    `parts` are those of a multipart body that was read already, `pairs` the arguments of a form or of
     JSON. A body in another charset is read in both.
     """
     if not body:
@@ -239,26 +237,50 @@ def body_values(
 def _body_values(
     content_type: bytes, body: bytes, parts: MultipartBody | None, pairs: Headers | None
 ) -> Iterator[Value]:
-    kind = _kind(content_type)
+    kind = media_type(content_type)
+    reading = _reading(kind, body)
+    if reading == "multipart":
+        yield from part_values(parts or parse_multipart(body, content_type, _EVERY), body)
+    elif reading == "json":
+        yield from _leaves(body, pairs)
+    elif reading == "xml":
+        yield from _elements(body)
+    elif reading == "form":
+        yield from _form(body) if pairs is None else pair_values(pairs)
+    elif reading == "text":
+        yield _value(("body", b"", body))
+    else:
+        yield from file_values(_place_of_file(kind, body), b"", body)
+
+
+def _reading(kind: bytes, body: bytes) -> str:
+    """Return as what a body is read, by its media type and its looks."""
     start = _start(body)
     if kind.startswith(b"multipart/"):
-        yield from part_values(parts or parse_multipart(body, content_type, _EVERY), body)
-    elif kind.endswith(_JSON) or (start and start in b"{["):
-        yield from _leaves(body, pairs)
-    elif kind.endswith(b"xml") or start == b"<":
-        yield from _elements(body)
-    elif kind.endswith(_FORM):
-        yield from _form(body) if pairs is None else pair_values(pairs)
-    elif _MESSAGE.search(kind) is not None or body.startswith(_SERIALISED):
-        yield _value(("body", b"", body))
-    elif (not kind or kind == b"text/plain") and not _is_binary(body):
-        yield from _form(body) if not kind or b"=" in body[:256] else [_value(("body", b"", body))]
-    else:
-        yield _value((_place_of_file(kind, body[:MAX_FILE]), b"", body[:MAX_FILE]))
+        return "multipart"
+    if kind.endswith(_JSON) or (start and start in b"{["):
+        return "json"
+    if kind.endswith(b"xml") or start == b"<":
+        return "xml"
+    if kind.endswith(_FORM):
+        return "form"
+    if is_message(kind, body):
+        return "text"
+    if (not kind or kind == b"text/plain") and not is_binary(body):
+        return "form" if not kind or b"=" in body[:256] else "text"
+    return "file"
 
 
-def _kind(content_type: bytes) -> bytes:
-    return content_type.partition(b";")[0].strip().lower()
+def is_file(content_type: bytes, start: bytes) -> bool:
+    """Tell whether a body that begins so is read as a file that is kept."""
+    return _reading(media_type(content_type), start) == "file"
+
+
+def file_values(place: str, name: bytes, content: bytes) -> Iterator[Value]:
+    """Yield a file slice by slice."""
+    yield _value((place, name, content[:FILE_SLICE]))
+    for start in range(FILE_SLICE - FILE_OVERLAP, len(content) - FILE_OVERLAP, FILE_SLICE - FILE_OVERLAP):
+        yield _value((place, name, content[start : start + FILE_SLICE]))
 
 
 def _start(body: bytes) -> bytes:
@@ -288,12 +310,14 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
     """Yield the values of a multipart body, or of its start; it is one value where it has no parts."""
     if found.error or not found.parts:
         yield _value(("body", b"", body))
+    elif found.stray.strip():
+        yield _value(("body", b"", found.stray))
     for part in found.parts:
         if part.name:
             yield _value(("name", b"", part.name))
         if part.filename:
             yield _value(("file", part.name, part.filename))
-        content = part.content[:MAX_FILE] if part.filename else part.content
+        content = part.content
         if not content:
             continue
         kind = part.headers.get(b"content-type", b"").lower()
@@ -304,19 +328,19 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
             place = _place_of_file(kind, content)
         if again := decoded_part(part.headers, content):
             yield _value((place, part.name, again))
-        yield _value((place, part.name, content))
+        if place == "upload":
+            yield from file_values(place, part.name, content)
+        elif place == "document":  # of which there may be only a piece, that begins within a tag
+            yield _value((place, part.name, content[max(content.find(b"<"), 0) :]))
+        else:
+            yield _value((place, part.name, content))
 
 
 def _place_of_file(kind: bytes, content: bytes) -> str:
     """Return as what a file is read: a picture that browsers run as a page, a short text, or a file that is kept."""
     if b"svg" in kind:
         return "document"
-    return "body" if len(content) <= MAX_LIKE_FIELD and not _is_binary(content) else "upload"
-
-
-def _is_binary(content: bytes) -> bool:
-    """Tell whether there is what no text has, by its first bytes."""
-    return bool(content[:MAX_LIKE_FIELD].translate(None, _TEXT_BYTES))
+    return "body" if len(content) <= MAX_LIKE_FIELD and not is_binary(content) else "upload"
 
 
 def _leaves(body: bytes, known_pairs: Headers | None) -> Iterator[Value]:

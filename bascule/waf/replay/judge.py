@@ -35,7 +35,7 @@ def judge(waf: Waf, request: Recorded) -> tuple[Judgement, Transaction]:
     transaction, verdict = begin(waf, request)
     if verdict is None:
         if request.body and transaction.wants_request_body:
-            transaction.request_body(_plain(request, transaction, waf))
+            transaction.request_body(_shown(request, transaction, waf))
         transaction.request_end()
     return conclude(transaction), transaction
 
@@ -61,23 +61,29 @@ def conclude(transaction: Transaction) -> Judgement:
     return Judgement(True, verdict.status, rules, reason, event)
 
 
-def codings(request: Recorded) -> list[bytes]:
-    """Return the content codings of a request's body, the last one applied last."""
-    return [
+def plain_body(request: Recorded, limit: int) -> bytes:
+    """Return a body as the server would see it, up to a limit; as it was sent where it cannot be decoded."""
+    try:
+        return _plain(request, limit)
+    except CodingError:
+        return request.body
+
+
+def _plain(request: Recorded, limit: int) -> bytes:
+    """Take the content codings off a body. Raises CodingError."""
+    codings = [
         coding.strip().lower()
         for name, value in request.headers
         if name == b"content-encoding"
         for coding in value.split(b",")
     ]
+    return decode(request.body, codings, limit) if codings else request.body
 
 
-def _plain(request: Recorded, transaction: Transaction, waf: Waf) -> bytes:
-    """Return the body as the server would see it, within the limit: content codings are taken off."""
-    applied = codings(request)
-    if not applied:
-        return request.body
+def _shown(request: Recorded, transaction: Transaction, waf: Waf) -> bytes:
+    """Return what the rules are shown of a body at first."""
     try:
-        return decode(request.body, applied, waf.settings.request_body_limit + 1)
+        return _plain(request, waf.settings.request_body_limit + 1)
     except CodingError as error:
         transaction.fail_body(f"Content-Encoding: {error}".encode())
         return request.body

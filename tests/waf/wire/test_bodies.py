@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import random
 import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ SecRule ARGS|XML:/* "@contains evil" "id:100,phase:2,deny,status:403,log,msg:'fo
 """
 LIMIT = 4096
 FORM = b"application/x-www-form-urlencoded"
+GZIP = b"content-encoding: gzip\r\n"
 
 
 class Server:
@@ -99,7 +101,7 @@ def test_inspect_start_passes_the_rest_and_says_so(tmp_path: Path) -> None:
         await refused(bascule, chunked(form(LIMIT - 100, 3 * LIMIT)))
         assert len(server.bodies) == 2
 
-    run(tmp_path, test)
+    run(tmp_path, test, large_body="inspect-start")
 
 
 def test_reject_refuses_a_large_body_whole_or_in_chunks(tmp_path: Path) -> None:
@@ -218,11 +220,21 @@ def test_encoded_bodies_are_judged_decoded_and_bombs_are_bounded(tmp_path: Path)
 @pytest.mark.parametrize("policy", ["inspect-start", "reject", "stream"])
 def test_body_that_is_large_once_decoded(tmp_path: Path, policy: str) -> None:
     async def test(bascule: Guarded, server: Server) -> None:
-        bomb = post(gzip.compress(form(1 << 20, 4 * LIMIT)), FORM, b"content-encoding: gzip\r\n")
-        if policy != "inspect-start":
+        bomb = post(gzip.compress(form(1 << 20, 4 * LIMIT)), FORM, GZIP)
+        if policy == "reject":
             await refused(bascule, bomb, 413)
             return
+        if policy == "stream":
+            await refused(bascule, post(gzip.compress(form(3 * LIMIT, 4 * LIMIT)), FORM, GZIP))
+            await refused(bascule, post(gzip.compress(b"a" * (100 * LIMIT)), FORM, GZIP), 413)
+            await refused(
+                bascule, post(gzip.compress(random.randbytes(2 * LIMIT))[:-LIMIT] + b"x" * LIMIT, FORM, GZIP), 400
+            )
+            assert server.bodies == []
         assert (await send(bascule.address, bomb)).status == 200
+        assert gzip.decompress(server.bodies.pop()) == form(1 << 20, 4 * LIMIT)
+        if policy == "stream":
+            return
         event = await asyncio.to_thread(bascule.event, status=200)
         assert event["notes"] == [f"request body decoded beyond {LIMIT} bytes passed on uninspected"]
 
@@ -266,3 +278,54 @@ def test_a_body_that_came_while_the_request_waited_for_its_turn(tmp_path: Path) 
         assert server.bodies == [b"q=good&r=" + b"a" * LIMIT] * 2
 
     asyncio.run(main())
+
+
+def upload(content: bytes, filename: bytes = b"a.png", field: bytes = b"x") -> bytes:
+    """A multipart body: a field, a file, a field."""
+    head = b'--xyz\r\nContent-Disposition: form-data; name="%b"'
+    return (
+        head % b"title" + b"\r\n\r\nmine\r\n" + head % b"f" + b'; filename="%b"\r\n\r\n' % filename + content
+        + b"\r\n" + head % b"q" + b"\r\n\r\n" + field + b"\r\n--xyz--\r\n"
+    )  # fmt: skip
+
+
+SQL = b"1' union select password from users -- "
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+FILES = {
+    b"image/png": PNG + random.Random(1).randbytes(30 * LIMIT),
+    b"application/pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj<</A(" + SQL + b")>>\n--\n" * LIMIT,
+    b"application/zip": b"PK\3\4\0\0" + random.Random(2).randbytes(20 * LIMIT) + SQL,
+    b"text/csv": b"id;name\n1;O'Neil -- or 1=1\n" * LIMIT,
+}
+"""Files as people send them; one has what is an attack in a field of a form."""
+
+
+@pytest.mark.parametrize("engines", ["logic", "crs"])
+def test_large_files_pass_and_nothing_hides_behind_them(tmp_path: Path, engines: str) -> None:
+    form_type = b"multipart/form-data; boundary=xyz"
+
+    async def test(bascule: Guarded, server: Server) -> None:
+        for kind, content in FILES.items():
+            for request in (post(content, kind), post(upload(content), form_type)):
+                assert (await send(bascule.address, request)).status == 200, kind
+        assert len(server.bodies) == 2 * len(FILES)
+        attack = SQL + b"evil"
+        for kind, body in (
+            (form_type, upload(FILES[b"image/png"], field=attack)),
+            (form_type, upload(b"a", field=b"word " * LIMIT + attack)),
+            (form_type, upload(FILES[b"application/zip"]) + upload(b"a", field=attack)),
+            (b"application/json", b'{"a": "%b", "q": "%b"}' % (b"word " * 4 * LIMIT, attack)),
+            (b"application/xml", b"<a><b>%b</b><q>%b</q></a>" % (b"word " * 4 * LIMIT, attack)),
+            (FORM, b"a=" + b"word+" * 4 * LIMIT + b"&q=" + attack.replace(b" ", b"+")),
+            (b"", b"a=" + b"word+" * 4 * LIMIT + b"&q=" + attack.replace(b" ", b"+")),
+        ):
+            answer = await send(bascule.address, post(body, kind))
+            assert answer.status in (400, 403), (kind, body[-80:])
+        if engines == "logic":
+            shell = b"<?php system($_GET['c']); ?>"
+            await refused(bascule, post(FILES[b"image/png"] + shell, b"image/png"))
+            await refused(bascule, post(upload(FILES[b"image/png"] + shell), form_type))
+        assert len(server.bodies) == 2 * len(FILES)
+
+    directives = {"directives": []} if engines == "logic" else {}
+    run(tmp_path, test, engines=engines, **directives)

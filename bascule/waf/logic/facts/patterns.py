@@ -52,10 +52,14 @@ _BYTES = 256
 
 
 class Level:
-    """Scans texts over an alphabet. `parts`: databases of as many patterns; small ones compile much faster in all."""
+    """Scans texts over an alphabet. `parts`: databases of as many patterns; small ones compile much faster in all.
 
-    def __init__(self, alphabet: bytes, parts: int = 1) -> None:
+    `only` the patterns of these facts are looked for, if any are given.
+    """
+
+    def __init__(self, alphabet: bytes, parts: int = 1, only: frozenset[str] = frozenset()) -> None:
         self.alphabet = alphabet
+        self._only = only
         self._count = parts
         self._parts: list[tuple[Any, tuple[int, ...]]] = []
 
@@ -63,8 +67,8 @@ class Level:
         """Compile the patterns: in seconds, or from the cache in milliseconds."""
         found = [
             (place, Expression(text, flags))
-            for place, (_, pattern, flags) in enumerate(_PATTERNS)
-            if (text := self._text(pattern, flags)) is not None
+            for place, (name, pattern, flags) in enumerate(_PATTERNS)
+            if not (self._only and name not in self._only) and (text := self._text(pattern, flags)) is not None
         ]
         parts = []
         for number in range(self._count):
@@ -107,6 +111,13 @@ class Level:
 
 LEVELS = (Level(WORDS), Level(MARKED, 2), Level(bytes(range(_BYTES)), 4))
 
+IN_UPLOAD = frozenset(
+    ("code.php_tag", "code.php_runs", "code.web_shell", "xml.external_entity", "xml.entity_bomb", "xml.include")
+)
+"""What a file does where it is kept: it runs on the server, or makes who reads it fetch. The rest is what it is about."""
+UPLOADS = Level(bytes(range(_BYTES)), only=IN_UPLOAD)
+"""Files are long, and act as they are written: they are neither decoded nor spelled in other forms."""
+
 
 def level_of(text: bytes) -> Level:
     """Return the lowest level whose alphabet a text keeps to."""
@@ -118,7 +129,7 @@ def level_of(text: bytes) -> Level:
 
 def warm(cache_dir: Path | None = None) -> None:
     """Compile what is not compiled yet, before the first value needs it; `cache_dir` keeps it for the next start."""
-    for level in LEVELS:
+    for level in (*LEVELS, UPLOADS):
         if not level.loaded:
             level.load(cache_dir)
 

@@ -11,7 +11,7 @@ from bascule.waf.logic.decode import How, decodings, decodings_in_turns
 from . import context, encoding, html, paths, ssrf
 from .fact import HIDDEN
 from .forms import forms
-from .patterns import DECISIVE, NAMES, level_of
+from .patterns import DECISIVE, NAMES, UPLOADS, level_of
 from .sqltokens import comparisons
 
 _NOTHING: frozenset[str] = frozenset()
@@ -43,11 +43,6 @@ _ONLY_IN = {
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
 
-_IN_UPLOAD = frozenset(
-    ("code.php_tag", "code.php_runs", "code.web_shell", "xml.external_entity", "xml.entity_bomb", "xml.include")
-)
-"""What a file does where it is kept: it runs on the server, or makes who reads it fetch. The rest is what it is about."""
-
 _IN_DOCUMENT = ("xml.", "html.", "http.", "code.")
 """What a document of XML as a whole may do, of which each text is a value of its own."""
 
@@ -63,8 +58,10 @@ def facts_of(value: bytes, place: str) -> frozenset[str]:
 
 def facts_in_turns(value: bytes, place: str) -> Generator[None, None, frozenset[str]]:
     """Find the same bit by bit: a generator that yields where it may be left for a while, and returns the facts."""
+    if place == "upload":
+        return frozenset(_facts_of_text(value, place, UPLOADS.scan(value)))
     found: set[str] = set()
-    for decoded in decodings_in_turns(value) if place != "upload" else [(value, ())]:
+    for decoded in decodings_in_turns(value):
         if decoded is None:
             yield
             continue
@@ -99,7 +96,9 @@ def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]
     """Return (fact, decoded text it was seen in, how that text was found), for explaining a verdict."""
     seen: dict[str, tuple[str, bytes, How]] = {}
     for text, how in decodings(value) if place != "upload" else [(value, ())]:
-        hits = [hit for form in forms(text) for hit in level_of(form).scan(form)]
+        hits = (
+            UPLOADS.scan(text) if place == "upload" else [h for form in forms(text) for h in level_of(form).scan(form)]
+        )
         for name in _facts_of_text(text, place, hits):
             seen.setdefault(name, (name, text, how))
     return list(seen.values())
@@ -111,7 +110,7 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
         return uploads
     found = {NAMES[hit] for hit in hits} | uploads
     if place == "upload":
-        return context.acting(found & _IN_UPLOAD, text, place, DECISIVE)
+        return context.acting(found, text, place, DECISIVE)
     if "_sql.look" in found:
         found |= _look_sql(text[:MAX_TOKENISED])
         if len(text) > MAX_TOKENISED:
