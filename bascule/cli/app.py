@@ -26,6 +26,7 @@ from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.shield import Shield
 from bascule.forward.list_keeper import ListKeeper, prepare_folder
+from bascule.forward.pinning import PINNED
 from bascule.forward.quota_keeper import QuotaKeeper
 from bascule.forward.quotas import SEEN
 from bascule.forward.remote_lists import remote_lists
@@ -172,7 +173,10 @@ def worker(context: WorkerContext) -> ProxyApp:
             sockets,
             context.index,
             lambda quota, who: context.bus.send(SEEN, [quota, who]),
+            lambda client, host: context.bus.send(PINNED, [client, host]),
         )
+        if (interception := service.interception) is not None:
+            context.bus.subscribe(PINNED, lambda topic, found: interception.pins.let_go(*found))
         app.add_front(service, listeners)
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
@@ -209,6 +213,7 @@ def _has_events(plan: Plan) -> bool:
         or defended(plan)
         or plan.config.account.mode != "off"
         or plan.config.crawlers.mode != "off"
+        or (plan.forward is not None and plan.forward.config.intercept is not None)
         or any(route.waf.mode != "off" for route in plan.routes)
     )
 
@@ -265,6 +270,7 @@ class Keeper:
             time.monotonic,
             retained=context.bus.retained,
         )
+        self._bus = context.bus
         events = context.prepared.events
         defence = context.plan.config.defence
         file = defence.bans.file or os.path.join(context.run_dir, "bans.jsonl")
@@ -283,6 +289,7 @@ class Keeper:
     async def start(self) -> None:
         """Begin what workers need."""
         self._bans.start()
+        self._bus.on(PINNED, self._bus.publish)  # what one worker finds out, all learn
         await self._profiles.start()
         await self._upstream.start()
 

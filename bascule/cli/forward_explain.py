@@ -83,7 +83,7 @@ def _print(told: dict[str, Any]) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     color = {"allow": "green", "ask": "yellow"}.get(told["decision"], "red")
     console.print(Text.assemble((told["decision"], f"bold {color}"), "  ", told["target"], "  ", told["why"]))
-    for name in ("user", "groups", "categories", "address", "through", "quotas"):
+    for name in ("user", "groups", "categories", "address", "through", "tunnel", "quotas"):
         if told[name]:
             value = told[name]
             console.print(Text(f"  {name}: {value if isinstance(value, str) else ', '.join(value)}", "dim"))

@@ -9,6 +9,7 @@ import zoneinfo
 import maxminddb
 
 from bascule.config.check_auth import check_auth
+from bascule.config.check_intercept import check_intercept
 from bascule.config.check_parents import check_parents
 from bascule.config.check_policies import check_name
 from bascule.config.check_quotas import check_quotas
@@ -44,6 +45,13 @@ def check_forward(findings: Findings, forward: Forward) -> None:
         _check_outgoing(findings, (*path, "outgoing"), forward.outgoing)
     if forward.privacy.no_log and forward.auth is None:
         findings.error((*path, "privacy", "no_log"), "users are known only with `auth`")
+    if forward.authorities:
+        check_authority(findings, (*path, "authorities"), forward.authorities)
+    if forward.intercept is not None:
+        check_intercept(findings, (*path, "intercept"), forward.intercept)
+        for index, opened in enumerate(forward.intercept.rules):
+            place: KeyPath = (*path, "intercept", "rules", index, opened.action)
+            _check_condition(findings, place, opened.condition, forward)
     check_parents(findings, path, forward)
     check_quotas(findings, path, forward)
     for name, quota in forward.quotas.items():
@@ -51,7 +59,7 @@ def check_forward(findings: Findings, forward: Forward) -> None:
     for index, way in enumerate(forward.ways):
         _check_condition(findings, (*path, "ways", index), way, forward)
     for index, rule in enumerate(forward.rules):
-        place: KeyPath = (*path, "rules", index)
+        place = (*path, "rules", index)
         _check_rule(findings, place, rule, forward)
         if rule.condition == Condition() and index + 1 < len(forward.rules):
             findings.error((*path, "rules", index + 1), f"this rule is never reached: rule {index + 1} always holds")

@@ -17,6 +17,7 @@ from bascule.config.crawlers import Crawlers
 from bascule.config.defence import Defence, LimitsField
 from bascule.config.egress import Dns, Outgoing
 from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Networks, Pac, Rule
+from bascule.config.intercept import Intercept
 from bascule.config.logins import NO_LOGINS, Logins
 from bascule.config.observe import AccessLog, Admin, EventsLog
 from bascule.config.parents import Parent, Way
@@ -238,6 +239,10 @@ class Forward(Model):
     """From name to another proxy through which requests may leave."""
     ways: tuple[Way, ...] = ()
     """What leaves through which parent. The first that holds counts."""
+    authorities: FileField = ""
+    """File of further authorities that servers of https URLs are verified by, beside the system's."""
+    intercept: Intercept | None = None
+    """Open TLS tunnels to see what is inside, by an authority that clients have to trust. Off by default."""
     limit: LimitsField = ()
     """Rate limits of all its clients: ``50/s per client``, or a list. Those of users are `quotas`."""
     quotas: dict[str, Quota] = Field(default_factory=dict)

@@ -17,6 +17,7 @@ from bascule.proxy.phase import BUSY, CLOSED, HEAD, TUNNEL
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
+    from bascule.forward.peek import Peek
     from bascule.forward.service import ForwardService
     from bascule.tls.filter import TlsFilter
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class ForwardClient(ClientConnection):
     """See the module."""
 
-    __slots__ = ("_handshake", "_login", "service", "user")
+    __slots__ = ("_handshake", "_login", "peek", "service", "user")
 
     exchange_type = ForwardExchange
 
@@ -34,24 +35,45 @@ class ForwardClient(ClientConnection):
         self.requests = service.parser
         self.user = ""
         """Who logged in on this connection (SOCKS)."""
+        self.peek: Peek | None = None
+        """Looks at what a tunnel begins with, before anything is passed on."""
         self._handshake: SocksHandshake | None = None
         self._login: asyncio.Task[None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if self.state == HEAD and not self.served:
-            if self._handshake is not None:
-                self._shake_hands(data)
-                return
-            if not self.held and data[0] in VERSIONS:
-                self._begin_socks(data)
-                return
-            if not self.service.http:
-                self._end(causes.BAD_SOCKS)
-                return
+        if self.peek is not None:
+            self.peek.feed(data)
+            return
+        if self.state == HEAD and not self.served and self._begins_otherwise(data):
+            return
         super().data_received(data)
         if self.state == TUNNEL and (throttle := cast(ForwardExchange, self.exchange).throttle) is not None:
             throttle.charge()
+
+    def _begins_otherwise(self, data: bytes) -> bool:
+        """Take what a connection begins with, if that is not HTTP. Return whether it was."""
+        if self._handshake is not None:
+            self._shake_hands(data)
+        elif not self.held and data[0] in VERSIONS:
+            self._begin_socks(data)
+        elif not self.service.http:
+            self._end(causes.BAD_SOCKS)
+        else:
+            return False
+        return True
+
+    def eof_received(self) -> bool:
+        """See ClientConnection."""
+        if self.peek is not None:
+            self.peek.no_tls()
+        return super().eof_received()
+
+    def leave(self) -> None:
+        """Let another protocol have the connection."""
+        self.peek = None
+        self.state = CLOSED
+        self.app.forget(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.Protocol."""

@@ -11,13 +11,11 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from bascule.config.pools import OriginTls
 from bascule.forward.outgoing import Source
 from bascule.forward.resolver import ResolveError, Resolver
 from bascule.forward.target import Target
 from bascule.http.h1.head import ResponseParser
 from bascule.telemetry import causes
-from bascule.tls.client import origin_context
 from bascule.upstream.connection import Endpoint, Keeper, OriginConnection
 
 Judge = Callable[[str], str]
@@ -25,7 +23,6 @@ Judge = Callable[[str], str]
 Done = Callable[[OriginConnection | None, str], None]
 _LEAST_SHARE = 0.25
 """Seconds that an address gets of the time to connect, however many there are."""
-_VERIFIED = OriginTls()
 
 
 class Destination:
@@ -92,6 +89,7 @@ class Egress:
         loop: asyncio.AbstractEventLoop,
         most_kept: int,
         idle_limit: float,
+        tls: ssl.SSLContext,
     ) -> None:
         self.responses = responses
         self.fields = responses.fields
@@ -99,6 +97,8 @@ class Egress:
         self._loop = loop
         self._most_kept = most_kept
         self._idle_limit = idle_limit
+        self.tls = tls
+        """Verifies destinations that Bascule itself speaks TLS to."""
         self._idle: dict[Target, list[OriginConnection]] = {}
         self._order: dict[OriginConnection, None] = {}
         """Idle connections, the one that has been idle for longest first."""
@@ -231,6 +231,38 @@ class Egress:
             return
         done(next((cause for address in addresses if (cause := judge(address))), ""))
 
+    async def leads_to(self, name: str, address: str) -> bool:
+        """Tell whether an address is one of a name's. Clients may ask another resolver: a no is no proof of malice."""
+        try:
+            return address in await self._resolver.resolve(name)
+        except ResolveError:
+            return False
+
+    async def secure(
+        self,
+        connection: OriginConnection,
+        target: Target,
+        timeout: float,  # noqa: ASYNC109 - start_tls takes it
+    ) -> tuple[OriginConnection, bytes]:
+        """Begin TLS on a connection that nobody has spoken on; return what it has become, and its certificate (DER).
+
+        `target` is what it leads to, and what is to be proven. Raises OSError, ssl.SSLError among them.
+        """
+        before, transport = connection.server, connection.transport
+        source = before.source if isinstance(before, Destination) else ""
+        address = before.address if isinstance(before, Destination) else ""
+        secured = OriginConnection(self, Destination(target, address, source))
+        connection.user = None
+        connection.closed = True  # the transport has another owner
+        upgraded = await self._loop.start_tls(
+            transport, secured, self.tls, server_hostname=target.host, ssl_handshake_timeout=timeout
+        )
+        if upgraded is None:
+            raise ConnectionResetError("closed within the handshake")
+        secured.connection_made(upgraded)
+        certificate = upgraded.get_extra_info("ssl_object").getpeercert(True)
+        return secured, certificate
+
     async def _connect(
         self, target: Target, address: str, source: Source | None, made: Done | None = None
     ) -> WaitingConnection:
@@ -239,7 +271,7 @@ class Egress:
         if destination.source:
             more["local_addr"] = (destination.source, 0)
         if target.secure:
-            more |= {"ssl": origin_context(_VERIFIED), "server_hostname": target.host}
+            more |= {"ssl": self.tls, "server_hostname": target.host}
         _, connection = await self._loop.create_connection(
             lambda: WaitingConnection(self, destination, made=made), address, target.port, **more
         )

@@ -103,9 +103,14 @@ class ForwardExchange(Exchange):
         return self.method == b"CONNECT"
 
     def _is_own_page(self) -> bool:
-        """Serve the script for browsers, if there is one and it is asked for. Return whether it was."""
-        head, script = self.head, self.service.config.pac
-        if script is None or head.line_target not in pac.PATHS or self.method not in (b"GET", b"HEAD"):
+        """Serve the script for browsers or the certificate to trust, if it is asked for. Return whether it was."""
+        head, script, interception = self.head, self.service.config.pac, self.service.interception
+        if head.line_target[:1] != b"/" or self.method not in (b"GET", b"HEAD"):
+            return False
+        if interception is not None and (found := interception.page(head.line_target)) is not None:
+            answers.content(self, *found, causes.RESPOND)
+            return True
+        if script is None or head.line_target not in pac.PATHS:
             return False
         host, port = self.peer.local
         authority = head.authority.decode("ascii") or f"{host}:{port}"
@@ -242,6 +247,9 @@ class ForwardExchange(Exchange):
         peer = self.peer
         peer.write(self._established())
         peer.deadline = self.app.now + self.route.times.response_idle
+        if (interception := self.service.interception) is not None:
+            client = cast("ForwardClient", peer)
+            client.peek = interception.peek(client, self)
         peer.begin_tunnel()
 
     def _established(self) -> bytes:
@@ -295,6 +303,10 @@ class ForwardExchange(Exchange):
 
     def on_tunnel_data(self, data: bytes) -> None:
         """See OriginUser."""
+        if (peek := cast("ForwardClient", self.peer).peek) is not None:
+            peek.no_tls()
+            if self.finished:
+                return
         super().on_tunnel_data(data)
         if self.throttle is not None:
             self.throttle.charge()

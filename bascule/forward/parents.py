@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, cast
 
 from bascule.config.parents import DIRECT, Parent
 from bascule.config.plan import ForwardPlan
-from bascule.config.pools import OriginTls
 from bascule.config.schema import Forward
 from bascule.forward.conditions import NamedTest, compile_condition
 from bascule.forward.egress import WaitingConnection
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from bascule.upstream.server import ServerState
 
 DIRECT_WAY: Final[tuple[str, ...]] = (DIRECT,)
-_DESTINATION_TLS = OriginTls()
 REFUSALS = frozenset((causes.PARENT_REFUSED, causes.PARENT_AUTHENTICATION, causes.ORIGIN_TIMEOUT, causes.ORIGIN_TLS))
 """Causes of `Tunnels.through` that are about the destination or our login: another parent would say the same."""
 
@@ -54,11 +52,12 @@ class Ways:
 class ParentProxy:
     """A parent in one worker. `route` is for plain HTTP, `tunnels` for all that is hidden from the parent."""
 
-    def __init__(self, name: str, plan: ForwardPlan, app: ProxyApp, via: bytes) -> None:
+    def __init__(self, name: str, plan: ForwardPlan, app: ProxyApp, via: bytes, tls: ssl.SSLContext) -> None:
+        """`tls` verifies destinations that Bascule itself speaks TLS to."""
         route_plan = plan.parents[name]
         config = self.config = plan.config.parents[name]
         credentials = basic(config.user, config.password) if config.user else b""
-        tunnels = Tunnels(config, credentials, app)
+        tunnels = Tunnels(config, credentials, app, tls)
         self.route = app.front_route(route_plan, plan.site, via)
         if credentials:
             self.route.request_tail += b"proxy-authorization: %b\r\n" % credentials
@@ -69,12 +68,13 @@ class ParentProxy:
 class Tunnels(Connector):
     """Connects to destinations through the servers of a parent; each connection is for one use."""
 
-    __slots__ = ("_credentials", "_handshake_timeout", "_parent")
+    __slots__ = ("_credentials", "_destination_tls", "_parent")
 
-    def __init__(self, config: Parent, credentials: bytes, app: ProxyApp) -> None:
+    def __init__(self, config: Parent, credentials: bytes, app: ProxyApp, destination_tls: ssl.SSLContext) -> None:
         super().__init__(config, app.response_parser(), app.loop)
         self._parent = config
         self._credentials = credentials
+        self._destination_tls = destination_tls
 
     def kept(self, server: ServerState, now: float) -> OriginConnection | None:
         """See Connector: nothing is kept."""
@@ -151,8 +151,9 @@ class Tunnels(Connector):
         if target.secure:
             if rest:
                 raise RefusedError(causes.ORIGIN_TLS, "the destination spoke before its client")
-            context = origin_context(_DESTINATION_TLS)
-            upgraded = await self._loop.start_tls(transport, connection, context, server_hostname=target.host)
+            upgraded = await self._loop.start_tls(
+                transport, connection, self._destination_tls, server_hostname=target.host
+            )
             transport = cast(asyncio.Transport, upgraded)
         else:
             transport.set_protocol(connection)

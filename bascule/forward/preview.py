@@ -9,6 +9,7 @@ from bascule.config.schema import Forward
 from bascule.forward import pages
 from bascule.forward.conditions import Need
 from bascule.forward.guard import inside_range
+from bascule.forward.intercept import InterceptRules
 from bascule.forward.parents import Ways
 from bascule.forward.policy import Access, Policy, Step, WeekTime, load_table
 from bascule.forward.quotas import about
@@ -65,6 +66,7 @@ def preview(
         "reached_as": reached_as(forward, target.host),
         "through": list(Ways(forward).of(access)) if forward.ways else [],
         "quotas": about(forward, access),
+        "tunnel": _tunnel(forward, access) if tunnel else "",
         "rules": [],
     }
     decision, why = _before_rules(forward, access, tunnel)
@@ -72,6 +74,11 @@ def preview(
         told["rules"] = [_step(policy, step) for step in policy.trace(access)]
         decision, why = _by_rules(policy, access)
     return {"decision": decision, "why": why, **told}
+
+
+def _tunnel(forward: Forward, access: Access) -> str:
+    """Return what would become of a tunnel that begins with TLS, and by which rule; empty if none is ever opened."""
+    return "" if forward.intercept is None else InterceptRules(forward.intercept).choose(access).rule
 
 
 def _identify(forward: Forward, access: Access, user: str | None) -> None:

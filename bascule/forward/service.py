@@ -20,6 +20,7 @@ from bascule.forward.domains import DomainTable
 from bascule.forward.egress import Egress
 from bascule.forward.guard import inside_range
 from bascule.forward.identity import Identity, Users
+from bascule.forward.intercept import Interception
 from bascule.forward.outgoing import OutgoingAddresses
 from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
@@ -30,6 +31,8 @@ from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
 from bascule.http.addresses import TrustedNetworks
 from bascule.telemetry import causes
+from bascule.tls.authority import Authority
+from bascule.tls.client import destination_context
 
 if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
@@ -45,6 +48,8 @@ class ForwardMaterial:
     table: DomainTable | None
     users: Users
     quotas: QuotaMemory | None = None
+    authority: Authority | None = None
+    """Signs what stands in for servers, where tunnels are opened."""
     name: str = field(default_factory=lambda: f"bascule-{secrets.token_hex(4)}")
     """What this proxy calls itself in Via (RFC 9110 7.6.3): a name of its own, so that it knows itself again."""
 
@@ -68,7 +73,9 @@ class ForwardMaterial:
         auth = forward.auth
         users = Users() if auth is None else Users.load(auth, previous.users if previous else None)
         quotas = QuotaMemory(workers, previous.quotas if previous else None) if forward.quotas else None
-        return cls(table, users, quotas)
+        intercept = forward.intercept
+        authority = Authority.read(intercept.certificate, intercept.key) if intercept is not None else None
+        return cls(table, users, quotas, authority)
 
 
 class ForwardService:
@@ -82,6 +89,7 @@ class ForwardService:
         sockets: Iterable[socket.socket],
         worker: int = 0,
         announce: Callable[[str, str], Any] = lambda quota, who: None,
+        announce_pinned: Callable[[str, str], Any] = lambda client, host: None,
     ) -> None:
         config = self.config = plan.config
         self.app = app
@@ -100,8 +108,9 @@ class ForwardService:
         self.unlogged = app.front_route(dataclasses.replace(plan.route, log=False), plan.site, self.name)
         """The route of those whose requests are not logged."""
         self.clients = TrustedNetworks(config.clients)
+        tls = destination_context(config.authorities)
         self.ways = Ways(config) if config.ways else None
-        self.parents = {name: ParentProxy(name, plan, app, self.name) for name in plan.parents}
+        self.parents = {name: ParentProxy(name, plan, app, self.name, tls) for name in plan.parents}
         self.parser = app.request_parser(proxy_form)
         self._dns = EncryptedDns(config.dns, time.monotonic) if config.dns is not None else None
         self.outgoing = OutgoingAddresses(config.outgoing) if config.outgoing is not None else None
@@ -111,7 +120,11 @@ class ForwardService:
             app.loop,
             config.keep_alive,
             plan.route.timeouts.keep_alive,
+            tls,
         )
+        self.interception: Interception | None = None
+        if config.intercept is not None and material.authority is not None:
+            self.interception = Interception(config.intercept, material.authority, announce_pinned)
         self.socks = tuple(version for version in (4, 5) if f"socks{version}" in config.protocols)
         self.http = "http" in config.protocols
         self._own = [name[:2] for sock in sockets if isinstance(name := sock.getsockname(), tuple)]

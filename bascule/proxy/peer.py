@@ -39,6 +39,9 @@ class ClientTransport(Protocol):
     def resume_reading(self) -> None:
         """Read again."""
 
+    def set_protocol(self, protocol: Any) -> None:
+        """Let another protocol have what comes."""
+
     def get_write_buffer_size(self) -> int:
         """Bytes not yet taken by the kernel."""
 

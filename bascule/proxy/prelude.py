@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.proxy_protocol import ProxyProtocolError, parse
@@ -25,6 +25,15 @@ Ends = tuple[Address, Address | None]
 """Who called, and whom, if a PROXY header says so."""
 NewClient = Callable[[TlsFilter | None], ClientConnection]
 """Makes the connection of a client, given its TLS if there is any."""
+
+
+class Contexts(Protocol):
+    """Makes the TLS of a connection: the contexts of a listener, or what stands in for a server."""
+
+    def filter(self) -> TlsFilter:
+        """Return the filter of a new connection."""
+
+
 _UNKNOWN: Ends = (("", 0), None)
 
 
@@ -151,12 +160,12 @@ class TlsLink(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, app: ProxyApp, contexts: ListenerContexts, new_client: NewClient, ends: Ends = _UNKNOWN) -> None:
+    def __init__(self, app: ProxyApp, contexts: Contexts, new_client: NewClient, ends: Ends = _UNKNOWN) -> None:
         self.app = app
         self._new_client = new_client
         self._filter = contexts.filter()
         self._ends = ends
-        self._client: ClientConnection | None = None
+        self._client: ClientConnection | TlsLink | None = None
         self._closing = False
         self.address = b""
         self.counted_as = b""
@@ -182,8 +191,8 @@ class TlsLink(asyncio.Protocol):
         filter_ = self._filter
         try:
             plain = filter_.feed(data)
-        except TlsError:
-            self._failed()
+        except TlsError as error:
+            self._failed(error.reason)
             return
         if out := filter_.take():
             self.transport.write(out)
@@ -206,7 +215,7 @@ class TlsLink(asyncio.Protocol):
         client.begin(self, *self._ends)
         return client
 
-    def _failed(self) -> None:
+    def _failed(self, reason: str) -> None:
         """A failed handshake or a broken record: tell the peer, then go."""
         if out := self._filter.take():
             self.transport.write(out)
@@ -266,6 +275,18 @@ class TlsLink(asyncio.Protocol):
         """Close at once."""
         self._closing = True
         self.transport.abort()
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or about to be."""
+        return self._closing or self.transport.is_closing()
+
+    def set_protocol(self, protocol: TlsLink) -> None:
+        """Let another have what comes: TLS within this TLS."""
+        self._client = protocol
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """See asyncio.WriteTransport."""
+        self.transport.set_write_buffer_limits(high=high)
 
     def pause_reading(self) -> None:
         """Read no more for now."""

@@ -90,6 +90,8 @@ MEANINGS: Final[dict[str, str]] = {
     "egress_loop": "request has come through this proxy before, or leads back to it",
     "quota_used": "budget of bytes or time is used up",
     "quota_connections": "more requests and tunnels at a time than a quota allows",
+    "opaque_tunnel": "tunnel does not begin with TLS, and is to be opened",
+    "bumped": "tunnel was opened: its requests are logged one by one",
     "parent_refused": "parent proxy did not open the way",
     "parent_authentication": "parent proxy does not accept our name and password",
     "dns_failed": "name of the destination cannot be resolved",
@@ -188,6 +190,8 @@ EGRESS_PORT: Final = "egress_port"
 EGRESS_LOOP: Final = "egress_loop"
 QUOTA_USED: Final = "quota_used"
 QUOTA_CONNECTIONS: Final = "quota_connections"
+OPAQUE_TUNNEL: Final = "opaque_tunnel"
+BUMPED: Final = "bumped"
 PARENT_REFUSED: Final = "parent_refused"
 PARENT_AUTHENTICATION: Final = "parent_authentication"
 DNS_FAILED: Final = "dns_failed"

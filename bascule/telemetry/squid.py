@@ -22,6 +22,7 @@ from bascule.telemetry.formats import (
     TARGET,
     TIME,
     USER,
+    VERSION,
     Batch,
     escaped,
 )
@@ -51,11 +52,16 @@ def _line(record: Any) -> bytes:
         record[STATUS],
         record[BYTES_OUT],
         _word(record[METHOD]),
-        _word(record[TARGET] if tunnel else b"http://%b%b" % (record[HOST], record[TARGET])),
+        _word(record[TARGET] if tunnel else b"%b://%b%b" % (_scheme(record[VERSION]), record[HOST], record[TARGET])),
         _word(record[USER]),
         _hierarchy(record[ROUTE]) if server else b"HIER_NONE",
         _word(server.rpartition(":")[0]),
     )
+
+
+def _scheme(version: bytes) -> bytes:
+    """Return the scheme of a URL: requests inside of tunnels that were opened say so."""
+    return b"https" if version == b"HTTPS" else b"http"
 
 
 def _hierarchy(route: Any) -> bytes:

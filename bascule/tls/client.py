@@ -20,6 +20,23 @@ def origin_context(tls: OriginTls) -> ssl.SSLContext:
     return _origin_context(tls, signature(*filter(None, (tls.ca, tls.cert, tls.key))))
 
 
+@lru_cache(maxsize=4)
+def destination_context(authorities: str = "") -> ssl.SSLContext:
+    """Return the context for servers that clients of the forward proxy have chosen, which verifies as browsers do.
+
+    The name must be among the certificate's alternative names (RFC 9525 6.3). `authorities` is a file of further ones,
+    beside the system's. Raises CertificateError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if authorities:
+        load_authorities(context, authorities)
+    return context
+
+
 @lru_cache(maxsize=64)
 def _origin_context(tls: OriginTls, _files: Signature) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

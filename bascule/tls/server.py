@@ -34,6 +34,15 @@ class _Recipe:
     """Authorities and mode of client certificates."""
 
 
+def bare_context(min_version: str = "1.2", ciphers: str = "") -> ssl.SSLContext:
+    """Return a server's context that has no certificate yet. Raises ssl.SSLError for ciphers that there are not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[min_version]
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_ciphers(ciphers or _CIPHERS)
+    return context
+
+
 class SiteTlsContext:
     """What serves a server name. `context` is replaced when files change in a way it cannot take up."""
 
@@ -171,12 +180,9 @@ class ServerContexts:
         return context if same else None
 
     def _make(self, recipe: _Recipe) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         listen = recipe.listen
-        context.minimum_version = _VERSIONS[listen.min_version]
-        context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         try:
-            context.set_ciphers(listen.ciphers or _CIPHERS)
+            context = bare_context(listen.min_version, listen.ciphers)
         except ssl.SSLError:
             raise CertificateError(
                 f"ciphers: OpenSSL knows no cipher in {listen.ciphers!r}; see `openssl ciphers -v`"

@@ -18,6 +18,7 @@ from bascule.config.loader import load
 from bascule.config.reference import reference
 from bascule.config.response import PageWatch
 from bascule.config.view import view
+from bascule.tls.authority import create
 from bascule.waf.response.pages import Copy, write
 
 from .certs import make_pair
@@ -44,11 +45,17 @@ def surroundings(folder: Path) -> None:
         "secrets/admin-token": "0123456789abcdef0123456789abcdef\n",
         "users.htpasswd": "anna:$2y$05$abcdefghijklmnopqrstuu\n",
         "lists/gambling": "casino.example\n",
+        "lists/banking": "bank.example\n",
+        "lists/health": "clinic.example\n",
         "lists/social.txt": "0.0.0.0 social.example\n",
         "sites/blog.yaml": "sites: {blog.example.com: '10.0.0.71:8000'}\n",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    (folder / "ca").mkdir()
+    for name, content in zip(("bascule-ca.pem", "bascule-ca.key"), create("Example", 365), strict=True):
+        (folder / "ca" / name).write_bytes(content)
+        (folder / "ca" / name).chmod(0o600)
     watch = PageWatch(copies=str(folder / "copies/shop"), paths=("/", "/about"))
     for path in watch.paths:
         write(watch, Copy(path, "text/html", "2026-01-01T00:00:00Z"), b"<h1>Shop</h1>")

@@ -14,6 +14,8 @@ from bascule.config.loader import load
 from bascule.config.plan import Plan
 from bascule.config.view import view
 from bascule.config.when import WhenField, parse_when
+from bascule.tls.authority import create
+from tests.config.certs import make_pair
 
 WHEN = [
     ("Mon-Fri 08:00-16:00", [(0, 480), (4, 959)], [(0, 479), (0, 960), (5, 600)]),
@@ -42,12 +44,21 @@ def test_no_time_of_the_week(text: object) -> None:
         TypeAdapter(WhenField).validate_python(text)
 
 
+AUTHORITY = create("Test", 30)
+
+
 def load_text(folder: Path, text: str) -> Plan:
     (folder / "users").write_text("anna:$2y$05$abcdefghijklmnopqrstuu\n")
     (folder / "plain").write_text("anna:secret\n")
     (folder / "digests").write_text(f"anna:Other:{'0' * 64}\nben:Other:{'0' * 32}\n")
     (folder / "games").write_text("play.example\n")
     (folder / "empty").mkdir(exist_ok=True)
+    certificate, key = AUTHORITY
+    for name, content in {"ca.pem": certificate, "ca.key": key, "open.key": key}.items():
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o644 if name == "open.key" else 0o600)
+    make_pair(folder, "leaf", ("leaf.example",))
+    (folder / "leaf.key").chmod(0o600)
     file = folder / "bascule.yaml"
     file.write_text(dedent(text))
     return load(file)
@@ -100,6 +111,15 @@ def test_nothing_of_the_sites_leaks_in(tmp_path: Path) -> None:
 
 
 BAD = [
+    ("{listen: 1, intercept: {certificate: ca.pem, key: ca.key}}", "forward.intercept.rules", "nothing is ever opened", "- bump"),
+    ("{listen: 1, intercept: {certificate: ca.pem, key: open.key, default: bump}}", "forward.intercept.key", "others may read", "chmod 600"),
+    ("{listen: 1, intercept: {certificate: ca.pem, key: none.key, default: bump}}", "forward.intercept.key", "cannot be read", ""),
+    ("{listen: 1, intercept: {certificate: leaf.pem, key: leaf.key, default: bump}}", "forward.intercept.certificate", "is no authority", "ca init"),
+    ("{listen: 1, intercept: {certificate: ca.pem, key: ca.key, rules: [{bump: {path: /}}]}}", "forward.intercept.rules[0].bump.path", "not known before", ""),
+    ("{listen: 1, intercept: {certificate: ca.pem, key: ca.key, rules: [{bump: {}}, {splice: {}}]}}", "forward.intercept.rules[1]", "never reached", ""),
+    ("{listen: 1, intercept: {certificate: ca.pem, key: ca.key, rules: [{bump: {}, splice: {}}]}}", "forward.intercept.rules[0]", "one of `bump`", ""),
+    ("{listen: 1, intercept: {certificate: ca.pem, key: ca.key, rules: [{bump: {for: anna}}]}}", "forward.intercept.rules[0].bump.for", "only with `auth`", ""),
+    ("{listen: 1, authorities: users}", "forward.authorities", "is not a PEM certificate", ""),
     ("{}", "forward.listen", "the key `listen` is missing", ""),
     ("{listen: 1, rules: [{deny: {}, allow: {}}]}", "forward.rules[0]", "a rule has one of", "- deny"),
     ("{listen: 1, rules: [{name: x}]}", "forward.rules[0]", "a rule has one of", ""),

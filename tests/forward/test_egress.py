@@ -15,6 +15,7 @@ from bascule.forward.safesearch import reached_as
 from bascule.forward.target import Target
 from bascule.http.h1.head import ResponseParser
 from bascule.telemetry import causes
+from bascule.tls.client import destination_context
 from bascule.upstream.connection import OriginConnection
 
 
@@ -56,7 +57,7 @@ def run(test: Callable[[Names, Egress, int], object], **known: tuple[str, ...]) 
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         names = Names(**known)
-        egress = Egress(ResponseParser(), names, asyncio.get_running_loop(), 2, 10.0)
+        egress = Egress(ResponseParser(), names, asyncio.get_running_loop(), 2, 10.0, destination_context())
         done = test(names, egress, server.sockets[0].getsockname()[1])
         assert asyncio.iscoroutine(done)
         await done

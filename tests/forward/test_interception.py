@@ -1,0 +1,342 @@
+"""Tunnels opened and left closed, by real clients: curl, wget, Chromium; forged names, bad certificates, pinning."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bascule.tls.authority import create
+from tests.support.certs import Authority
+from tests.support.clients import EndedError, Message, Wire, connect
+from tests.support.origins import Origin, answer, mirror
+from tests.support.program import Bascule, wait_for
+from tests.support.programs import require_program
+
+_DER = Encoding.DER
+_SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def served(cert: str, key: str) -> Origin:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return Origin(context=context)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with Lab(tmp_path_factory.mktemp("interception")) as lab:
+        yield lab
+
+
+class Lab:
+    """An authority of the web, one of interception, an origin with a good certificate, and Bascule in between."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.web = Authority(folder, "Web Authority")
+        pair = self.web.issue("localhost", "127.0.0.1", "shop.test", "bank.test")
+        self.server = Path(pair.cert)
+        self.origin = served(pair.cert, pair.key)
+        certificate, key = create("Test interception", 30)
+        self.ca, ca_key = folder / "ca.pem", folder / "ca.key"
+        self.ca.write_bytes(certificate)
+        ca_key.write_bytes(key)
+        ca_key.chmod(0o600)
+        self.both = folder / "both.pem"
+        self.both.write_bytes(certificate + Path(self.web.path).read_bytes())
+        self.intercept = {"certificate": str(self.ca), "key": str(ca_key)}
+
+    def __enter__(self) -> Lab:
+        self.bascule = Bascule(self.config()).__enter__()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.bascule.__exit__()
+        self.origin.kill()
+
+    def config(self, intercept: dict[str, Any] | None = None, **forward: Any) -> dict[str, Any]:
+        rules = [{"splice": {"domain": "bank.test"}}, {"splice": {"source": "127.0.0.9"}}, {"bump": {}}]
+        return {
+            "access_log": {"path": "-"},
+            "events": {"path": str(self.folder / "events.jsonl")},
+            "forward": {
+                "listen": ["127.0.0.1:0"],
+                "allow_private": True,
+                "authorities": self.web.path,
+                "rules": [
+                    {"deny": {"path": "/denied/"}, "reason": "Not for you."},
+                    {"deny": {"mime": "application/x-msdownload"}},
+                    {"deny": {"domain": "denied.test"}},
+                ],
+                "waf": "block",
+                "intercept": {**self.intercept, "rules": rules, **(intercept or {})},
+                **forward,
+            },
+        }
+
+    def tls(self, *, trust: Path | None = None, name: str = "localhost", connect_to: str = "localhost") -> Tls:
+        return Tls(self.bascule.port, f"{connect_to}:{self.origin.port}", trust or self.ca, name)
+
+
+class Tls:
+    """A client's TLS through a tunnel."""
+
+    def __init__(self, proxy: int, authority: str, trust: Path, name: str) -> None:
+        self._plain = connect(proxy)
+        self._plain.send(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+        assert self._plain.head().status == 200
+        context = ssl.create_default_context(cafile=str(trust))
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        self.sock = context.wrap_socket(self._plain.sock, server_hostname=name)
+        self.wire = Wire(self.sock)
+        self.authority = f"{name}:{authority.rpartition(':')[2]}"
+
+    def __enter__(self) -> Tls:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.sock.close()
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        return x509.load_der_x509_certificate(self.sock.getpeercert(True) or b"")
+
+    def ask(self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b"", host: str = "") -> Message:
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {host or self.authority}", *fields, "", ""]
+        self.wire.send("\r\n".join(lines).encode() + body)
+        return self.wire.response(method)
+
+
+def curl(lab: Lab, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = (require_program("curl"), "-sS", "-m", "20", "--proxy", f"http://127.0.0.1:{port}", *arguments)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+
+
+# --- Opened
+
+
+def test_what_stands_in_looks_like_the_server(lab: Lab) -> None:
+    with lab.tls() as tls:
+        shown, real = tls.certificate, x509.load_pem_x509_certificate(lab.server.read_bytes())
+        assert shown.issuer.rfc4514_string() == "CN=Test interception"
+        assert shown.subject == real.subject
+        assert shown.not_valid_after_utc == real.not_valid_after_utc
+        names = [c.extensions.get_extension_for_class(x509.SubjectAlternativeName).value for c in (shown, real)]
+        assert names[0] == names[1]
+        assert shown.fingerprint(hashes.SHA256()) != real.fingerprint(hashes.SHA256())
+        assert tls.sock.selected_alpn_protocol() == "http/1.1"
+        told = tls.ask("/a?b", "Cookie: c=d").json()
+        assert told["start"] == ["GET", "/a?b", "HTTP/1.1"]
+        assert dict(told["fields"]) == {"host": tls.authority, "cookie": "c=d"}
+        before = lab.origin.connections
+        assert tls.ask("/again").status == 200
+        assert lab.origin.connections == before  # the tunnel's own connection goes on to be used
+    with lab.tls() as again:
+        assert again.certificate == shown  # kept ready
+
+
+def test_rules_see_inside(lab: Lab) -> None:
+    with lab.tls() as tls:
+        denied = tls.ask("/denied/x", "Accept: text/html")
+        assert denied.status == 403
+        assert b"Not for you." in denied.body
+        lab.origin.handler = lambda wire, message: (
+            wire.send(answer(b"MZ", "200 OK", "Content-Type: application/x-msdownload")) or True
+        )
+        try:
+            assert tls.ask("/setup.exe").status == 403
+        finally:
+            lab.origin.handler = mirror
+        large = b"x" * 200_000
+        assert len(tls.ask("/", f"Content-Length: {len(large)}", method="POST", body=large).json()["body"]) == 200_000
+
+
+def test_the_firewall_and_privacy_see_inside(lab: Lab) -> None:
+    with lab.tls() as tls:
+        told = tls.ask("/?utm_source=a&b=c", "From: me@a.test").json()
+        assert told["start"][1] == "/?b=c"
+        assert ["from", "me@a.test"] not in told["fields"]
+        refused = tls.ask("/?q=1%27%20UNION%20SELECT%20password%20FROM%20users--%20")
+        assert refused.status == 403
+        assert refused["x-bascule-ref"]
+
+
+@pytest.mark.slow
+def test_by_chromium(lab: Lab, tmp_path: Path) -> None:
+    chromium, certutil = require_program("chromium"), require_program("certutil", "libnss3-tools")
+    store = tmp_path / ".pki" / "nssdb"
+    store.mkdir(parents=True)
+    subprocess.run((certutil, "-d", f"sql:{store}", "-N", "--empty-password"), check=True, timeout=60)
+    add = (certutil, "-d", f"sql:{store}", "-A", "-t", "C,,", "-n", "bascule", "-i", str(lab.ca))
+    subprocess.run(add, check=True, timeout=60)
+    page = answer(b"<title>t</title><p>reached inside</p>", "200 OK", "Content-Type: text/html")
+    lab.origin.handler = lambda wire, message: wire.send(page) or True
+    try:
+        argv = (
+            *(chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", f"--proxy-server=http://127.0.0.1:{lab.bascule.port}"),
+            *("--proxy-bypass-list=<-loopback>", "--dump-dom", f"https://localhost:{lab.origin.port}/chromium"),
+        )
+        environ = {**os.environ, "HOME": str(tmp_path)}
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=90, env=environ)
+        assert "reached inside" in done.stdout, done.stderr
+    finally:
+        lab.origin.handler = mirror
+    inside = [line for line in lab.bascule.logged() if line["target"] == "/chromium"]
+    assert inside[0]["version"] == "HTTPS"
+
+
+def test_the_log_shows_tunnel_and_requests(lab: Lab) -> None:
+    with lab.tls() as tls:
+        tls.ask("/logged/here")
+        inside = wait_for(lambda: [line for line in lab.bascule.logged() if line["target"] == "/logged/here"], "a line")
+        assert inside[0]["host"] == tls.authority
+        assert inside[0]["version"] == "HTTPS"
+        outer = [line for line in lab.bascule.logged() if line["cause"] == "bumped"]
+        assert outer
+        assert "bump: rule 3" in outer[-1]["rule"]
+
+
+def test_another_host_is_sent_back(lab: Lab) -> None:
+    with lab.tls() as tls:
+        assert tls.ask(host="elsewhere.test").status == 421
+    with lab.tls() as tls:
+        assert tls.ask(method="CONNECT", target="/").status == 405
+
+
+def test_by_curl_and_wget(lab: Lab) -> None:
+    url = f"https://localhost:{lab.origin.port}/by-curl"
+    done = curl(lab, lab.bascule.port, "--cacert", str(lab.ca), url)
+    assert json.loads(done.stdout)["start"][1] == "/by-curl", done.stderr
+    socks = curl(
+        lab, lab.bascule.port, "--proxy", f"socks5h://127.0.0.1:{lab.bascule.port}", "--cacert", str(lab.ca), url
+    )
+    assert json.loads(socks.stdout)["start"][1] == "/by-curl", socks.stderr
+    assert (
+        curl(lab, lab.bascule.port, "--cacert", lab.web.path, url).returncode == 60
+    )  # who trusts only the web does not
+    wget = (require_program("wget"), "-q", "-t1", "-T20", "-O-", f"--ca-certificate={lab.ca}", url)
+    environ = {"https_proxy": f"http://127.0.0.1:{lab.bascule.port}", "no_proxy": ""}
+    assert b"/by-curl" in subprocess.run(wget, capture_output=True, timeout=60, env=environ).stdout
+
+
+# --- Left closed
+
+
+def test_spliced_by_name(lab: Lab) -> None:
+    """A name counts where it leads to the address of the tunnel; here nothing but the tunnel's own name does."""
+    config = lab.config({"rules": [{"splice": {"domain": "localhost"}}, {"bump": {}}]})
+    with Bascule(config) as bascule:
+        address = f"localhost:{lab.origin.port}"
+        with Tls(bascule.port, address, Path(lab.web.path), "localhost") as tls:
+            assert tls.certificate.issuer.rfc4514_string() == "CN=Web Authority"
+            assert tls.ask("/closed").status == 200
+        # 127.0.0.1 is an address of localhost: the ClientHello's name is believed
+        with Tls(bascule.port, f"127.0.0.1:{lab.origin.port}", Path(lab.web.path), "localhost") as tls:
+            assert tls.ask("/closed").status == 200
+        lines = wait_for(lambda: [line for line in bascule.logged() if "splice: rule 1" in line["rule"]], "lines")
+        assert all(line["method"] == "CONNECT" and line["bytes_out"] > 100 for line in lines)
+
+
+def test_a_forged_name_does_not_splice(lab: Lab) -> None:
+    """`bank.test` is never opened, but this address is none of its own."""
+    with lab.tls(name="bank.test", connect_to="127.0.0.1") as tls:
+        assert tls.certificate.issuer.rfc4514_string() == "CN=Test interception"
+        assert tls.ask().json()["start"][1] == "/"
+    with pytest.raises((ssl.SSLError, OSError)), lab.tls(name="denied.test", connect_to="localhost"):
+        pass
+    wait_for(lambda: [line for line in lab.bascule.logged() if line["rule"] == "rule 3"], "the refusal")
+
+
+def test_no_tls(lab: Lab) -> None:
+    def greet(wire: Wire) -> bytes:
+        wire.send(f"CONNECT {authority} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert wire.head().status == 200
+        wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        return wire.response("GET").body
+
+    with Origin() as plain:
+        authority = plain.address
+        with connect(lab.bascule.port) as wire:
+            assert b"start" in greet(wire)
+        with Bascule(lab.config({"opaque": "refuse"})) as strict, connect(strict.port) as wire:
+            with pytest.raises((EndedError, OSError)):
+                greet(wire)
+            wait_for(lambda: [line for line in strict.logged() if line["cause"] == "opaque_tunnel"], "the refusal")
+
+
+# --- Servers that cannot prove who they are
+
+
+@pytest.mark.parametrize("fault", ["expired", "another name", "unknown authority", "common name only"])
+def test_a_bad_certificate_gives_a_page_and_no_request(lab: Lab, tmp_path: Path, fault: str) -> None:
+    authority = Authority(tmp_path, "Unknown") if fault == "unknown authority" else lab.web
+    life = timedelta(days=-1) if fault == "expired" else timedelta(days=30)
+    names = ["elsewhere.test"] if fault == "another name" else ["localhost"]
+    pair = authority.issue(*names, file=fault.replace(" ", "-"), life=life, client=fault == "common name only")
+    with served(pair.cert, pair.key) as origin:
+        with Tls(lab.bascule.port, f"localhost:{origin.port}", lab.ca, "localhost") as tls:
+            shown = tls.certificate
+            page = tls.ask("/secret", "Accept: text/html")
+        assert page.status == 502
+        assert b"could not prove who it is" in page.body
+        assert shown.not_valid_after_utc - shown.not_valid_before_utc < timedelta(days=2)
+        assert not origin.seen
+    lines = wait_for(lambda: [line for line in lab.bascule.logged() if line["target"] == "/secret"], "a line")
+    assert lines[-1]["cause"] == "origin_tls"
+
+
+# --- Pinning
+
+
+def test_a_client_that_pins_is_let_go(lab: Lab) -> None:
+    with Bascule(lab.config({"pinning": {"attempts": 2}}, log=True)) as bascule:
+        url = f"https://localhost:{lab.origin.port}/pinned"
+        key = x509.load_pem_x509_certificate(lab.server.read_bytes()).public_key()
+        der = key.public_bytes(*_SPKI)
+        (lab.folder / "pinned.der").write_bytes(der)
+        pinned = ("--cacert", str(lab.both), "--pinnedpubkey", str(lab.folder / "pinned.der"))
+        assert [curl(lab, bascule.port, *pinned, url).returncode for _ in range(3)] == [90, 90, 0]
+        # others are not let go for that, nor is this client for other hosts
+        assert curl(lab, bascule.port, *pinned, url.replace("localhost", "127.0.0.1")).returncode == 90
+        assert curl(lab, bascule.port, "--interface", "127.0.0.2", *pinned, url).returncode == 90
+        events = [json.loads(line) for line in (lab.folder / "events.jsonl").read_text().splitlines()]
+        assert [event["host"] for event in events if "it pins" in str(event["verdict"])] == ["localhost"]
+
+
+def test_a_client_that_knows_no_authority_is_let_go(lab: Lab) -> None:
+    with Bascule({**lab.config(), "workers": 2}) as bascule:
+        url = f"https://localhost:{lab.origin.port}/pinned"
+        results = [curl(lab, bascule.port, "--cacert", lab.web.path, url).returncode for _ in range(12)]
+        assert results[:3] == [60, 60, 60]
+        assert results[-1] == 0
+        assert sorted(results, reverse=True) == results  # once it is let go, then at every worker
+
+
+# --- The page
+
+
+def test_the_page_hands_out_the_authority(lab: Lab) -> None:
+    def get(path: str) -> Message:
+        with connect(lab.bascule.port) as wire:
+            wire.send(f"GET {path} HTTP/1.1\r\nHost: proxy\r\n\r\n".encode())
+            return wire.response("GET")
+
+    page = get("/ca")
+    fingerprint = x509.load_pem_x509_certificate(lab.ca.read_bytes()).fingerprint(hashes.SHA256()).hex(":").upper()
+    assert fingerprint.encode() in page.body
+    assert get("/ca.pem").body == lab.ca.read_bytes()
+    assert get("/ca.cer").body == x509.load_pem_x509_certificate(lab.ca.read_bytes()).public_bytes(_DER)
+    assert get("/other").status == 400
