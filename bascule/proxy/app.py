@@ -158,7 +158,7 @@ class ProxyApp:
             for site in plan.sites
             for route in site.routes
         }
-        self.router = build_router(plan, self.routes, *([shield.logins_of] if shield is not None else []))
+        self.router = build_router(plan, self.routes, *([self._shield.logins_of] if self._shield is not None else []))
 
     def request_parser(self, other_form: OtherForm = reverse_form) -> RequestParser:
         """Return a parser of requests under the limits of the plan; `other_form` reads targets without a slash."""
