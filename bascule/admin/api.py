@@ -18,6 +18,8 @@ from bascule.admin.attack import Attacks
 from bascule.admin.attack import routes as attack_routes
 from bascule.admin.bans import Bans
 from bascule.admin.bans import routes as ban_routes
+from bascule.admin.cache import Cache
+from bascule.admin.cache import routes as cache_routes
 from bascule.admin.history import History
 from bascule.admin.profiles import Profiles
 from bascule.admin.profiles import routes as profile_routes
@@ -72,6 +74,7 @@ class Offers:
     quotas: Quotas | None = None
     profiles: Profiles | None = None
     attacks: Attacks | None = None
+    cache: Cache | None = None
     events: str = "off"
     """Where the event log is, for those who ask for it."""
 
@@ -92,6 +95,7 @@ class Api:
         self._quotas = offers.quotas
         self._profiles = offers.profiles
         self._attacks = offers.attacks
+        self._cache = offers.cache
         self._events = offers.events
 
     def app(self) -> Starlette:
@@ -109,6 +113,7 @@ class Api:
                 Route("/quotas", self.quotas),
                 *(ban_routes(self._bans) if self._bans is not None else ()),
                 *(profile_routes(self._profiles) if self._profiles is not None else ()),
+                *(cache_routes(self._cache) if self._cache is not None else ()),
                 *(attack_routes(self._attacks) if self._attacks is not None else ()),
             ],
             exception_handlers={Exception: _failed},
@@ -122,10 +127,11 @@ class Api:
         """Say what there is."""
         return JSONResponse({
             "GET": ["/healthz", "/readyz", "/metrics", "/status", "/bans", "/quotas", "/profiles", "/profiles/{site}",
-                    "/profiles/{site}/openapi", "/under-attack"],
+                    "/profiles/{site}/openapi", "/under-attack", "/cache"],
             "POST": ["/reload", "/pools/{pool}/servers/{server}/drain", "/pools/{pool}/servers/{server}/undrain",
                      "/maintenance/{site}/on", "/maintenance/{site}/off", "/maintenance/{site}/auto",
-                     "/bans", "/bans/remove", "/bans/import", "/profiles/{site}/forget", "/under-attack/{on,off,auto}"],
+                     "/bans", "/bans/remove", "/bans/import", "/profiles/{site}/forget", "/under-attack/{on,off,auto}",
+                     "/cache/purge"],
         })  # fmt: skip
 
     async def quotas(self, request: Request) -> Response:
@@ -156,6 +162,7 @@ class Api:
             bans=self._banned(),
             profiles=self._profiles.counts() if self._profiles is not None else {},
             attacked=self._attacked(),
+            cache=self._cache.counts() if self._cache is not None else {},
         )
         content_type, body = exposition(self.totals(), around, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})

@@ -124,6 +124,7 @@ def _route(totals: RouteTotals) -> dict[str, Any]:
         "bytes_out": totals.bytes_out,
         "retries": totals.retries,
         "duration": _histogram(totals.duration),
+        "cache": totals.cache,
     }
 
 

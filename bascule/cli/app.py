@@ -17,6 +17,9 @@ from typing import Any
 
 from bascule.admin.api import Offers
 from bascule.admin.app import AdminApp
+from bascule.cache.folder import Folder
+from bascule.cache.keeper import CacheKeeper
+from bascule.cli import cache_folder
 from bascule.config.plan import Plan
 from bascule.defence.attack import AttackWatch
 from bascule.defence.ban_keeper import ANY, NETWORKS, OFFENDER, BanKeeper
@@ -30,7 +33,7 @@ from bascule.forward.pinning import PINNED
 from bascule.forward.quota_keeper import QuotaKeeper
 from bascule.forward.quotas import SEEN
 from bascule.forward.remote_lists import remote_lists
-from bascule.forward.service import ForwardMaterial, ForwardService
+from bascule.forward.service import CACHE_LABELS, ForwardMaterial, ForwardService
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.profile_keeper import ProfileKeeper, known_before, open_folders
@@ -63,6 +66,8 @@ class Prepared:
     sink: Sink | None
     events: OpenEvents | None
     shared: Shared
+    cache: Path | None
+    """The folder of stored responses."""
     profiles: dict[str, Path]
     """The file of each site's profile."""
     usual: dict[str, Usual]
@@ -100,11 +105,16 @@ def run(load: Callable[[], Plan]) -> int:
             events=open_events(plan.config.events, owner) if _has_events(plan) else None,
             profiles=profiles,
             usual=known_before(plan, profiles),
+            cache=cache_folder.prepare(plan, owner),
             shared=Shared(plan, last.shared if last else None, _challenge_key(plan)),
         )
         return memory.prepared
 
-    return Supervisor(load, prepare, worker, Keeper, standing, restore).run()
+    supervisor = Supervisor(load, prepare, worker, Keeper, standing, restore)
+    status = supervisor.run()
+    if memory.prepared is not None and memory.prepared.cache is not None and not supervisor.has_successor:
+        cache_folder.leave(memory.prepared.cache)
+    return status
 
 
 def _forward_material(plan: Plan, last: Prepared | None) -> ForwardMaterial | None:
@@ -162,6 +172,7 @@ def worker(context: WorkerContext) -> ProxyApp:
         context.board.u64("proxy/clients", context.workers),
         shield,
         profiles,
+        Folder(prepared.cache, plan.config.cache_store.size) if prepared.cache is not None else None,
     )
     if plan.forward is not None and prepared.forward is not None:
         listeners = plan.forward.config.listen
@@ -281,8 +292,9 @@ class Keeper:
         self._profiles = ProfileKeeper(context.plan, context.prepared.profiles, context.bus, write)
         self._lists = _list_keeper(context)
         self._attacks = AttackWatch(context.plan, context.bus, partial(read_totals, context.stats), time.monotonic)
+        self._cache = _cache_keeper(context)
         where = events.path if events else "off"
-        offers = Offers(self._upstream, self._bans, self._quotas, self._profiles, self._attacks, where)
+        offers = Offers(self._upstream, self._bans, self._quotas, self._profiles, self._attacks, self._cache, where)
         self._admin = AdminApp(context, offers)
         self._leads = False
 
@@ -300,6 +312,8 @@ class Keeper:
         if self._quotas is not None:
             await self._quotas.start()
         await self._attacks.start()
+        if self._cache is not None:
+            await self._cache.start()
         if self._lists is not None:
             await self._lists.start()
         await self._admin.start()
@@ -311,6 +325,8 @@ class Keeper:
         await self._profiles.stop()
         if self._leads:
             await self._attacks.stop()
+            if self._cache is not None:
+                await self._cache.stop()
             await self._bans.stop()
             if self._quotas is not None:
                 await self._quotas.stop()
@@ -326,6 +342,15 @@ def _list_keeper(context: KeeperContext) -> ListKeeper | None:
     if forward is None or not lists:
         return None
     return ListKeeper(lists, forward.config.refresh, context.supervisor.reload)
+
+
+def _cache_keeper(context: KeeperContext) -> CacheKeeper | None:
+    path, plan = context.prepared.cache, context.plan
+    if path is None:
+        return None
+    labels = [route.name for site in plan.sites for route in site.routes if route.cache.enabled]
+    labels += CACHE_LABELS if plan.forward is not None and plan.forward.route.cache.enabled else ()
+    return CacheKeeper(path, plan.config.cache_store.size, labels)
 
 
 def _quota_keeper(context: KeeperContext) -> QuotaKeeper | None:

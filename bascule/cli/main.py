@@ -9,6 +9,7 @@ import typer
 from bascule import __version__
 from bascule.cli.ban import app as ban
 from bascule.cli.ca import app as ca
+from bascule.cli.cache import app as cache
 from bascule.cli.check import check
 from bascule.cli.demo import demo
 from bascule.cli.evaluate import evaluate
@@ -79,6 +80,7 @@ app.add_typer(rules, name="rules")
 app.add_typer(forward, name="forward")
 app.add_typer(ban, name="ban")
 app.add_typer(ca, name="ca")
+app.add_typer(cache, name="cache")
 app.add_typer(report, name="report")
 app.add_typer(profile, name="profile")
 

@@ -11,6 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bascule.cli.top_lines import cache_line, causes_line, defence_line
+from bascule.cli.top_numbers import age, deltas, duration, number, size
 from bascule.telemetry.totals import quantile
 
 WIDE: Final = 110
@@ -19,8 +21,6 @@ _BARS: Final = " ▁▂▃▄▅▆▇█"
 _CLASS_STYLE: Final = {"2xx": "green", "3xx": "cyan", "4xx": "yellow", "5xx": "bold red", "1xx": "blue", "other": "dim"}
 _STATE_STYLE: Final = {"up": "green", "ready": "green", "running": "green", "drain": "yellow", "draining": "yellow",
                        "starting": "cyan"}  # fmt: skip
-
-_DECISION_STYLE: Final = {"refuse": "red", "pass": "green"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ def render(
         _routes_table(routes, wide, rooms[0]),
         _servers_table(before.status, now.status, seconds, wide, rooms[1]),
         _workers_table(before.status, now.status, seconds, wide, rooms[2]),
-        _causes_line(before.status, now.status, seconds),
-        *_defence_line(before.status, now.status, seconds),
+        causes_line(before.status, now.status, seconds),
+        *defence_line(before.status, now.status, seconds),
+        *cache_line(before.status, now.status, seconds),
     )
 
 
@@ -159,7 +160,7 @@ def _route_rows(before: dict[str, Any], now: dict[str, Any], seconds: float) -> 
         for route in site["routes"]:
             old = earlier.get((site["name"], route["name"]), {})
             mark = " [maintenance]" if site.get("maintenance") else ""
-            statuses = _deltas(old.get("statuses", {}), route["statuses"], seconds)
+            statuses = deltas(old.get("statuses", {}), route["statuses"], seconds)
             rows.append(
                 _RouteRow(
                     route["name"] + mark,
@@ -173,11 +174,6 @@ def _route_rows(before: dict[str, Any], now: dict[str, Any], seconds: float) -> 
             )
     rows.sort(key=lambda row: (-row.rate, -row.total, row.name))
     return rows
-
-
-def _deltas(old: dict[str, int], new: dict[str, int], seconds: float) -> dict[str, float]:
-    changes = ((kind, (count - old.get(kind, 0)) / seconds) for kind, count in new.items())
-    return {kind: rate for kind, rate in changes if rate > 0}
 
 
 def _buckets(old: dict[str, Any] | None, new: dict[str, Any]) -> list[int]:
@@ -252,7 +248,7 @@ def _servers_table(
         (pool, _), server = row
         old = earlier.get(row[0], {})
         rate = max(0, server["requests"] - old.get("requests", 0)) / seconds
-        errors = sum(_deltas(old.get("errors", {}), server["errors"], seconds).values())
+        errors = sum(deltas(old.get("errors", {}), server["errors"], seconds).values())
         buckets = _buckets(old.get("wait"), server["wait"])
         state = str(server["state"])
         cells = [
@@ -308,90 +304,5 @@ def _cpu(old: dict[str, Any] | None, new: dict[str, Any], seconds: float) -> str
     return f"{100 * new['cpu'] / max(new.get('uptime') or 0, seconds):.0f}%"
 
 
-def _causes_line(before: dict[str, Any], now: dict[str, Any], seconds: float) -> RenderableType:
-    """Return what Bascule answered or cut itself: now, and since the start."""
-    old, new = before.get("causes", {}), now.get("causes", {})
-    rates = _deltas(old, new, seconds)
-    ranked = sorted(new, key=lambda cause: (-rates.get(cause, 0.0), -new[cause], cause))[:8]
-    text = Text("CAUSES  ", "bold dim")
-    for cause in ranked:
-        text.append(cause, "bold" if cause in rates else "")
-        rate = f"{number(rates[cause])}/s, " if cause in rates else ""
-        text.append(f" {rate}{number(new[cause])}   ", "yellow" if rate else "dim")
-    if not ranked:
-        text.append("none", "dim")
-    if dropped := now.get("log", {}).get("dropped"):
-        text.append(f"\n{dropped} access log lines dropped", "bold red")
-    return Padding(text, (1, 0, 0, 0))
-
-
-def _defence_line(before: dict[str, Any], now: dict[str, Any], seconds: float) -> Iterator[RenderableType]:
-    """Yield what defence does now, by rule and decision; nothing while nobody needs it."""
-    earlier = {(rule["defence"], rule["rule"]): rule["decisions"] for rule in before.get("defence", ())}
-    rates = {
-        (rule["rule"], decision): rate
-        for rule in now.get("defence", ())
-        for decision, rate in _deltas(
-            earlier.get((rule["defence"], rule["rule"]), {}), rule["decisions"], seconds
-        ).items()
-    }
-    if not rates:
-        return
-    text = Text("DEFENCE  ", "bold dim")
-    for (rule, decision), rate in sorted(rates.items(), key=lambda item: -item[1])[:8]:
-        text.append(f"{rule} ", "bold")
-        text.append(f"{decision} {number(rate)}/s   ", _DECISION_STYLE.get(decision, "yellow"))
-    yield Padding(text, (1, 0, 0, 0))
-
-
 def _rate(value: float, style: str) -> Text:
     return Text(number(value), style if value else "dim")
-
-
-# --- numbers for people ----------------------------------------------------------------------------------------------
-
-
-def number(value: float) -> str:
-    """Return a count or rate in up to five characters: ``0``, ``3.2``, ``840``, ``12.3k``."""
-    if value == 0 or 10 <= value < 999.5 or value == int(value) < 10:
-        return f"{value:.0f}"
-    if value < 10:
-        return f"{value:.1f}"
-    return _scaled(value, 1000, ("", "k", "M", "G"))
-
-
-def size(value: float) -> str:
-    """Return bytes as ``812B``, ``4.0K``, ``1.2G`` (powers of 1024)."""
-    return f"{value:.0f}B" if value < 999.5 else _scaled(value, 1024, ("", "K", "M", "G", "T"))
-
-
-def _scaled(value: float, base: int, units: Sequence[str]) -> str:
-    step = 0
-    while value >= 999.5 and step < len(units) - 1:
-        value /= base
-        step += 1
-    return f"{value:.1f}{units[step]}" if value < 99.95 else f"{value:.0f}{units[step]}"
-
-
-def duration(seconds: float) -> str:
-    """Return a latency as ``-`` (none), ``350µs``, ``4.2ms``, ``1.8s``."""
-    if seconds <= 0:
-        return "-"
-    if seconds < 0.001:
-        return f"{seconds * 1e6:.0f}µs"
-    if seconds < 1:
-        milliseconds = seconds * 1000
-        return f"{milliseconds:.1f}ms" if milliseconds < 99.95 else f"{milliseconds:.0f}ms"
-    return f"{seconds:.1f}s"
-
-
-def age(seconds: float) -> str:
-    """Return a time span in its two largest units: ``42s``, ``3m 5s``, ``2h 3m``, ``4d 1h``."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60}s"
-    if whole < 86400:
-        return f"{whole // 3600}h {whole // 60 % 60}m"
-    return f"{whole // 86400}d {whole // 3600 % 24}h"

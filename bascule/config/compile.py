@@ -31,7 +31,7 @@ from bascule.config.document import Node, Sources
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.explain import missing_hint
 from bascule.config.findings import Findings
-from bascule.config.inherit import Policies, outward
+from bascule.config.inherit import Policies, log_fields, outward
 from bascule.config.observe import LOG_FIELDS
 from bascule.config.plan import ForwardPlan, Plan, PoolPlan, RoutePlan, ScopedLimit, SitePlan
 from bascule.config.policies import PathPolicy, Rewrite
@@ -49,7 +49,7 @@ def compile_config(
 
     `files` are those it was read from. `sources` and `root`, where it came from files, give problems their places.
     """
-    config = _with_forward_fields(config)
+    config = _with_more_fields(config)
     findings = Findings(sources, root)
     compiler = _Compiler(config, findings)
     compiler.check_top()
@@ -72,12 +72,13 @@ def compile_config(
     )
 
 
-def _with_forward_fields(config: Config) -> Config:
-    """Log what only a forward proxy knows, where there is one and the fields are not chosen."""
+def _with_more_fields(config: Config) -> Config:
+    """Log what only a forward proxy or a cache knows, where there is one and the fields are not chosen."""
     log = config.access_log
-    if config.forward is None or "fields" in log.model_fields_set:
+    fields = log_fields(config)
+    if "fields" in log.model_fields_set or fields == log.fields:
         return config
-    return config.model_copy(update={"access_log": log.model_copy(update={"fields": LOG_FIELDS})})
+    return config.model_copy(update={"access_log": log.model_copy(update={"fields": fields})})
 
 
 def _digest(config: Config, files: Iterable[str]) -> str:
@@ -180,6 +181,7 @@ class _Compiler:
             waf=policies.waf,
             upgrades=("websocket",),
             log=config.log,
+            cache=policies.cache,
             rates=tuple(ScopedLimit("forward", limit) for limit in config.limit),
         )
         path = PathPolicy(underscore_headers="keep")
@@ -248,6 +250,7 @@ class _Compiler:
             upgrades=route.upgrades,
             log=route.log,
             challenge=policies.challenge,
+            cache=policies.cache,
         )
 
     def _check_stated(self, path: KeyPath, level: Config | Site | Route) -> None:

@@ -9,7 +9,9 @@ import datetime
 from dataclasses import dataclass, replace
 
 from bascule.config.base import overlay
+from bascule.config.cache import NO_CACHE, Cache
 from bascule.config.challenge import NOBODY, Challenge
+from bascule.config.observe import CACHE_FIELDS, FORWARD_FIELDS, LOG_FIELDS
 from bascule.config.policies import CookieMap, ErrorPages, HeaderOps, Headers, Limits, Maintenance, Timeouts
 from bascule.config.schema import Config, Forward, Route, Site
 from bascule.config.waf import WafConfig, WafExclusion
@@ -27,6 +29,7 @@ class Policies:
     maintenance: Maintenance | None
     waf: WafConfig
     challenge: Challenge
+    cache: Cache
 
     @classmethod
     def of(cls, config: Config) -> Policies:
@@ -40,6 +43,7 @@ class Policies:
             None,
             _current(config.waf),
             config.challenge,
+            config.cache,
         )
 
     def below(self, level: Site | Route) -> Policies:
@@ -53,6 +57,7 @@ class Policies:
             maintenance=level.maintenance if level.maintenance is not None else self.maintenance,
             waf=_merge_waf(self.waf, level.waf),
             challenge=merge_challenge(self.challenge, level.challenge),
+            cache=merge_cache(self.cache, level.cache),
         )
 
     def excluding(self, exclusions: tuple[WafExclusion, ...]) -> Policies:
@@ -81,6 +86,7 @@ def outward(top: Policies, forward: Forward) -> Policies:
         maintenance=None,
         waf=_current(forward.waf or WafConfig()),
         challenge=NOBODY,
+        cache=forward.cache or NO_CACHE,
     )
 
 
@@ -91,6 +97,13 @@ def merge_challenge(parent: Challenge, child: Challenge | None) -> Challenge:
     return overlay(
         parent if parent.asks else parent.model_copy(update={"under_attack": Challenge().under_attack}), child
     )
+
+
+def merge_cache(parent: Cache, child: Cache | None) -> Cache:
+    """Return caches put over each other. A lower level that says anything but ``false`` switches it on."""
+    if child is None:
+        return parent
+    return overlay(parent, child).model_copy(update={"enabled": child.enabled})
 
 
 def merge_headers(parent: Headers, child: Headers | None) -> Headers:
@@ -146,3 +159,14 @@ def _current(waf: WafConfig) -> WafConfig:
     today = datetime.datetime.now(datetime.UTC).date()
     kept = tuple(item for item in waf.exclusions if item.expires is None or item.expires >= today)
     return waf if len(kept) == len(waf.exclusions) else waf.model_copy(update={"exclusions": kept})
+
+
+def log_fields(config: Config) -> tuple[str, ...]:
+    """Return the fields of the access log where they are not chosen."""
+    levels = [config.cache, *(site.cache for site in config.sites.values())]
+    levels += [route.cache for site in config.sites.values() for routes in site.routes.values() for route in routes]
+    if config.forward is not None:
+        levels.append(config.forward.cache)
+    left_out: tuple[str, ...] = () if any(level is not None and level.enabled for level in levels) else CACHE_FIELDS
+    left_out += () if config.forward is not None else FORWARD_FIELDS
+    return tuple(name for name in LOG_FIELDS if name not in left_out)

@@ -12,10 +12,12 @@ from bascule.config.types import AddressField, LogTarget, Share, Size
 LOG_FIELDS = (
     "time", "client", "port", "site", "route", "method", "host", "target", "version", "status", "bytes_in",
     "bytes_out", "duration", "wait", "server", "tries", "cause", "ref", "user_agent", "referer", "tls", "request_id",
-    "user", "rule",
+    "user", "rule", "cache",
 )  # fmt: skip
 FORWARD_FIELDS = ("user", "rule")
 """Those that only the forward proxy knows; without one they are not logged unless asked for."""
+CACHE_FIELDS = ("cache",)
+"""Those that only a cache knows."""
 
 
 class AccessLog(Model):
@@ -25,8 +27,9 @@ class AccessLog(Model):
     """``-`` for stdout, ``off``, a file, ``syslog:`` (local) or ``syslog:host:port`` (UDP)."""
     format: Literal["json", "combined", "squid"] = "json"
     """One JSON object a line, Apache's combined format, or Squid's native one, which fits the forward proxy."""
-    fields: tuple[str, ...] = tuple(name for name in LOG_FIELDS if name not in FORWARD_FIELDS)
-    """Fields of the JSON format, in this order. With a forward proxy, `user` and `rule` are among them by default."""
+    fields: tuple[str, ...] = tuple(name for name in LOG_FIELDS if name not in FORWARD_FIELDS + CACHE_FIELDS)
+    """Fields of the JSON format, in this order. With a forward proxy, `user` and `rule` are among them by default, and
+    `cache` where anything has one."""
     sample: Share = 1.0
     """Share of answers below 400 that are logged; errors always are."""
 

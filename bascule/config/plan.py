@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bascule.config.cache import NO_CACHE, Cache
 from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.defence import Limit
 from bascule.config.errors import Problem
@@ -74,6 +75,7 @@ class RoutePlan:
     upgrades: tuple[str, ...]
     log: bool
     challenge: Challenge = NOBODY
+    cache: Cache = NO_CACHE
     rates: tuple[ScopedLimit, ...] = ()
     """Rate limits of its site and its own, in this order."""
 
@@ -130,6 +132,11 @@ class Plan:
         """Whether every request is written to the access log, if there is one."""
         private = self.forward is not None and bool(self.forward.config.privacy.no_log)
         return not private and all(route.log for route in self.routes)
+
+    @property
+    def caches(self) -> bool:
+        """Whether any route keeps responses."""
+        return any(route.cache.enabled for route in self.routes)
 
     @property
     def all_sites(self) -> tuple[SitePlan, ...]:

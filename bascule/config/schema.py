@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from bascule.config.account import Account
 from bascule.config.auth import Auth
 from bascule.config.base import Model
+from bascule.config.cache import NO_CACHE, Cache, CacheStore
 from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.crawlers import Crawlers
 from bascule.config.defence import Defence, LimitsField
@@ -123,6 +124,8 @@ class Route(Pool):
     """Maintenance mode of this route alone."""
     waf: WafConfig | None = None
     """The web application firewall, where it differs from the site's."""
+    cache: Cache | None = None
+    """What is kept of responses, where it differs from the site's: ``true``, or more about it."""
     upgrades: tuple[str, ...] = ("websocket",)
     """Protocols a client may upgrade to; ``*`` for any."""
     log: bool = True
@@ -193,6 +196,8 @@ class Site(Model):
     """Maintenance mode of the site."""
     waf: WafConfig | None = None
     """The web application firewall, where it differs from the global setting."""
+    cache: Cache | None = None
+    """What is kept of responses, where it differs from the global setting: ``true``, or more about it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -270,6 +275,8 @@ class Forward(Model):
     """Error pages beside the global ones; `contact` is whom to ask for access."""
     waf: WafConfig | None = None
     """The web application firewall for plain HTTP; off unless stated here."""
+    cache: Cache | None = None
+    """What is kept of the responses of plain HTTP; nothing unless stated here."""
     log: bool = True
     """Whether requests are written to the access log."""
 
@@ -333,6 +340,10 @@ class Config(Model):
     """Error pages of all sites."""
     waf: WafConfig = WafConfig()
     """The web application firewall of all sites."""
+    cache: Cache = NO_CACHE
+    """What is kept of the responses of all sites; nothing by default."""
+    cache_store: CacheStore = CacheStore()
+    """Where they are kept."""
     exclusions: dict[str, tuple[WafExclusion, ...]] = Field(default_factory=dict)
     """From site to exceptions of the firewall, beside those at the site: for a file of their own that is included, as
     `bascule feedback` writes it."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bascule.config.base import Model
+from bascule.config.cache import NO_CACHE
 from bascule.config.errors import Problem
-from bascule.config.observe import LOG_FIELDS
+from bascule.config.inherit import log_fields
 from bascule.config.parents import Way
 from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
 from bascule.config.policies import CookieMap, ErrorPages, Headers, Limits, PathPolicy, Rewrite, Timeouts
@@ -73,8 +74,8 @@ def _settings(config: Config) -> dict[str, Any]:
     shown = _differences(
         config.model_dump(mode="json", include=kept), default.model_dump(mode="json", include=kept, warnings=False), ""
     )
-    if config.forward is not None and config.access_log.fields == LOG_FIELDS:
-        shown.pop("access_log.fields", None)  # the default, where there is a forward proxy
+    if config.access_log.fields == log_fields(config):
+        shown.pop("access_log.fields", None)  # the default, where there is a forward proxy or a cache
     return shown
 
 
@@ -97,6 +98,7 @@ def _route(route: RoutePlan, plan: Plan) -> dict[str, Any]:
         ("errors", route.errors, ErrorPages()),
         ("rewrite", route.rewrite, Rewrite()),
         ("match", route.match, Match()),
+        ("cache", route.cache, NO_CACHE),
     ):
         differing.update({f"{name}.{key}": value for key, value in differences(model, default).items()})
     if route.upgrades != ("websocket",):

@@ -31,7 +31,7 @@ def take(exchange: ForwardExchange) -> None:
     exchange.path_sent = path = exchange.path_sent or exchange.target
     if parent is None:
         exchange.route, exchange.target, exchange.way = service.route, path, DIRECT_WAY
-        exchange.try_server()
+        exchange.ask_server()
         return
     if cause := service.parent_fault(access.target):
         exchange.answer(pages.STATUS[cause], cause)

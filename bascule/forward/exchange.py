@@ -184,6 +184,14 @@ class ForwardExchange(Exchange):
     # The way out -------------------------------------------------------------------------------------
 
     def try_server(self) -> None:
+        """See Exchange. Rules that ask for the address have their say when one is dialled, so no cache comes before."""
+        if self.route.cache is None or self.by_address or self.is_tunnel or self._leaves_no_trace:
+            self.ask_server()
+        else:
+            self.rule = self.service.policy.name(self.decision)
+            self.route.cache.take(self)
+
+    def ask_server(self) -> None:
         """Send the request over a kept connection, or over a new one."""
         if self.way is not DIRECT_WAY:
             chain.take(self)
@@ -331,13 +339,24 @@ class ForwardExchange(Exchange):
 
     def record(self) -> None:
         """See Facts. Of some users nothing is written down."""
-        if (hidden := self.service.no_log) and (self.user in hidden or not hidden.isdisjoint(self._groups)):
+        if self._leaves_no_trace:
             self.route, self.user = self.service.unlogged, ""
         super().record()
 
     @property
-    def _groups(self) -> frozenset[str]:
-        return frozenset() if self.access is None else self.access.groups
+    def place(self) -> tuple[bytes, bytes, int, bytes]:
+        """See Facts. It is where the connection leads that counts, not what the request says of its host."""
+        target = self.asked.target
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        path = self.target.partition(b"?")[0]
+        return b"https" if target.secure else b"http", host.encode(), target.port, path
+
+    @property
+    def _leaves_no_trace(self) -> bool:
+        """Whether nothing is written down of its user."""
+        hidden = self.service.no_log
+        groups = frozenset() if self.access is None else self.access.groups
+        return bool(hidden) and (self.user in hidden or not hidden.isdisjoint(groups))
 
     def finish(self, outcome: Outcome | None, cause: str, status: int, cut: bool = False) -> None:
         """See Exchange."""
@@ -352,7 +371,7 @@ class ForwardExchange(Exchange):
         stale = origin is not None and not origin.fresh and self.way is DIRECT_WAY and not self.is_tunnel
         if stale and not self.responding and not self._is_held():
             self.detach(Outcome.CLIENT_ABORT)  # closed as the request left: the fate of kept connections
-            self.try_server()
+            self.ask_server()
         else:
             super().on_origin_lost()
 

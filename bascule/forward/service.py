@@ -18,6 +18,7 @@ from bascule.forward.conditions import is_below
 from bascule.forward.dns import EncryptedDns
 from bascule.forward.domains import DomainTable
 from bascule.forward.egress import Egress
+from bascule.forward.fetching import ForwardAsking
 from bascule.forward.guard import inside_range
 from bascule.forward.identity import Identity, Users
 from bascule.forward.intercept import Interception
@@ -30,6 +31,7 @@ from bascule.forward.remote_lists import fetch_missing, remote_lists
 from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
 from bascule.http.addresses import TrustedNetworks
+from bascule.proxy.caching import RouteCache
 from bascule.telemetry import causes
 from bascule.tls.authority import Authority
 from bascule.tls.client import destination_context
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
     from bascule.tls.filter import TlsFilter
 
+CACHE_LABELS = ("forward", "forward, private")
+"""What responses are stored by: those of private addresses are for a proxy that allows these."""
 LOCAL_NAMES = frozenset(("localhost",))
 
 
@@ -111,6 +115,7 @@ class ForwardService:
         tls = destination_context(config.authorities)
         self.ways = Ways(config) if config.ways else None
         self.parents = {name: ParentProxy(name, plan, app, self.name, tls) for name in plan.parents}
+        self._give_cache()
         self.parser = app.request_parser(proxy_form)
         self._dns = EncryptedDns(config.dns, time.monotonic) if config.dns is not None else None
         self.outgoing = OutgoingAddresses(config.outgoing) if config.outgoing is not None else None
@@ -128,6 +133,16 @@ class ForwardService:
         self.socks = tuple(version for version in (4, 5) if f"socks{version}" in config.protocols)
         self.http = "http" in config.protocols
         self._own = [name[:2] for sock in sockets if isinstance(name := sock.getsockname(), tuple)]
+
+    def _give_cache(self) -> None:
+        """Let plain HTTP be answered from the cache. Destinations no longer allowed must not be found there."""
+        caching, policy = self.app.caching, self.route.plan.cache
+        if caching is None or not policy.enabled:
+            return
+        label = CACHE_LABELS[self.config.allow_private]
+        self.route.cache = cache = RouteCache(caching, policy, label, forward=True, asking=ForwardAsking)
+        for parent in self.parents.values():
+            parent.route.cache = parent.tunnels.cache = cache
 
     def client(self, tls: TlsFilter | None) -> ForwardClient:
         """Return the protocol of a new client."""

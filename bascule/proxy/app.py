@@ -13,6 +13,7 @@ from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bascule.cache.folder import Folder
 from bascule.config.plan import Plan, RoutePlan, SitePlan
 from bascule.config.schema import Listener
 from bascule.defence.shield import Shield
@@ -20,6 +21,7 @@ from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers, Refs
 from bascule.http.h1.head import OtherForm, RequestParser, ResponseParser, reverse_form
 from bascule.proxy.accept import FairAcceptor
+from bascule.proxy.caching import Caching
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.prelude import NewClient, Prelude, TlsLink
@@ -82,10 +84,11 @@ class ProxyApp:
         crowd: memoryview | None = None,
         shield: Shield | None = None,
         profiles: Profiles | None = None,
+        store: Folder | None = None,
     ) -> None:
         """`crowd` is the memory in which the workers count their clients; without it this worker is alone.
 
-        Without a `shield` nothing is limited, without `profiles` nothing learned.
+        Without a `shield` nothing is limited, without `profiles` nothing learned, without `store` nothing cached.
         """
         self.plan = plan
         self.loop = loop
@@ -119,7 +122,8 @@ class ProxyApp:
         self.trusted = TrustedNetworks(plan.config.trusted_proxies)
         self.answers = ErrorAnswers(plan.config.errors)
         self.new_ref = Refs(worker).new
-        self._build(plan, board, worker)
+        self.caching: Caching | None = None
+        self._build(plan, board, worker, store)
         self.max_requests: float = self.limits.requests_per_connection or math.inf
         self._date_second = 0
         self.date_line = b""
@@ -129,7 +133,7 @@ class ProxyApp:
         self._drained: asyncio.Event = asyncio.Event()
         self._tick()
 
-    def _build(self, plan: Plan, board: Board, worker: int) -> None:
+    def _build(self, plan: Plan, board: Board, worker: int, store: Folder | None) -> None:
         """Make routes, pools and parsers from the plan."""
         self.max_header = self.limits.header_bytes
         self.requests = self.request_parser()
@@ -141,6 +145,8 @@ class ProxyApp:
         for pool in self.pools:
             pool.on_removed = _close_kept
         origins = Origins(self.pools)
+        if store is not None:
+            self.caching = Caching(store, plan.config.cache_store.hot, self.response_parser(), self.loop)
         self.routes = {
             route.index: RouteRuntime(
                 route,
@@ -154,6 +160,7 @@ class ProxyApp:
                 shield.of_route(route) if (shield := self._shield) is not None else None,
                 profiles.of_route(site.name, route) if (profiles := self._profiles) is not None else None,
                 shield.challenge_of(route) if shield is not None else None,
+                cache=self.caching.of_route(site, route) if self.caching is not None else None,
             )
             for site in plan.sites
             for route in site.routes
@@ -265,6 +272,8 @@ class ProxyApp:
                 _close_kept(server)
         for front in set(self._fronts.values()):
             front.close()
+        if self.caching is not None:
+            self.caching.close()
         self.firewalls.close()
         if self._shield is not None:
             self._shield.close()
@@ -335,7 +344,7 @@ class ProxyApp:
     def note(self, address: bytes, port: int, cause: str, status: int) -> None:
         """Log what ended before there was a request."""
         facts = (time.time(), address, port, None, b"-", b"", b"", b"", status, 0, 0, 0.0, 0.0, "", 0, cause)
-        self.recorder.append((*facts, "", b"", b"", "", "", "", ""))
+        self.recorder.append((*facts, "", b"", b"", "", "", "", "", ""))
 
     def _check_drained(self) -> None:
         if not self.clients:

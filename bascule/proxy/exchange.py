@@ -71,7 +71,14 @@ class Exchange(Facts):
         self.inspection = Inspection(self, waf, self.route.plan.waf.large_body)
         return self.inspection.judge_head()
 
-    try_server = attempts.start
+    def try_server(self) -> None:
+        """Answer from the route's cache, if it has one that can, or ask a server."""
+        if (cache := self.route.cache) is None:
+            self.ask_server()
+        else:
+            cache.take(self)
+
+    ask_server = attempts.start
 
     def dial(self, connector: Connector, preface: bytes, done: Done) -> asyncio.Task[None]:
         """Open a connection to the server that was picked."""
@@ -194,7 +201,10 @@ class Exchange(Facts):
         """See OriginUser."""
         self.wait = perf_counter() - self.asked_at
         self.status = status = head.status
-        if status in self.route.unwelcome and attempts.replaced(self, complete):
+        route = self.route
+        if route.cache is not None:
+            route.cache.invalidate(self, head)
+        if status in route.unwelcome and attempts.replaced(self, complete):
             return
         inspection = self.inspection
         if inspection is None or inspection.judge_response(head, content, complete):
@@ -220,7 +230,7 @@ class Exchange(Facts):
             or not self.request_done
             or peer.must_close(route.max_requests)
         )
-        if route.sticky:
+        if route.sticky and self.tries:
             self._stick()
         start = wire.response_head(self, head, self.framing, close)
         self.bytes_out = len(content)

@@ -36,6 +36,7 @@ class Facts:
         "asked_at",
         "bytes_in",
         "bytes_out",
+        "cache",
         "cause",
         "charged",
         "close",
@@ -121,6 +122,8 @@ class Facts:
         self.wait = 0.0
         self.cause = ""
         self.ref = ""
+        self.cache = ""
+        """What the cache did for it: one of telemetry.store.CACHE."""
         self.inspection: Inspection | None = None
         self.login: Login | None = None
         self.messages: Messages | None = None
@@ -158,6 +161,14 @@ class Facts:
         """Normal path and the query as sent, before any rewrite."""
         _, mark, query = self.head.target.partition(b"?")
         return self.path + mark + query
+
+    @property
+    def place(self) -> tuple[bytes, bytes, int, bytes]:
+        """Scheme, host, port (0 for the usual one) and normal path by which the resource is known to clients."""
+        head, info = self.head, self.peer.info
+        if info is not None and info.host:
+            return self.scheme, info.host.lower(), 0, self.path  # servers are told that they were asked for this one
+        return self.scheme, head.host, head.port, self.path
 
     def facts(self) -> dict[bytes, bytes]:
         """Return what header templates may name."""
@@ -216,6 +227,7 @@ class Facts:
                 "",
                 self.user,
                 self.rule,
+                self.cache,
             )
         )
         if len(recorder.records) >= BATCH:

@@ -15,6 +15,7 @@ from bascule.defence.challenges.ladder import RouteChallenge
 from bascule.defence.rates import Rates
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
+from bascule.proxy.caching import HIDDEN, RouteCache
 from bascule.proxy.profiles import RouteProfile
 from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies, compile_rewrite
 from bascule.proxy.router import compile_condition
@@ -92,6 +93,7 @@ class RouteRuntime:
         "body_grace",
         "body_limit",
         "body_min_rate",
+        "cache",
         "challenge",
         "condition",
         "connect_timeout",
@@ -151,8 +153,10 @@ class RouteRuntime:
         profile: RouteProfile | None = None,
         challenge: RouteChallenge | None = None,
         via: bytes = OWN_NAME,
+        cache: RouteCache | None = None,
     ) -> None:
         self.plan = plan
+        self.cache = cache
         self.index = plan.index
         self.pool = pool
         self.sticky = pool is not None and pool.config.sticky is not None
@@ -182,7 +186,8 @@ class RouteRuntime:
         masks = self.waf is not None and masks_responses(plan.waf)
         self.request = HeaderPlan(headers.request, (CLIENT_CERTIFICATE, PASSWORD_WORD, *(UNMASKABLE if masks else ())))
         self.response_filter = self.waf.response if self.waf is not None and masks_responses(plan.waf, False) else None
-        own = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
+        own: tuple[str, ...] = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
+        own += self.cache.hidden if self.cache is not None else ()
         self.response = HeaderPlan(headers.response, headers.hide + own)
         via = b"via: 1.1 %b\r\n" % name if headers.via else b""
         server = f"server: {headers.server}\r\n".encode() if headers.server else b""
@@ -261,6 +266,8 @@ def watched_names(plan: Plan) -> tuple[frozenset[bytes], frozenset[bytes]]:
         response.update(headers.response.remove, headers.response.set, headers.hide)
         if masks_responses(route.waf):
             request.update(UNMASKABLE)
+        if route.cache.enabled:
+            response.update(HIDDEN)
     if any(site.tls and site.tls.client_auth for site in plan.sites):
         request.add(CLIENT_CERTIFICATE)
     if any(site.logins.passwords is not None for site in plan.sites):

@@ -101,6 +101,11 @@ class Supervisor:
         self._stop_answers: list[Answer] = []
         self._exit_status = 0
 
+    @property
+    def has_successor(self) -> bool:
+        """Whether an upgraded program has taken over."""
+        return bool(self._successor)
+
     def run(self) -> int:
         """Run until told to stop. Return the exit status: 0 after a stop, 1 if the start failed."""
         try:

@@ -108,6 +108,8 @@ MEANINGS: Final[dict[str, str]] = {
     "origin_protocol_error": "response is malformed or ambiguous",
     "origin_header_too_large": "header section of the response larger than the limit",
     "intercepted": "server's own error page replaced",
+    "cache_broken": "stored response could not be read to its end",
+    "not_cached": "client asked for a stored response only, and there is none that fits",
     "internal": "fault inside Bascule",
 }
 
@@ -207,4 +209,6 @@ ORIGIN_IDLE: Final = "origin_idle"
 ORIGIN_PROTOCOL_ERROR: Final = "origin_protocol_error"
 ORIGIN_HEADER_TOO_LARGE: Final = "origin_header_too_large"
 INTERCEPTED: Final = "intercepted"
+CACHE_BROKEN: Final = "cache_broken"
+NOT_CACHED: Final = "not_cached"
 INTERNAL: Final = "internal"

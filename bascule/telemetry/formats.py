@@ -43,9 +43,10 @@ Record: TypeAlias = tuple[
     str,  # request id
     str,  # user, of the forward proxy
     str,  # rule, of the forward proxy
+    str,  # cache, one of store.CACHE; empty: none was asked
 ]
 (TIME, CLIENT, PORT, ROUTE, METHOD, HOST, TARGET, VERSION, STATUS, BYTES_IN, BYTES_OUT, DURATION, WAIT, SERVER, TRIES,
- CAUSE, REF, USER_AGENT, REFERER, TLS, REQUEST_ID, USER, RULE) = range(23)  # fmt: skip
+ CAUSE, REF, USER_AGENT, REFERER, TLS, REQUEST_ID, USER, RULE, CACHE) = range(24)  # fmt: skip
 
 Batch: TypeAlias = Sequence[Record]
 Columns: TypeAlias = Sequence[Sequence[Any]]
@@ -204,6 +205,7 @@ _COLUMNS: Final[dict[str, Callable[[Columns], Iterable[Any]]]] = {
     "request_id": _plain(REQUEST_ID),
     "user": _plain(USER),
     "rule": _plain(RULE),
+    "cache": _plain(CACHE),
 }
 
 

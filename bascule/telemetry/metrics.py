@@ -45,6 +45,8 @@ class Surroundings:
     """Bans in force."""
     attacked: Mapping[str, bool] = field(default_factory=dict)
     """From the name of a site that has challenges to whether it is under attack."""
+    cache: Mapping[str, int] = field(default_factory=dict)
+    """The numbers of the store of responses, if there is one: see cache/index.py."""
     profiles: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By site the numbers of its profile: see proxy/profile_keeper.py."""
 
@@ -69,6 +71,7 @@ class _Snapshot(Collector):
         yield _defence(self._totals)
         yield from _pools(self._around.pools)
         yield from _profiles(self._around.profiles)
+        yield from _cache(self._totals, self._around.cache)
         yield from _program(self._totals, self._around)
 
     def describe(self) -> Iterable[Metric]:
@@ -159,6 +162,21 @@ def _profiles(profiles: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
             requests.add_metric([site, what], counts[what])
         alarms.add_metric([site], counts["alarms"])
     yield from (places, requests, alarms)
+
+
+def _cache(totals: Totals, counts: Mapping[str, int]) -> Iterator[Metric]:
+    requests = _counter(names.CACHE_REQUESTS)
+    for route in totals.routes:
+        for outcome, count in route.cache.items():
+            requests.add_metric([route.site, route.route, outcome], count)
+    yield requests
+    if counts:
+        yield _gauge(names.CACHE_ENTRIES, counts["entries"])
+        yield _gauge(names.CACHE_BYTES, counts["bytes"])
+        yield _gauge(names.CACHE_LIMIT, counts["limit"])
+        yield _counter(names.CACHE_STORED, counts["stored"])
+        yield _counter(names.CACHE_EVICTED, counts["evicted"])
+        yield _counter(names.CACHE_BROKEN, counts["broken"])
 
 
 def _program(totals: Totals, around: Surroundings) -> Iterator[Metric]:

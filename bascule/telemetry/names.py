@@ -29,6 +29,15 @@ ORIGIN_WAIT: Final = Metric(
 REQUEST_BYTES: Final = Metric("bascule_request_bytes", "Bytes received from clients.", ("site", "route"))
 RESPONSE_BYTES: Final = Metric("bascule_response_bytes", "Bytes sent to clients.", ("site", "route"))
 RETRIES: Final = Metric("bascule_retries", "Further tries on another server.", ("site", "route"))
+CACHE_REQUESTS: Final = Metric(
+    "bascule_cache_requests", "Requests of routes with a cache, by what it did.", ("site", "route", "outcome")
+)
+CACHE_ENTRIES: Final = Metric("bascule_cache_entries", "Responses in the cache.")
+CACHE_BYTES: Final = Metric("bascule_cache_bytes", "Bytes in the cache.")
+CACHE_LIMIT: Final = Metric("bascule_cache_limit_bytes", "Bytes that the cache may hold.")
+CACHE_STORED: Final = Metric("bascule_cache_stored", "Responses put into the cache.")
+CACHE_EVICTED: Final = Metric("bascule_cache_evicted", "Responses pushed out of the cache by others.")
+CACHE_BROKEN: Final = Metric("bascule_cache_broken", "Responses found broken in the cache, and dropped.")
 CAUSES: Final = Metric("bascule_causes", "Exchanges Bascule answered or cut itself, by cause.", ("cause",))
 
 CONNECTIONS_ACCEPTED: Final = Metric(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from bascule.telemetry import causes
 from bascule.telemetry.formats import (
     BYTES_OUT,
+    CACHE,
     CAUSE,
     CLIENT,
     DURATION,
@@ -28,6 +29,12 @@ from bascule.telemetry.formats import (
 )
 
 _LINE: Final = b"%10d.%03d %6d %b %b/%03d %d %b %b %b %b/%b -\n"
+_CACHED: Final = {
+    "hit": b"TCP_MEM_HIT",
+    "collapsed": b"TCP_CF_HIT",
+    "stale": b"TCP_STALE_HIT",
+    "revalidated": b"TCP_REFRESH_UNMODIFIED",
+}
 _DENIED: Final = frozenset(
     (causes.EGRESS_CLIENT, causes.EGRESS_DENIED, causes.EGRESS_PRIVATE, causes.EGRESS_PORT, causes.EGRESS_LOOP,
      causes.PROXY_AUTHENTICATION, causes.PROXY_LOCKED_OUT, causes.WAF)
@@ -48,7 +55,7 @@ def _line(record: Any) -> bytes:
         ended % 1000,
         int(record[DURATION] * 1000),
         _word(record[CLIENT]),
-        _result(record[CAUSE], tunnel, bool(server)),
+        _CACHED.get(record[CACHE]) or _result(record[CAUSE], tunnel, bool(server)),
         record[STATUS],
         record[BYTES_OUT],
         _word(record[METHOD]),

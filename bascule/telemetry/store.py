@@ -20,6 +20,9 @@ STATUSES: Final = ("other", "1xx", "2xx", "3xx", "4xx", "5xx")
 REASONS: Final = ("connect", "reset", "timeout", "status", "protocol")
 DECISIONS: Final = ("refuse", "delay", "detect", "challenge", "pass")
 """What defence decides about a request or connection that it does not simply let pass, and who passed a challenge."""
+CACHE: Final = ("hit", "stale", "revalidated", "collapsed", "miss", "bypass")
+"""What a cache did for a request: it had a fresh response, a stale one, one that the server said is still right, or one
+that was on its way already; it had none; or it was not asked."""
 BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the histograms' buckets, in seconds; one more bucket takes what is longer."""
 
@@ -42,7 +45,8 @@ BYTES_OUT: Final = BYTES_IN + 1
 RETRIES: Final = BYTES_IN + 2
 DURATION: Final = BYTES_IN + 3
 WAIT: Final = DURATION + HISTOGRAM
-ROUTE_WIDTH: Final = WAIT + HISTOGRAM
+CACHED: Final = WAIT + HISTOGRAM
+ROUTE_WIDTH: Final = CACHED + len(CACHE)
 
 # Words of a server's series, after its name.
 ANSWERS: Final = _NAME

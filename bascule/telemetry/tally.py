@@ -13,6 +13,7 @@ from bascule.telemetry import causes, store
 from bascule.telemetry.formats import (
     BYTES_IN,
     BYTES_OUT,
+    CACHE,
     CAUSE,
     DURATION,
     METHOD,
@@ -28,6 +29,7 @@ from bascule.telemetry.store import BOUNDS, METHODS, STATUSES, Block, Words
 _METHOD: Final = {name.encode(): number for number, name in enumerate(METHODS[:-1])}
 _OTHER_METHOD: Final = len(METHODS) - 1
 _REASON: Final = {name: number for number, name in enumerate(store.REASONS)}
+_CACHED: Final = {name: number for number, name in enumerate(store.CACHE)}
 _DECISION: Final = {name: number for number, name in enumerate(store.DECISIONS)}
 _UNROUTED: Final = "\n"
 
@@ -86,6 +88,10 @@ class Tally:
         series[store.BYTES_OUT] += sum(columns[BYTES_OUT])
         series[store.RETRIES] += sum(tries - 1 for tries in columns[TRIES] if tries > 1)
         _add(series, store.DURATION, _histogram(columns[DURATION]))
+        if any(columns[CACHE]):
+            for what, count in Counter(columns[CACHE]).items():
+                if what:
+                    series[store.CACHED + _CACHED[what]] += count
         for cause, count in Counter(columns[CAUSE]).items():
             if cause:
                 self._words[store.CAUSES + causes.NUMBER.get(cause, causes.NUMBER[causes.INTERNAL])] += count

@@ -61,6 +61,8 @@ class RouteTotals:
     retries: int = 0
     duration: Histogram = field(default_factory=Histogram)
     wait: Histogram = field(default_factory=Histogram)
+    cache: dict[str, int] = field(default_factory=dict)
+    """How often a cache did what, by the words of `store.CACHE`."""
 
     def statuses(self) -> dict[str, int]:
         """Return the requests by status class."""
@@ -201,6 +203,9 @@ def _add_route(route: RouteTotals, series: Words) -> None:
     route.retries += words[store.RETRIES]
     route.duration.add(words[store.DURATION : store.DURATION + HISTOGRAM])
     route.wait.add(words[store.WAIT : store.WAIT + HISTOGRAM])
+    for number, what in enumerate(store.CACHE, store.CACHED):
+        if words[number]:
+            route.cache[what] = route.cache.get(what, 0) + words[number]
 
 
 def _add_server(server: ServerTotals, series: Words) -> None:

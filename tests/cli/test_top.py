@@ -12,7 +12,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bascule.cli.top import top
-from bascule.cli.top_view import Reading, age, duration, number, render, size
+from bascule.cli.top_numbers import age, duration, number, size
+from bascule.cli.top_view import Reading, render
 from bascule.server.rundir import PidFile
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.store import BOUNDS
@@ -146,6 +147,13 @@ def test_trouble_is_said_first() -> None:
     assert "no site has a usable server" in text
     assert "last reload failed: shop.yaml:3: unknown key" in text
     assert "17 access log lines dropped" in text
+
+
+def test_what_the_cache_spares_the_servers_is_said() -> None:
+    now = deepcopy(BEFORE)
+    now["sites"][0]["routes"][0]["cache"] = {"hit": 90, "miss": 10}
+    assert any("CACHE" in line and "90% spared" in line and "hit 45/s" in line for line in picture(BEFORE, now))
+    assert not any("CACHE" in line for line in picture(now, now))
 
 
 def test_a_curve_grows_from_the_readings() -> None:

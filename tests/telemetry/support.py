@@ -82,6 +82,7 @@ def make_record(**changes: Any) -> Record:
         "request_id": "r1",
         "user": "anna",
         "rule": "rule 1",
+        "cache": "",
     }
     assert changes.keys() <= fields.keys()
     return tuple({**fields, **changes}.values())  # type: ignore[return-value]

@@ -75,6 +75,7 @@ def test_json_line_holds_every_field_in_order() -> None:
         "request_id": "r1",
         "user": "anna",
         "rule": "rule 1",
+        "cache": "",
     }
 
 

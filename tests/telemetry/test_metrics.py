@@ -25,6 +25,7 @@ AROUND = Surroundings(
     reload_time=2e9,
     pools={"pool": [{"server": "http://10.0.0.1:1", "state": "ejected", "active": 3},
                     {"server": "http://10.0.0.2:1", "state": "down", "active": 0}]},
+    cache={"entries": 1, "bytes": 4096, "limit": 1 << 20, "stored": 3, "evicted": 1, "broken": 0},
 )  # fmt: skip
 ALL_NAMES = {metric.name: metric for metric in vars(names).values() if isinstance(metric, names.Metric)}
 

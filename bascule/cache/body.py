@@ -1,0 +1,103 @@
+"""The content of a response, whole or still growing, in memory or in a file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from zlib import crc32
+
+_PIECE = 1 << 18
+"""Bytes that are copied at a time."""
+
+
+class File:
+    """An open file, closed with its last user; one that has yet no name as a response goes with it."""
+
+    __slots__ = ("fd", "unnamed")
+
+    def __init__(self, fd: int, unnamed: str = "") -> None:
+        self.fd = fd
+        self.unnamed = unnamed
+        """Its path, as long as it is not put in place."""
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+        if self.unnamed:
+            with suppress(OSError):
+                os.unlink(self.unnamed)
+
+
+class Body:
+    """Content that is read by its offsets. `complete` says whether all of it is here; `size` is what is."""
+
+    __slots__ = ("_memory", "_start", "complete", "crc", "file", "size")
+
+    def __init__(self, content: bytes = b"", complete: bool = False) -> None:
+        self._memory: bytes | bytearray = content if complete else bytearray(content)
+        self.file: File | None = None
+        """Where it is, unless that is memory."""
+        self._start = 0
+        self.size = len(content)
+        self.crc = crc32(content)
+        """CRC-32 of what is here; of a stored one, what it was when it was stored."""
+        self.complete = complete
+
+    @classmethod
+    def stored(cls, file: File, start: int, size: int, crc: int) -> Body:
+        """Return content that begins at an offset of a file."""
+        body = cls(complete=True)
+        body.file, body._start, body.size, body.crc = file, start, size, crc
+        return body
+
+    def append(self, content: bytes) -> None:
+        """Add what came. Raises OSError where the file takes no more."""
+        if self.file is not None:
+            write_all(self.file.fd, content, self._start + self.size)
+        else:
+            self._memory += content
+        self.size += len(content)
+        self.crc = crc32(content, self.crc)
+
+    def move_to(self, file: File, start: int) -> None:
+        """Go on in a file, from an offset on. Raises OSError."""
+        write_all(file.fd, self._memory, start)
+        self.file, self._start, self._memory = file, start, b""
+
+    def read(self, offset: int, most: int) -> bytes:
+        """Return up to `most` bytes from `offset` on. Raises OSError."""
+        if self.file is None:
+            if not offset and len(self._memory) <= most and type(self._memory) is bytes:
+                return self._memory
+            return bytes(self._memory[offset : offset + most])
+        return os.pread(self.file.fd, min(most, self.size - offset), self._start + offset)
+
+    def settle(self) -> None:
+        """All of it is here."""
+        self.complete = True
+        if self.file is None:
+            self._memory = bytes(self._memory)
+
+    def copy_to(self, fd: int, offset: int) -> None:
+        """Write all of it to another file. Raises OSError."""
+        if self.file is None:
+            write_all(fd, self._memory, offset)
+            return
+        done = 0
+        while done < self.size:
+            try:
+                copied = os.copy_file_range(self.file.fd, fd, self.size - done, self._start + done, offset + done)
+            except OSError:  # not between these files: by way of memory
+                copied = 0
+            if not copied:
+                content = self.read(done, _PIECE)
+                write_all(fd, content, offset + done)
+                copied = len(content)
+            done += copied
+
+
+def write_all(fd: int, content: bytes | bytearray, offset: int) -> None:
+    """Write content at an offset. Raises OSError."""
+    rest = memoryview(content)
+    while rest:
+        written = os.pwrite(fd, rest, offset)
+        rest, offset = rest[written:], offset + written

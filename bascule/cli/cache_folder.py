@@ -1,0 +1,54 @@
+"""Where the responses of an instance are kept, and how that folder is made and left."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from bascule.cache.folder import Folder
+from bascule.config.plan import Plan
+from bascule.server import rundir
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, whose owner is checked
+
+
+class CacheFolderError(ValueError):
+    """The folder cannot be used; the text says why, and what to do."""
+
+
+def place(plan: Plan) -> Path:
+    """Return the folder of an instance: that of the configuration, or one in memory named after its `run_dir`."""
+    if plan.config.cache_store.path:
+        return Path(plan.config.cache_store.path)
+    name = hashlib.blake2b(str(rundir.choose(plan)).encode(), digest_size=6).hexdigest()
+    return _MEMORY / f"bascule-{os.geteuid()}-{name}"
+
+
+def prepare(plan: Plan, owner: tuple[int, int] | None) -> Path | None:
+    """Make the folder, for workers that run as `owner`; None where nothing is stored. Raises CacheFolderError."""
+    if not plan.caches:
+        return None
+    path, size = place(plan), plan.config.cache_store.size
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), owner[0] if owner else -1):
+            raise CacheFolderError(f"cache_store: {path} is not a folder of this account; name another with `path`")
+        Folder(path, size).close()
+        if owner is not None:
+            for made in (path, path / "index"):
+                os.chown(made, *owner)
+    except OSError as error:
+        raise CacheFolderError(
+            f"cache_store: {path}: {error.strerror}; name a folder with `path`, or a smaller `size`"
+        ) from None
+    return path
+
+
+def leave(path: Path) -> None:
+    """Give the memory back, unless the folder is one that is to outlive the program."""
+    if path.parent == _MEMORY:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,388 @@
+"""How requests are answered from the cache: what goes past it, what is served, who asks the server.
+
+It stands where a server would be asked: after limits, firewall and rules have let the request pass, before a server is
+picked. What is stored is what the server said; it is played back to the exchange as if the server said it now, so that
+whatever is done to responses (inspection, masks, signed forms and cookies, header policy, rules about responses) is
+done for each client anew, and nothing that was made for one is kept for another (docs/decisions/cache.md).
+
+Start at `RouteCache.take`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from bascule.cache import conditions, keys, reuse
+from bascule.cache.directives import NONE, Directives, cache_control
+from bascule.cache.entry import Meta
+from bascule.cache.folder import Folder
+from bascule.cache.hot import Entry
+from bascule.cache.reuse import Use
+from bascule.cache.store import Look, Store
+from bascule.cache.storing import Unstorable
+from bascule.config.cache import Cache
+from bascule.config.plan import RoutePlan, SitePlan
+from bascule.http.fields import Field
+from bascule.http.h1.block import Block
+from bascule.http.h1.head import ResponseParser
+from bascule.http.message import RequestHead, ResponseHead
+from bascule.proxy.asking import Asking, AskingMixin
+from bascule.proxy.fetch import Fetch
+from bascule.proxy.playback import Playback
+from bascule.telemetry import causes
+from bascule.telemetry.sinks import complain
+
+if TYPE_CHECKING:
+    from bascule.proxy.exchange import Exchange
+
+SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+"""Methods that change nothing (RFC 9110 9.2.1)."""
+TICK: Final = 0.1
+MOST_PASSED, PASS_TIME = 4096, 10.0
+"""URIs known not to be storable, and for how many seconds requests for them go straight to the server."""
+HIDDEN: Final = ("surrogate-key", "cache-tag", "bascule-cache-control")
+_COMPLAINT: Final = 60.0
+"""Seconds between two complaints about a store that takes nothing."""
+_PLAYED: Final = frozenset((b"GET", b"HEAD"))
+_UNKEYED: Final = frozenset(
+    b"x-original-url x-rewrite-url x-original-uri x-http-method-override x-http-method x-method-override x-host "
+    b"x-original-host x-forwarded-path x-forwarded-prefix x-forwarded-scheme x-scheme front-end-https".split()
+)
+"""Fields by which servers may answer as if another URI, host or method was asked for. They are no part of the key, so
+requests with them go past the cache: else one could leave others a wrong answer (web cache poisoning, Kettle 2018)."""
+_OURS: Final = frozenset(b"x-forwarded-for forwarded x-real-ip x-client-cert-subject via".split())
+"""Fields that servers are told by Bascule, and not by the client: what varies by them is not seen in its request."""
+_CONDITIONS: Final = frozenset((b"if-none-match", b"if-modified-since", b"range"))
+
+
+class _Traits(NamedTuple):
+    """What a block of request fields means to the cache."""
+
+    past: bool
+    known: bool
+    """Whether it has credentials."""
+    asks: bool
+    """Whether it is conditional, or for a part."""
+    part: bool
+    asked: Directives
+
+
+class Caching:
+    """What the caches of all routes of a worker share: the store, and what is on its way."""
+
+    def __init__(self, folder: Folder, hot: int, parser: ResponseParser, loop: asyncio.AbstractEventLoop) -> None:
+        """`hot` are the bytes that this worker may keep at hand."""
+        self.store = Store(folder, hot, parser)
+        self.parser = parser
+        self.fetches: dict[int, Fetch] = {}
+        self.passed: dict[int, float] = {}
+        self.by_site: dict[str, list[RouteCache]] = {}
+        """By site the caches of its routes: what one of them changes concerns all."""
+        self._loop = loop
+        self._ticks = False
+        self._complained = 0.0
+
+    def of_route(self, site: SitePlan, route: RoutePlan) -> RouteCache | None:
+        """Return the cache of a site's route; None where no route of the site has one.
+
+        Of those without, too, responses tell what of the others' is no longer right.
+        """
+        if not any(other.cache.enabled for other in site.routes):
+            return None
+        tls = site.tls
+        known = tls is not None and tls.client_auth is not None and tls.client_auth.forward
+        ops = route.headers.request
+        cache = RouteCache(self, route.cache, route.name, known=known, asked_otherwise=(*ops.set, *ops.add))
+        self.by_site.setdefault(site.name, []).append(cache)
+        return cache
+
+    def begin(self, fetch: Fetch, key: int) -> None:
+        """Let a response be fetched."""
+        self.fetches[key] = fetch
+        if not self._ticks:
+            self._ticks = True
+            self._loop.call_later(TICK, self._tick)
+        fetch.begin()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for fetch in list(self.fetches.values()):
+            fetch.tick(now)
+        self._ticks = bool(self.fetches)
+        if self._ticks:
+            self._loop.call_later(TICK, self._tick)
+
+    def pass_on(self, key: int, now: float) -> None:
+        """Remember that responses of a URI cannot be shared."""
+        if len(self.passed) >= MOST_PASSED:
+            self.passed.clear()
+        self.passed[key] = now + PASS_TIME
+
+    def trouble(self, error: OSError) -> None:
+        """Tell, but not too often, that the store takes nothing."""
+        if (now := time.monotonic()) > self._complained:
+            self._complained = now + _COMPLAINT
+            complain(f"cache: a response is not stored: {error.strerror or error}")
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for fetch in list(self.fetches.values()):
+            fetch.exchange.finish(None, causes.DRAIN, 0)
+        self.store.close()
+
+
+class RouteCache:
+    """The cache of one route. `forward`: it is that of the forward proxy; `known`: servers are told who asks;
+    `asked_otherwise`: request fields that the operator sets."""
+
+    def __init__(
+        self,
+        caching: Caching,
+        policy: Cache,
+        label: str,
+        *,
+        known: bool = False,
+        forward: bool = False,
+        asked_otherwise: Iterable[str] = (),
+        asking: Callable[[Fetch, Exchange, RequestHead], AskingMixin] = Asking,
+    ) -> None:
+        self._caching = caching
+        self.store = caching.store
+        self.parser = caching.parser
+        self.trouble = caching.trouble
+        self.policy = policy
+        self.label = label
+        self.known = known
+        self.asking = asking
+        self.hidden = () if forward else HIDDEN
+        """Response fields that are meant for the cache alone."""
+        self.most = min(policy.max_object, caching.store.most)
+        """Bytes of the largest response that is stored."""
+        cookies = (keys.COOKIE + name.encode() for name in policy.key.cookies)
+        self.forced = tuple(sorted((*(name.encode() for name in policy.key.headers), *cookies)))
+        self._ours = _OURS | {name.lower().encode() for name in asked_otherwise}
+        self._is_forward = forward
+        self._honours = policy.client_directives == "honour"
+        self._bypass_fields = _UNKEYED | {name.encode() for name in policy.bypass.headers}
+        self._bypass_paths = tuple(path.encode() for path in policy.bypass.paths)
+
+    # A request ---------------------------------------------------------------------------------------
+
+    def take(self, exchange: Exchange) -> None:
+        """Answer an exchange from the store, let it wait for a response that is on its way, or let it ask a server."""
+        if exchange.method not in _PLAYED or not self.policy.enabled:
+            exchange.ask_server()
+            return
+        block = exchange.head.block
+        traits = block.notes.get(self)
+        if traits is None:
+            traits = self._traits(block)
+            block.note(self, traits)
+        if traits.past or not exchange.request_done or exchange.upgrading or self._goes_past(exchange):
+            self.ask(exchange, "bypass", b"Bascule; fwd=bypass")
+            return
+        now = exchange.app.now
+        look = self.store.look(self.uri(exchange), self.label, exchange.head, now)
+        entry = look.entry
+        if entry is not None and (entry.meta.for_known or not (traits.known or self.known)):
+            use = reuse.use(entry.meta, traits.asked, time.time())
+            if use is not Use.VALIDATE:
+                if use is Use.STALE_WHILE and exchange.method == b"GET" and look.key not in self._caching.fetches:
+                    self._caching.begin(Fetch(self, exchange, look, False), look.key)
+                self._serve(exchange, entry, traits.asks)
+                return
+        self._miss(exchange, look, traits, now)
+
+    def _serve(self, exchange: Exchange, entry: Entry, asks: bool) -> None:
+        """Answer from the store."""
+        left = entry.meta.fresh - reuse.age(entry.meta, time.time())
+        self.play(exchange, entry, "hit" if left > 0 else "stale", b"Bascule; hit; ttl=%d" % left, asks=asks)
+
+    def _miss(self, exchange: Exchange, look: Look, traits: _Traits, now: float) -> None:
+        """There is no response that may be used as it is."""
+        asked = traits.asked
+        if b"only-if-cached" in asked:
+            exchange.answer(504, causes.NOT_CACHED)
+            return
+        passes = self._caching.passed.get(look.key, 0.0) > now
+        if exchange.method == b"HEAD" or traits.part or passes or b"no-store" in asked:
+            self.ask(exchange, "miss", b"Bascule; fwd=miss")
+            return
+        known = traits.known or self.known
+        fetch = self._caching.fetches.get(look.key)
+        if fetch is None:
+            self._caching.begin(Fetch(self, exchange, look, True), look.key)
+        elif self.policy.collapse and not known and b"no-cache" not in asked:
+            fetch.join(exchange, now + self.policy.collapse)
+        else:
+            self.ask(exchange, "miss", b"Bascule; fwd=miss")
+
+    def ask(self, exchange: Exchange, how: str, status: bytes) -> None:
+        """Let an exchange ask a server as if there were no cache."""
+        exchange.cache = how
+        self.tell(exchange, status)
+        exchange.ask_server()
+
+    def tell(self, exchange: Exchange, status: bytes) -> None:
+        """Say how the response is come by (RFC 9211), where the head is the server's own."""
+        if self.policy.status_field:
+            exchange.extra += b"cache-status: %b\r\n" % status
+
+    def _traits(self, block: Block) -> _Traits:
+        names = {field[0] for field in block.fields}
+        asked = NONE
+        if self._honours:
+            asked = cache_control([field[1] for field in block.fields if field[0] == b"cache-control"])
+            if not asked and any(f[0] == b"pragma" and b"no-cache" in f[1].lower() for f in block.fields):
+                asked = Directives({b"no-cache": b""})
+        past = bool(names & self._bypass_fields or names & conditions.PRECONDITIONS) or block.expect
+        conditional = bool(names & _CONDITIONS)
+        return _Traits(past, b"authorization" in names, conditional, b"range" in names, asked)
+
+    def _goes_past(self, exchange: Exchange) -> bool:
+        """Tell whether the operator wants a request to go past the cache."""
+        bypass = self.policy.bypass
+        if self._bypass_paths and exchange.place[3].startswith(self._bypass_paths):
+            return True
+        if not bypass.cookies:
+            return False
+        for value in exchange.head.values(b"cookie"):
+            for pair in value.decode("latin-1").split(";"):
+                name = pair.partition("=")[0].strip()
+                if any(fnmatchcase(name, pattern) for pattern in bypass.cookies):
+                    return True
+        return False
+
+    def uri(self, exchange: Exchange) -> bytes:
+        """Return the URI by which the response of an exchange is known."""
+        _, mark, query = exchange.target.partition(b"?")
+        query = mark + query
+        if query and self.policy.key.ignore:
+            query = keys.without_parameters(query, self.policy.key.ignore)
+        return keys.uri_of(*exchange.place, query)
+
+    # A response --------------------------------------------------------------------------------------
+
+    def play(
+        self,
+        exchange: Exchange,
+        entry: Entry,
+        how: str,
+        status: bytes,
+        *,
+        asks: bool = True,
+        length: int = -1,
+        lost: Callable[[Playback], None] | None = None,
+        kept: list[Playback] | None = None,
+    ) -> None:
+        """Answer an exchange with a stored response, or with one that is on its way and has `length` bytes."""
+        meta, body = entry.meta, entry.body
+        exchange.cache = how
+        exchange.replayable = False
+        size = meta.size if kept is None else length
+        more = self._told(reuse.age(meta, time.time()), status)
+        if asks and conditions.not_modified(exchange.head, meta):
+            exchange.on_response(entry.head_304(more), b"", True)
+            return
+        start, end = 0, size
+        cut = asks and kept is None and exchange.method == b"GET" and exchange.route.response_filter is None
+        if cut and (part := conditions.part(exchange.head, meta)):  # what is masked is not cut: numbers could be halved
+            if part is conditions.UNSATISFIABLE:
+                head = _part_head(entry, more, 416, b"bytes */%d" % size, 0)
+                exchange.on_response(head, b"", True)
+                return
+            start, end = part
+            head = _part_head(entry, more, 206, b"bytes %d-%d/%d" % (start, end - 1, size), end - start)
+        else:
+            head = entry.head(more)
+            head.length = head.announced = size
+        if exchange.method == b"HEAD" or meta.status == 204 or not size:
+            head.length = 0
+            exchange.on_response(head, b"", True)
+            return
+        playback = Playback(exchange, body, start, end, lost=lost, broken=lambda: self._drop(entry))
+        if kept is not None:
+            kept.append(playback)
+        playback.begin(head)
+
+    def _told(self, age: int, status: bytes) -> list[Field]:
+        """Return the fields that tell of the cache."""
+        more: list[Field] = [(b"age", b"%d" % age, 0, b"age: %d\r\n" % age)]
+        if self.policy.status_field:
+            more.append((b"cache-status", status, 0, b"cache-status: %b\r\n" % status))
+        return more
+
+    def _drop(self, entry: Entry) -> None:
+        self.store.folder.index.broken()
+        self.store.folder.remove(entry.key)
+
+    def names_for(self, look: Look, head: ResponseHead) -> tuple[bytes, ...]:
+        """Return by what the responses of a URI vary, now that this one came. Raises Unstorable."""
+        names = self.store.names_for(look, head, self.forced)
+        if names is None or not self._ours.isdisjoint(names):
+            raise Unstorable("vary")
+        return names
+
+    def sized(self, meta: Meta, size: int) -> Meta:
+        """Return what is kept of a response whose content has come to its end."""
+        return msgspec.structs.replace(meta, size=size)
+
+    def pass_on(self, look: Look, head: RequestHead) -> None:
+        """Remember that the responses of a URI are for nobody else, unless that may be for who asked."""
+        if not head.value(b"cookie") and not head.value(b"authorization"):
+            self._caching.pass_on(look.key, time.monotonic())
+
+    def forget(self, fetch: Fetch, key: int) -> None:
+        """A fetch is over."""
+        if self._caching.fetches.get(key) is fetch:
+            del self._caching.fetches[key]
+
+    # Invalidation ------------------------------------------------------------------------------------
+
+    def invalidate(self, exchange: Exchange, head: ResponseHead) -> None:
+        """Forget what an unsafe request may have changed: its URI, and those its response names (RFC 9111 4.4)."""
+        if exchange.method in SAFE or not 200 <= head.status < 400:
+            return
+        own = self.uri(exchange)
+        uris = {own}
+        for name in (b"location", b"content-location"):
+            for value in head.values(name):
+                if (uri := self._same_host(exchange, own, value)) is not None:
+                    uris.add(uri)
+        for cache in self._caching.by_site.get(exchange.route.plan.site, (self,)):
+            for uri in uris:
+                cache.store.remove(uri, cache.label)
+
+    def _same_host(self, exchange: Exchange, own: bytes, place: bytes) -> bytes | None:
+        """Return the URI that a response names, None if it is of another host, which it may say nothing of."""
+        if not self._is_forward:
+            place = exchange.route.place.place(place, exchange.scheme, exchange.head.authority)
+        try:
+            here, there = own.decode("latin-1"), urlsplit(urljoin(own.decode("latin-1"), place.decode("latin-1")))
+            same = there.hostname == urlsplit(here).hostname and there.scheme in ("http", "https")
+            port = there.port or 0
+        except ValueError:
+            return None
+        if not same or there.hostname is None:
+            return None
+        host = f"[{there.hostname}]" if ":" in there.hostname else there.hostname
+        query = f"?{there.query}" if there.query else ""
+        parts = (there.scheme, host, there.path or "/", query)
+        scheme, name, path, rest = (part.encode("latin-1") for part in parts)
+        return keys.uri_of(scheme, name, port, path, rest)
+
+
+def _part_head(entry: Entry, more: list[Field], status: int, content_range: bytes, length: int) -> ResponseHead:
+    """Return the head of an answer to a request for a part (RFC 9110 15.3.7, 15.5.17)."""
+    line = b"content-range: %b\r\n" % content_range
+    head = entry.head([*more, (b"content-range", content_range, 0, line)])
+    head.status = status
+    head.length = head.announced = length
+    return head
