@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bascule.cli.main import app
 from bascule.telemetry import causes, names
@@ -17,7 +16,6 @@ from tests.docs import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-BASCULE = str(Path(sys.executable).with_name("bascule"))
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -35,13 +33,20 @@ CONFIGURATIONS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the configurations refer to."""
+    made = tmp_path_factory.mktemp("surroundings")
+    surroundings(made)
+    return made
+
+
 @pytest.mark.parametrize("text", CONFIGURATIONS)
-def test_configurations_load_without_a_warning(text: str, tmp_path: Path) -> None:
-    surroundings(tmp_path)
-    (tmp_path / "bascule.yaml").write_text(text)
-    done = subprocess.run([BASCULE, "check", "bascule.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "no warnings" in done.stdout + done.stderr
+def test_configurations_load_without_a_warning(text: str, folder: Path) -> None:
+    (folder / "bascule.yaml").write_text(text)
+    done = CliRunner().invoke(app, ["check", str(folder / "bascule.yaml")])
+    assert done.exit_code == 0, done.output
+    assert "no warnings" in done.output
 
 
 def anchors(page: Path) -> set[str]:
