@@ -47,16 +47,41 @@ class Decoder:
         return data
 
 
+class _Members:
+    """Decodes gzip, which may have several members, one after the other (RFC 1952 2.2): servers read them all."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(31)
+
+    def decompress(self, data: bytes, limit: int = 0) -> bytes:
+        """Return what a piece decodes to, or with a limit, so many bytes of it at most."""
+        found: list[bytes] = []
+        size = 0
+        while data:
+            if self._member.eof:
+                self._member = zlib.decompressobj(31)
+            found.append(self._member.decompress(data, limit - size if limit else 0))
+            size += len(found[-1])
+            if limit and size >= limit:
+                break
+            data = self._member.unused_data
+        return b"".join(found)
+
+
+def _zstd() -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(max_window_size=1 << 27)
+
+
 def _stage(coding: bytes) -> Callable[[bytes], bytes]:
     if coding in (b"gzip", b"x-gzip"):
-        return zlib.decompressobj(31).decompress
+        return _Members().decompress
     if coding == b"deflate":
         return zlib.decompressobj(15).decompress
     if coding == b"br":
         process: Callable[[bytes], bytes] = brotli.Decompressor().process
         return process
     if coding == b"zstd":
-        return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj().decompress
+        return _zstd().decompressobj(read_across_frames=True).decompress
 
     def unknown(data: bytes) -> bytes:
         raise CodingError(f"unknown content coding {coding.decode('latin-1')!r}")
@@ -80,13 +105,13 @@ def decode(content: bytes, codings: list[bytes], limit: int) -> bytes:
 def _one(content: bytes, coding: bytes, limit: int) -> bytes:
     try:
         if coding in (b"gzip", b"x-gzip"):
-            return zlib.decompressobj(31).decompress(content, limit)
+            return _Members().decompress(content, limit)
         if coding == b"deflate":
             return _deflate(content, limit)
         if coding == b"br":
             return _brotli(content, limit)
         if coding == b"zstd":
-            return zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(io.BytesIO(content)).read(limit)
+            return _zstd().stream_reader(io.BytesIO(content), read_across_frames=True).read(limit)
     except (zlib.error, brotli.error, zstandard.ZstdError) as error:
         raise CodingError(f"not {coding.decode('latin-1')}: {error}") from None
     raise CodingError(f"unknown content coding {coding.decode('latin-1')!r}")

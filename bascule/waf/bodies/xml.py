@@ -37,18 +37,38 @@ class XmlBody:
             return []
         return [_content(node) for node in found[:MAX_NODES]]
 
+    def leaves(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield each element without children, by the names of those it is in, and its text: `xml.a.b`."""
+        if self.root is not None:
+            yield from _leaves(self.root)
+
     def texts(self, most: int) -> Iterator[bytes]:
         """Yield the first texts and attributes of the document that are not blank, in their order."""
         if self.root is not None:
             yield from islice(filter(bytes.strip, map(str.encode, _texts(self.root))), most)
 
 
+def _leaves(root: etree._Element) -> Iterator[tuple[bytes, bytes]]:
+    names = ["xml"]
+    for event, node in etree.iterwalk(root, events=("start", "end")):
+        if event == "end":
+            names.pop()
+            continue
+        names.append(etree.QName(node).localname)
+        if next(node.iterchildren(etree.Element), None) is None:
+            yield ".".join(names).encode(), "".join(map(str, node.xpath("text()"))).encode()
+
+
 def _texts(root: etree._Element) -> Iterator[str]:
-    for node in root.iter():
-        if isinstance(node, etree._Element) and isinstance(node.tag, str):
-            yield from map(str, node.attrib.values())
-            yield str(node.text or "")
-        yield str(node.tail or "")
+    for node in root.iter(etree.Element):
+        yield from map(str, node.attrib.values())
+        text = str(node.text or "")
+        for child in node:
+            if isinstance(child.tag, str):
+                yield text
+                text = ""
+            text += str(child.tail or "")  # a comment within a text is no part of it, and no end of it either
+        yield text
 
 
 @lru_cache(maxsize=256)

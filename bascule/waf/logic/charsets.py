@@ -11,6 +11,7 @@ import binascii
 import quopri
 import re
 from collections.abc import Mapping
+from urllib.parse import quote, unquote_to_bytes
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]{1,24})", re.IGNORECASE)
 _MARKS = (
@@ -41,8 +42,16 @@ def in_utf8(content_type: bytes, body: bytes) -> bytes:
     codec = _codec(content_type, body)
     if not codec:
         return b""
+    if b"%" in body and body.isascii() and b"x-www-form-urlencoded" in content_type.lower():
+        return b"&".join([_field(field, codec) for field in body.split(b"&")])
     text = body.decode(codec, "replace").encode("utf-8", "replace")
     return text.removeprefix(b"\xef\xbb\xbf")
+
+
+def _field(field: bytes, codec: str) -> bytes:
+    """Return a field of a form, whose escapes stand for bytes of the charset, with such as stand for UTF-8."""
+    texts = [unquote_to_bytes(text.replace(b"+", b" ")).decode(codec, "replace") for text in field.split(b"=", 1)]
+    return "=".join([quote(text, safe="", errors="replace") for text in texts]).encode()
 
 
 def _codec(content_type: bytes, body: bytes) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from bascule.waf.bodies import (
     Limits,
     MultipartBody,
+    fragment_pairs,
     is_binary,
     is_message,
     json_leaves,
@@ -152,7 +153,7 @@ def header_value(name: bytes, value: bytes) -> Value:
 
 def is_inspected(name: bytes, value: bytes) -> bool:
     """Whether a header is looked at: one of a fixed grammar only if it is unusual."""
-    return name not in _SKIPPED or bool(value.translate(None, _USUAL))
+    return name not in _SKIPPED or bool(value.translate(None, _USUAL)) or b"../" in value
 
 
 def _add(found: list[Value], place: str, name: bytes, data: bytes) -> None:
@@ -213,6 +214,8 @@ def _fields(fields: list[bytes], place: str, found: list[Value]) -> None:
 
 def _cookie_values(header: bytes, found: list[Value]) -> None:
     for name, value in parse_cookies(header, _EVERY):
+        if name.translate(None, _USUAL):
+            found.append(_value(("name", b"", name)))
         if value:
             _add(found, "cookie", name, unquote_to_bytes(value) if b"%" in value else value)
 
@@ -266,7 +269,7 @@ def _reading(kind: bytes, body: bytes) -> str:
         return "form"
     if is_message(kind, body):
         return "text"
-    if (not kind or kind == b"text/plain") and not is_binary(body):
+    if (not kind or kind == b"text/plain") and b"\0" not in body[:MAX_LIKE_FIELD]:
         return "form" if not kind or b"=" in body[:256] else "text"
     return "file"
 
@@ -345,13 +348,13 @@ def _place_of_file(kind: bytes, content: bytes) -> str:
 
 def _leaves(body: bytes, known_pairs: Headers | None) -> Iterator[Value]:
     pairs: Iterable[tuple[bytes, bytes]] | None = known_pairs or json_leaves(body, _EVERY)
-    if pairs is None:
+    if pairs is None:  # what is wrong with it may be right to the server: several documents, say
         pairs = parse_json(body, _EVERY).pairs
+        if b"=" in body[:256] and b"&" in body:
+            yield from _form(body)
         if not pairs:
-            if b"=" in body[:256] and b"&" in body:
-                yield from _form(body)
             yield _value(("body", b"", body))
-            return
+        yield from pair_values(fragment_pairs("JSON", body))
     names: set[bytes] = set()
     known: set[bytes] = set()
     for name, value in pairs:
@@ -379,6 +382,8 @@ def _elements(body: bytes) -> Iterator[Value]:
     """The document as it stands (its entities and inclusions), then its texts and attributes."""
     yield _value(("document", b"xml", body))
     document = parse_xml(body, _EVERY)
+    if document.error:  # lenient parsers read it nevertheless
+        yield from pair_values(fragment_pairs("XML", body))
     for text in document.texts(MAX_TEXTS):
         yield _value(("body", b"xml", text))
 

@@ -182,3 +182,39 @@ def test_a_prototype_is_named_with_what_it_belongs_to() -> None:
 )
 def test_never_raises(target: bytes, body: bytes, kind: bytes) -> None:
     list(request_values(target, [(b"content-type", kind), (b"cookie", body), (b"referer", target)], body))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"application/json", b'{"a":1}{"q":"1\' or 1=1"}'),
+        (b"application/x-ndjson", b'{"a":1}\n{"q":"1\\u0027 or 1=1"}\n'),
+        (b"application/json", b'{"a":"x","q":"1\' or 1=1",}'),
+        (b"text/xml", b"<a><q>1' or 1=1</q></b>"),
+        (b"text/xml", b"<a><q>1' o<!-- -->r <?x?>1=1</q>x</a>"),
+        (b"application/x-www-form-urlencoded; charset=ibm037", b"%98=%F1%7D%40%96%99%40%F1%7E%F1"),
+        (b"application/x-www-form-urlencoded; charset=utf-16be", b"%00q=%001%00%27+%00o%00r%00+%001%00%3D%001"),
+        (
+            b"multipart/form-data; boundary=b",
+            b"1' or 1=1\r\n--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--b--",
+        ),
+    ],
+)
+def test_what_only_lenient_parsers_read_is_a_value_of_its_own(kind: bytes, body: bytes) -> None:
+    texts = {data.replace(b" ", b"").strip() for _, data in found(b"/", [(b"content-type", kind)], body)}
+    assert b"1'or1=1" in {text.replace(b"\0", b"") for text in texts}
+
+
+def test_odd_names_of_cookies_are_values() -> None:
+    values = found(b"/", [(b"cookie", b"_ga=1; <script>alert(1)</script>=1")])
+    assert ("name", b"<script>alert(1)</script>") in values
+    assert ("name", b"_ga") not in values
+
+
+def test_a_usual_field_that_climbs_is_unusual() -> None:
+    values = found(b"/", [(b"accept-language", b"../../etc/passwd"), (b"accept-encoding", b"gzip, br")])
+    assert values == {("header:accept-language", b"../../etc/passwd")}
+
+
+def test_a_text_with_a_control_character_is_a_text() -> None:
+    assert ("body", b"\x0b1' union select 1") in found(b"/", [(b"content-type", b"text/plain")], b"\x0b1' union select 1")
