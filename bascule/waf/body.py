@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from bascule.waf import processors
 from bascule.waf.bodies import MultipartBody, MultipartParser, Piece, PieceReader, XmlBody, media_type, message_pairs
 from bascule.waf.multipart_view import MultipartView
@@ -153,12 +155,22 @@ class BodyView(RequestView):
         if result.error and not declared:
             return
         self.args_post = self.args_post + result.pairs
+        if result.xml is not None and self.xml_into_args != "Off":
+            self._take_leaves(result.xml)
         self.multipart = result.multipart or self.multipart
-        self.xml = result.xml or self.xml
+        self.xml = self.xml if self.xml_into_args == "OnlyArgs" else result.xml or self.xml
         self.urlencoded_error |= result.invalid_encoding
         if result.error:
             self.request_body_variable = bytes(self._buffer)
             self.fail_body(result.error)
+
+    def _take_leaves(self, xml: XmlBody) -> None:
+        """SecParseXmlIntoArgs: each element without children is an argument."""
+        room = (self.config.arguments_limit or processors.MAX_FIELDS) - len(self.args_get)
+        leaves = list(islice(xml.leaves(), max(room, 0) + 1))
+        if len(leaves) > room:
+            self.fail_body(b"XML parsing error: more elements than SecArgumentsLimit")
+        self.args_post = self.args_post + leaves
 
     def fail_body(self, reason: bytes) -> None:
         """Say that the body cannot be read: REQBODY_ERROR."""

@@ -78,6 +78,8 @@ def parse_actions(text: str, *, default: bool = False) -> Actions:
             transformations = [] if argument.lower() == "none" else [*transformations, argument.lower()]
             actions.transformations = ("none", *transformations)
         elif name in _FLAGS:
+            if argument is not None and not name.endswith("bytes"):
+                raise ValueError(f"action {name} takes no argument, found {argument!r}")
             _FLAGS[name](actions)
         elif name in _VALUES:
             if argument is None:
@@ -219,10 +221,6 @@ def _tag(actions: Actions, argument: str) -> None:
 
 def _sanitise_matched(actions: Actions) -> None:
     actions.sanitise = (*actions.sanitise, ("matched", ""))
-
-
-def _bytes_count(actions: Actions, argument: str) -> None:
-    _sanitise_matched(actions)
 
 
 _FLAGS: dict[str, Callable[[Actions], None]] = {

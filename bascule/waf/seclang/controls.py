@@ -10,6 +10,8 @@ from bascule.waf.seclang.model import Target
 from bascule.waf.seclang.targets import parse_targets
 
 ENGINE = {"on": "On", "off": "Off", "detectiononly": "DetectionOnly"}
+IDLE_CONTROLS = {"auditlogparts": "ctl:auditLogParts", "debugloglevel": "ctl:debugLogLevel"}
+"""Options that are read and have nothing to do here: an event has always the same parts, and there is no debug log."""
 PROCESSORS = ("URLENCODED", "MULTIPART", "XML", "JSON")
 
 

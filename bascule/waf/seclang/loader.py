@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bascule.waf.seclang.actions import macro, merge_defaults, parse_actions, split_actions, updated
+from bascule.waf.seclang.controls import IDLE_CONTROLS
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Config, Link, Marker, Rule, RuleSet, Target
 from bascule.waf.seclang.operators import NO_DNS, OPERATORS, LoadContext, NotSetUpError, Resolver
@@ -192,6 +193,7 @@ class Loader:
         """Merge SecDefaultAction, resolve transformations, and settle what is logged."""
         default = self.config.default_actions.get(rule.phase)
         for link in rule.links:
+            self._note_idle(link.actions)
             names = merge_defaults(link.actions, default)
             link.actions.transformations = names
             link.functions = tuple(self._transformation(name, link) for name in names)
@@ -209,6 +211,12 @@ class Loader:
         rule.audit_log = audit and not (head.log is False and head.audit_log is None)
         rule.tag_texts = tuple(tag.source for link in rule.links for tag in link.actions.tags)
         rule.tags = frozenset(tag.encode("latin-1") for tag in rule.tag_texts)
+
+    def _note_idle(self, actions: Actions) -> None:
+        for action in actions.runtime:
+            name = IDLE_CONTROLS.get(action.argument.name) if action.name == "ctl" else None
+            if name is not None and name not in self.config.idle:
+                self.config.idle.append(name)
 
     def _transformation(self, name: str, link: Link) -> Callable[[bytes], bytes]:
         if name == "urldecodeuni" and self.config.unicode_map is not None:
@@ -268,11 +276,19 @@ class Loader:
             raise ValueError("takes at least one argument")
 
         def edit() -> None:
-            for rule in self._rules.values():
-                if any(test(rule) for test in tests):
-                    self._removed.add(id(rule))
+            for text, test in zip(directive.arguments, tests, strict=True):
+                chosen = [id(rule) for rule in self._rules.values() if test(rule)]
+                self._removed.update(chosen)
+                if not chosen:
+                    self._chooses_nothing(directive, text)
 
         self._edits.append(edit)
+
+    def _chooses_nothing(self, directive: Directive, text: str) -> None:
+        whole = "" if directive.name.lower().endswith("byid") else " (tags and messages are compared as a whole)"
+        self.config.warnings.append(
+            f"{directive.file}:{directive.line}: {directive.name} {text!r} has no effect: there is no such rule{whole}"
+        )
 
     def _update_target(self, directive: Directive, depth: int) -> None:
         if len(directive.arguments) not in (2, 3):
@@ -282,9 +298,11 @@ class Loader:
         replaced = parse_targets(directive.arguments[2]) if len(directive.arguments) == 3 else []
 
         def edit() -> None:
-            for rule in self._rules.values():
-                if test(rule):
-                    update_targets(rule, targets, replaced)
+            chosen = [rule for rule in self._rules.values() if test(rule)]
+            for rule in chosen:
+                update_targets(rule, targets, replaced)
+            if not chosen:
+                self._chooses_nothing(directive, directive.arguments[0])
 
         self._edits.append(edit)
 
@@ -296,10 +314,12 @@ class Loader:
         link_number = int(offset) if offset.isdecimal() else 0
 
         def edit() -> None:
-            for rule in self._rules.values():
-                if test(rule) and link_number < len(rule.links):
-                    link = rule.links[link_number]
-                    link.actions = updated(link.actions, directive.arguments[1])
+            chosen = [rule for rule in self._rules.values() if test(rule) and link_number < len(rule.links)]
+            for rule in chosen:
+                link = rule.links[link_number]
+                link.actions = updated(link.actions, directive.arguments[1])
+            if not chosen:
+                self._chooses_nothing(directive, directive.arguments[0])
 
         updated(Actions(), directive.arguments[1])
         self._edits.append(edit)
@@ -318,7 +338,7 @@ def rule_has(rule: Rule, how: str, wanted: bytes) -> bool:
     """Whether a rule carries the tag, or its message is the text, that `how` ("tag" or "msg") asks for."""
     if how == "tag":
         text = wanted.decode("latin-1")  # of the links: the rule's own list is made when all edits are done
-        return any(text in tag.source for link in rule.links for tag in link.actions.tags)
+        return any(text == tag.source for link in rule.links for tag in link.actions.tags)
     messages = [link.actions.message.source for link in rule.links if link.actions.message]
     return wanted.decode("latin-1") in messages
 

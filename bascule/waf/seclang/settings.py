@@ -225,6 +225,22 @@ SETTINGS: dict[str, Setting] = {
     "secconnreadstatelimit": _instead("set `limits.connections_per_address` and `timeouts`"),
     "secconnwritestatelimit": _instead("set `limits.connections_per_address` and `timeouts`"),
     "sechashengine": _instead("ModSecurity 3 never had it; protect cookies and hidden fields with `waf`", "off"),
+    **dict.fromkeys(
+        ("sechashkey", "sechashparam", "sechashmethodrx", "sechashmethodpm"),
+        _instead("ModSecurity 3 never had it; protect cookies and hidden fields with `waf`"),
+    ),
+    **dict.fromkeys(
+        ("secpdfprotect", "secpdfprotectmethod", "secpdfprotectsecret", "secpdfprotecttimeout",
+         "secpdfprotecttokenname"),
+        _instead("readers of PDF that had the flaw it was made for are gone; ModSecurity 3 never had it", "off"),
+    ),
+    **dict.fromkeys(
+        ("secreadstatelimit", "secwritestatelimit"), _instead("set `limits.connections_per_address` and `timeouts`")
+    ),
+    "secruleperftime": _instead("each event has the time that the rules took"),
+    "secstreaminbodyinspection": _instead("a rule does not write into bodies; use `waf.answers`", "off"),
+    "secstreamoutbodyinspection": _instead("a rule does not write into bodies; use `waf.response`", "off"),
+    "secrequestencoding": _instead("bodies are read in the charset that they declare"),
     "secruleinheritance": _instead("`waf` of a site or route overrides what is above it", "on"),
     "seccontentinjection": _instead("a rule does not write into bodies", "off"),
     "seccookiev0separator": _instead("cookies are separated by semicolons (RFC 6265)", ";"),

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from bascule.waf.engine import Waf, WafLoadError, WafSettings, load_rules
+from bascule.waf.seclang.model import RuleSet
 from tests.support.shared import shared_dir
 from tests.waf.engine.world import Request, fired, send, waf
+
+
+def _load(rules: str) -> RuleSet:
+    return load_rules(WafSettings(bare=True, directives=rules))
+
 
 RULE = 'SecRule ARGS "@rx evil" "id:1,phase:2,pass,log"\n'
 
@@ -99,3 +105,25 @@ def test_geo_lookup_fills_geo_for_the_rules_that_follow(prefilter: bool) -> None
         assert (verdict and verdict.status) == status
     t, _ = send(firewall, Request(headers=[(b"host", b"a"), (b"x-client", b"81.2.69.160")]))
     assert t.fired[0].logdata == b"London United Kingdom EU 51.5142"
+
+
+def test_what_chooses_nothing_is_said() -> None:
+    rules = _load(
+        'SecRule ARGS "@rx ." "id:1,phase:2,pass,tag:attack-sqli,msg:m"\n'
+        'SecAction "id:3,phase:1,nolog,ctl:debugLogLevel=9"\n'
+        "SecRuleRemoveById 2 7-9\nSecRuleRemoveByTag attack-.*\nSecRuleUpdateTargetByMsg x !ARGS:a\n"
+        'SecRuleUpdateActionById 1:1 "log"\nSecRuleRemoveByMsg m\nSecHashKey abc\n'
+    )
+    assert rules.config.idle == ["ctl:debugLogLevel"]
+    said = [warning.partition(": ")[2] for warning in rules.config.warnings]
+    assert [text.partition(" has no effect")[0] for text in said] == [
+        "SecHashKey", "SecRuleRemoveById '2'", "SecRuleRemoveById '7-9'", "SecRuleRemoveByTag 'attack-.*'",
+        "SecRuleUpdateTargetByMsg 'x'", "SecRuleUpdateActionById '1:1'",
+    ]  # fmt: skip
+    assert "compared as a whole" in said[3]
+    assert [*rules.rules] == [3]
+
+
+def test_a_flag_takes_no_argument() -> None:
+    with pytest.raises(WafLoadError, match="action capture takes no argument"):
+        _load('SecAction "id:1,capture:1"')
