@@ -20,6 +20,8 @@ _COLLECTIONS = {
     "ARGS": "", "ARGS_GET": "", "ARGS_POST": "", "REQUEST_COOKIES": "cookie:", "REQUEST_HEADERS": "header:",
 }  # fmt: skip
 """Collections whose members an exclusion can name, and how."""
+_REPORTS = frozenset(("anomaly-evaluation", "reporting"))
+"""Tags of CRS for such rules."""
 _SCORE = re.compile(r"TX:(?:(in|out)bound_)?anomaly_score(?:_pl[1-4])?")
 """Without a direction it is inbound (CRS 3)."""
 
@@ -44,6 +46,13 @@ def proposals(event: LoggedEvent) -> list[Proposal]:
     """Return what would let a harmless request pass: nothing where no rule refused, or would have."""
     path = normal_path(event.path)
     return [Proposal(path, parameter, tuple(rules)) for parameter, rules in _culprits(event).items()]
+
+
+def is_report(rule: Fired) -> bool:
+    """Tell whether a rule only adds up or reports what others found: it looks at their scores alone, or says so."""
+    if _REPORTS.intersection(rule.tags):
+        return True
+    return bool(rule.matched) and all(matched.variable[:3] == "TX:" for matched in rule.matched)
 
 
 def default_expiry(days: int = EXPIRES_AFTER.days) -> date:
@@ -78,8 +87,7 @@ def _culprits(event: LoggedEvent) -> dict[str, list[str | int]]:
     found: dict[str, list[Fired]] = {}
     for rule in event.rules:
         alone = event.verdict is not None and (event.verdict.rule == rule.id or rule.id in _OWN)
-        evaluates = bool(rule.matched) and all(matched.variable[:3] == "TX:" for matched in rule.matched)
-        if evaluates or not (points_of(rule, "in") or points_of(rule, "out") or alone):
+        if is_report(rule) or not (points_of(rule, "in") or points_of(rule, "out") or alone):
             continue
         names = {_parameter(matched.variable) for matched in rule.matched if matched.variable[:3] != "TX:"} or {""}
         for name in [""] if "" in names else sorted(names):

@@ -11,30 +11,26 @@ from rich.table import Table
 from rich.text import Text
 
 from bascule.cli.event_source import visible
-from bascule.cli.exceptions import Proposal, default_expiry, number_of, points_of, proposals
+from bascule.cli.exceptions import Proposal, default_expiry, is_report, number_of, points_of, proposals
 from bascule.telemetry.eventfiles import Change, Fired, LoggedEvent, Matched
+from bascule.telemetry.eventformats import SPELLED
 
 MAX_OPERATOR = 200
 """Characters shown of an operator's argument; the whole of it is in the rule's file."""
-_NAMES = """
-    base64Decode base64DecodeExt base64Encode cmdLine compressWhitespace cssDecode escapeSeqDecode hexDecode hexEncode
-    htmlEntityDecode jsDecode normalisePath normalisePathWin normalizePath normalizePathWin parityEven7bit
-    parityOdd7bit parityZero7bit removeComments removeCommentsChar removeNulls removeWhitespace replaceComments
-    replaceNulls sqlHexDecode trimLeft trimRight upperCase urlDecode urlDecodeUni urlEncode utf8toUnicode
-    beginsWith containsWord detectSQLi detectXSS endsWith geoLookup inspectFile ipMatch ipMatchFromFile noMatch
-    pmFromFile rxGlobal strEq unconditionalMatch validateByteRange validateDTD validateSchema validateUrlEncoding
-    validateUtf8Encoding verifyCC verifyCPF verifySSN verifySVNR
-"""
-_SPELLED = {name.lower(): name for name in _NAMES.split()}
-"""Names as ModSecurity's manual spells them."""
 
 
 def render(event: LoggedEvent) -> Iterator[RenderableType]:
     """Yield the parts to print."""
     yield from _head(event)
-    for number, rule in enumerate(event.rules, 1):
+    found = sorted((rule for rule in event.rules if not is_report(rule)), key=_points, reverse=True)
+    for number, rule in enumerate(found, 1):
         yield Text()
         yield from _rule(number, rule)
+    reports = [rule for rule in event.rules if is_report(rule)]
+    if reports:
+        yield Text()
+    for rule in reports:
+        yield Text(f"rule {rule.id} only says what the others add up to: {visible(rule.message)}", "dim")
     if event.cut:
         yield Text("(the event was cut to fit where it was sent; some rules are missing)", "yellow")
     yield from _arithmetic(event)
@@ -72,6 +68,10 @@ def _verdict(event: LoggedEvent) -> Text:
     return Text(f"passed, for the firewall only detects; in block mode: {said} with {verdict.status} {by}", "yellow")
 
 
+def _points(rule: Fired) -> int:
+    return sum(points_of(rule, "in")) + sum(points_of(rule, "out"))
+
+
 def _rule(number: int, rule: Fired) -> Iterator[RenderableType]:
     head = Text(f"{number}. ")
     head.append(str(rule.id), "bold cyan")
@@ -93,8 +93,10 @@ def _matched(found: Matched) -> RenderableType:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     table.add_row("on", Text.assemble((visible(found.variable), "green"), " ", (f'"{visible(found.value)}"', "bold")))
+    if found.raw:
+        table.add_row("sent", f'"{visible(found.raw)}"')
     if found.after:
-        table.add_row("after", ", ".join(visible(_SPELLED.get(name, name)) for name in found.after))
+        table.add_row("after", ", ".join(visible(SPELLED.get(name, name)) for name in found.after))
     if found.operator:
         table.add_row("by", _operator(found.operator))
     return table
@@ -104,7 +106,7 @@ def _operator(text: str) -> str:
     name, _, argument = visible(text).partition(" ")
     sign, _, plain = name.partition("@")
     shown = argument if len(argument) <= MAX_OPERATOR else f"{argument[:MAX_OPERATOR]}..."
-    return f"{sign}@{_SPELLED.get(plain, plain)} {shown}".rstrip()
+    return f"{sign}@{SPELLED.get(plain, plain)} {shown}".rstrip()
 
 
 def _counts(changes: list[Change]) -> Iterator[str]:
@@ -121,8 +123,7 @@ def _counts(changes: list[Change]) -> Iterator[str]:
 def _arithmetic(event: LoggedEvent) -> Iterator[RenderableType]:
     """The anomaly scores of CRS: what each rule added, the sum, and what it is compared with."""
     for way, name in (("in", "inbound"), ("out", "outbound")):
-        rows = [(rule, points_of(rule, way)) for rule in event.rules]
-        rows = [(rule, points) for rule, points in rows if points]
+        rows = [(rule, points) for rule in event.rules if (points := points_of(rule, way))]
         older = "anomaly_score" if way == "in" else "outbound_anomaly_score"  # CRS 3
         total = number_of(event.scores.get(f"blocking_{name}_anomaly_score") or event.scores.get(older))
         detected = max(number_of(event.scores.get(f"detection_{name}_anomaly_score")), total)

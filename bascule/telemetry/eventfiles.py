@@ -26,6 +26,8 @@ class Matched(msgspec.Struct):
     value: str = ""
     after: list[str] = []
     operator: str = ""
+    raw: str = ""
+    """The value before the transformations, where they changed it."""
 
 
 class Change(msgspec.Struct):

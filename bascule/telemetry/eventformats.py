@@ -1,11 +1,15 @@
 """The forms of an event line besides Bascule's own: ModSecurity's JSON audit log, and one cut to fit a datagram.
 
 ModSecurity's form is that of libmodsecurity's `Transaction::toJSON` (SecAuditLogFormat JSON, serial), with the parts
-that an event knows: A (who), B (request head), F (response status) and H (messages).
+that an event knows: A (who), B (request head), F (response status) and H (messages). Where in the request a match is
+(`reference`) it does not know: only the transformations stand there. Secrets are masked here, too.
 """
 
 from __future__ import annotations
 
+import hashlib
+import platform
+import re
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,6 +22,28 @@ from bascule import __version__
 _SEVERITIES: Final = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 _ENGINE: Final = {"On": "Enabled", "DetectionOnly": "DetectionOnly", "Off": "Disabled"}
 _CTIME: Final = "%a %b %d %H:%M:%S %Y"
+_PRODUCER: Final = f"Bascule v{__version__} ({platform.system()})"
+_SERVER: Final = hashlib.sha1(platform.node().encode(), usedforsecurity=False).hexdigest()
+"""As in ModSecurity, an id of the machine."""
+_OPERATOR: Final = re.compile(r"!?@(\w+) ?(.*)", re.DOTALL)
+_NAMES: Final = """
+    base64Decode base64DecodeExt base64Encode cmdLine compressWhitespace cssDecode escapeSeqDecode hexDecode hexEncode
+    htmlEntityDecode jsDecode normalisePath normalisePathWin normalizePath normalizePathWin parityEven7bit
+    parityOdd7bit parityZero7bit removeComments removeCommentsChar removeNulls removeWhitespace replaceComments
+    replaceNulls sqlHexDecode trimLeft trimRight upperCase urlDecode urlDecodeUni urlEncode utf8toUnicode
+    beginsWith containsWord detectSQLi detectXSS endsWith geoLookup inspectFile ipMatch ipMatchFromFile noMatch
+    pmFromFile rxGlobal strEq strMatch fuzzyHash unconditionalMatch validateByteRange validateDTD validateSchema
+    validateUrlEncoding validateUtf8Encoding verifyCC verifyCPF verifySSN verifySVNR
+"""
+SPELLED: Final = {name.lower(): name for name in _NAMES.split()}
+"""Operators and transformations as ModSecurity's manual spells them, where that is not in lower case."""
+_LIBINJECTION: Final = {
+    "detectsqli": "detected SQLi using libinjection.",
+    "detectxss": "detected XSS using libinjection.",
+}
+_MAX_PARAMETER: Final = 200
+_MAX_VALUE: Final = 100
+"""Characters that ModSecurity shows of an operator's parameter, and of a value."""
 
 
 def to_modsecurity(line: bytes) -> bytes:
@@ -30,7 +56,7 @@ def to_modsecurity(line: bytes) -> bytes:
             "transaction": {
                 "client_ip": event["client"],
                 "time_stamp": time.strftime(_CTIME, time.localtime(moment)),
-                "server_id": "",
+                "server_id": _SERVER,
                 "client_port": event.get("client_port", 0),
                 "host_ip": event.get("server_address", ""),
                 "host_port": event.get("server_port", 0),
@@ -45,10 +71,10 @@ def to_modsecurity(line: bytes) -> bytes:
                 },
                 "response": {"http_code": event["status"], "headers": {}},
                 "producer": {
-                    "modsecurity": "",
-                    "connector": f"Bascule {__version__}",
+                    "modsecurity": _PRODUCER,
+                    "connector": _PRODUCER,
                     "secrules_engine": _ENGINE.get(event["mode"], event["mode"]),
-                    "components": [],
+                    "components": event.get("components", []),
                 },
                 "messages": [_message(rule) for rule in event["rules"]],
             }
@@ -66,26 +92,48 @@ def _mapping(headers: Iterable[Iterable[str]]) -> dict[str, str]:
 
 def _message(rule: dict[str, Any]) -> dict[str, Any]:
     severity = rule.get("severity")
+    last = rule["matched"][-1] if rule["matched"] else None  # ModSecurity tells of the last value that matched
     return {
         "message": rule["message"],
         "details": {
-            "match": "; ".join(
-                f"Matched \"{one['operator']}\" against variable `{one['variable']}' (Value: `{one['value']}' )"
-                for one in rule["matched"]
-            ),
-            "reference": "",
+            "match": _match(last) if last else "",
+            "reference": ",".join(f"t:{SPELLED.get(name, name)}" for name in last["after"]) if last else "",
             "ruleId": str(rule["id"]),
             "file": rule["file"],
             "lineNumber": str(rule["line"]),
             "data": rule["data"],
             "severity": str(_SEVERITIES.index(severity)) if severity in _SEVERITIES else "0",
-            "ver": "",
-            "rev": "",
+            "ver": rule.get("ver", ""),
+            "rev": rule.get("rev", ""),
             "tags": rule["tags"],
-            "maturity": "0",
-            "accuracy": "0",
+            "maturity": str(rule.get("maturity", 0)),
+            "accuracy": str(rule.get("accuracy", 0)),
         },
     }
+
+
+def _match(found: dict[str, Any]) -> str:
+    """Say what matched, in ModSecurity's words."""
+    split = _OPERATOR.fullmatch(found["operator"])
+    name, parameter = split.groups() if split else ("rx", found["operator"])
+    if name in _LIBINJECTION:
+        return _LIBINJECTION[name]
+    spelled = SPELLED.get(name, name)
+    return (
+        f"Matched \"Operator `{spelled[:1].upper()}{spelled[1:]}' with parameter `"
+        f"{_shortened(parameter, _MAX_PARAMETER)}' against variable `{found['variable']}' "
+        f"(Value: `{_shortened(found.get('raw', found['value']), _MAX_VALUE)}' )"
+    )
+
+
+def _shortened(text: str, most: int) -> str:
+    """Return a text on one line, and no more of it than ModSecurity shows."""
+    shown = "".join(char if " " <= char <= "~" else _escaped(char) for char in text)
+    return shown if len(shown) <= most else f"{shown[:most]} ({len(shown) - most} characters omitted)"
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
 
 
 def from_modsecurity(audit: dict[str, Any]) -> dict[str, Any]:

@@ -118,4 +118,5 @@ class Decision(BodyView):
             client_port=self.connection.client_port,
             server=(self.connection.server_address, self.connection.server_port),
             version=self.version, headers=self.headers, body_bytes=self.body_length,
+            components=self.config.signatures,
         )  # fmt: skip

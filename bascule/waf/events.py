@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -96,21 +97,24 @@ class Event:
     version: bytes = b""
     headers: Sequence[tuple[bytes, bytes]] = ()
     body_bytes: int = 0
+    components: tuple[str, ...] = ()
+    """What the rules say that they are (SecComponentSignature)."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the event as plain data with secrets masked."""
+        secrets = self._secrets()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.time)) + f".{int(self.time * 1000) % 1000:03d}Z"
         return {
             "reference": self.reference,
             "time": stamp,
             "client": _text(self.client),
             "method": _text(self.method),
-            "target": mask_target(_text(self.target)),
+            "target": mask_target(_text(self.target), self._sanitised("args_get:")),
             "host": _text(self.host),
             "status": self.status,
             "mode": self.mode,
-            "verdict": self._verdict(),
-            "rules": [self._rule(fired) for fired in self.fired],
+            "verdict": self._verdict(secrets),
+            "rules": [self._rule(fired, secrets) for fired in self.fired],
             "scores": self.scores,
             "notes": self.notes,
             "engine_us": self.engine_us,
@@ -118,36 +122,55 @@ class Event:
             "server_address": _text(self.server[0]),
             "server_port": self.server[1],
             "version": _text(self.version),
-            "headers": [[_text(name), mask_header(name, value)] for name, value in self.headers[:MAX_HEADERS]],
+            "headers": [self._header(name, value) for name, value in self.headers[:MAX_HEADERS]],
             "body_bytes": self.body_bytes,
+            "components": self.components,
         }
 
     def to_json(self) -> bytes:
         """Return the event as one line of JSON, without the line end."""
         return msgspec.json.encode(self.as_dict())
 
-    def _verdict(self) -> dict[str, Any] | None:
+    def _secrets(self) -> list[str]:
+        """The values that matched and are secrets: a message may tell them."""
+        matched = (found for fired in self.fired for found in fired.evidence if self._is_secret(_text(found.name)))
+        return [text for found in matched for text in {_text(found.form), _text(found.raw)} if text]
+
+    def _sanitised(self, prefix: str) -> frozenset[str]:
+        """The names of a collection whose values rules said that the event must not show."""
+        return frozenset(name.removeprefix(prefix) for name in self.sanitised if name.startswith(prefix))
+
+    def _header(self, name: bytes, value: bytes) -> list[str]:
+        hidden = b"request_headers:" + name in (each.encode() for each in self.sanitised)
+        return [_text(name), MASK if hidden else mask_header(name, value)]
+
+    def _verdict(self, secrets: list[str]) -> dict[str, Any] | None:
         if self.verdict is None:
             return None
         return {
             "action": self.verdict.action,
             "status": self.verdict.status,
             "rule": self.verdict.rule_id,
-            "message": _text(self.verdict.message),
+            "message": _without(secrets, _text(self.verdict.message)),
             "phase": self.verdict.phase,
             "enforced": self.enforced,
         }
 
-    def _rule(self, fired: FiredRule) -> dict[str, Any]:
+    def _rule(self, fired: FiredRule, secrets: list[str]) -> dict[str, Any]:
         severity = next((x.actions.severity for x in fired.rule.links if x.actions.severity is not None), None)
+        head = fired.rule.head.actions
         secret = any(self._is_secret(_text(found.name)) for found in fired.evidence)
         return {
             "id": fired.rule.rule_id,
             "phase": fired.phase,
-            "message": mask_pairs(_text(fired.message)),
+            "message": mask_pairs(_without(secrets, _text(fired.message))),
             "data": MASK if secret else mask_pairs(mask_cards(_text(fired.logdata))),
             "severity": SEVERITIES[severity] if severity is not None else None,
             "tags": [_text(tag) for tag in fired.tags],
+            "ver": head.version,
+            "rev": head.revision,
+            "maturity": head.maturity,
+            "accuracy": head.accuracy,
             "file": fired.rule.file,
             "line": fired.rule.line,
             "matched": [self._evidence(found) for found in fired.evidence if found.name],
@@ -160,14 +183,17 @@ class Event:
 
     def _evidence(self, found: Evidence) -> dict[str, Any]:
         name = _text(found.name)
-        value = MASK if self._is_secret(name) else mask_pairs(mask_cards(_text(found.form)))
+        secret = self._is_secret(name)
         operator = ("!" if found.link.negated else "") + "@" + found.link.operator_name
-        return {
+        shown = {
             "variable": name,
-            "value": value,
+            "value": _masked(found.form, secret),
             "after": list(found.link.actions.transformations),
             "operator": f"{operator} {found.link.argument.source[:MAX_VALUE]}".rstrip(),
         }
+        if found.raw != found.form:
+            shown["raw"] = _masked(found.raw, secret)
+        return shown
 
     def _is_secret(self, name: str) -> bool:
         if name.startswith(_SECRET_COLLECTIONS) or name.lower() in self.sanitised:
@@ -185,6 +211,16 @@ def risk_of(fired: Sequence[FiredRule]) -> str:
     severities = (link.actions.severity for each in fired for link in each.rule.links)
     gravest = min((severity for severity in severities if severity is not None), default=len(_RISKS))
     return _RISKS[gravest] if gravest < len(_RISKS) else "low"
+
+
+def _without(secrets: list[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _masked(value: bytes, secret: bool) -> str:
+    return MASK if secret else mask_pairs(mask_cards(_text(value)))
 
 
 def _text(value: bytes) -> str:
@@ -221,11 +257,12 @@ def mask_pairs(text: str) -> str:
     return _PAIR.sub(lambda match: match[match.lastindex or 0] + MASK, text)
 
 
-def mask_target(target: str) -> str:
-    """Mask the values of secret-looking parameters in a request target, and card numbers anywhere."""
+def mask_target(target: str, hidden: frozenset[str] = frozenset()) -> str:
+    """Mask the values of parameters that look secret, or are `hidden`, in a target, and card numbers anywhere."""
 
     def replace(match: re.Match[str]) -> str:
-        return match[0] if not _SECRET_NAME.search(match[2]) else f"{match[1]}{match[2]}={MASK}"
+        secret = _SECRET_NAME.search(match[2]) or (hidden and unquote_plus(match[2]).lower() in hidden)
+        return f"{match[1]}{match[2]}={MASK}" if secret else match[0]
 
     path, question, query = target.partition("?")
     return mask_pairs(mask_cards(path + question + (_PARAMETER.sub(replace, query) if question else "")))

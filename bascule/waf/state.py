@@ -167,7 +167,8 @@ class RuleState:
                     "response-header": ("response_headers:",)}  # fmt: skip
         for kind, name in items:
             if kind == "matched":
-                self.sanitised.update(n.decode("latin-1").lower() for n, _ in self.matched_vars)
+                names = {n.decode("latin-1").lower() for n, _ in self.matched_vars}
+                self.sanitised |= names | {"args_get" + name[4:] for name in names if name.startswith("args:")}
             else:
                 self.sanitised.update(prefix + name for prefix in prefixes[kind])
 

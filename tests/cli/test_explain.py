@@ -64,10 +64,23 @@ def test_it_tells_rule_value_transformations_operator_and_verdict(log: Path) -> 
         "found in ARGS:q: 1 UNION select 2",
         "2. 930120 File access WARNING",
         "by @contains /etc/passwd",
-        "3. 949110 Score exceeded (Total Score: 8)",
+        "rule 949110 only says what the others add up to: Score exceeded (Total Score: 8)",
     ):
         assert line in lines, line
     assert any(line.endswith(f"{log.parent}/rules/REQUEST-942.conf:2") for line in lines)
+
+
+def test_what_counts_most_comes_first_and_reports_come_last(folder: Path, tmp_path: Path) -> None:
+    watching = load(folder, directives_after="""
+SecRule ARGS "@contains x" "id:1,phase:1,pass,log,msg:'first'"
+SecRule TX:BLOCKING_INBOUND_ANOMALY_SCORE "@ge 1" "id:980170,phase:5,pass,log,msg:'scores',tag:'reporting'"
+""")  # fmt: skip
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(event(watching, "/etc/passwd?x=1&a=x&q=union+select", "refeeee5").to_json() + b"\n")
+    shown = explain(path, "refeeee5")
+    places = [shown.find(text) for text in ("1. 942100", "2. 930120", "3. 1 ", "rule 949110 only", "rule 980170 only")]
+    assert places == sorted(places)
+    assert -1 not in places
 
 
 def test_the_score_adds_up(log: Path) -> None:

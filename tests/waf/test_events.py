@@ -81,3 +81,19 @@ def test_what_is_no_secret_is_shown() -> None:
 def test_secrets_are_masked_wherever_they_stand(name: str, value: str, form: str) -> None:
     marked = "Q7Q" + value
     assert "Q7Q" not in mask_pairs(form.format(name, marked))
+
+
+def test_what_rules_sanitise_is_shown_nowhere() -> None:
+    rules = """
+SecRule ARGS:iban "@rx DE" "id:1,phase:1,pass,log,msg:'iban %{MATCHED_VAR}',logdata:'%{MATCHED_VAR}',sanitiseMatched"
+SecRule ARGS:n1 "@rx ." "id:2,phase:1,deny,msg:'number %{MATCHED_VAR}',sanitiseArg:n1,sanitiseRequestHeader:X-Patient"
+"""
+    waf = Waf.load(WafSettings(directives=rules))
+    t = waf.begin(ConnectionFacts(b"192.0.2.1", 1, b"127.0.0.1", 80))
+    fields = [(b"host", b"x"), (b"x-patient", b"hidden-a"), (b"x-other", b"shown")]
+    assert t.request_head(b"GET", b"/?iban=DE-hidden-b&%6E1=hidden-c&o=shown", b"1.1", fields) is not None
+    event = t.finish()
+    assert event is not None
+    line = event.to_json()
+    assert b"hidden" not in line, line
+    assert line.count(b"shown") == 2
