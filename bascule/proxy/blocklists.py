@@ -31,9 +31,9 @@ WAIT = 0.5
 LIFETIME = 3.0
 """Seconds until a question counts as unanswered: it may still help the next request."""
 MAX_NAMES = 16_384
-"""Answers that are kept: about 4 MiB. The one used longest ago goes first."""
+"""Answers of either kind that are kept: about 4 MiB. The one used longest ago goes first."""
 MAX_ASKED = 256
-"""Questions on their way at a time; a flood of addresses shall not become a flood at somebody's name server."""
+"""Questions of either kind on their way at a time: a flood of addresses shall not become one at a name server."""
 SHORTEST, LONGEST = 60.0, 3600.0
 """Bounds of the time an answer is used again, which the list itself says."""
 NOT_LISTED_FOR = 300.0
@@ -48,17 +48,33 @@ _SLACK = 1.0
 _NEVER: tuple[float, str | None] = (0.0, None)
 
 
+class _Answers:
+    """What is known of names, and the questions on their way."""
+
+    __slots__ = ("asked", "known")
+
+    def __init__(self) -> None:
+        self.known: OrderedDict[str, tuple[float, str | None]] = OrderedDict()
+        self.asked: dict[str, asyncio.Task[None]] = {}
+
+    def keep(self, name: str, until: float, address: str | None) -> None:
+        """Remember an answer."""
+        self.known[name] = (until, address)
+        if len(self.known) > MAX_NAMES:
+            self.known.popitem(last=False)
+
+
 class BlockLists:
     """See the module, and `Resolver` of waf/seclang/operators/base.py. Made before the fork, `open`ed by each worker.
 
-    `server` is the name server to ask (address and perhaps port), or empty for the system's.
+    `server` is the name server to ask (address and perhaps port), or empty for the system's. Names of clients' addresses
+    have room of their own: those that requests bring along, as a domain in a form, cannot push them out.
     """
 
     def __init__(self, server: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server
         self._clock = clock
-        self._known: OrderedDict[str, tuple[float, str | None]] = OrderedDict()
-        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._clients, self._others = _Answers(), _Answers()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._resolver: dns.asyncresolver.Resolver | None = None
         self._complained = -COMPLAIN_EVERY
@@ -70,25 +86,30 @@ class BlockLists:
     def close(self) -> None:
         """Ask no more."""
         self._loop = None
-        for task in list(self._asked.values()):
+        for task in [*self._clients.asked.values(), *self._others.asked.values()]:
             task.cancel()
 
     def look_up(self, name: str) -> str | None:
         """Return the address that a list gives a name; None if it lists it not, or has not said so yet."""
-        until, address = self._known.get(name, _NEVER)
-        if until > self._clock():
-            self._known.move_to_end(name)
-            return address
-        self._ask(name)
+        for answers in (self._clients, self._others):
+            until, address = answers.known.get(name, _NEVER)
+            if until > self._clock():
+                answers.known.move_to_end(name)
+                return address
+        if name not in self._clients.asked:
+            self._ask(name, self._others)
         return None
 
     def knows(self, name: str) -> bool:
-        """Whether the answer is at hand, if it is that there is none."""
-        return self._known.get(name, _NEVER)[0] > self._clock()
+        """Whether the answer about a client is at hand, if it is that there is none."""
+        return self._clients.known.get(name, _NEVER)[0] > self._clock()
 
     def wait(self, names: Iterable[str], then: Callable[[], None]) -> bool:
-        """Call `then` when the answers to all names are at hand, or after `WAIT`. Return False if none can be had."""
-        tasks = [task for task in map(self._ask, names) if task is not None]
+        """Call `then` when the answers to all names of clients are at hand, or after `WAIT`.
+
+        Return False if none can be had.
+        """
+        tasks = [task for name in names if (task := self._ask(name, self._clients)) is not None]
         if not tasks or self._loop is None:
             return False
         waiting = asyncio.gather(*map(asyncio.shield, tasks), return_exceptions=True)
@@ -101,15 +122,15 @@ class BlockLists:
         waiting.add_done_callback(over)
         return True
 
-    def _ask(self, name: str) -> asyncio.Task[None] | None:
+    def _ask(self, name: str, answers: _Answers) -> asyncio.Task[None] | None:
         """Return the question for a name that is on its way; None if it may not be asked now."""
-        task = self._asked.get(name)
-        if task is None and self._loop is not None and len(self._asked) < MAX_ASKED:
-            task = self._asked[name] = self._loop.create_task(self._answer(name))
-            task.add_done_callback(lambda _: self._asked.pop(name, None))
+        task = answers.asked.get(name)
+        if task is None and self._loop is not None and len(answers.asked) < MAX_ASKED:
+            task = answers.asked[name] = self._loop.create_task(self._answer(name, answers))
+            task.add_done_callback(lambda _: answers.asked.pop(name, None))
         return task
 
-    async def _answer(self, name: str) -> None:
+    async def _answer(self, name: str, answers: _Answers) -> None:
         """Ask, and keep the answer."""
         address, seconds = None, NOT_LISTED_FOR
         try:
@@ -122,9 +143,7 @@ class BlockLists:
         except (dns.exception.DNSException, OSError, ValueError) as error:
             seconds = UNANSWERED_FOR
             self._complain(f"{name}: {error}; requests pass unasked")
-        self._known[name] = (self._clock() + seconds, address)
-        if len(self._known) > MAX_NAMES:
-            self._known.popitem(last=False)
+        answers.keep(name, self._clock() + seconds, address)
 
     def _sense(self, name: str, addresses: list[IPv4Address]) -> str | None:
         """Return the first address that says that the name is listed."""

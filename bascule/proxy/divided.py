@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from bascule.waf.engine import Transaction, Verdict
 
 
+CHEAP = 4096
+"""Bytes of a head or body that is judged at once; a larger one waits for its turn."""
+
+
 class Divided:
     """The divided work of one exchange, a piece at a time. `judging` is the transaction it is about at the moment."""
 

@@ -1,4 +1,7 @@
-"""A response body that is held until it is judged, within a window of bytes and time. Streams of events never wait."""
+"""A response body that is held until it is judged, within a window of bytes and time. Streams of events never wait.
+
+A long one is judged in turns, in which its server is not read.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
+from bascule.proxy.divided import CHEAP, Divided
 
 if TYPE_CHECKING:
     from bascule.http.message import ResponseHead
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.inspection import Inspection
+    from bascule.waf.engine import Verdict
 
 HOLD_TIME = 0.5
 """Seconds a response may be held: a page that trickles is judged by what came in that time."""
@@ -52,9 +57,29 @@ class HeldResponse:
             self.let_go(complete=False)
 
     def _judge(self, complete: bool) -> bool:
+        """Judge what is here. Return whether it may go out now; if that takes turns, it goes out by itself."""
         if self.timer is not None:
             self.timer.cancel()
+        if self._size <= CHEAP:
+            self.waits = False
+            return not self._inspection.refuse(self._look(complete))
+        exchange = self._exchange
+        if exchange.origin is not None:
+            exchange.origin.transport.pause_reading()
+        Divided(exchange, self._inspection.transaction).begin(
+            lambda: self._look(complete), lambda verdict: self._judged(verdict, complete)
+        )
+        return False
+
+    def _judged(self, verdict: Verdict | None, complete: bool) -> None:
         self.waits = False
+        origin = self._exchange.origin
+        if origin is not None and not origin.closed:
+            origin.transport.resume_reading()
+        if not self._inspection.refuse(verdict):
+            self.let_go(complete)
+
+    def _look(self, complete: bool) -> Verdict | None:
         content = b"".join(self._content)
         transaction = self._inspection.transaction
         codings = [coding for value in self._head.values(b"content-encoding") for coding in list_tokens(value)]
@@ -65,4 +90,4 @@ class HeldResponse:
             plain = content
         transaction.response_whole = complete
         transaction.response_body(plain)
-        return not self._inspection.refuse(transaction.response_end())
+        return transaction.response_end()

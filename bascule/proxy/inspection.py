@@ -15,7 +15,7 @@ from bascule.http.coding import CodingError, decode
 from bascule.http.fields import list_tokens
 from bascule.proxy import answers, challenge
 from bascule.proxy.amending import amend
-from bascule.proxy.divided import Divided
+from bascule.proxy.divided import CHEAP, Divided
 from bascule.proxy.held import HeldResponse
 from bascule.proxy.largebody import LargeBody
 from bascule.proxy.tarpit import MAX_TARPITTED, Tarpit
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from bascule.waf.engine import Transaction
     from bascule.waf.response.cookies import Cookies
 
-CHEAP = 4096
-"""Bytes of a head or body that is judged at once; a larger one waits for its turn."""
 NOTICED = "waf_noticed"
 """The offence of a request that rules fired on and that passed."""
 NO_CODINGS: list[bytes] = []

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bascule.proxy import blocklists
+from bascule.proxy.blocklists import BlockLists
 from tests.support.reflector import reflector
 from tests.upstream.dns_server import DnsServer, dns_server
 from tests.waf.wire.world import Answer, Guarded, guarded, send
@@ -104,3 +106,28 @@ def test_a_list_that_does_not_answer_costs_a_bounded_wait_once(tmp_path: Path, a
         await asyncio.to_thread(program.wait_said, "@rbl: ")
 
     asyncio.run(with_lists(tmp_path, steps))
+
+
+def test_names_that_requests_bring_push_no_client_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocklists, "MAX_NAMES", 4)
+    client = reverse(LISTED, "bl.test")
+
+    async def main() -> None:
+        async with dns_server() as server:
+            server.zone[client, "A"] = (60, ["127.0.0.2"])
+            lists = BlockLists(server.address)
+            lists.open(asyncio.get_running_loop())
+            here = asyncio.Event()
+            assert lists.wait([client], here.set)
+            await here.wait()
+            names = [f"n{number}.names.test" for number in range(12)]
+            for name in names:
+                assert lists.look_up(name) is None
+            async with asyncio.timeout(10):
+                while {(name, "A") for name in names} - set(server.queries):
+                    await asyncio.sleep(0.01)
+            assert lists.knows(client)
+            assert lists.look_up(client) == "127.0.0.2"
+            lists.close()
+
+    asyncio.run(main())

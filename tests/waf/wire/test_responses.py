@@ -8,6 +8,7 @@ import gzip
 import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import brotli
@@ -196,3 +197,52 @@ def _reflected(text: str) -> bytes:
         b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
     )
     return head % len(body) + body
+
+
+COSTLY = "\n".join(
+    f'SecRule RESPONSE_BODY "!@contains word{number}" "id:{300 + number},phase:4,pass,nolog,setvar:tx.n=+1,'
+    't:urlDecodeUni,t:htmlEntityDecode,t:jsDecode,t:cssDecode"'
+    for number in range(20)
+)
+"""Rules that nothing can dismiss."""
+
+
+def test_others_are_answered_while_a_long_response_is_judged(tmp_path: Path) -> None:
+    long = b"".join(b"<p class=a>%%41&amp;\\x41 word %d</p>" % number for number in range(14000))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            _, target, _ = await read_request(reader)
+            writer.write(page(long if target == b"/long" else b"short"))
+            await writer.drain()
+
+    async def test(bascule: Guarded) -> None:
+        start = perf_counter()
+        asked = asyncio.create_task(send(bascule.address, b"GET /long HTTP/1.1\r\nhost: x\r\n\r\n"))
+        times = []
+        while not asked.done():
+            began = perf_counter()
+            assert (await send(bascule.address, GET)).body == b"short"
+            times.append(perf_counter() - began)
+        assert (await asked).body == long
+        assert len(times) > 10, "it takes long"
+        assert max(times) < (perf_counter() - start) / 3, "nobody waits for all of it"
+
+    (tmp_path / "costly.conf").write_text(COSTLY)
+    files = [str(tmp_path / "rules.conf"), str(tmp_path / "costly.conf")]
+    run(tmp_path, serve, test, directives=files, budget="60s")
+
+
+def test_a_long_response_of_a_server_that_closes_is_whole(tmp_path: Path) -> None:
+    long = b"<p>word</p>" * 20000
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(page(long, HTML + b"connection: close\r\n"))
+        await writer.drain()
+
+    async def test(bascule: Guarded) -> None:
+        for _ in range(5):
+            assert (await send(bascule.address, GET)).body == long
+
+    run(tmp_path, serve, test)
