@@ -53,7 +53,9 @@ REFUSED: list[tuple[str, bytes, int, str]] = [
     ("3.2.2: other scheme", get(line=b"GET ftp://a.test/ HTTP/1.1"), 400, causes.BAD_TARGET),
     ("3.2.2: no authority", get(line=b"GET http:///x HTTP/1.1"), 400, causes.BAD_TARGET),
     ("3.2.2: user information", get(line=b"GET http://u@a.test/ HTTP/1.1"), 400, causes.BAD_HOST),
-    ("3.2.3: CONNECT", get(line=b"CONNECT a.test:443 HTTP/1.1"), 405, causes.METHOD_NOT_ALLOWED),
+    ("2.3: HTTP/0.9 has no version", get(line=b"GET / HTTP/0.9"), 400, causes.BAD_VERSION),
+    ("3.2.3: CONNECT without a port", get(line=b"CONNECT a.test HTTP/1.1"), 400, causes.BAD_TARGET),
+    ("3.2.3: CONNECT", get(line=b"CONNECT a.test:443 HTTP/1.1"), 405, causes.BAD_METHOD),
     ("3.2.3: authority without CONNECT", get(line=b"GET a.test:443 HTTP/1.1"), 400, causes.BAD_TARGET),
     ("3.2.4: asterisk without OPTIONS", get(line=b"GET * HTTP/1.1"), 400, causes.BAD_TARGET),
     # RFC 9112 3.2: Host

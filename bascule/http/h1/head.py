@@ -23,6 +23,7 @@ _METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b
 _TARGET_FAULTS = bytes(0x20 if c > 0x20 and c not in (0x23, 0x7F) else 0 for c in range(256))
 """Visible ASCII but ``#``, and raw high bytes (sent by sloppy clients; the path normal form encodes them)."""
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_AUTHORITY = re.compile(rb"(?:[^/?#@\[\]:]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t \x21-\x7e\x80-\xff]*))?")
 
 _REQUEST_CUTS = (b"Cookie", b"Referer")
@@ -199,8 +200,8 @@ def reverse_form(head: RequestHead) -> None:
     head.line_target = head.target
     match = _ABSOLUTE.fullmatch(head.target)
     if match is None or not match.group(1):
-        if head.method == b"CONNECT":
-            raise HttpError(405, causes.METHOD_NOT_ALLOWED)
+        if head.method == b"CONNECT" and _AUTHORITY.fullmatch(head.target):  # RFC 9112 3.2.3
+            raise HttpError(405, causes.BAD_METHOD)
         raise HttpError(400, causes.BAD_TARGET)
     head.authority = match.group(1)
     head.host, head.port = split_authority(head.authority)
@@ -209,6 +210,8 @@ def reverse_form(head: RequestHead) -> None:
 
 
 def _version_fault(version: bytes) -> HttpError:
+    if re.fullmatch(rb"HTTP/0\.[0-9]", version):  # a request line that has a version is none of HTTP/0.9
+        return HttpError(400, causes.BAD_VERSION)
     if re.fullmatch(rb"HTTP/[0-9]\.[0-9]", version):
         return HttpError(505, causes.BAD_VERSION)
     return HttpError(400, causes.BAD_REQUEST_LINE)
