@@ -67,8 +67,8 @@ class _Answers:
 class BlockLists:
     """See the module, and `Resolver` of waf/seclang/operators/base.py. Made before the fork, `open`ed by each worker.
 
-    `server` is the name server to ask (address and perhaps port), or empty for the system's. Names of clients' addresses
-    have room of their own: those that requests bring along, as a domain in a form, cannot push them out.
+    `server` is the name server to ask (address and perhaps port), or empty for the system's. What is known of clients
+    has room of its own: names that requests bring along, as a domain in a form, cannot push it out.
     """
 
     def __init__(self, server: str = "", clock: Callable[[], float] = time.monotonic) -> None:

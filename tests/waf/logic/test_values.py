@@ -217,4 +217,6 @@ def test_a_usual_field_that_climbs_is_unusual() -> None:
 
 
 def test_a_text_with_a_control_character_is_a_text() -> None:
-    assert ("body", b"\x0b1' union select 1") in found(b"/", [(b"content-type", b"text/plain")], b"\x0b1' union select 1")
+    assert ("body", b"\x0b1' union select 1") in found(
+        b"/", [(b"content-type", b"text/plain")], b"\x0b1' union select 1"
+    )
