@@ -9,13 +9,12 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from bascule.telemetry.eventfiles import Fired, LoggedEvent
+from bascule.waf.policy import OWN_IDS
 
 EXPIRES_AFTER = timedelta(days=90)
 """Life proposed for an exception."""
 MANY = 8
 """Learned rules that fired on one value, from which on an event does not list all: then the family is named instead."""
-_OWN = range(700_000, 900_000)
-"""Ids of Bascule's own rules, each of which refuses by itself or with others of its family."""
 _COLLECTIONS = {
     "ARGS": "", "ARGS_GET": "", "ARGS_POST": "", "REQUEST_COOKIES": "cookie:", "REQUEST_HEADERS": "header:",
 }  # fmt: skip
@@ -86,7 +85,7 @@ def _culprits(event: LoggedEvent) -> dict[str, list[str | int]]:
     """Return the rules that refused or added to the score, by the parameter that an exclusion can name."""
     found: dict[str, list[Fired]] = {}
     for rule in event.rules:
-        alone = event.verdict is not None and (event.verdict.rule == rule.id or rule.id in _OWN)
+        alone = event.verdict is not None and (event.verdict.rule == rule.id or rule.id in OWN_IDS)
         if is_report(rule) or not (points_of(rule, "in") or points_of(rule, "out") or alone):
             continue
         names = {_parameter(matched.variable) for matched in rule.matched if matched.variable[:3] != "TX:"} or {""}

@@ -168,6 +168,7 @@ def from_modsecurity(audit: dict[str, Any]) -> dict[str, Any]:
         "version": str(request.get("http_version", "1.1")),
         "headers": headers,
         "body": request.get("body", ""),
+        "body_bytes": _length(dict(headers)),
         "status": int(response.get("http_code", 0)),
         "mode": next((k for k, v in _ENGINE.items() if v == producer.get("secrules_engine")), ""),
         "verdict": verdict,
@@ -176,6 +177,12 @@ def from_modsecurity(audit: dict[str, Any]) -> dict[str, Any]:
         "notes": [],
         "engine_us": 0,
     }
+
+
+def _length(headers: dict[str, str]) -> int:
+    """Return the length that a request announced: its body may not have been kept."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 def _stamp(text: str) -> str:

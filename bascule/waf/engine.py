@@ -7,7 +7,7 @@ compiles the scanners (`matcher/`). `Waf.begin` gives the `Transaction` that the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,17 @@ from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
 from bascule.waf.matcher.patterns import Patterns
 from bascule.waf.matcher.plan import build_plan, empty_plan
 from bascule.waf.openapi.contract import Contract
-from bascule.waf.policy import WafSettings, base_directives, exclusion_directives, paranoia_directives
+from bascule.waf.policy import OWN_IDS, WafSettings, base_directives, exclusion_directives, paranoia_directives
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.response.inspector import ResponseInspector
 from bascule.waf.response.pages import PageError
 from bascule.waf.seclang.ahead import AskAhead
 from bascule.waf.seclang.collections import CollectionStore
+from bascule.waf.seclang.controls import parse_id_ranges
 from bascule.waf.seclang.effects import NOTHING
 from bascule.waf.seclang.folding import Folded, FoldedPhase, fold, unfolded, unprepared
 from bascule.waf.seclang.loader import Loader
-from bascule.waf.seclang.model import RuleSet
+from bascule.waf.seclang.model import Rule, RuleSet
 from bascule.waf.seclang.operators import NO_DNS, Resolver
 from bascule.waf.seclang.phases import Program
 from bascule.waf.seclang.syntax import WafLoadError
@@ -87,6 +88,8 @@ class Waf:
         if live:
             raise live[0]
         self.warnings += config_warnings(rules, settings)
+        every = [*rules.rules.values(), *self.named.rules, *(self.logic.rules if self.logic is not None else ())]
+        self.warnings += exclusion_warnings(settings, every)
         self.warnings += [f"{error}; no request reaches the rule as it is set up, so it is left out" for error in dead]
         self.folded = folded if prefilter else unfolded(rules)
         patterns = Patterns(load_patterns(cache_dir))
@@ -192,6 +195,25 @@ def config_warnings(rules: RuleSet, settings: WafSettings) -> list[str]:
         )
     if config.idle:
         found.append(f"without effect, for the matter is settled elsewhere: {', '.join(config.idle)}")
+    return found
+
+
+def exclusion_warnings(settings: WafSettings, rules: Iterable[Rule]) -> list[str]:
+    """Which rules and tags the exclusions name that no rule has: whoever wrote them believes that they hold.
+
+    Exclusions of a site hold for routes with other rule sets, too: what may be of one that is not loaded, passes.
+    """
+    numbers, tags = {rule.rule_id for rule in rules}, {tag for rule in rules for tag in rule.tag_texts}
+    found = []
+    for exclusion in settings.exclusions:
+        for text in exclusion.rules:
+            ranges = parse_id_ranges(text) if text[0].isdigit() else ()
+            own = ranges[0][0] in OWN_IDS if ranges else text.startswith("logic/")
+            if not (settings.logic if own else settings.crs_dir or settings.rules):
+                continue
+            if text not in tags and not any(low <= n <= high for low, high in ranges for n in numbers):
+                what = f"the exclusion for {exclusion.path}" if exclusion.path else "the exclusion"
+                found.append(f"{what} ({exclusion.reason or 'no reason given'}) names {text}: no such rule")
     return found
 
 

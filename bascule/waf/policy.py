@@ -16,6 +16,8 @@ TIME_BUDGET = 0.25
 
 NO_FILTERS = WafFilters()
 NO_RESPONSE = WafResponse(cloak="off")
+OWN_IDS = range(700_000, 900_000)
+"""Ids of Bascule's own rules."""
 FIRST_EXCLUSION_ID = 9_990_000
 PARANOIA_ID = 9_980_000
 

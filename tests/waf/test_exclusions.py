@@ -196,3 +196,16 @@ def test_controls_of_crs_users_files_before_the_rules(tmp_path: Path, control: s
     for word, expected in CONTROLS[control].items():
         assert blocks(waf, f"/search?q={word}") is expected, word
         assert blocks(waf, f"/other?q={word}")
+
+
+def test_an_exclusion_that_names_no_rule_is_said(tmp_path: Path) -> None:
+    waf = firewall(
+        tmp_path,
+        {"path": "/a", "rules": ["942100", "942000-942999", "tag:attack-sqli"], "reason": "known"},
+        {"path": "/b", "rules": ["942109", "942300-942399", "tag:attack-sql", "802012"], "reason": "typing"},
+    )
+    said = [text for text in waf.warnings if "exclusion" in text]
+    assert said == [
+        f"the exclusion for /b (typing) names {name}: no such rule"
+        for name in ("942109", "942300-942399", "attack-sql")
+    ], "rules of Bascule's own may be those of another route"

@@ -63,6 +63,11 @@ class FilterInspector:
         """Return what answers can be given for."""
         return (Named(r.id, r.name, r.family, r.family in REWRITABLE) for r, _ in self._rules.values())
 
+    @property
+    def rules(self) -> Iterable[Rule]:
+        """The named rules, as events and exclusions know them."""
+        return self._fired.values()
+
     def judge_head(self, t: Transaction, answers: Answers) -> None:
         """Judge the request line and the header fields."""
         for check in self._head:

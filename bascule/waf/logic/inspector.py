@@ -73,6 +73,11 @@ class Inspector:
         except ValueError as error:
             raise WafLoadError("<settings>", 1, str(error)) from None
 
+    @property
+    def rules(self) -> Iterable[Rule]:
+        """The rules, as events and exclusions know them."""
+        return self._rules.values()
+
     def judge_head(self, t: Transaction, block: Block | None) -> None:
         """Judge the request line and the header fields; `block` holds those that come first and again and again."""
         if self._blocks_all:
