@@ -72,7 +72,7 @@ class Decision(BodyView):
         if action == "challenge" and self.has_passed is not None and self.has_passed():
             self.note(f"rule {rule_id} passed on: the client passed its challenge before")
             return
-        if action in REWRITES and value is not None:
+        if action in REWRITES and value is not None and self.piece is None:  # of a large body the start alone is here
             self.rewrites.append(Change(action, rule_id, value, neutral if action == "neutralise" else mask))
             return
         if action == "redirect":

@@ -21,7 +21,7 @@ class MultipartView:
             len(line) + 2 for part in body.parts for line in part.header_lines
         )
         files = body.files
-        if file_limit and len(files) > file_limit:
+        if file_limit and body.files_count > file_limit:
             body.flags.file_limit_exceeded = 1
         self._collections: dict[str, Pairs] = {
             "files": [(part.name, part.filename) for part in files],

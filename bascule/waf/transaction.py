@@ -176,6 +176,8 @@ class Transaction(Decision):
             if not waf.signatures:
                 self.choose_processor()
             self.process_body()
+        if waf.filters is not None and self.piece is not None and self.verdict is None:
+            waf.filters.judge_piece(self, waf.answers, self.piece)
         if held is not None:
             held.judge_body(self, bytes(self._buffer))
         if logic is not None:

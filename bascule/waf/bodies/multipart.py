@@ -71,6 +71,7 @@ class Part:
     header_lines: list[bytes] = field(default_factory=list)  # MULTIPART_PART_HEADERS
     content: bytes = b""
     size: int = 0
+    offset: int = 0  # of the content within the part, of which the first pieces were taken before
 
 
 @dataclass(slots=True)
@@ -90,10 +91,18 @@ class MultipartBody:
         """The parts that are no files: ARGS_POST."""
         return [(part.name, part.content) for part in self.parts if not part.filename]
 
+    files_before: int = 0
+    """Files that ended in pieces that were taken before."""
+
     @property
     def files(self) -> list[Part]:
         """The parts that are files."""
         return [part for part in self.parts if part.filename]
+
+    @property
+    def files_count(self) -> int:
+        """How many files there were up to now."""
+        return self.files_before + len(self.files)
 
 
 class MultipartParser:
@@ -176,16 +185,18 @@ class MultipartParser:
         whole = self.body
         flags = replace(whole.flags, unmatched_boundary=0)
         taken = MultipartBody(whole.parts, flags, whole.name, whole.filename, whole.error, b"".join(self._stray))
+        taken.files_before = whole.files_before
+        whole.files_before += len(whole.files)
         whole.parts, self._stray = [], []
         part = self._part
         if part is None:
             taken.stray += self._pending
         elif not self._in_headers:
             more = self._held + self._pending if self._pending else b""
-            content = b"".join((*self._chunks, more))
+            known = b"".join(self._chunks)
             if part.name:
-                taken.parts.append(replace(part, content=content))
-            self._chunks = [b"".join(self._chunks)[-overlap:]] if overlap else []
+                taken.parts.append(replace(part, content=known + more, offset=part.size - len(known)))
+            self._chunks = [known[-overlap:]] if overlap else []
         return taken
 
     def _fail(self, error: str) -> None:
@@ -273,6 +284,7 @@ class MultipartParser:
         if part is None:
             return
         part.content = b"".join(self._chunks)
+        part.offset = part.size - len(part.content)
         self._chunks = []
         if part.name:
             self.body.parts.append(part)

@@ -17,13 +17,14 @@ from bascule.waf.filters.table import CONFIGURED, Family, NamedRule, table
 from bascule.waf.filters.uploads import UploadCheck
 from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value_checks
 from bascule.waf.logic.inspector import type_of_body, variable_of
-from bascule.waf.logic.values import Value, body_values, file_values, head_values
+from bascule.waf.logic.values import Value, body_values, file_values, head_values, pair_values, part_values
 from bascule.waf.response.identifiers import Finder
 from bascule.waf.rewriting import masked
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
 
 if TYPE_CHECKING:
+    from bascule.waf.bodies import Piece
     from bascule.waf.transaction import Transaction
 
 MAX_FOUND = 32
@@ -93,6 +94,20 @@ class FilterInspector:
             values = list(body_values(kind, body, t.parts if multipart else None))
             if self._most and sum(value.place == "body" for value in values) > self._most:
                 self.record(t, answers, (701_007, b"REQUEST_BODY", b"%d parameters" % len(values)))
+            self._judge_values(t, answers, values, files)
+
+    def judge_piece(self, t: Transaction, answers: Answers, piece: Piece) -> None:
+        """Judge a later piece of a large body."""
+        files: Files = frozenset()
+        values: Iterable[Value] = file_values("upload", b"", piece.data) if piece.is_file else pair_values(piece.pairs)
+        if piece.parts is not None:
+            if self._uploads.needed:
+                for found in self._uploads.body(t)[:MAX_FOUND]:
+                    self.record(t, answers, found)
+            if self._finder is not None:
+                files = self._judge_files(t, answers, self._finder)
+            values = part_values(piece.parts, piece.data)
+        if self._values:
             self._judge_values(t, answers, values, files)
 
     def _judge_files(self, t: Transaction, answers: Answers, finder: Finder) -> Files:

@@ -59,10 +59,10 @@ class UploadCheck:
 
     def body(self, t: Transaction) -> list[Found]:
         """Judge the files of a body, or what is here of them."""
-        files = t.parts.files
+        files, count = t.parts.files, t.parts.files_count
         broken: list[Found] = []
-        if self._max_files and len(files) > self._max_files:
-            broken.append((706_005, b"FILES", b"%d files" % len(files)))
+        if self._max_files and count > self._max_files:
+            broken.append((706_005, b"FILES", b"%d files" % count))
         for part in files:
             name = b"FILES:" + part.name
             broken += [(rule, name, part.filename) for rule in self._file(part)]
@@ -79,7 +79,7 @@ class UploadCheck:
             yield 706_003
         if self._max_size and part.size > self._max_size:
             yield 706_004
-        if not content:
+        if not content or part.offset:
             return
         if self._programs and content.startswith(_PROGRAMS):
             yield 706_002

@@ -331,3 +331,21 @@ def test_large_files_pass_and_nothing_hides_behind_them(tmp_path: Path, engines:
 
     directives = {"directives": []} if engines == "logic" else {}
     run(tmp_path, test, engines=engines, **directives)
+
+
+def test_named_rules_hold_to_the_end_of_a_large_body(tmp_path: Path) -> None:
+    def files(*names: bytes) -> bytes:
+        part = b'--xyz\r\nContent-Disposition: form-data; name="f"; filename="%b"\r\n\r\n%b\r\n'
+        return b"".join(part % (name, PNG + b"\1" * 2 * LIMIT) for name in names) + b"--xyz--\r\n"
+
+    async def test(bascule: Guarded, server: Server) -> None:
+        form_type = b"multipart/form-data; boundary=xyz"
+        assert (await send(bascule.address, post(files(b"a.png", b"b.png", b"c.png"), form_type))).status == 200
+        await refused(bascule, post(files(b"a.png", b"b.png", b"c.exe"), form_type))
+        await refused(bascule, post(files(b"a.png", b"b.png", b"c.png", b"d.png"), form_type))
+        await refused(bascule, post(upload(FILES[b"image/png"], field=b"our forbidden word"), form_type))
+        await refused(bascule, post(b"a=" + b"x" * 3 * LIMIT + b"&q=forbidden", FORM))
+        assert len(server.bodies) == 1
+
+    uploads = {"allow": ["png"], "max_files": 3, "match_content": True}
+    run(tmp_path, test, engines="logic", directives=[], filters={"uploads": uploads, "words": ["forbidden"]})
