@@ -91,7 +91,6 @@ class Event:
     notes: list[str] = field(default_factory=list)
     status: int = 0
     sanitised: frozenset[str] = frozenset()
-    audit: bool = True
     client_port: int = 0
     server: tuple[bytes, int] = (b"", 0)
     version: bytes = b""

@@ -290,7 +290,8 @@ class Transaction(Decision):
             return None
         if self.waf.signatures:
             self._run(5, self.clock())
-        if not (self.fired or self.would or self.notes) or self.audit_engine == "Off":
+        worth = self.fired or self.would or self.notes or self.audit_engine == "On"
+        if not worth or self.audit_engine == "Off":
             return None
         return self.event()
 

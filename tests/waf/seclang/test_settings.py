@@ -127,3 +127,17 @@ def test_what_chooses_nothing_is_said() -> None:
 def test_a_flag_takes_no_argument() -> None:
     with pytest.raises(WafLoadError, match="action capture takes no argument"):
         _load('SecAction "id:1,capture:1"')
+
+
+@pytest.mark.parametrize(("engine", "events"), [("On", 2), ("RelevantOnly", 1), ("Off", 0)])
+def test_the_audit_engine_says_what_becomes_an_event(engine: str, events: int) -> None:
+    firewall = waf(f"SecRuleEngine On\nSecAuditEngine {engine}\n" + RULE)
+    found = [send(firewall, Request(target=target))[0].finish() for target in (b"/?a=evil", b"/")]
+    assert len([event for event in found if event is not None]) == events
+
+
+def test_a_rule_may_ask_for_an_event() -> None:
+    firewall = waf('SecAction "id:1,phase:1,pass,nolog,ctl:auditEngine=On"')
+    event = send(firewall, Request())[0].finish()
+    assert event is not None
+    assert event.as_dict()["rules"] == []
