@@ -13,7 +13,7 @@ from bascule.cli import rules_install
 from bascule.cli.app import cache_dir
 from bascule.cli.event_source import fail
 from bascule.cli.rules_list import list_rules, shipped
-from bascule.waf.engine import Waf, WafLoadError, WafSettings, load_rules
+from bascule.waf.engine import Waf, WafLoadError, WafSettings, config_warnings, load_rules
 from bascule.waf.filters.table import CONFIGURED, ENABLE
 from bascule.waf.seclang.model import Rule, RuleSet
 from bascule.waf.seclang.operators.backtracking import MAX_STEPS, MAX_TEXT
@@ -56,6 +56,9 @@ def check(place: Folder, paranoia: Paranoia = 1) -> None:
             refused.append(error)
         else:
             _compiled(console, waf, paranoia)
+    if refused:
+        for warning in config_warnings(rules, settings):
+            console.print(f"warning: {warning}", style="yellow", markup=False)
     for refusal in refused:
         console.print(f"refused: {refusal}", style="red", markup=False)
     console.print(f"{len(refused)} of the directives cannot be honoured" if refused else "everything can be honoured")

@@ -31,6 +31,14 @@ def test_check_reports_what_a_rule_set_holds(tmp_path: Path) -> None:
     assert " rules in 2 files" in output
 
 
+def test_check_tells_what_has_no_effect_though_something_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.conf"
+    file.write_text(RULE + BAD + "SecRuleRemoveById 77\nSecServerSignature x\nSecAuditLogParts ABC\n")
+    output = command("check", str(file))[1]
+    for text in ("SecRuleRemoveById '77' has no effect", "SecServerSignature has no effect", "SecAuditLogParts"):
+        assert text in output
+
+
 def test_check_lists_everything_that_cannot_be_honoured(tmp_path: Path) -> None:
     file = tmp_path / "own.conf"
     file.write_text(RULE + BAD)

@@ -24,6 +24,11 @@ from bascule.waf.response.pages import Copy, write
 from .certs import make_pair
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+RULES = """
+SecRule ARGS "@rx attack" "id:942100,phase:2,pass,tag:'attack-xss'"
+SecRule ARGS "@rx attack" "id:942190,phase:2,pass"
+"""
+"""Those that examples name."""
 EXAMPLES = sorted((DOCS / "config").glob("*.yaml"))
 
 
@@ -40,7 +45,7 @@ def surroundings(folder: Path) -> None:
         make_pair(folder / "certs", name, (name,))
     for name, text in {
         "coreruleset/crs-setup.conf.example": "",
-        "coreruleset/rules/REQUEST-901-INITIALIZATION.conf": "",
+        "coreruleset/rules/REQUEST-901-INITIALIZATION.conf": RULES,
         "pages/sorry.html": "<h1>Sorry</h1>",
         "secrets/admin-token": "0123456789abcdef0123456789abcdef\n",
         "users.htpasswd": "anna:$2y$05$abcdefghijklmnopqrstuu\n",

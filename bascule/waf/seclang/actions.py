@@ -18,7 +18,7 @@ COLLECTIONS = ("TX", *PERSISTENT)
 REFUSED = {
     "exec": "running programs or scripts from a rule is refused; act on the audit event instead",
     "proxy": "a rule cannot choose the upstream; use a route",
-    "pause": "delaying a client from a rule is refused; use a rate limit",
+    "pause": "delaying a client from a rule is refused; use a rate limit, or `waf.answers` with tarpit",
     "append": "rewriting bodies from a rule is refused",
     "prepend": "rewriting bodies from a rule is refused",
 }

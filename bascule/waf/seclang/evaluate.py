@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_EVIDENCE = 16
 """Most matched values one fired rule keeps for its event."""
 
-IMPURE = frozenset({"rbl", "inspectfile"})
+IMPURE = frozenset({"rbl"})
 """Operators whose answer may change with time: never remembered, never decided by the prefilter."""
 
 _NONE: frozenset[bytes] = frozenset()

@@ -35,7 +35,6 @@ class Loader:
 
     config: Config = field(default_factory=Config)
     resolver: Resolver = NO_DNS
-    allow_inspect_file: bool = False
     refused: list[WafLoadError] | None = None
     _entries: list[Rule | Marker] = field(default_factory=list)
     _rules: dict[int, Rule] = field(default_factory=dict)
@@ -153,7 +152,7 @@ class Loader:
         context = LoadContext(
             base_dir=directive.base_dir, read_file=lambda name: (directive.base_dir / name).read_bytes(),
             unicode_map=self.config.unicode_map, geo_path=self.config.geo_path, resolver=self.resolver,
-            allow_inspect_file=self.allow_inspect_file, http_bl_key=self.config.http_bl_key,
+            http_bl_key=self.config.http_bl_key,
             match_limit=self.config.pcre_match_limit,
         )  # fmt: skip
         literal = link.argument.literal

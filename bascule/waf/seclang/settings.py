@@ -244,7 +244,7 @@ SETTINGS: dict[str, Setting] = {
     "secruleinheritance": _instead("`waf` of a site or route overrides what is above it", "on"),
     "seccontentinjection": _instead("a rule does not write into bodies", "off"),
     "seccookiev0separator": _instead("cookies are separated by semicolons (RFC 6265)", ";"),
-    "secrulescript": _refused("running scripts from rules is refused; write a SecRule or a plug-in"),
+    "secrulescript": _refused("running scripts from rules is refused; write a SecRule, or act on the event"),
     "secremoterules": _refused("rules are not downloaded at load; use `bascule rules install`"),
     "secremoterulesfailaction": _refused("rules are not downloaded at load; use `bascule rules install`"),
     "sechttpblkey": _http_bl_key,

@@ -79,8 +79,7 @@ def _read(name: str) -> bytes:
 class LoadContext:
     """What operators may use while they are made.
 
-    `read_file` returns a data file named relative to `base_dir` and raises OSError. `inspect_file` runs a script on
-    a file name and tells whether it matched; it is used only where `allow_inspect_file` is set. `http_bl_key` is
+    `read_file` returns a data file named relative to `base_dir` and raises OSError. `http_bl_key` is
     SecHttpBlKey, `match_limit` SecPcreMatchLimit.
     """
 
@@ -89,8 +88,6 @@ class LoadContext:
     unicode_map: Mapping[int, int] | None = None
     geo_path: Path | None = None
     resolver: Resolver = NO_DNS
-    allow_inspect_file: bool = False
-    inspect_file: Callable[[Path, bytes], bool] | None = None
     http_bl_key: str = ""
     match_limit: int | None = None
 

@@ -1,4 +1,4 @@
-"""Operators that ask elsewhere: @geoLookup, @rbl, @inspectFile; and those that are refused."""
+"""Operators that ask elsewhere: @geoLookup, @rbl; and those that are refused."""
 
 from __future__ import annotations
 
@@ -87,23 +87,8 @@ class Rbl:
         return f"{self._key}{reverse}.{self._zone}"
 
 
-class InspectFile:
-    """@inspectFile: a script's opinion on an uploaded file. Off unless the operator of the site allows it."""
-
-    def __init__(self, argument: bytes, context: LoadContext) -> None:
-        if not context.allow_inspect_file or context.inspect_file is None:
-            raise OperatorError(
-                "@inspectFile runs programs and is refused; allow it in the configuration or drop the rule"
-            )
-        self._inspect = context.inspect_file
-        self._script = context.base_dir / argument.strip().decode("utf-8", "replace")
-
-    def evaluate(self, value: bytes) -> Match | None:
-        """Run the script on the file that the value names."""
-        return Match(value) if self._inspect(self._script, value) else None
-
-
 _REFUSED = {
+    "inspectfile": "runs programs, which no rule may; hold uploads to `waf.filters.uploads`, or act on the event",
     "fuzzyhash": "needs ssdeep, which Bascule does not carry; match the content with @pm or @rx",
     "gsblookup": "needs the retired Google Safe Browsing v1 database; use @rbl or @pmFromFile",
     "rsub": "changes data, and ModSecurity v3 never carried it out; rewrite bodies with a response filter",
@@ -118,6 +103,5 @@ def _refuse(name: str, reason: str, argument: bytes, context: LoadContext) -> An
 LOOKUP_OPERATORS: dict[str, OperatorFactory] = {
     "geolookup": GeoLookup,
     "rbl": Rbl,
-    "inspectfile": InspectFile,
     **{name: partial(_refuse, name, reason) for name, reason in _REFUSED.items()},
 }

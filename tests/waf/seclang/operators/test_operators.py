@@ -59,7 +59,7 @@ def test_captures(name: str, argument: bytes, value: bytes, groups: tuple[bytes,
         ("rbl", b"", CONTEXT, "needs a zone"),
         ("rbl", b"zen.example.org/x", CONTEXT, "needs a zone"),
         ("rbl", b"dnsbl.httpbl.org", CONTEXT, "SecHttpBlKey"),
-        ("inspectfile", b"x.sh", CONTEXT, "refused"),
+        ("inspectfile", b"x.sh", CONTEXT, "runs programs"),
         ("fuzzyhash", b"x 1", CONTEXT, "ssdeep"),
         ("gsblookup", b"x", CONTEXT, "Safe Browsing"),
         ("validatehash", b"x", CONTEXT, "SecHashEngine"),
@@ -180,18 +180,6 @@ def test_names_that_rbl_looks_up(zone: bytes, value: bytes, name: str) -> None:
     found = OPERATORS["rbl"](zone, LoadContext(resolver=listed, http_bl_key="abcdefghijkl")).evaluate(value)
     assert listed.asked == ([name] if name else [])
     assert found == (Match(value, (value,)) if name else None)
-
-
-def test_inspect_file_where_it_is_allowed(tmp_path: Path) -> None:
-    seen: list[tuple[Path, bytes]] = []
-
-    def inspect(script: Path, name: bytes) -> bool:
-        seen.append((script, name))
-        return True
-
-    context = LoadContext(base_dir=tmp_path, allow_inspect_file=True, inspect_file=inspect)
-    assert evaluate("inspectfile", b"check.sh", b"/upload/1", context) is not None
-    assert seen == [(tmp_path / "check.sh", b"/upload/1")]
 
 
 def test_xml_validation(tmp_path: Path) -> None:
