@@ -211,7 +211,7 @@ class RouteCache:
         if b"only-if-cached" in asked:
             exchange.answer(504, causes.NOT_CACHED)
             return
-        passes = self._caching.passed.get(look.key, 0.0) > now
+        passes = self._caching.passed.get(_class_of(look, exchange.head), 0.0) > now
         if exchange.method == b"HEAD" or traits.part or passes or b"no-store" in asked:
             self.ask(exchange, "miss", b"Bascule; fwd=miss")
             return
@@ -334,10 +334,10 @@ class RouteCache:
         """Return what is kept of a response whose content has come to its end."""
         return msgspec.structs.replace(meta, size=size)
 
-    def pass_on(self, look: Look, head: RequestHead) -> None:
-        """Remember that the responses of a URI are for nobody else, unless that may be for who asked."""
-        if not head.value(b"cookie") and not head.value(b"authorization"):
-            self._caching.pass_on(look.key, time.monotonic())
+    def pass_on(self, look: Look, request: RequestHead, status: int) -> None:
+        """Remember that such requests for a URI get what is for nobody else; failures say nothing of that."""
+        if (status < 400 or status == 404) and not request.value(b"authorization"):
+            self._caching.pass_on(_class_of(look, request), time.monotonic())
 
     def forget(self, fetch: Fetch, key: int) -> None:
         """A fetch is over."""
@@ -377,6 +377,11 @@ class RouteCache:
         parts = (there.scheme, host, there.path or "/", query)
         scheme, name, path, rest = (part.encode("latin-1") for part in parts)
         return keys.uri_of(scheme, name, port, path, rest)
+
+
+def _class_of(look: Look, head: RequestHead) -> int:
+    """Return what requests for a URI are remembered by that get nothing to share: those with cookies by themselves."""
+    return look.key << 1 | bool(head.value(b"cookie"))
 
 
 def _part_head(entry: Entry, more: list[Field], status: int, content_range: bytes, length: int) -> ResponseHead:

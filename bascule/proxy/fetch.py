@@ -321,7 +321,7 @@ class Fetch(Peer):
         stale = self._stale
         if stale is not None and head.status < 500:
             self._cache.store.drop(self._look)
-        self._cache.pass_on(self._look, self.exchange.head)
+        self._cache.pass_on(self._look, self.exchange.head, head.status)
         waiting = self._released()
         if leader is not None and leader.exchange in waiting:
             waiting.remove(leader.exchange)
