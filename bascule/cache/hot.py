@@ -20,7 +20,7 @@ _OVERHEAD = 4096
 class Entry:
     """A stored response as it is served."""
 
-    __slots__ = ("_block", "_block_304", "_parser", "_passed", "_varying", "body", "key", "meta")
+    __slots__ = ("_block", "_block_304", "_parser", "_passed", "_varying", "body", "key", "meta", "usual")
 
     def __init__(self, key: int, meta: Meta, body: Body, parser: ResponseParser) -> None:
         self.key = key
@@ -30,6 +30,8 @@ class Entry:
         head = parser.parse(lines_of(meta.status, meta.reason, meta.fields), b"GET")
         self._block, self._varying, self._passed = head.block, head.varying, head.passed
         self._block_304: Block | None = None
+        self.usual: tuple[int, ResponseHead] | None = None
+        """The head that answers a plain request, and the age of the response for which it does."""
 
     def head(self, more: list[Field]) -> ResponseHead:
         """Return the head of the response, with further fields; its length is for the caller to set."""

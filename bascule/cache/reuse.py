@@ -22,9 +22,11 @@ def age(meta: Meta, now: float) -> int:
     return meta.age + max(0, int(now - meta.stored))
 
 
-def use(meta: Meta, asked: Directives, now: float) -> Use:
-    """Say how a stored response may be used; `asked` are the directives of the request, as far as they are honoured."""
-    old = age(meta, now)
+def use(meta: Meta, asked: Directives, old: int) -> Use:
+    """Say how a stored response of the age `old` may be used.
+
+    `asked` are the directives of the request, as far as they are honoured.
+    """
     if asked and (use := _as_asked(meta, asked, old)) is not None:
         return use
     if meta.always_validate:

@@ -198,7 +198,8 @@ def test_age_of_what_arrives(lines: tuple[str, ...], seconds: int) -> None:
     ],
 )  # fmt: skip
 def test_reuse(facts: dict[str, object], wanted: bytes, later: int, result: Use) -> None:
-    assert use(meta(**facts), cache_control([wanted]), NOW + later) is result
+    stored = meta(**facts)
+    assert use(stored, cache_control([wanted]), age(stored, NOW + later)) is result
 
 
 def test_errors_and_clocks() -> None:
