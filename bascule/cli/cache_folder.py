@@ -11,8 +11,12 @@ from pathlib import Path
 from bascule.cache.folder import Folder
 from bascule.config.plan import Plan
 from bascule.server import rundir
+from bascule.telemetry.sinks import complain
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, whose owner is checked
+
+_FITS = 0.9
+"""Share of `size` that a file system has to have: the 64 MiB of many containers are enough for 64."""
 
 
 class CacheFolderError(ValueError):
@@ -41,6 +45,9 @@ def prepare(plan: Plan, owner: tuple[int, int] | None) -> Path | None:
         if owner is not None:
             for made in (path, path / "index"):
                 os.chown(made, *owner)
+        room = os.statvfs(path)
+        if room.f_blocks * room.f_frsize < size * _FITS:
+            complain(f"cache_store: {path} has less room than `size`: it will hold less")
     except OSError as error:
         raise CacheFolderError(
             f"cache_store: {path}: {error.strerror}; name a folder with `path`, or a smaller `size`"

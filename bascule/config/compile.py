@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bascule.config.base import overlay
+from bascule.config.check_cache import check_cache, check_cached_route, check_store
 from bascule.config.check_challenge import (
     check_account_captcha,
     check_attack,
@@ -55,6 +56,12 @@ def compile_config(
     compiler.check_top()
     sites = compiler.sites()
     forward = compiler.forward()
+    check_store(
+        findings,
+        config,
+        any(route.cache.enabled for site in sites for route in site.routes)
+        or (forward is not None and forward.route.cache.enabled),
+    )
     findings.close()
     read = [*files, *(sources.files if sources else ()), *findings.files]
     names = tuple(dict.fromkeys(os.path.abspath(name) for name in read))
@@ -148,6 +155,7 @@ class _Compiler:
             return None
         check_forward(self._findings, config)
         check_policies(self._findings, ("forward",), config)
+        check_cache(self._findings, ("forward",), config.cache)
         check_limits(self._findings, ("forward",), config, self._config.defence)
         self._check_firewall(("forward",), config.waf)
         policies = outward(Policies.of(self._config), config)
@@ -216,6 +224,7 @@ class _Compiler:
     ) -> RoutePlan:
         self._check_stated(path, route)
         check_route(self._findings, path, route, self._config.pools)
+        check_cached_route(self._findings, path, route)
         policies = above.below(route)
         if route.timeouts is not None:
             check_timeouts(self._findings, path, policies.timeouts)
@@ -257,6 +266,7 @@ class _Compiler:
         """Check what one level states of policies, rate limits and the firewall."""
         check_policies(self._findings, path, level)
         check_limits(self._findings, path, level, self._config.defence)
+        check_cache(self._findings, path, level.cache)
         self._check_firewall(path, level.waf)
 
     def _check_firewall(self, path: KeyPath, waf: WafConfig | None) -> None:
