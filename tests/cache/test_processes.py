@@ -182,7 +182,7 @@ def test_the_way_out_is_cached(tmp_path: Path) -> None:
         origin.handler = counted(KEPT, "Set-Thing: 1")
         first, second = fetch(bascule.port, url), fetch(bascule.port, url)
         assert (first.body, second.body) == (b"answer 1", b"answer 1")
-        assert second["cache-status"] in ("Bascule; hit; ttl=600", "Bascule; hit; ttl=599")
+        assert second["cache-status"] == f"Bascule; hit; ttl={600 - int(second['age'] or 0)}"
         ask(bascule.port, url, "POST", host=f"127.0.0.1:{origin.port}", body=b"x")
         assert fetch(bascule.port, url).body == b"answer 3"
         origin.handler = counted("Cache-Control: private")

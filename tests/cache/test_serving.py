@@ -22,7 +22,7 @@ def config(origin: Origin) -> dict[str, Any]:
     return {
         "sites": {
             "site.test": {
-                "cache": {"stale_if_error": 0, "key": {"ignore": ["utm_*"]}, "bypass": {"cookies": ["session*"]}},
+                "cache": {"collapse": "30s", "key": {"ignore": ["utm_*"]}, "bypass": {"cookies": ["session*"]}},
                 "routes": {
                     "/": origin.address,
                     "/plain/": {"servers": [origin.address], "cache": False},
@@ -73,8 +73,7 @@ def test_a_fresh_response_is_reused_and_says_so(port: int, origin: Origin) -> No
     assert len(origin.seen) == 1
     assert first["cache-status"] == "Bascule; fwd=miss"
     assert first["age"] is None
-    assert second["cache-status"] in ("Bascule; hit; ttl=60", "Bascule; hit; ttl=59")
-    assert second["age"] in ("0", "1")
+    assert second["cache-status"] == f"Bascule; hit; ttl={60 - int(second['age'] or 0)}"
     assert first["surrogate-key"] is second["surrogate-key"] is None
     own = {"age", "cache-status"}
     assert sorted(f for f in first.fields if f[0] not in own) == sorted(f for f in second.fields if f[0] not in own)
