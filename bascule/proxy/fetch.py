@@ -374,8 +374,9 @@ class Fetch(Peer):
         if spare is not None and instead_of_error(spare.meta, time.time()):
             self._serve_stale(spare, b"Bascule; hit; fwd=stale; detail=unreachable")
             return
+        leader = self._leader
         for exchange in self._released():
-            inform(exchange, own, True)
+            inform(exchange, own, leader is not None and exchange is leader.exchange)
             exchange.answer(status, cause, fields)
 
     def over(self) -> None:
