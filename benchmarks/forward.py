@@ -1,4 +1,4 @@
-"""The forward proxy beside squid and tinyproxy, and its tunnels beside HAProxy's: ``python -m benchmarks.forward``.
+"""The forward proxy beside its peers, and its tunnels beside HAProxy's: ``python -m benchmarks.forward``.
 
 CPU time of the whole proxy process tree: a browser's GET over kept connections, one CONNECT tunnel opened and closed,
 a GiB through a tunnel, the memory of an idle tunnel. One worker each, interleaved, the median of the rounds.
@@ -27,7 +27,7 @@ from benchmarks.traffic import browser_headers, browser_target, message, write_p
 
 DOWNLOAD = 1 << 30
 TUNNELS = 2000
-"""Tunnels opened in a round, and idle ones held at a time."""
+"""Tunnels opened in a round."""
 
 _SQUID = """\
 http_port 127.0.0.1:{port}
@@ -96,10 +96,16 @@ def _configured(program: str, template: str, *options: str) -> Callable[[Path, i
     return command
 
 
+def _proxy_py(folder: Path, port: int, origin: int) -> list[str]:
+    one = ["--num-workers", "1", "--num-acceptors", "1", "--threadless", "--log-file", str(folder / "access.log")]
+    return [sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", str(port), *one]
+
+
 CONTENDERS = (
     Contender("bascule", _bascule),
     Contender("squid", _configured("squid", _SQUID, "-N", "-n", "bench{port}", "-f")),
     Contender("tinyproxy", _configured("tinyproxy", _TINYPROXY, "-d", "-c")),
+    Contender("proxy.py", _proxy_py),
     Contender("haproxy (tcp)", _configured("haproxy", _HAPROXY, "-f"), connects=False),
 )
 
@@ -143,10 +149,10 @@ def _download(port: int, origin: int, connects: bool) -> int:
     return got >> 20
 
 
-def _idle(service: Service, port: int, origin: int, connects: bool) -> float:
+def _idle(service: Service, port: int, origin: int, connects: bool, count: int) -> float:
     """Return the bytes of memory that an idle tunnel takes, in user space."""
     before = service.memory_bytes()
-    tunnels = [_open(port, origin, connects) for _ in range(TUNNELS)]
+    tunnels = [_open(port, origin, connects) for _ in range(count)]
     grown = service.memory_bytes() - before
     for tunnel in tunnels:
         tunnel.close()
@@ -178,6 +184,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--idle", type=int, default=TUNNELS, help="idle tunnels held at a time")
     parser.add_argument("--only", default="", help="names of contenders, comma-separated")
     options = parser.parse_args(arguments)
     raise_descriptor_limit()
@@ -205,7 +212,7 @@ def main(arguments: list[str]) -> int:
                 results = {
                     "tunnel opened, CPU us": _cpu_us(service, partial(_connect, *both)),
                     "MiB tunnelled, CPU us": _cpu_us(service, partial(_download, *both)),
-                    "idle tunnel, bytes": _idle(service, *both),
+                    "idle tunnel, bytes": _idle(service, *both, options.idle),
                 }
                 if contender.connects:
                     work = partial(_get, port, origin.port, pool, options.seconds, cores.load)

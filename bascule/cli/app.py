@@ -34,6 +34,7 @@ from bascule.forward.quota_keeper import QuotaKeeper
 from bascule.forward.quotas import SEEN
 from bascule.forward.remote_lists import remote_lists
 from bascule.forward.service import CACHE_LABELS, ForwardMaterial, ForwardService
+from bascule.forward.transparent import TransparentFront
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.profile_keeper import ProfileKeeper, known_before, open_folders
@@ -188,7 +189,10 @@ def worker(context: WorkerContext) -> ProxyApp:
         )
         if (interception := service.interception) is not None:
             context.bus.subscribe(PINNED, lambda topic, found: interception.pins.let_go(*found))
-        app.add_front(service, listeners)
+        app.add_front(service, [listener for listener in listeners if listener.transparent == "off"])
+        for mode in ("redirect", "tproxy"):
+            turned = [listener for listener in listeners if listener.transparent == mode]
+            app.add_front(TransparentFront(service, mode), turned)
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
     context.bus.subscribe(NETWORKS, shield.set_networks)

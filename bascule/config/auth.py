@@ -10,6 +10,8 @@ from bascule.config.base import Model
 from bascule.config.forward import Words
 from bascule.config.types import Duration, FileField, PositiveDuration, parse_network
 
+KERBEROS_EXTRA = "pip install 'bascule[kerberos]', which takes a compiler and the headers of MIT Kerberos (libkrb5-dev)"
+
 
 class LockOut(Model):
     """What happens to an address that guesses passwords."""
@@ -63,6 +65,17 @@ class Ldap(Model):
         return self
 
 
+class Kerberos(Model):
+    """Users who have a ticket, by Negotiate (RFC 4559); takes the extra ``bascule[kerberos]``."""
+
+    keytab: FileField
+    """File with the key of ``HTTP/PROXY``, where PROXY is the name by which clients know the proxy; `user` reads it."""
+    realm: str
+    """Realm of the users, such as ``EXAMPLE.COM``; they are known by their name in it. Those of others are refused."""
+    principal: str = ""
+    """Whose key of the keytab is used, such as ``HTTP/proxy.example.com@EXAMPLE.COM``; any by default."""
+
+
 class Auth(Model):
     """Who asks. Users have a password in a file or a directory, a client certificate, or an address."""
 
@@ -72,6 +85,8 @@ class Auth(Model):
     """An htdigest file, ``name:realm:digest``: passwords that never travel (RFC 7616); SHA-256 or MD5."""
     ldap: Ldap | None = None
     """A directory that knows the users who are in neither file, and groups."""
+    kerberos: Kerberos | None = None
+    """Take tickets."""
     certificates: bool = False
     """Take clients with a certificate for whom its common name names; the listener's `tls.client_auth` asks for one."""
     addresses: dict[str, str] = Field(default_factory=dict)
@@ -95,5 +110,5 @@ class Auth(Model):
 
     @property
     def asks(self) -> bool:
-        """Whether there are passwords to ask for."""
-        return bool(self.users or self.digest or self.ldap)
+        """Whether there are passwords or tickets to ask for."""
+        return bool(self.users or self.digest or self.ldap or self.kerberos)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from urllib.parse import urlsplit
 
-from bascule.config.auth import Auth, Ldap
+from bascule.config.auth import KERBEROS_EXTRA, Auth, Kerberos, Ldap
 from bascule.config.check_tls import check_authority
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
@@ -17,7 +19,9 @@ _NEAR = ("localhost", "127.0.0.1", "::1")
 def check_auth(findings: Findings, path: KeyPath, auth: Auth, forward: Forward) -> None:
     """Check what says who asks."""
     if not auth.asks and not auth.addresses and not auth.certificates:
-        findings.error(path, "nothing says who anybody is: give users, digest, ldap, certificates or addresses")
+        findings.error(
+            path, "nothing says who anybody is: give users, digest, ldap, kerberos, certificates or addresses"
+        )
     if auth.required and not auth.asks and not auth.certificates:
         findings.warn(path, "only clients in `addresses` can use the proxy", "required: false lets others in")
     if any(char in auth.realm for char in '"\\') or not auth.realm.isprintable():
@@ -32,6 +36,8 @@ def check_auth(findings: Findings, path: KeyPath, auth: Auth, forward: Forward) 
         _check_file(findings, (*path, "users"), auth.users, "htpasswd -cB")
     if auth.digest:
         _check_digests(findings, (*path, "digest"), auth)
+    if auth.kerberos is not None:
+        _check_kerberos(findings, (*path, "kerberos"), auth.kerberos)
     if auth.ldap is not None:
         _check_ldap(findings, (*path, "ldap"), auth.ldap)
 
@@ -88,6 +94,23 @@ def _check_digests(findings: Findings, path: KeyPath, auth: Auth) -> None:
         findings.error(
             path, f"no line of {auth.digest} is of the realm {auth.realm!r}", f"realm: {sorted(realms)[0] or 'Bascule'}"
         )
+
+
+def _check_kerberos(findings: Findings, path: KeyPath, kerberos: Kerberos) -> None:
+    if importlib.util.find_spec("gssapi") is None:
+        findings.error(path, "this takes an extra that is not installed", KERBEROS_EXTRA)
+    try:
+        mode = os.stat(kerberos.keytab).st_mode
+    except OSError as error:
+        findings.error(
+            (*path, "keytab"), f"{kerberos.keytab} cannot be read: {error.strerror}", "kadmin: ktadd -k FILE HTTP/PROXY"
+        )
+    else:
+        if mode & 0o007:
+            findings.warn((*path, "keytab"), f"anybody may read {kerberos.keytab}", f"chmod 640 {kerberos.keytab}")
+        findings.files.append(kerberos.keytab)
+    if kerberos.realm != kerberos.realm.upper() or not kerberos.realm:
+        findings.warn((*path, "realm"), f"realms are written in capitals, and {kerberos.realm!r} is not")
 
 
 def _check_ldap(findings: Findings, path: KeyPath, ldap: Ldap) -> None:

@@ -39,6 +39,13 @@ def check_forward(findings: Findings, forward: Forward) -> None:
         check_auth(findings, (*path, "auth"), forward.auth, forward)
     if forward.pac is not None:
         _check_pac(findings, (*path, "pac"), forward.pac)
+    for index, listener in enumerate(forward.listen):
+        if listener.transparent != "off" and (listener.tls is not None or listener.proxy_protocol):
+            findings.error(
+                (*path, "listen", index), "clients that know of no proxy speak neither TLS nor PROXY headers to it"
+            )
+    if forward.udp is not None and "socks5" not in forward.protocols:
+        findings.error((*path, "udp"), "datagrams are relayed for SOCKS 5 only", "add socks5 to `protocols`")
     if forward.dns is not None and forward.dns.ca:
         check_authority(findings, (*path, "dns", "ca"), forward.dns.ca)
     if forward.outgoing is not None:

@@ -13,7 +13,7 @@ from bascule.config.findings import Findings
 from bascule.config.forward import Condition
 from bascule.config.intercept import Intercept
 
-_INSIDE = ("path", "header", "request_type", "mime", "size", "method")
+_INSIDE = ("path", "header", "request_type", "mime", "content", "size", "method")
 """Conditions about what is inside a tunnel."""
 
 

@@ -71,7 +71,7 @@ def _check_ways(findings: Findings, path: KeyPath, forward: Forward) -> None:
                 )  # fmt: skip
             elif name == DIRECT and number + 1 < len(way.through):
                 findings.error((*place, "through", number + 1), "nothing comes after direct")
-        check_early(findings, place, way.mime, way.size)
+        check_early(findings, place, way)
     if forward.parents and any(rule.condition.ip or rule.condition.country for rule in forward.rules):
         findings.warn(
             (*path, "rules"),

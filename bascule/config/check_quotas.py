@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
+from bascule.config.forward import Condition
 from bascule.config.schema import Forward
 
 
@@ -13,7 +14,7 @@ def check_quotas(findings: Findings, path: KeyPath, forward: Forward) -> None:
     """Check that quotas say what is known when a request begins, and that conditions name budgets."""
     for name, quota in forward.quotas.items():
         place: KeyPath = (*path, "quotas", name)
-        check_early(findings, place, quota.mime, quota.size)
+        check_early(findings, place, quota)
         if name in quota.quota:
             findings.error((*place, "quota"), "a quota cannot depend on itself")
         if quota.over == "note" and not quota.is_budget:
@@ -24,6 +25,7 @@ def check_quotas(findings: Findings, path: KeyPath, forward: Forward) -> None:
             findings.warn((*place, "per"), "without `auth` no user is known: every address has an account of its own")
     for index, rule in enumerate(forward.rules):
         _check_names(findings, (*path, "rules", index, rule.action, "quota"), rule.condition.quota, forward)
+    _check_limits(findings, path, forward)
     for index, way in enumerate(forward.ways):
         _check_names(findings, (*path, "ways", index, "quota"), way.quota, forward)
     for name, quota in forward.quotas.items():
@@ -32,10 +34,25 @@ def check_quotas(findings: Findings, path: KeyPath, forward: Forward) -> None:
         findings.warn((*path, "quota_file"), "no quota has `bytes` or `time`, so nothing is kept")
 
 
-def check_early(findings: Findings, path: KeyPath, mime: Sequence[str], size: int) -> None:
+def _check_limits(findings: Findings, path: KeyPath, forward: Forward) -> None:
+    """Check that it is known of a request whether a rule limits it, before it goes its way."""
+    asks_for_address = False
+    for index, rule in enumerate(forward.rules):
+        asks_for_address = asks_for_address or bool(rule.condition.ip or rule.condition.country)
+        if rule.limit is None:
+            continue
+        place: KeyPath = (*path, "rules", index, "limit")
+        check_early(findings, place, rule.limit)
+        if asks_for_address:
+            findings.error(
+                place, "this is decided before the name is resolved", "put rules with `ip` or `country` behind it"
+            )
+
+
+def check_early(findings: Findings, path: KeyPath, condition: Condition) -> None:
     """Check that a condition does not ask for the response where there is none yet."""
-    for key, value in (("mime", mime), ("size", size)):
-        if value:
+    for key in ("mime", "content", "size"):
+        if getattr(condition, key):
             findings.error((*path, key), "this is decided before there is a response")
 
 

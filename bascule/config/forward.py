@@ -17,7 +17,8 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from bascule.config.base import Model
-from bascule.config.types import Cidr, Size, parse_file
+from bascule.config.defence import RateField
+from bascule.config.types import Cidr, Count, PositiveDuration, Size, parse_file
 from bascule.config.when import WhenField
 
 NEIGHBOURS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
@@ -70,6 +71,7 @@ def _list(value: Any) -> str:
     return str(value) if isinstance(value, str) and is_url(value) else parse_file(value)
 
 
+Content = Literal["program", "script", "archive", "office", "test-virus"]
 Words = Annotated[tuple[str, ...], _Listed()]
 Lists = Annotated[
     tuple[
@@ -119,6 +121,9 @@ class Condition(Model):
     """MIME types of what the client sends: ``application/zip`` or ``video/*``."""
     mime: Words = ()
     """MIME types of the response. Known of plain HTTP only."""
+    content: Annotated[tuple[Content, ...], _Listed()] = ()
+    """What the response is by its first bytes, whatever it is called: ``program`` (of Windows, Linux, macOS, Java,
+    Android), ``script``, ``archive``, ``office`` (documents), ``test-virus`` (EICAR). Known of plain HTTP only."""
     size: Size = 0
     """Holds for responses whose announced length is larger. Known of plain HTTP only."""
     when: WhenField | None = None
@@ -128,36 +133,59 @@ class Condition(Model):
 
 
 class Rule(Model):
-    """A rule of the forward proxy; it has one of `allow`, `deny` and `redirect`. The first that holds decides."""
+    """A rule of the forward proxy; it has one of `allow`, `deny`, `redirect` and `limit`. The first that holds
+    decides."""
 
     allow: Condition | None = None
     """Let the request through."""
     deny: Condition | None = None
     """Refuse it, with a page that says why."""
+    limit: Condition | None = None
+    """Let the request through within `bandwidth`, `requests` and `connections`, which are those of this rule alone."""
     redirect: Condition | None = None
     """Answer plain HTTP with a redirect to `to`; a tunnel is refused."""
     to: str = ""
     """Where a redirect leads. May use ``{host}`` and ``{url}``."""
+    per: Literal["user", "client", "all"] = "user"
+    """Of `limit`: who has an account of its own; as for `quotas`."""
+    bandwidth: Size = 0
+    """Of `limit`: bytes a second, both directions together; 0 for any."""
+    burst: Size = 0
+    """Of `limit`: bytes that may pass at once after a pause; 0 means those of two seconds."""
+    requests: RateField | None = None
+    """Of `limit`: requests and tunnels, such as ``100/m``; what is beyond gets 429."""
+    connections: Count = 0
+    """Of `limit`: requests and tunnels at a time; 0 for any."""
     reason: str = ""
     """What the page of a refusal says; by default what the rule is about."""
     name: str = ""
     """What the rule is called in logs and explanations; by default its number."""
 
     @property
-    def action(self) -> Literal["allow", "deny", "redirect"]:
+    def action(self) -> Literal["allow", "deny", "redirect", "limit"]:
         """What it does."""
+        if self.limit is not None:
+            return "limit"
         return "allow" if self.allow is not None else "deny" if self.deny is not None else "redirect"
 
     @property
     def condition(self) -> Condition:
         """When it holds."""
-        return self.allow or self.deny or self.redirect or Condition()
+        return self.allow or self.deny or self.redirect or self.limit or Condition()
 
     @model_validator(mode="after")
     def _one_action(self) -> Rule:
-        given = [name for name in ("allow", "deny", "redirect") if getattr(self, name) is not None]
+        given = [name for name in ("allow", "deny", "redirect", "limit") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("a rule has one of `allow`, `deny` and `redirect`, as in - deny: {domain: a.example}")
+            raise ValueError(
+                "a rule has one of `allow`, `deny`, `redirect` and `limit`, as in - deny: {domain: a.example}"
+            )
+        limits = [name for name in ("bandwidth", "requests", "connections") if getattr(self, name)]
+        if (self.limit is not None) != bool(limits) or (self.burst and not self.bandwidth):
+            raise ValueError(
+                "`limit` goes with `bandwidth`, `requests` or `connections`, as in - limit: {domain: a.example}, "
+                "bandwidth: 1MiB"
+            )
         if (self.redirect is not None) != bool(self.to):
             raise ValueError(
                 "`redirect` and `to` belong together, as in {redirect: {domain: a.example}, to: http://b.example/}"
@@ -173,6 +201,20 @@ class EgressPorts(Model):
     """Of plain HTTP requests."""
     connect: Ports = ((80, 80), (443, 443), (563, 563), (1025, 65535))
     """Of tunnels: CONNECT and SOCKS."""
+
+
+class Udp(Model):
+    """Datagrams relayed for SOCKS 5 clients (UDP ASSOCIATE, RFC 1928). Each destination is judged by `rules`, where its
+    method is UDP. None goes through a parent: what `ways` would send there is refused."""
+
+    ports: Ports = ((53, 53), (123, 123), (443, 443), (1025, 65535))
+    """Ports of destinations."""
+    idle: PositiveDuration = 60.0
+    """How long nothing may pass until a relay is closed."""
+    destinations: Annotated[int, Field(ge=1, le=65536)] = 256
+    """Destinations of one relay; beyond that the one that was not sent to for longest is forgotten."""
+    associations: Annotated[int, Field(ge=1, le=65536)] = 256
+    """Relays that a worker has open at a time."""
 
 
 class Pac(Model):

@@ -17,7 +17,7 @@ from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.crawlers import Crawlers
 from bascule.config.defence import Defence, LimitsField
 from bascule.config.egress import Dns, Outgoing
-from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Networks, Pac, Rule
+from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Networks, Pac, Rule, Udp
 from bascule.config.intercept import Intercept
 from bascule.config.logins import NO_LOGINS, Logins
 from bascule.config.observe import AccessLog, Admin, EventsLog
@@ -53,6 +53,9 @@ class Listener(Model):
     """TLS of this listener; ``{}`` for TLS with all defaults."""
     proxy_protocol: tuple[Cidr, ...] = ()
     """Networks whose connections must begin with a PROXY protocol header (v1 or v2)."""
+    transparent: Literal["off", "redirect", "tproxy"] = "off"
+    """For listeners of the forward proxy: connections come turned here by the firewall of this machine, by REDIRECT
+    (nftables ``redirect``) or TPROXY, from clients that know of no proxy."""
     backlog: Annotated[int, Field(ge=1, le=65535)] = 4096
     """Connections the kernel keeps waiting to be accepted."""
     mode: Annotated[str, Field(pattern="^0?[0-7]{3}$"), BeforeValidator(str)] = "660"
@@ -222,6 +225,8 @@ class Forward(Model):
     """Let clients reach loopback, private, link-local, metadata and other reserved addresses."""
     ports: EgressPorts = EgressPorts()
     """Ports that may be reached."""
+    udp: Udp | None = None
+    """Relay datagrams of SOCKS 5 clients; `{}` for the defaults. Off by default."""
     auth: Auth | None = None
     """Who asks; by default nobody is asked."""
     categories: dict[str, Lists] = Field(default_factory=dict)
@@ -244,6 +249,9 @@ class Forward(Model):
     """From name to another proxy through which requests may leave."""
     ways: tuple[Way, ...] = ()
     """What leaves through which parent. The first that holds counts."""
+    mismatch: Literal["refuse", "resolve"] = "refuse"
+    """In transparent mode, what becomes of a request for a name that does not lead to the address called: it is
+    refused, or goes to where the name does lead."""
     authorities: FileField = ""
     """File of further authorities that servers of https URLs are verified by, beside the system's."""
     intercept: Intercept | None = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from bascule.forward.exchange import ForwardExchange, SocksExchange
+from bascule.forward.association import Association
+from bascule.forward.exchange import ForwardExchange
 from bascule.forward.guesses import LockedOutError
 from bascule.forward.identity import DirectoryError
 from bascule.forward.login import known_user
 from bascule.forward.socks import VERSIONS, SocksError, SocksHandshake, SocksRequest
+from bascule.forward.socks_exchange import SocksExchange
 from bascule.http.h1.block import Block
 from bascule.http.message import RequestHead
 from bascule.proxy.client import ClientConnection
@@ -17,6 +19,7 @@ from bascule.proxy.phase import BUSY, CLOSED, HEAD, TUNNEL
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
+    from bascule.forward.negotiate import Negotiation
     from bascule.forward.peek import Peek
     from bascule.forward.service import ForwardService
     from bascule.tls.filter import TlsFilter
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 class ForwardClient(ClientConnection):
     """See the module."""
 
-    __slots__ = ("_handshake", "_login", "peek", "service", "user")
+    __slots__ = ("_handshake", "_login", "negotiation", "peek", "service", "user")
 
     exchange_type = ForwardExchange
 
@@ -34,7 +37,9 @@ class ForwardClient(ClientConnection):
         self.service = service
         self.requests = service.parser
         self.user = ""
-        """Who logged in on this connection (SOCKS)."""
+        """Who logged in on this connection (SOCKS, Negotiate)."""
+        self.negotiation: Negotiation | None = None
+        """An exchange of tokens that is not over."""
         self.peek: Peek | None = None
         """Looks at what a tunnel begins with, before anything is passed on."""
         self._handshake: SocksHandshake | None = None
@@ -66,7 +71,7 @@ class ForwardClient(ClientConnection):
     def eof_received(self) -> bool:
         """See ClientConnection."""
         if self.peek is not None:
-            self.peek.no_tls()
+            self.peek.client_ended()
         return super().eof_received()
 
     def leave(self) -> None:
@@ -89,7 +94,7 @@ class ForwardClient(ClientConnection):
             return
         identity = self.service.identity
         needs_login = identity is not None and identity.auth.required and not known_user(self, identity)
-        self._handshake = SocksHandshake(needs_login)
+        self._handshake = SocksHandshake(needs_login, self.service.config.udp is not None)
         self._shake_hands(data)
 
     def _shake_hands(self, data: bytes) -> None:
@@ -135,12 +140,16 @@ class ForwardClient(ClientConnection):
     def _begin_request(self, request: SocksRequest, rest: bytes) -> None:
         """The handshake is over: from here on it is an exchange; `rest` are the tunnel's first bytes."""
         self._handshake = None
-        head = RequestHead(b"CONNECT", b"%b:%d" % (request.host, request.port), Block([]), [])
-        head.authority = head.target
-        head.host, head.port = request.host, request.port
         self.served += 1
         self.state = BUSY
         self.held = rest
+        if request.udp:
+            self.exchange = Association(self, request)
+            self.exchange.begin()
+            return
+        head = RequestHead(b"CONNECT", b"%b:%d" % (request.host, request.port), Block([]), [])
+        head.authority = head.target
+        head.host, head.port = request.host, request.port
         exchange = self.exchange = SocksExchange(self, head, request.version)
         exchange.begin()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bascule.config.forward import Condition
 from bascule.config.grammar import compile_pattern
+from bascule.forward.sniffing import kind_of
 from bascule.http.addresses import TrustedNetworks
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def compile_condition(condition: Condition) -> tuple[NamedTest, ...]:
         ("ip", bool(condition.ip), lambda: _ip(condition.ip)),
         ("country", bool(condition.country), lambda: _country(condition.country)),
         ("mime", bool(condition.mime), lambda: _mime(condition.mime)),
+        ("content", bool(condition.content), lambda: _content(condition.content)),
         ("size", bool(condition.size), lambda: _size(condition.size)),
     ]
     return tuple((name, make()) for name, given, make in tests if given)
@@ -191,6 +193,17 @@ def _mime(texts: Sequence[str]) -> Test:
         if access.response is None:
             return False if access.is_tunnel else Need.RESPONSE
         return holds(access.response.value(b"content-type"))
+
+    return test
+
+
+def _content(kinds: Sequence[str]) -> Test:
+    wanted = frozenset(kinds)
+
+    def test(access: Access) -> Answer:
+        if access.response is None:
+            return False if access.is_tunnel else Need.RESPONSE
+        return kind_of(access.start) in wanted
 
     return test
 

@@ -54,16 +54,44 @@ class Directory:
                 reason = f"{server.name}: {error}"
         raise DirectoryError(reason)
 
+    def groups(self, name: str) -> frozenset[str]:
+        """Return the groups of a user who was known without a password; none for whom it does not know.
+
+        Raises DirectoryError.
+        """
+        reason = ""
+        for server in self._servers:
+            try:
+                return self._look_up(server, name)
+            except (LDAPException, OSError, ssl.SSLError) as error:
+                reason = f"{server.name}: {error}"
+        raise DirectoryError(reason)
+
+    def _look_up(self, server: Any, name: str) -> frozenset[str]:
+        config = self._config
+        if not config.group_filter or not name or "\0" in name:
+            return frozenset()
+        with self._open(server, config.bind_dn, config.bind_password) as searcher:
+            dn = self._find(searcher, name)
+            return self._groups(searcher, name, dn) if dn else frozenset()
+
+    def _find(self, searcher: Any, name: str) -> str:
+        """Return the name of a user's entry; empty for nobody, or more than one who could be meant."""
+        config = self._config
+        if config.user_dn:
+            return config.user_dn.replace("{user}", escape_rdn(name))
+        entries = self._search(searcher, config.base, filled(config.filter, user=name), [ldap3.NO_ATTRIBUTES])
+        return str(entries[0]["dn"]) if len(entries) == 1 else ""
+
     def _ask(self, server: Any, name: str, password: str) -> Found | None:
         config = self._config
         if config.user_dn:
             dn = config.user_dn.replace("{user}", escape_rdn(name))
         else:
             with self._open(server, config.bind_dn, config.bind_password) as searcher:
-                entries = self._search(searcher, config.base, filled(config.filter, user=name), [ldap3.NO_ATTRIBUTES])
-            if len(entries) != 1:  # nobody, or more than one who could be meant
+                dn = self._find(searcher, name)
+            if not dn:
                 return None
-            dn = entries[0]["dn"]
         try:
             with self._open(server, dn, password) as user:
                 if not config.group_filter:

@@ -231,6 +231,14 @@ class Egress:
             return
         done(next((cause for address in addresses if (cause := judge(address))), ""))
 
+    def known(self, name: str) -> tuple[str, ...] | None:
+        """Return what is remembered of the addresses of a name; None if it has to be asked for."""
+        return self._resolver.known(name)
+
+    async def addresses(self, name: str) -> tuple[str, ...]:
+        """Return the addresses of a name, which have yet to be judged. Raises ResolveError."""
+        return await self._resolver.resolve(name)
+
     async def leads_to(self, name: str, address: str) -> bool:
         """Tell whether an address is one of a name's. Clients may ask another resolver: a no is no proof of malice."""
         try:

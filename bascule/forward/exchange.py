@@ -9,13 +9,12 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from bascule.forward import chain, login, pac, pages, throttle
+from bascule.forward import chain, login, own_pages, pages, sniffing, throttle
 from bascule.forward.conditions import Need
 from bascule.forward.egress import Destination
 from bascule.forward.parents import DIRECT_WAY, Tunnels
 from bascule.forward.policy import Access, Decision
 from bascule.forward.safesearch import reached_as
-from bascule.forward.socks import Reply, reply, reply_for
 from bascule.forward.target import target_of
 from bascule.http.errors import HttpError
 from bascule.http.fields import Kind, list_tokens
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from bascule.forward.client import ForwardClient
+    from bascule.forward.outgoing import Source
     from bascule.forward.service import ForwardService
     from bascule.forward.throttle import Throttle
     from bascule.upstream.connection import OriginConnection
@@ -46,7 +46,18 @@ class ForwardExchange(Exchange):
     """One request of a client on its way out."""
 
     own_site = False
-    __slots__ = ("access", "by_address", "decision", "path_sent", "rule", "service", "throttle", "user", "way")
+    __slots__ = (
+        "access",
+        "by_address",
+        "decision",
+        "held_start",
+        "path_sent",
+        "rule",
+        "service",
+        "throttle",
+        "user",
+        "way",
+    )
 
     def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
         super().__init__(peer, head)
@@ -59,6 +70,8 @@ class ForwardExchange(Exchange):
         """Parents that are left to try, the present one first."""
         self.path_sent = b""
         """Path and query as they leave, on whatever way."""
+        self.held_start: sniffing.HeldStart | None = None
+        """The response, while its first bytes are awaited."""
         self.throttle: Throttle | None = None
         """What measures it and lets it wait, where there are quotas about it."""
         self.user = peer.user
@@ -84,7 +97,7 @@ class ForwardExchange(Exchange):
         """Find out what is asked for, and by whom. Raises HttpError."""
         if self.peer.address not in self.service.clients:
             raise HttpError(403, causes.EGRESS_CLIENT)
-        if self._is_own_page():
+        if own_pages.answer(self):
             return
         self.access = self._read_target()
         self._check_way()
@@ -101,22 +114,6 @@ class ForwardExchange(Exchange):
     def is_tunnel(self) -> bool:
         """Whether the client asks for a connection, and not for a resource."""
         return self.method == b"CONNECT"
-
-    def _is_own_page(self) -> bool:
-        """Serve the script for browsers or the certificate to trust, if it is asked for. Return whether it was."""
-        head, script, interception = self.head, self.service.config.pac, self.service.interception
-        if head.line_target[:1] != b"/" or self.method not in (b"GET", b"HEAD"):
-            return False
-        if interception is not None and (found := interception.page(head.line_target)) is not None:
-            answers.content(self, *found, causes.RESPOND)
-            return True
-        if script is None or head.line_target not in pac.PATHS:
-            return False
-        host, port = self.peer.local
-        authority = head.authority.decode("ascii") or f"{host}:{port}"
-        body = pac.script(script, authority, self.peer.tls is not None)
-        answers.content(self, pac.CONTENT_TYPE, body, causes.RESPOND)
-        return True
 
     def _read_target(self) -> Access:
         head = self.head
@@ -145,9 +142,14 @@ class ForwardExchange(Exchange):
 
     # What the rules say ------------------------------------------------------------------------------
 
+    def identified(self) -> None:
+        """Go on: who asks was found out meanwhile."""
+        self.decide()
+
     def decide(self) -> None:
         """Ask the rules, as far as they can be asked before the name is resolved."""
         decision = self.decision = self.service.policy.decide(self.asked)
+        self.asked.rule = decision.rule
         self.by_address = decision.need is Need.ADDRESS
         if decision.need is Need.USER:
             login.challenge(self)
@@ -163,6 +165,8 @@ class ForwardExchange(Exchange):
     def proceed(self) -> None:
         """Be on the way, after the firewall."""
         if not self.is_tunnel:
+            if self.service.policy.sniffs:
+                self.head = self.head.without(sniffing.PARTS)
             if (privacy := self.service.privacy) is not None:
                 self.head, self.target = privacy.request(self.head, self.asked.target, self.target)
             if self.route.waf is not None and not self._inspect(self.route.waf):
@@ -196,8 +200,7 @@ class ForwardExchange(Exchange):
         if self.way is not DIRECT_WAY:
             chain.take(self)
             return
-        egress, target, outgoing = self.service.egress, self.asked.target, self.service.outgoing
-        source = None if outgoing is None else outgoing.source(self.user or self.peer.address.decode(), target.host)
+        egress, target, outgoing, source = self.service.egress, self.asked.target, self.service.outgoing, self.source
         if self.request_done and self.method in _REPEATABLE and not self.kept:
             wanted = source if outgoing is not None and outgoing.is_constant else None
             kept = egress.kept(target, self.judge_address, self.app.now, wanted)
@@ -209,6 +212,13 @@ class ForwardExchange(Exchange):
         self.connecting = egress.dial(
             target, name, self.judge_address, self.route.connect_timeout, self.dialled, source
         )
+
+    @property
+    def source(self) -> Source | None:
+        """Where connections come from, where that is chosen."""
+        if (outgoing := self.service.outgoing) is None:
+            return None
+        return outgoing.source(self.user or self.peer.address.decode(), self.asked.target.host)
 
     def judge_address(self, address: str) -> str:
         """Say by which cause an address must not be dialled; empty if it may be."""
@@ -291,9 +301,18 @@ class ForwardExchange(Exchange):
             self.detach(Outcome.CLIENT_ABORT)  # it is not the client whom the parent asks
             self.answer(502, causes.PARENT_AUTHENTICATION)
             return
+        if self.decision.revise and self.service.policy.sniffs and not complete and len(content) < sniffing.ENOUGH:
+            self.held_start = sniffing.HeldStart(self, head, content)
+            return
+        self.judge_response(head, content, complete)
+
+    def judge_response(self, head: ResponseHead, content: bytes, complete: bool) -> None:
+        """Let a response go on, or refuse it, by what can be known of it now."""
         if self.decision.revise:
             access = self.asked
             access.response = head
+            if self.service.policy.sniffs:
+                access.start = sniffing.plain_start(head, content)
             decision = self.service.policy.decide(access)
             if decision.action != "allow":
                 self.detach(Outcome.CLIENT_ABORT)
@@ -305,6 +324,9 @@ class ForwardExchange(Exchange):
 
     def on_content(self, content: bytes, complete: bool) -> None:
         """See OriginUser."""
+        if self.held_start is not None:
+            self.held_start.take(content, complete)
+            return
         super().on_content(content, complete)
         if self.throttle is not None:
             self.throttle.charge()
@@ -360,6 +382,9 @@ class ForwardExchange(Exchange):
 
     def finish(self, outcome: Outcome | None, cause: str, status: int, cut: bool = False) -> None:
         """See Exchange."""
+        if self.held_start is not None:
+            self.held_start.cancel()
+            self.held_start = None
         if self.throttle is not None:
             self.throttle.close()
             self.throttle = None  # the two refer to each other: only the garbage collector would free them
@@ -375,6 +400,10 @@ class ForwardExchange(Exchange):
         else:
             super().on_origin_lost()
 
+    def _is_held(self) -> bool:
+        """See Exchange."""
+        return self.held_start is not None or super()._is_held()
+
     def on_deadline(self) -> None:
         """The time for the present step is over."""
         if self.connecting is None or self.route.pool is not None:
@@ -386,33 +415,6 @@ class ForwardExchange(Exchange):
         """Answer with a page that says in plain words what is the matter; or go on to the next on the way."""
         if not chain.goes_on(self, cause):
             answers.error(self, status, cause, fields, pages.advice(cause, self.access))
-
-
-class SocksExchange(ForwardExchange):
-    """A SOCKS request: a tunnel whose answers are those of SOCKS."""
-
-    __slots__ = ("_version", "protocol")
-
-    def __init__(self, peer: ForwardClient, head: RequestHead, version: int) -> None:
-        super().__init__(peer, head)
-        self._version = version
-        self.protocol = b"SOCKS4" if version == 4 else b"SOCKS5"
-
-    def _established(self) -> bytes:
-        return reply(self._version, Reply.SUCCEEDED)
-
-    def _refuse(self, decision: Decision) -> None:
-        self.rule = self.service.policy.name(decision)
-        self.answer(403, causes.EGRESS_DENIED)
-
-    def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
-        """Answer with a code of SOCKS and close; or go on to the next on the way."""
-        if self.finished or chain.goes_on(self, cause):
-            return
-        self.close = True
-        if not self.responding:
-            self.peer.write(reply(self._version, reply_for(cause)))
-        self.finish(None, cause, self.status if self.responding else status)
 
 
 def _names(via: bytes, name: bytes) -> bool:

@@ -26,6 +26,7 @@ from bascule.config.auth import Auth, Ldap
 from bascule.config.types import parse_network
 from bascule.forward.digest import Digest, Stored, read_htdigest
 from bascule.forward.guesses import Guesses, LockedOutError
+from bascule.forward.negotiate import Negotiate, Negotiation, NegotiationError, Step
 from bascule.http.addresses import TrustedNetworks
 from bascule.state.locks import make_locks
 from bascule.state.replay import ReplayWindows
@@ -43,7 +44,10 @@ _DIRECTORY_THREADS = 8
 _NONCES = 1 << 16
 _SCHEMES = ("bcrypt", "argon2", "sha512_crypt", "sha256_crypt", "apr_md5_crypt", "ldap_sha1")
 
-_NO_GROUPS: frozenset[str] = frozenset()
+_NEGOTIATE = b"proxy-authenticate: Negotiate\r\n"
+_UNKNOWN: tuple[frozenset[str], float] = (frozenset(), float("-inf"))
+_LEAST_KEPT = 5.0
+"""Seconds for which groups hold though `auth.cache` is shorter: from finding them to asking for them."""
 
 Credentials = tuple[str, str]
 """Name and password."""
@@ -97,6 +101,8 @@ class Users:
     def load(cls, auth: Auth, previous: Users | None = None) -> Users:
         """Read the files; nonces that clients have stay good. Raises OSError and ValueError."""
         hashes = read_htpasswd(auth.users) if auth.users else {}
+        if auth.kerberos is not None:
+            Negotiate(auth.kerberos)  # a keytab that cannot be used fails the start, not a login
         if not auth.digest:
             return cls(hashes)
         digests = read_htdigest(auth.digest, auth.realm)
@@ -123,6 +129,9 @@ class Identity:
         """What asks for digests, where there are any."""
         if users.windows is not None:
             self.digest = Digest(auth.realm, users.digests, users.nonce_key, users.windows, time.time)
+        self.negotiate = Negotiate(auth.kerberos) if auth.kerberos is not None else None
+        """What takes tickets, where they are taken."""
+        self._negotiating = 0
         self._directory = _directory(auth.ldap) if auth.ldap is not None else None
         self._complained = 0.0
         self._users = users.hashes
@@ -137,8 +146,12 @@ class Identity:
         """Until when a name and a password (as a keyed digest) are known to be right."""
         self._key = secrets.token_bytes(32)
         self.guesses = Guesses(auth.lock_out, clock)
-        self._found_groups: dict[str, frozenset[str]] = {}
-        """Groups of the directory, by user."""
+        self._found_groups: dict[str, tuple[frozenset[str], float]] = {}
+        """Groups of the directory by user, and until when they are not looked at again."""
+        self._own = {*users.hashes, *users.digests, *auth.addresses.values()}
+        """Users whom the configuration knows, and of whom the directory is asked nothing."""
+        self._searches = auth.ldap is not None and bool(auth.ldap.bind_dn or not auth.ldap.user_dn)
+        """Whether groups can be found without the user's password."""
         self._groups: dict[str, set[str]] = {}
         for group, members in auth.groups.items():
             for member in members:
@@ -150,14 +163,37 @@ class Identity:
 
     def groups(self, user: str) -> frozenset[str]:
         """Return the groups of a user, those the directory knows among them."""
-        return self._found_groups.get(user, _NO_GROUPS).union(self._groups.get(user, ()))
+        return self._found_groups.get(user, _UNKNOWN)[0].union(self._groups.get(user, ()))
+
+    def lacks_groups(self, user: str) -> bool:
+        """Tell whether the directory has to be asked for the groups of a user who is known without a password."""
+        return self._searches and user not in self._own and self._found_groups.get(user, _UNKNOWN)[1] < self._clock()
+
+    async def learn_groups(self, user: str) -> None:
+        """Ask the directory for the groups of a user. Raises DirectoryError."""
+        assert self._directory is not None
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._directory_pool, self._directory.groups, user)
+        except DirectoryError as error:
+            self._complain(error)
+            raise
+        self._keep_groups(user, found)
+
+    def _keep_groups(self, user: str, groups: frozenset[str]) -> None:
+        if len(self._found_groups) >= _REMEMBERED:
+            self._found_groups.clear()
+            self._right.clear()  # nobody is known without the groups that rules may ask for
+        self._found_groups[user] = groups, self._clock() + max(self.auth.cache, _LEAST_KEPT)
 
     def challenge(self, stale: bool = False) -> bytes:
         """Return the fields that ask for name and password, the best way first (RFC 9110 11.7.1).
 
         `stale` tells that those that came were right, but have been said before or too long ago.
         """
-        return self._basic if self.digest is None else self.digest.challenge(stale) + self._basic
+        tickets = _NEGOTIATE if self.negotiate is not None else b""
+        digests = self.digest.challenge(stale) if self.digest is not None else b""
+        return tickets + digests + self._basic
 
     def user_at(self, address: bytes) -> str:
         """Return the user that an address stands for, or empty; the smallest network counts."""
@@ -214,11 +250,25 @@ class Identity:
         found = await loop.run_in_executor(self._directory_pool, self._directory.check, name, password)
         if found is None:
             return False
-        if len(self._found_groups) >= _REMEMBERED:
-            self._found_groups.clear()
-            self._right.clear()  # nobody is known without the groups that rules may ask for
-        self._found_groups[name] = found.groups
+        self._keep_groups(name, found.groups)
         return True
+
+    async def take_ticket(self, negotiation: Negotiation, token: bytes, address: bytes) -> Step:
+        """Judge a token. Raises NegotiationError, and LockedOutError where it is not even looked at."""
+        assert self.negotiate is not None
+        self.guesses.check(address)
+        if self._negotiating >= MAX_WAITING:
+            raise LockedOutError(1.0)
+        self._negotiating += 1
+        loop = asyncio.get_running_loop()
+        try:
+            step = await loop.run_in_executor(self._directory_pool, self.negotiate.step, negotiation, token)
+        except NegotiationError:
+            self.guesses.wrong(address)
+            raise
+        finally:
+            self._negotiating -= 1
+        return step
 
     def _complain(self, error: DirectoryError) -> None:
         """Say on the console, once a minute, that the directory does not answer."""

@@ -1,16 +1,18 @@
 """Who asks: how a request of the forward proxy says it, and what becomes of what it says.
 
 In this order: who logged in on the connection (SOCKS), whom its client certificate names, whom its address stands for,
-what ``Proxy-Authorization`` says.
+what ``Proxy-Authorization`` says. Who showed a ticket on a connection has logged in on it.
 """
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, cast
 
 from bascule.forward.digest import Claim, Digest, parse_claim
 from bascule.forward.guesses import LockedOutError
 from bascule.forward.identity import Credentials, DirectoryError, Identity, basic_credentials
+from bascule.forward.negotiate import NegotiationError, token_of
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ def identify(exchange: ForwardExchange) -> bool:
     user = known_user(cast("ForwardClient", exchange.peer), identity)
     if not user:
         value = exchange.head.value(b"proxy-authorization")
+        if identity.negotiate is not None and (token := token_of(value)):
+            exchange.connecting = exchange.app.loop.create_task(_negotiate(exchange, identity, token))
+            return False
         if identity.digest is not None and (claim := parse_claim(value)) is not None:
             if not _proven(exchange, identity, identity.digest, claim):
                 return False
@@ -46,11 +51,32 @@ def identify(exchange: ForwardExchange) -> bool:
                 return False
             user = credentials[0]
     if user:
-        _is(exchange, identity, user)
-    elif identity.auth.required:
+        return knows(exchange, identity, user)
+    if identity.auth.required:
         challenge(exchange)
         return False
     return True
+
+
+def knows(exchange: ForwardExchange, identity: Identity, user: str) -> bool:
+    """Take an exchange for a user's. False: the directory is asked for the groups, and the exchange goes on then."""
+    if identity.lacks_groups(user):
+        exchange.connecting = exchange.app.loop.create_task(_learn(exchange, identity, user))
+        return False
+    _is(exchange, identity, user)
+    return True
+
+
+async def _learn(exchange: ForwardExchange, identity: Identity, user: str) -> None:
+    try:
+        await identity.learn_groups(user)
+    except DirectoryError:
+        exchange.connecting = None
+        exchange.answer(503, causes.PROXY_IDENTITY, b"retry-after: 5\r\n")
+        return
+    exchange.connecting = None
+    _is(exchange, identity, user)
+    exchange.identified()
 
 
 def _is(exchange: ForwardExchange, identity: Identity, user: str) -> None:
@@ -95,9 +121,37 @@ async def _verify(exchange: ForwardExchange, identity: Identity, credentials: Cr
     exchange.connecting = None
     if right:
         _is(exchange, identity, credentials[0])
-        exchange.decide()
+        exchange.identified()
     else:
         challenge(exchange)
+
+
+async def _negotiate(exchange: ForwardExchange, identity: Identity, token: bytes) -> None:
+    client = cast("ForwardClient", exchange.peer)
+    assert identity.negotiate is not None
+    negotiation, client.negotiation = client.negotiation or identity.negotiate.begin(), None
+    try:
+        step = await identity.take_ticket(negotiation, token, client.address)
+    except LockedOutError as error:
+        exchange.connecting = None
+        _locked_out(exchange, error)
+        return
+    except NegotiationError:
+        exchange.connecting = None
+        challenge(exchange)
+        return
+    exchange.connecting = None
+    field = b"proxy-authenticate: Negotiate %b\r\n" % base64.b64encode(step.token) if step.token else b""
+    if not step.user:
+        client.negotiation = negotiation
+        exchange.answer(407, causes.PROXY_AUTHENTICATION, field)
+        return
+    identity.guesses.right(client.address)
+    client.user = step.user
+    if not exchange.is_tunnel:
+        exchange.extra += field  # the proof that this is the proxy: RFC 4559 5
+    if knows(exchange, identity, step.user):
+        exchange.identified()
 
 
 def _locked_out(exchange: ForwardExchange, error: LockedOutError) -> None:

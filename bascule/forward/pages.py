@@ -24,6 +24,7 @@ _ADVICE: Final = {
     causes.EGRESS_PRIVATE: "{host} is at a private or reserved address, which this proxy does not reach.",
     causes.EGRESS_PORT: "Port {port} is not one that this proxy reaches.",
     causes.EGRESS_LOOP: "The way to {host} leads back to this proxy. Check the proxy settings.",
+    causes.FORGED_NAME: "The address that was called is not one of the site that was asked for.",
     causes.QUOTA_USED: "What you may use of this proxy is used up for now.",
     causes.QUOTA_CONNECTIONS: "You have more connections open at a time than this proxy allows. Close some, and retry.",
     causes.PARENT_REFUSED: "The proxy beyond this one did not open the way to {host}.",
@@ -61,7 +62,7 @@ def reason(rule: Rule | None, access: Access) -> str:
     about = [name for name in access.categories if name in condition.category]
     if about:
         subject = f"{host} belongs to the category {' and '.join(about)}, which is not allowed here"
-    elif condition.mime or condition.size:
+    elif condition.mime or condition.content or condition.size:
         subject = f"What {host} sends is of a kind or size that is not allowed here"
     else:
         subject = f"{host} is not allowed here"

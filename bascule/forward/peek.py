@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from bascule.forward.bumped import BumpedLink, Inside
 from bascule.forward.egress import Destination
 from bascule.forward.policy import Access
+from bascule.forward.safesearch import reached_as
 from bascule.forward.target import Target, make_target
 from bascule.http.errors import HttpError
 from bascule.proxy import tunnel
@@ -58,11 +59,22 @@ class Peek:
 
     def no_tls(self) -> None:
         """It is no TLS, or the server has spoken first, or the client ended before there was a ClientHello."""
+        exchange = self._exchange
+        if exchange.connecting is not None:  # a server that speaks while a name is looked up
+            exchange.connecting.cancel()
+            exchange.connecting = None
         if self._interception.config.opaque == "refuse":
-            self._exchange.rule = "opaque: refuse"
-            self._exchange.answer(403, causes.OPAQUE_TUNNEL)
+            exchange.rule = "opaque: refuse"
+            exchange.answer(403, causes.OPAQUE_TUNNEL)
         else:
             self._pass_on("splice: no TLS")
+
+    def client_ended(self) -> None:
+        """The client will say no more: what it began with cannot become TLS."""
+        if self._deciding:
+            self._exchange.on_client_gone()
+        else:
+            self.no_tls()
 
     def _pass_on(self, rule: str) -> None:
         exchange, client = self._exchange, self._client
@@ -92,6 +104,9 @@ class Peek:
             of_name = self._interception.choose(named)
             if of_name.bump or (asked.target.address and await self._is_at(meant)):
                 choice = of_name
+            elif choice.bump and asked.target.address and exchange.route.pool is None:
+                self._go_where_it_leads(meant, of_name.rule)
+                return
         if choice.bump:
             exchange.rule = f"{exchange.rule}, {choice.rule}"
             await self._open(meant)
@@ -101,6 +116,35 @@ class Peek:
 
     async def _is_at(self, meant: Target) -> bool:
         return await self._exchange.service.egress.leads_to(meant.host, self._exchange.asked.target.address)
+
+    def _go_where_it_leads(self, meant: Target, rule: str) -> None:
+        """Leave a tunnel closed as its name wants, but at an address of that name: so no other comes by it unseen.
+
+        Clients that ask another resolver are given other addresses, so this may well be honest.
+        """
+        exchange = self._exchange
+        service, origin = exchange.service, exchange.origin
+        exchange.origin = None
+        if origin is not None:
+            origin.close()
+        timeout = exchange.route.connect_timeout
+        self._client.deadline = exchange.app.now + timeout + 1
+        target, name = replace(meant, address=""), reached_as(service.config, meant.host)
+
+        def dialled(connection: OriginConnection | None, cause: str) -> None:
+            exchange.connecting = None
+            if connection is not None and exchange.finished:
+                connection.close()
+            elif connection is not None:
+                exchange.origin = connection
+                connection.tunnel(exchange)
+                self._pass_on(rule)
+            else:
+                exchange.answer(502, cause)
+
+        exchange.connecting = service.egress.dial(
+            target, name, exchange.judge_address, timeout, dialled, exchange.source
+        )
 
     def _denied(self, access: Access) -> bool:
         """Refuse a name that the rules deny. Return whether it was."""
@@ -145,7 +189,7 @@ class Peek:
             origin.transport.abort()
             raise
         else:
-            secured.keep = True
+            secured.keep = exchange.route.pool is None  # one through a parent is of one use
             secured.release(exchange.app.now)
         exchange.connecting = None
         if stand_in is None:

@@ -46,6 +46,8 @@ class Access:
         "head",
         "method",
         "response",
+        "rule",
+        "start",
         "target",
         "user",
     )
@@ -64,7 +66,11 @@ class Access:
         self.groups: frozenset[str] = frozenset()
         self.address = target.address
         """The address that is dialled; empty until the name is resolved."""
+        self.rule = -1
+        """Index of the rule that lets it pass, as far as it was asked."""
         self.response: ResponseHead | None = None
+        self.start = b""
+        """What the response's content begins with, decoded; where a rule asks for it, known when the response is."""
 
     @property
     def is_tunnel(self) -> bool:
@@ -148,9 +154,11 @@ class Policy:
         self.clock = clock or (lambda: _week_time(zone))
         self.used_up: Callable[[str, Access], Answer] = lambda quota, access: False
         """Tells whether who asks has used up a budget; see `Quotas.used`."""
+        self.sniffs = any(rule.condition.content for rule in forward.rules)
+        """Whether rules ask what responses are by their first bytes."""
         self._default = Decision(forward.default)
         self._rules: Sequence[tuple[tuple[NamedTest, ...], Decision]] = [
-            (compile_condition(rule.condition), Decision(rule.action, index))
+            (compile_condition(rule.condition), Decision("allow" if rule.limit else rule.action, index))
             for index, rule in enumerate(forward.rules)
         ]
         self._countries = (

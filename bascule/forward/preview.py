@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bascule.config.auth import Ldap
 from bascule.config.schema import Forward
 from bascule.forward import pages
 from bascule.forward.conditions import Need
 from bascule.forward.guard import inside_range
+from bascule.forward.identity import DirectoryError
 from bascule.forward.intercept import InterceptRules
 from bascule.forward.parents import Ways
 from bascule.forward.policy import Access, Policy, Step, WeekTime, load_table
@@ -89,6 +91,18 @@ def _identify(forward: Forward, access: Access, user: str | None) -> None:
     access.user = user
     if user:
         access.groups = frozenset(group for group, members in auth.groups.items() if user in members)
+        if auth.ldap is not None and (auth.ldap.bind_dn or not auth.ldap.user_dn):
+            access.groups |= _groups_of(auth.ldap, user)
+
+
+def _groups_of(ldap: Ldap, user: str) -> frozenset[str]:
+    """Ask the directory. Raises ValueError where it does not answer."""
+    from bascule.forward.directory import Directory  # ldap3 is slow to import, and rarely needed
+
+    try:
+        return Directory(ldap).groups(user)
+    except DirectoryError as error:
+        raise ValueError(f"the directory does not tell the groups of {user}: {error}") from None
 
 
 def _before_rules(forward: Forward, access: Access, tunnel: bool) -> tuple[str, str]:

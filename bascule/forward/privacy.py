@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from bascule.http.fields import Field
 
 _REFERER: Final = re.compile(rb"(https?)://(?:[^/?#@]*@)?([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
-_PARAMETER: Final = re.compile(
-    rb"(?:%b)(?:=|$)" % b"|".join(re.escape(name.encode()).replace(rb"\*", rb"[^=]*") for name in TRACKING_PARAMETERS)
-)
+_NAMES: Final = b"|".join(re.escape(name.encode()).replace(rb"\*", rb"[^=&]*") for name in TRACKING_PARAMETERS)
+_PARAMETER: Final = re.compile(rb"(?:%b)(?:=|$)" % _NAMES)
+_ANY_PARAMETER: Final = re.compile(rb"[?&](?:%b)(?:[=&]|$)" % _NAMES)
+"""Finds nothing in nearly every path: where it does, parameter by parameter is looked at."""
 _LIFE: Final = re.compile(rb";[ \t]*(?:expires|max-age)[ \t]*=[^;]*", re.IGNORECASE)
 _SHARED: Final = frozenset(("ac", "co", "com", "edu", "go", "gob", "gov", "mil", "ne", "net", "nom", "or", "org"))
 """Second labels below which others are registered in countries, as in ``co.uk``."""
@@ -84,9 +85,9 @@ def _planted(head: ResponseHead) -> list[Field]:
 
 def without_tracking(path: bytes) -> bytes:
     """Return path and query without the parameters that only say where a click came from."""
-    before, mark, query = path.partition(b"?")
-    if not mark or not _PARAMETER.search(query):
+    if _ANY_PARAMETER.search(path) is None:
         return path
+    before, mark, query = path.partition(b"?")
     left = [part for part in query.split(b"&") if not _PARAMETER.match(part)]
     return before + mark + b"&".join(left) if left else before
 

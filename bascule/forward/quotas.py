@@ -32,6 +32,8 @@ SEEN: Final = "quota/seen"
 """Topic of the bus, from workers: who uses a budget, ``[quota, who]``."""
 _ACCOUNTS: Final = 1 << 16
 _IN_PROGRESS: Final = 1 << 13
+_GENERATIONS: Final = 3
+"""Generations that count side by side: the present one, the one that drains, and one that a failed reload left over."""
 _TELL_AGAIN: Final = 60.0
 """Seconds after which the keeper is told again who uses a budget: it may be a new one."""
 _NO_LIMIT: Final = 1e9
@@ -39,14 +41,26 @@ _NO_LIMIT: Final = 1e9
 
 
 class QuotaMemory:
-    """What the workers share: made before the fork, budgets and debts handed on from generation to generation."""
+    """What the workers share: made before the fork, and handed on from generation to generation."""
 
     def __init__(self, workers: int, previous: QuotaMemory | None = None) -> None:
         locks: tuple[Lock, ...] = make_locks() if previous is None else previous.locks
         self.locks: tuple[Lock, ...] = locks
         self.ledger: Ledger = Ledger(_ACCOUNTS, locks) if previous is None else previous.ledger
         self.debts: Buckets = Buckets(_ACCOUNTS, locks) if previous is None else previous.debts
-        self.tallies = Tallies(_IN_PROGRESS, workers, locks)
+        self._workers = workers
+        same = previous is not None and previous._workers == workers
+        self._generation: int = previous._generation + 1 if previous is not None and same else 0
+        self.tallies: Tallies = (
+            previous.tallies if previous is not None and same else Tallies(_IN_PROGRESS, workers * _GENERATIONS, locks)
+        )
+
+    def column(self, worker: int) -> int:
+        """Return where a worker of this generation counts what is in progress.
+
+        The workers of the generation before go on to count theirs while they drain.
+        """
+        return self._generation % _GENERATIONS * self._workers + worker
 
 
 class Periods:
@@ -95,10 +109,10 @@ class _Rule:
 
     __slots__ = ("burst", "config", "cost", "most", "name", "request_cost", "tests")
 
-    def __init__(self, name: str, config: Quota) -> None:
+    def __init__(self, name: str, config: Quota, tests: tuple[NamedTest, ...]) -> None:
         self.name = name
         self.config = config
-        self.tests: tuple[NamedTest, ...] = compile_condition(config)
+        self.tests = tests
         self.cost = 1 / config.bandwidth if config.bandwidth else 0.0
         self.burst = self.cost * config.burst_bytes
         rate = config.requests
@@ -118,20 +132,23 @@ class Quotas:
         announce: Callable[[str, str], Any] = lambda quota, who: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._rules = {name: _Rule(name, config) for name, config in forward.quotas.items()}
+        self._rules = {name: _Rule(name, config, compile_condition(config)) for name, config in forward.quotas.items()}
+        self._limits = {index: _Rule(name, config, ()) for index, (name, config) in limits_of_rules(forward).items()}
         self._memory = memory
         self._clients = clients
-        self._worker = worker
+        self._worker = memory.column(worker)
         self._announce = announce
         self._clock = clock
         self._periods = Periods(forward.timezone, clock)
         self._told: dict[int, float] = {}
         self._known_users = forward.auth is not None
-        memory.tallies.clear(worker)
+        memory.tallies.clear(self._worker)
 
     def admit(self, access: Access) -> Meter | Refusal | None:
         """Return what measures a request that is about to go its way; None if no quota is about it."""
         rules = [rule for rule in self._rules.values() if all(test(access) is True for _, test in rule.tests)]
+        if (limit := self._limits.get(access.rule)) is not None:
+            rules.append(limit)
         if not rules:
             return None
         meter = Meter(self._memory, self._worker)
@@ -186,6 +203,24 @@ class Quotas:
             self._told.clear()
         self._told[key] = now
         self._announce(name, who)
+
+
+def limits_of_rules(forward: Forward) -> dict[int, tuple[str, Quota]]:
+    """Return the limits that rules set, by the index of the rule: each is a quota that only this rule applies."""
+    return {
+        index: (
+            f"rules[{index}]",
+            Quota(
+                per=rule.per,
+                bandwidth=rule.bandwidth,
+                burst=rule.burst,
+                requests=rule.requests,
+                connections=rule.connections,
+            ),
+        )
+        for index, rule in enumerate(forward.rules)
+        if rule.limit is not None
+    }
 
 
 def about(forward: Forward, access: Access) -> list[str]:

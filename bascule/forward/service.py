@@ -26,7 +26,7 @@ from bascule.forward.outgoing import OutgoingAddresses
 from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
 from bascule.forward.privacy import PrivacyPlan
-from bascule.forward.quotas import QuotaMemory, Quotas
+from bascule.forward.quotas import QuotaMemory, Quotas, limits_of_rules
 from bascule.forward.remote_lists import fetch_missing, remote_lists
 from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
@@ -76,7 +76,9 @@ class ForwardMaterial:
             complain(note)
         auth = forward.auth
         users = Users() if auth is None else Users.load(auth, previous.users if previous else None)
-        quotas = QuotaMemory(workers, previous.quotas if previous else None) if forward.quotas else None
+        quotas = None
+        if forward.quotas or limits_of_rules(forward):
+            quotas = QuotaMemory(workers, previous.quotas if previous else None)
         intercept = forward.intercept
         authority = Authority.read(intercept.certificate, intercept.key) if intercept is not None else None
         return cls(table, users, quotas, authority)
@@ -127,6 +129,8 @@ class ForwardService:
             plan.route.timeouts.keep_alive,
             tls,
         )
+        self.associations = 0
+        """Relays of datagrams that are open."""
         self.interception: Interception | None = None
         if config.intercept is not None and material.authority is not None:
             self.interception = Interception(config.intercept, material.authority, announce_pinned)
@@ -171,7 +175,7 @@ class ForwardService:
         """Return the cause for which an address must not be dialled, or empty."""
         if not self.config.allow_private and inside_range(address):
             return causes.EGRESS_PRIVATE
-        return causes.EGRESS_LOOP if self._is_own(address, port) else ""
+        return causes.EGRESS_LOOP if self.is_own(address, port) else ""
 
     def parent_fault(self, target: Target) -> str:
         """Return the cause for which a parent is not asked for a target, or empty.
@@ -184,7 +188,7 @@ class ForwardService:
         inside = inside_range(target.address) if target.address else is_below(target.host, LOCAL_NAMES)
         return causes.EGRESS_PRIVATE if inside else ""
 
-    def _is_own(self, address: str, port: int) -> bool:
+    def is_own(self, address: str, port: int) -> bool:
         """Tell whether an address is one this very proxy listens on."""
         for host, own in self._own:
             if own == port and (host == address or (host in ("0.0.0.0", "::") and _is_local(address))):  # noqa: S104

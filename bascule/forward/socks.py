@@ -20,7 +20,7 @@ VERSIONS = (4, 5)
 """First byte of a SOCKS connection; no HTTP request and no TLS handshake begins with one of them."""
 _NO_AUTH, _PASSWORD, _NOTHING_SUITS = 0, 2, 0xFF
 CONNECT, BIND, UDP_ASSOCIATE = 1, 2, 3
-_IPV4, _NAME, _IPV6 = 1, 3, 4
+IPV4, NAME, IPV6 = 1, 3, 4
 
 
 class Reply(IntEnum):
@@ -48,22 +48,35 @@ class SocksError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SocksRequest:
-    """What a client asks: connect to a host (lower case; IPv6 in brackets) at a port."""
+    """What a client asks: connect to a host (lower case; IPv6 in brackets) at a port, or relay datagrams (`udp`)."""
 
     version: int
     host: bytes
     port: int
     user: bytes = b""
     """The user id of SOCKS 4, which proves nothing."""
+    udp: bool = False
 
 
 class SocksHandshake:
-    """One handshake. `needs_login` asks SOCKS 5 clients for name and password, and refuses SOCKS 4, which has none."""
+    """One handshake. `needs_login` asks SOCKS 5 clients for name and password, and refuses SOCKS 4, which has none;
+    with `udp` they may also ask for a relay of datagrams."""
 
-    __slots__ = ("_buffer", "_greeted", "_logged_in", "_needs_login", "login", "request", "rest", "version")
+    __slots__ = (
+        "_buffer",
+        "_commands",
+        "_greeted",
+        "_logged_in",
+        "_needs_login",
+        "login",
+        "request",
+        "rest",
+        "version",
+    )
 
-    def __init__(self, needs_login: bool = False) -> None:
+    def __init__(self, needs_login: bool = False, udp: bool = False) -> None:
         self._needs_login = needs_login
+        self._commands = (CONNECT, UDP_ASSOCIATE) if udp else (CONNECT,)
         self._buffer = b""
         self._greeted = False
         self._logged_in = False
@@ -154,16 +167,16 @@ class SocksHandshake:
         if len(buffer) < 5:
             return None
         kind = buffer[3]
-        size = {_IPV4: 4, _IPV6: 16, _NAME: 1 + buffer[4]}.get(kind)
+        size = {IPV4: 4, IPV6: 16, NAME: 1 + buffer[4]}.get(kind)
         if size is None:
             raise SocksError("unknown address type", reply(5, Reply.UNKNOWN_ADDRESS_TYPE))
         message = self._take(6 + size)
         if message is None:
             return None
-        if message[1] != CONNECT:
+        if message[1] not in self._commands:
             raise SocksError("command not served", reply(5, Reply.UNKNOWN_COMMAND))
         address, port = message[4 : 4 + size], int.from_bytes(message[-2:], "big")
-        self.request = SocksRequest(5, _host_5(kind, address), port)
+        self.request = SocksRequest(5, host_5(kind, address), port, udp=message[1] == UDP_ASSOCIATE)
         return b""
 
     def _request_4(self) -> bytes | None:
@@ -192,10 +205,11 @@ class SocksHandshake:
         return b""
 
 
-def _host_5(kind: int, address: bytes) -> bytes:
-    if kind == _IPV4:
+def host_5(kind: int, address: bytes) -> bytes:
+    """Return the host of an address as SOCKS 5 writes it; of a name its length stands before it."""
+    if kind == IPV4:
         return socket.inet_ntoa(address).encode()
-    if kind == _IPV6:
+    if kind == IPV6:
         return b"[" + socket.inet_ntop(socket.AF_INET6, address).encode() + b"]"
     return _name(address[1:])
 
@@ -215,7 +229,7 @@ def reply(version: int, code: Reply) -> bytes:
     """Return the answer to a request. The bound address is told as 0.0.0.0:0: it is of no use to CONNECT."""
     if version == 4:
         return bytes((0, 0x5A if code is Reply.SUCCEEDED else 0x5B)) + bytes(6)
-    return bytes((5, code, 0, _IPV4)) + bytes(6)
+    return bytes((5, code, 0, IPV4)) + bytes(6)
 
 
 _REPLIES = {

@@ -18,6 +18,8 @@ from bascule.config.schema import Listener
 from bascule.config.types import Address
 from bascule.server.privileges import Account
 
+_TRANSPARENT, _IPV6_TRANSPARENT = 19, 75
+"""IP_TRANSPARENT of linux/in.h, IPV6_TRANSPARENT of linux/in6.h."""
 Bound = list[tuple[Listener, socket.socket]]
 
 
@@ -158,7 +160,7 @@ def _open(listener: Listener, owner: Account | None) -> list[socket.socket]:
     failures: list[ListenError] = []
     for family, name in places:
         try:
-            sockets.append(_open_tcp(family, name, listener.backlog, address))
+            sockets.append(_open_tcp(family, name, listener))
         except ListenError as error:
             failures.append(error)
     # A name such as localhost may stand for families the machine lacks; one that can be had is enough.
@@ -193,16 +195,19 @@ def _open_unix(path: str, mode: int, owner: Account | None, backlog: int) -> soc
     return sock
 
 
-def _open_tcp(family: int, name: tuple[object, ...], backlog: int, address: Address) -> socket.socket:
+def _open_tcp(family: int, name: tuple[object, ...], listener: Listener) -> socket.socket:
     sock = None
+    address = listener.address
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # [::]:80 is IPv6 only, so that 0.0.0.0:80 can stand beside it on every machine alike.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if listener.transparent == "tproxy":
+            _accept_foreign(sock, family)
         sock.bind(name)
-        sock.listen(backlog)
+        sock.listen(listener.backlog)
         sock.setblocking(False)
     except OSError as error:
         if sock is not None:
@@ -211,6 +216,21 @@ def _open_tcp(family: int, name: tuple[object, ...], backlog: int, address: Addr
         failure.fatal = error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
         raise failure from None
     return sock
+
+
+def _accept_foreign(sock: socket.socket, family: int) -> None:
+    """Let a socket take connections to addresses that are not this machine's (IP_TRANSPARENT). Raises OSError."""
+    level, option = (
+        (socket.IPPROTO_IPV6, _IPV6_TRANSPARENT) if family == socket.AF_INET6 else (socket.IPPROTO_IP, _TRANSPARENT)
+    )
+    try:
+        sock.setsockopt(level, option, 1)
+    except PermissionError:
+        raise OSError(
+            errno.EPERM,
+            "transparent: tproxy needs CAP_NET_ADMIN: start as root with `user`, or run setcap "
+            f"cap_net_admin,cap_net_bind_service=+ep {os.path.realpath(sys.executable)}",
+        ) from None
 
 
 def _reason(error: OSError, port: int) -> str:

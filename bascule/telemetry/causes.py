@@ -90,6 +90,7 @@ MEANINGS: Final[dict[str, str]] = {
     "egress_loop": "request has come through this proxy before, or leads back to it",
     "quota_used": "budget of bytes or time is used up",
     "quota_connections": "more requests and tunnels at a time than a quota allows",
+    "forged_name": "name that a client asks for does not lead to the address it called (transparent mode)",
     "opaque_tunnel": "tunnel does not begin with TLS, and is to be opened",
     "bumped": "tunnel was opened: its requests are logged one by one",
     "parent_refused": "parent proxy did not open the way",
@@ -192,6 +193,7 @@ EGRESS_PORT: Final = "egress_port"
 EGRESS_LOOP: Final = "egress_loop"
 QUOTA_USED: Final = "quota_used"
 QUOTA_CONNECTIONS: Final = "quota_connections"
+FORGED_NAME: Final = "forged_name"
 OPAQUE_TUNNEL: Final = "opaque_tunnel"
 BUMPED: Final = "bumped"
 PARENT_REFUSED: Final = "parent_refused"

@@ -111,6 +111,14 @@ def test_nothing_of_the_sites_leaks_in(tmp_path: Path) -> None:
 
 
 BAD = [
+    ("{listen: 1, rules: [{limit: {}}]}", "forward.rules[0]", "`limit` goes with", ""),
+    ("{listen: 1, rules: [{deny: {}, requests: 1/s}]}", "forward.rules[0]", "`limit` goes with", ""),
+    ("{listen: 1, rules: [{limit: {mime: a/b}, requests: 1/s}]}", "forward.rules[0].limit.mime", "before there is a response", ""),
+    ("{listen: 1, rules: [{deny: {ip: 192.0.2.1}}, {limit: {}, requests: 1/s}]}", "forward.rules[1].limit", "before the name is resolved", "behind"),
+    ("{listen: 1, protocols: [http], udp: {}}", "forward.udp", "SOCKS 5 only", "socks5"),
+    ("{listen: 1, rules: [{deny: {content: virus}}]}", "forward.rules[0].deny.content", "is not one of", ""),
+    ("{listen: 1, quotas: {a: {bytes: 1, content: program}}}", "forward.quotas.a.content", "before there is a response", ""),
+    ("{listen: {address: ':1', transparent: redirect, proxy_protocol: [10.0.0.1]}}", "forward.listen", "neither TLS nor PROXY", ""),
     ("{listen: 1, intercept: {certificate: ca.pem, key: ca.key}}", "forward.intercept.rules", "nothing is ever opened", "- bump"),
     ("{listen: 1, intercept: {certificate: ca.pem, key: open.key, default: bump}}", "forward.intercept.key", "others may read", "chmod 600"),
     ("{listen: 1, intercept: {certificate: ca.pem, key: none.key, default: bump}}", "forward.intercept.key", "cannot be read", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from base64 import b64encode
@@ -15,10 +16,10 @@ from bascule.config.auth import Ldap
 from bascule.forward.directory import Directory
 from bascule.forward.identity import DirectoryError
 from tests.forward.test_protocols import FORWARD, get
-from tests.support.certs import Authority
+from tests.support.certs import Authority, Pair
 from tests.support.clients import connect
 from tests.support.origins import Origin
-from tests.support.program import Bascule, wait_for
+from tests.support.program import COMMAND, ROOT, Bascule, wait_for
 from tests.support.programs import require_program
 from tests.support.slapd import BASE, SEARCHER, Slapd, slapd
 
@@ -133,3 +134,34 @@ def test_client_certificates(origin: Origin, tmp_path: Path) -> None:
         assert "name and a password" in ask().stdout
         assert ask("--proxy-cert", stranger.cert, "--proxy-key", stranger.key).returncode
         wait_for(lambda: len([line for line in program.logged() if line["user"] == "anna"]) == 2, "the lines")
+
+
+def test_groups_of_those_whom_a_certificate_names(directory: Slapd, origin: Origin, tmp_path: Path) -> None:
+    """The directory tells the groups without their password, to the proxy and to `bascule forward explain`."""
+    clients, server = Authority(tmp_path, "Clients"), Authority(tmp_path, "Servers")
+    pair, anna, ben = server.issue("127.0.0.1"), *(clients.issue(name, client=True) for name in ("anna", "ben"))
+    tls = {
+        "certificates": [{"cert": pair.cert, "key": pair.key}],
+        "client_auth": {"ca": clients.path, "mode": "optional"},
+    }
+    forward = {
+        **FORWARD,
+        "listen": [{"address": "127.0.0.1:0", "tls": tls}],
+        "auth": {"certificates": True, "ldap": settings(directory, timeout="2s"), "cache": "0s"},
+        "rules": [{"allow": {"for": "students"}}, {"deny": {}}],
+    }
+    curl = (require_program("curl"), "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20")
+
+    def ask(program: Bascule, who: Pair) -> str:
+        way = ("-x", f"https://127.0.0.1:{program.port}", "--proxy-cacert", server.path, f"http://{origin.address}/c")
+        mine = ("--proxy-cert", who.cert, "--proxy-key", who.key)
+        return subprocess.run([*curl, *mine, *way], capture_output=True, text=True, timeout=60).stdout
+
+    with Bascule({"forward": forward}) as program:
+        assert (ask(program, anna), ask(program, ben)) == ("200", "403")
+        for name, status, groups in (("anna", 0, ["students"]), ("ben", 1, [])):
+            argv = (*COMMAND, "forward", "explain", "-c", str(program.folder / "bascule.json"), "--as", name, "--json")
+            told = subprocess.run((*argv, "http://a.example/"), cwd=ROOT, capture_output=True, text=True, timeout=60)
+            assert (told.returncode, json.loads(told.stdout)["groups"]) == (status, groups)
+    with directory.silent(), Bascule({"forward": forward}) as program:
+        assert ask(program, anna) == "503"  # a rule that denies a group must not be passed so

@@ -6,10 +6,10 @@ from types import ModuleType
 
 import pytest
 
-from fuzz import digest, domain_list, forward_target, parent_handshake, socks
+from fuzz import client_hello, digest, domain_list, forward_target, pac, parent_handshake, socks, socks_datagram
 from tests.support.mutation import hold
 
-TARGETS = [socks, forward_target, domain_list, parent_handshake, digest]
+TARGETS = [socks, socks_datagram, forward_target, client_hello, domain_list, pac, parent_handshake, digest]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)

@@ -6,121 +6,25 @@ import json
 import os
 import ssl
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bascule.tls.authority import create
+from tests.forward.interception_lab import Lab, Tls, curl, lab, served
 from tests.support.certs import Authority
 from tests.support.clients import EndedError, Message, Wire, connect
 from tests.support.origins import Origin, answer, mirror
 from tests.support.program import Bascule, wait_for
 from tests.support.programs import require_program
 
+__all__ = ["lab"]
+
 _DER = Encoding.DER
 _SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def served(cert: str, key: str) -> Origin:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return Origin(context=context)
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("interception")) as lab:
-        yield lab
-
-
-class Lab:
-    """An authority of the web, one of interception, an origin with a good certificate, and Bascule in between."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.web = Authority(folder, "Web Authority")
-        pair = self.web.issue("localhost", "127.0.0.1", "shop.test", "bank.test")
-        self.server = Path(pair.cert)
-        self.origin = served(pair.cert, pair.key)
-        certificate, key = create("Test interception", 30)
-        self.ca, ca_key = folder / "ca.pem", folder / "ca.key"
-        self.ca.write_bytes(certificate)
-        ca_key.write_bytes(key)
-        ca_key.chmod(0o600)
-        self.both = folder / "both.pem"
-        self.both.write_bytes(certificate + Path(self.web.path).read_bytes())
-        self.intercept = {"certificate": str(self.ca), "key": str(ca_key)}
-
-    def __enter__(self) -> Lab:
-        self.bascule = Bascule(self.config()).__enter__()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.bascule.__exit__()
-        self.origin.kill()
-
-    def config(self, intercept: dict[str, Any] | None = None, **forward: Any) -> dict[str, Any]:
-        rules = [{"splice": {"domain": "bank.test"}}, {"splice": {"source": "127.0.0.9"}}, {"bump": {}}]
-        return {
-            "access_log": {"path": "-"},
-            "events": {"path": str(self.folder / "events.jsonl")},
-            "forward": {
-                "listen": ["127.0.0.1:0"],
-                "allow_private": True,
-                "authorities": self.web.path,
-                "rules": [
-                    {"deny": {"path": "/denied/"}, "reason": "Not for you."},
-                    {"deny": {"mime": "application/x-msdownload"}},
-                    {"deny": {"domain": "denied.test"}},
-                ],
-                "waf": "block",
-                "intercept": {**self.intercept, "rules": rules, **(intercept or {})},
-                **forward,
-            },
-        }
-
-    def tls(self, *, trust: Path | None = None, name: str = "localhost", connect_to: str = "localhost") -> Tls:
-        return Tls(self.bascule.port, f"{connect_to}:{self.origin.port}", trust or self.ca, name)
-
-
-class Tls:
-    """A client's TLS through a tunnel."""
-
-    def __init__(self, proxy: int, authority: str, trust: Path, name: str) -> None:
-        self._plain = connect(proxy)
-        self._plain.send(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
-        assert self._plain.head().status == 200
-        context = ssl.create_default_context(cafile=str(trust))
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        self.sock = context.wrap_socket(self._plain.sock, server_hostname=name)
-        self.wire = Wire(self.sock)
-        self.authority = f"{name}:{authority.rpartition(':')[2]}"
-
-    def __enter__(self) -> Tls:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.sock.close()
-
-    @property
-    def certificate(self) -> x509.Certificate:
-        return x509.load_der_x509_certificate(self.sock.getpeercert(True) or b"")
-
-    def ask(self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b"", host: str = "") -> Message:
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {host or self.authority}", *fields, "", ""]
-        self.wire.send("\r\n".join(lines).encode() + body)
-        return self.wire.response(method)
-
-
-def curl(lab: Lab, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = (require_program("curl"), "-sS", "-m", "20", "--proxy", f"http://127.0.0.1:{port}", *arguments)
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
 
 
 # --- Opened
@@ -198,6 +102,25 @@ def test_by_chromium(lab: Lab, tmp_path: Path) -> None:
     assert inside[0]["version"] == "HTTPS"
 
 
+def test_uploads_are_masked_or_refused(lab: Lab) -> None:
+    """What identifies people and accounts does not leave, whatever it is put into."""
+    filters = {"identifiers": ["card", "iban", "email"]}
+    waf = {"mode": "block", "filters": filters, "answers": {"privacy-input": "mask", "privacy-file": "block"}}
+    with Bascule(lab.config(waf=waf)) as bascule:
+        authority = f"localhost:{lab.origin.port}"
+
+        def post(kind: str, body: bytes) -> Message:
+            with Tls(bascule.port, authority, lab.ca, "localhost") as tls:
+                fields = (f"Content-Type: {kind}", f"Content-Length: {len(body)}")
+                return tls.ask("/upload", *fields, method="POST", body=body)
+
+        told = post("application/x-www-form-urlencoded", b"a=4111+1111+1111+1111&b=me@corp.test&c=4111111111111112")
+        assert told.json()["body"] == "a=****+****+****+1111&b=**@****.****&c=4111111111111112"
+        part = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\nDE89370400440532013000\r\n--x--\r\n'
+        assert post("multipart/form-data; boundary=x", part).status == 403
+        assert post("multipart/form-data; boundary=x", part.replace(b"3000", b"3001")).status == 200
+
+
 def test_the_log_shows_tunnel_and_requests(lab: Lab) -> None:
     with lab.tls() as tls:
         tls.ask("/logged/here")
@@ -251,13 +174,28 @@ def test_spliced_by_name(lab: Lab) -> None:
 
 
 def test_a_forged_name_does_not_splice(lab: Lab) -> None:
-    """`bank.test` is never opened, but this address is none of its own."""
-    with lab.tls(name="bank.test", connect_to="127.0.0.1") as tls:
-        assert tls.certificate.issuer.rfc4514_string() == "CN=Test interception"
-        assert tls.ask().json()["start"][1] == "/"
+    """`bank.test` is never opened, but this address is none of its own; nor does it lead anywhere else."""
+    seen = lab.origin.connections
+    with pytest.raises((ssl.SSLError, OSError)), lab.tls(name="bank.test", connect_to="127.0.0.1"):
+        pass
+    wait_for(lambda: [line for line in lab.bascule.logged() if line["cause"] == "dns_failed"], "the refusal")
+    assert lab.origin.connections - seen <= 1  # the one that was dialled before the name was known
     with pytest.raises((ssl.SSLError, OSError)), lab.tls(name="denied.test", connect_to="localhost"):
         pass
     wait_for(lambda: [line for line in lab.bascule.logged() if line["rule"] == "rule 3"], "the refusal")
+
+
+def test_a_name_that_stays_closed_goes_where_it_leads(lab: Lab) -> None:
+    """`localhost` is never opened, and 127.0.0.2 is none of its addresses: it is passed on, to 127.0.0.1."""
+    pair = lab.web.issue("localhost", file="everywhere")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    config = lab.config({"rules": [{"splice": {"domain": "localhost"}}, {"bump": {}}]})
+    with Origin(context=context, host="0.0.0.0") as origin, Bascule(config) as bascule:
+        with Tls(bascule.port, f"127.0.0.2:{origin.port}", Path(lab.web.path), "localhost") as tls:
+            assert tls.certificate.issuer.rfc4514_string() == "CN=Web Authority"
+            assert tls.ask("/closed").status == 200
+        assert origin.called == ["127.0.0.2", "127.0.0.1"]
 
 
 def test_no_tls(lab: Lab) -> None:

@@ -197,3 +197,48 @@ def test_connections_over_all_workers_and_after_their_death(origin: Origin) -> N
                 return opened(program, origin.address, 3, stack) == 3
 
         wait_for(all_free, "all three places")
+
+
+def test_what_is_open_at_a_reload_still_counts(origin: Origin) -> None:
+    with Bascule({**config({"one": {"connections": 1, "per": "all"}}), "workers": 2}) as program:
+
+        def ask() -> int:
+            return get(program.port, f"http://{origin.address}/").status
+
+        with tunnel(program.port, origin.address):
+            for generation in (2, 3):
+                program.process.send_signal(signal.SIGHUP)
+                wait_for(lambda n=generation: any(f"generation {n}" in line for line in program.lines), "the reload")
+                assert ask() == 429
+        wait_for(lambda: ask() == 200, "a place")
+
+
+# --- limits that rules set
+
+
+def test_a_rule_that_limits(origin: Origin) -> None:
+    """Only what the rule decides about is counted, and only as it says."""
+    rules = [
+        {"allow": {"path": "/free"}},
+        {"limit": {"path": "/few"}, "requests": "2/h"},
+        {"limit": {"path": "/slow"}, "bandwidth": 1024 * KIB, "burst": 256 * KIB, "name": "slow ones"},
+        {"limit": {"method": "CONNECT"}, "connections": 1, "per": "all"},
+        {"deny": {"path": "/denied"}},
+    ]
+    with Bascule({"forward": {**FORWARD, "rules": rules}, "access_log": {"path": "-"}, "workers": 2}) as program:
+
+        def ask(path: str) -> int:
+            return get(program.port, f"http://{origin.address}{path}").status
+
+        assert [ask("/few") for _ in range(3)] == [200, 200, 429]
+        assert [ask("/free/few") for _ in range(3)] == [200, 200, 200]
+        assert ask("/denied") == 403
+        with tunnel(program.port, origin.address), connect(program.port) as second:
+            second.send(f"CONNECT {origin.address} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert second.response("GET").status == 429
+        origin.handler = big(768 * KIB)
+        begun = time.monotonic()
+        assert ask("/slow") == ask("/slow") == 200
+        assert time.monotonic() - begun > 0.9  # 1.5 MiB, of which 256 KiB at once, and what is owed at the end waits
+        lines = wait_for(lambda: [x for x in program.logged() if x["rule"].startswith("quota rules[")], "the refusals")
+        assert {line["rule"] for line in lines} >= {"quota rules[1]"}

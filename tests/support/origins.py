@@ -48,11 +48,19 @@ class Origin:
     """
 
     def __init__(
-        self, handler: Handler = mirror, *, path: str = "", port: int = 0, context: ssl.SSLContext | None = None
+        self,
+        handler: Handler = mirror,
+        *,
+        path: str = "",
+        port: int = 0,
+        context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.handler = handler
         self.seen: list[Message] = []
         self.connections = 0
+        self.called: list[str] = []
+        """The address of this machine that each connection came to."""
         self._context = context
         self._open: set[socket.socket] = set()
         if path:
@@ -60,7 +68,7 @@ class Origin:
             self._socket.bind(path)
             self._socket.listen(128)
         else:
-            self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+            self._socket = socket.create_server((host, port), backlog=128)
         self.port: int = 0 if path else self._socket.getsockname()[1]
         self.address = f"unix:{path}" if path else f"127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -91,6 +99,8 @@ class Origin:
             except OSError:
                 return
             self.connections += 1
+            if sock.family == socket.AF_INET:
+                self.called.append(sock.getsockname()[0])
             self._open.add(sock)
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
