@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import ssl
+import subprocess
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.forward.interception_lab import Lab, Tls, curl, lab
 from tests.support.clients import Message, Wire, connect
 from tests.support.origins import mirror
-from tests.support.program import Bascule, wait_for
+from tests.support.program import COMMAND, ROOT, Bascule, wait_for
 
 __all__ = ["lab"]
 
@@ -102,3 +103,21 @@ def test_a_client_that_ends_after_its_hello(lab: Lab) -> None:
                 wire.rest()  # it ends
     with lab.tls() as tls:
         assert tls.ask("/still-there").status == 200
+
+
+def test_quotas_count_what_is_inside(lab: Lab) -> None:
+    with Bascule(lab.config(quotas={"little": {"bytes": 100_000, "per": "all"}})) as bascule:
+        authority = f"localhost:{lab.origin.port}"
+        with Tls(bascule.port, authority, lab.ca, "localhost") as tls:
+            body = b"x" * 60_000
+            assert tls.ask("/", f"Content-Length: {len(body)}", method="POST", body=body).status == 200
+            assert tls.ask("/again").status == 403
+        with connect(bascule.port) as wire:
+            wire.send(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+            assert wire.response("GET").status == 403
+
+
+def test_explain_says_what_becomes_of_a_tunnel(lab: Lab) -> None:
+    argv = (*COMMAND, "forward", "explain", "-c", str(lab.bascule.folder / "bascule.json"), "--json")
+    done = subprocess.run((*argv, "https://www.bank.test/"), cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout)["tunnel"] == "splice: rule 1"
