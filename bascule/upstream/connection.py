@@ -153,19 +153,19 @@ class OriginConnection(asyncio.Protocol):
             data = self._buffer + data
             self._buffer = b""
         while True:
-            end = data.find(HEAD_END)
-            if end < 0:
+            before, found, rest = data.partition(HEAD_END)
+            if not found:
                 if len(data) > MAX_HEAD:
                     self._fault(user, causes.ORIGIN_HEADER_TOO_LARGE)
                 else:
                     self._buffer = data
                 return
             try:
-                head = self._connector.responses.parse(data[: end + 4], user.method)
+                head = self._connector.responses.parse(before + found, user.method)
             except HttpError as error:
                 self._fault(user, error.cause)
                 return
-            data = data[end + 4 :]
+            data = rest
             if head.status >= 200:
                 break
             if head.status == 101:

@@ -25,6 +25,7 @@ ROUTES_KEPT = 4
 
 NO_LENGTH = -1
 
+_LF = 0x0A
 _CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _TRANSFER_ENCODING = int(Kind.TRANSFER_ENCODING)
 _CONNECTION = int(Kind.CONNECTION)
@@ -214,7 +215,7 @@ def make_cuts(names: tuple[bytes, ...], kinds: dict[bytes, int], watched: frozen
     """Return the cuts for fields in their usual spelling, but for `watched` ones: those are for the block to say."""
     lower = [name.lower() for name in names]
     return tuple(
-        (b"\r\n%b: " % name, low, int(kinds.get(low, 0)), low + b": ")
+        (b"\n%b: " % name, low, int(kinds.get(low, 0)), low + b": ")
         for name, low in zip(names, lower, strict=True)
         if low not in watched
     )
@@ -238,22 +239,26 @@ class BlockTable:
     def look_up(self, head: bytes, cuts: tuple[Cut, ...]) -> tuple[Block, list[Field], bytes]:
         """Return the block of `head`, the fields cut out of it, and their lines but Content-Length's. Raises HttpError.
 
-        A head ends with its closing empty line; that of a request begins at the version.
+        A head ends with its closing empty line; that of a request begins at the version. A field is cut out from the LF
+        before it to the CR at its end, so that what is left fits together; where the LF stands alone it does not, and the
+        block is refused.
         """
         varying: list[Field] = []
         passed = b""
         for pattern, name, kind, prefix in cuts:
             before, found, after = head.rpartition(pattern)  # from the end: that is where they mostly are
             if found:
-                value, crlf, after = after.partition(b"\r\n")
-                if 0 in value.translate(FAULTS):
-                    raise fault_of_value(value)
+                value, _, after = after.partition(b"\r")
+                if after[0] != _LF:
+                    raise fault_of_value(value + b"\r")
+                head = before + after
                 value = value.strip(b" \t")
                 line = prefix + value + b"\r\n"
                 varying.append((name, value, kind, line))
-                if kind != _CONTENT_LENGTH:
+                if kind != _CONTENT_LENGTH:  # whoever takes that up sees to its digits
+                    if 0 in value.translate(FAULTS):
+                        raise fault_of_value(value)
                     passed += line
-                head = before + crlf + after
         return self._young.get(head) or self._older(head), varying, passed
 
     def _older(self, head: bytes) -> Block:

@@ -67,10 +67,10 @@ class RequestParser:
 
         Raises HttpError: 400 for anything ambiguous or malformed, 414, 417, 431, 501 or 505 as RFC 9110 names them.
         """
-        parts = data.split(b" ", 2)
-        if len(parts) != 3:
-            raise self._line_fault(data)
-        method, target, rest = parts
+        try:
+            method, target, rest = data.split(b" ", 2)
+        except ValueError:
+            raise self._line_fault(data) from None
         if (
             0 in target.translate(_TARGET_FAULTS)
             or not 0 < len(target) <= self._max_target
