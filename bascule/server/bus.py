@@ -20,6 +20,8 @@ MAX_BACKLOG = 1 << 20
 RECONNECT_FIRST, RECONNECT_MOST = 0.05, 2.0
 _HELLO = "bus/hello"
 """What a keeper sends first: only this proves it lives, for a connection may wait in the queue of a dead one."""
+_IN_STEP = "bus/in-step"
+"""What it sends behind the retained values."""
 
 Callback = Callable[[str, Any], None]
 
@@ -139,7 +141,7 @@ class BusServer:
 
     def _welcome(self, peer: _Peer) -> None:
         self._peers.add(peer)
-        frames = [encode((_HELLO, None)), *map(encode, self._retained.items())]
+        frames = [encode((_HELLO, None)), *map(encode, self._retained.items()), encode((_IN_STEP, None))]
         peer.write(b"".join(frames))
 
 
@@ -153,6 +155,7 @@ class BusClient:
         self._last: dict[str, Any] = {}
         self._peer: _Peer | None = None
         self._connected = False
+        self._in_step = asyncio.Event()
         self._delay = RECONNECT_FIRST
         self._attempt: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -180,6 +183,14 @@ class BusClient:
     def connected(self) -> bool:
         """Whether the keeper is there now."""
         return self._connected
+
+    async def in_step(self, within: float) -> bool:
+        """Return once all retained values are here; False if they are not within so many seconds."""
+        try:
+            await asyncio.wait_for(self._in_step.wait(), within)
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         """Disconnect for good."""
@@ -214,6 +225,9 @@ class BusClient:
         if topic == _HELLO:
             self._connected = True
             self._delay = RECONNECT_FIRST
+            return
+        if topic == _IN_STEP:
+            self._in_step.set()
             return
         if payload is None:
             self._last.pop(topic, None)

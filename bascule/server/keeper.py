@@ -54,11 +54,11 @@ class Keeper:
         context.loop.add_signal_handler(signal.SIGTERM, self._ended)
         context.loop.add_signal_handler(signal.SIGQUIT, os._exit, 1)
         try:
-            await context.bus.start(bus, context.loop)
             app = factory(context)
             await app.start()
             if self._leads:
                 await app.lead()
+            await context.bus.start(bus, context.loop)  # workers wait for it, and begin with all that is known by now
             settle_gc()
             self.lifeline.send({"event": "ready"})
             if not self._leads:

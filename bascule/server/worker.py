@@ -17,6 +17,9 @@ GC_THRESHOLD = 10_000
 """Net new container objects before a young collection: a few MiB of garbage at most."""
 HEARTBEAT = 1.0
 """Seconds between two signs of life in the shared memory."""
+IN_STEP_WITHIN = 2.0
+"""Seconds a worker waits for what the keeper has to tell before it accepts: bans, switches, members of pools. A keeper
+that is away may not keep it from its clients."""
 
 
 def heartbeats(stats: Arena) -> memoryview:
@@ -56,6 +59,7 @@ class _Worker:
         self._loop.add_signal_handler(signal.SIGTERM, self._stop_gracefully)
         self._loop.add_signal_handler(signal.SIGQUIT, os._exit, 1)
         self._context.bus.start()
+        await self._context.bus.in_step(IN_STEP_WITHIN)
         try:
             self._app = factory(self._context)
             await self._app.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -22,6 +23,8 @@ from bascule.upstream.server import server_key
 
 PARALLEL_CHECKS = 64
 """Checks of all pools under way at a time."""
+FIRST_WITHIN = 1.5
+"""Seconds that the start waits for the first members of pools: without, the first requests would find no server."""
 
 Publish = Callable[[str, Any], None]
 
@@ -51,9 +54,13 @@ class UpstreamKeeper:
         }
 
     async def start(self) -> None:
-        """Begin to check and discover; returns at once."""
+        """Begin to check and discover; return when every pool has members, or has had time to find some."""
         for pool in self.pools.values():
             pool.start(self._retained(pool.topic))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_WITHIN):
+                for pool in self.pools.values():
+                    await pool.known.wait()
 
     async def stop(self) -> None:
         """End all checks and look-ups."""
@@ -93,6 +100,8 @@ class PoolKeeper:
         self._rng = rng
         self._gate = gate
         self._members: dict[str, Member] = {}
+        self.known = asyncio.Event()
+        """Set when its members are known."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._freed: dict[int, float] = {}
         """Slots and when they became free: the one free for longest is taken first."""
@@ -226,6 +235,7 @@ class PoolKeeper:
             if current.get(name) != member:
                 self._stop_check(name)
         self._members = current
+        self.known.set()
         if self._plan.config.health:
             for name, member in current.items():
                 if name not in self._tasks:

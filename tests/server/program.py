@@ -139,10 +139,12 @@ class EchoKeeper:
         if json.loads(context.plan.digest).get("keeper") == "fail":
             raise RuntimeError("the keeper does not want to start")
         context.bus.publish("keeper", os.getpid())
+        self.test = json.loads(context.plan.digest)
         context.bus.on("from-worker", lambda _topic, payload: context.bus.publish("echoed", payload))
 
     async def start(self) -> None:
-        pass
+        await asyncio.sleep(self.test.get("keeper_starts_in", 0))
+        self.context.bus.publish("found", "at the start")
 
     async def lead(self) -> None:
         for sock in self.context.admin_sockets:

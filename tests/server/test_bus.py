@@ -202,3 +202,15 @@ def test_bus_socket_is_the_owners_only(program: Program) -> None:
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in Path(program.instance().path).iterdir()}
     assert set(modes.pop("pid")[2:]) <= set("0644")
     assert set(modes.values()) == {"0o600"}
+
+
+def test_workers_begin_with_what_the_keeper_found_at_its_start() -> None:
+    with running({"test": {"keeper_starts_in": 0.3}}) as program:
+        assert program.ask("topic found") == '"at the start"', "of the very first request"
+        assert program.call("reload")["ok"]
+        assert program.ask("topic found") == '"at the start"'
+
+
+def test_workers_begin_without_a_keeper_that_is_away() -> None:
+    with running({"test": {"keeper_starts_in": 30}}) as program:
+        assert program.ask("topic found") == "null"

@@ -234,7 +234,7 @@ def test_the_next_keeper_goes_on_with_the_members_of_the_last(tmp_path: Path) ->
         plan, arena = file_plan(path), PlainArena()
         keeper, _, bus = keeper_of(plan, arena)
         await keeper.start()
-        await until(lambda: len(bus.addresses()) == 2)
+        assert len(bus.addresses()) == 2, "a pool has its members when the start is over"
         await keeper.stop()
         before = bus.addresses()
 

@@ -240,8 +240,8 @@ class BlockTable:
         """Return the block of `head`, the fields cut out of it, and their lines but Content-Length's. Raises HttpError.
 
         A head ends with its closing empty line; that of a request begins at the version. A field is cut out from the LF
-        before it to the CR at its end, so that what is left fits together; where the LF stands alone it does not, and the
-        block is refused.
+        before it to the CR at its end, so that what is left fits together; where the LF stands alone it does not, and
+        the block is refused.
         """
         varying: list[Field] = []
         passed = b""
