@@ -261,9 +261,15 @@ class BlockTable:
                     passed += line
         return self._young.get(head) or self._older(head), varying, passed
 
+    def _new(self, head: bytes) -> Block:
+        """Parse a block seen for the first time."""
+        if not head.endswith(b"\r\n\r\n"):
+            raise HttpError(400, causes.BARE_LF)  # before a field cut out that was the last
+        return self._parse(head)
+
     def _older(self, head: bytes) -> Block:
         """Return a block that is not of the young generation, and is from now on."""
-        block = self._old.get(head) or self._parse(head)
+        block = self._old.get(head) or self._new(head)
         if len(head) <= LONGEST_BLOCK:
             self._room -= len(head)
             if self._room < 0:
