@@ -21,6 +21,7 @@ from bascule.cache.folder import Folder
 from bascule.cache.keeper import CacheKeeper
 from bascule.cli import cache_folder
 from bascule.config.plan import Plan
+from bascule.defence.arrivals import limits_arrivals
 from bascule.defence.attack import AttackWatch
 from bascule.defence.ban_keeper import ANY, NETWORKS, OFFENDER, BanKeeper
 from bascule.defence.challenges.ladder import UNDER_ATTACK, challenged
@@ -159,6 +160,9 @@ def worker(context: WorkerContext) -> ProxyApp:
     recorder.events = events
     shield = Shield(plan, prepared.shared, Reports(recorder.decided, events.write if events else None))
     shield.offender = lambda client, reason, evidence: context.bus.send(OFFENDER, [client, reason, evidence])
+    if limits_arrivals(plan.config.arrivals):
+        underway = context.board.u64("defence/handshakes", context.workers)
+        shield.watch_arrivals(plan.config.arrivals, underway, context.index)
     profiles = Profiles(plan, prepared.usual, context.bus.send)
     app = ProxyApp(
         plan,
@@ -229,6 +233,7 @@ def _has_events(plan: Plan) -> bool:
         or plan.config.account.mode != "off"
         or plan.config.crawlers.mode != "off"
         or (plan.forward is not None and plan.forward.config.intercept is not None)
+        or plan.config.shedding.mode != "off"
         or any(route.waf.mode != "off" for route in plan.routes)
     )
 

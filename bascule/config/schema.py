@@ -21,6 +21,7 @@ from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Networks, Pac
 from bascule.config.intercept import Intercept
 from bascule.config.logins import NO_LOGINS, Logins
 from bascule.config.observe import AccessLog, Admin, EventsLog
+from bascule.config.overload import Arrivals, Shedding
 from bascule.config.parents import Parent, Way
 from bascule.config.policies import (
     CookieMap,
@@ -338,6 +339,10 @@ class Config(Model):
     """Who is kept out, and who never is."""
     logins: Logins = NO_LOGINS
     """The defence of logins: brute force, stuffing, spraying, weak passwords; off by default."""
+    arrivals: Arrivals = Arrivals()
+    """How fast new connections may come; without limits by default."""
+    shedding: Shedding = Shedding()
+    """Whose requests are refused first when there is too much to do; off by default."""
     account: Account = Account()
     """An account of each client, of what honest clients seldom do; off by default."""
     crawlers: Crawlers = Crawlers()

@@ -21,9 +21,11 @@ BY_HAND: Final = "defence/attack-by-hand"
 """Topic of the bus: from the name of a site to whether an operator says that it is under attack."""
 INTERVAL: Final = 1.0
 _SHED: Final = (
-    causes.RATE_LIMITED, causes.OVER_LIMIT_CONNECTIONS, causes.OVER_LIMIT_ADDRESS, causes.QUEUE_FULL,
-    causes.QUEUE_TIMEOUT,
+    causes.RATE_LIMITED, causes.OVER_LIMIT_CONNECTIONS, causes.OVER_LIMIT_ADDRESS, causes.OVER_ARRIVALS, causes.SHED,
+    causes.QUEUE_FULL, causes.QUEUE_TIMEOUT,
 )  # fmt: skip
+_UNASKED: Final = (causes.OVER_LIMIT_CONNECTIONS, causes.OVER_LIMIT_ADDRESS, causes.OVER_ARRIVALS)
+"""Those of connections that asked for nothing yet."""
 Word = Literal["on", "off", "auto"]
 
 
@@ -111,6 +113,7 @@ class AttackWatch:
         self._gauges = {name: Gauge(config) for name in self.sites} if config.automatic else {}
         self._said: list[str] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._broken = False
 
     async def start(self) -> None:
         """Begin, where the keeper before left off."""
@@ -159,10 +162,23 @@ class AttackWatch:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
-            loads = site_loads(self._read(), self.sites)
-            for name, gauge in self._gauges.items():
-                gauge.update(self._clock(), loads[name])
-            self._tell()
+            try:
+                self._judge()
+            except Exception as error:  # a site that nobody judges any more would stay as it is for ever
+                self._complain(error)
+
+    def _judge(self) -> None:
+        loads = site_loads(self._read(), self.sites)
+        for name, gauge in self._gauges.items():
+            gauge.update(self._clock(), loads[name])
+        self._tell()
+        self._broken = False
+
+    def _complain(self, error: Exception) -> None:
+        """Say once what keeps the sites from being judged, until they are judged again."""
+        if not self._broken:
+            self._broken = True
+            complain(f"sites cannot be judged for attacks, trying again every second: {error!r}")
 
     def _tell(self) -> None:
         """Tell workers, and the log, what changed."""
@@ -188,6 +204,5 @@ def site_loads(totals: Totals, sites: Iterable[str]) -> dict[str, Load]:
             if status == "5xx":
                 errors[route.site] = errors.get(route.site, 0) + count
     shed = sum(totals.causes.get(cause, 0) for cause in _SHED)
-    asked = sum(requests.values()) + totals.causes.get(causes.OVER_LIMIT_CONNECTIONS, 0)
-    asked += totals.causes.get(causes.OVER_LIMIT_ADDRESS, 0)
+    asked = sum(requests.values()) + sum(totals.causes.get(cause, 0) for cause in _UNASKED)
     return {name: Load(requests.get(name, 0), errors.get(name, 0), shed, asked) for name in sites}

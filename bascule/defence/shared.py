@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bascule.config.defence import Rate
 from bascule.config.plan import Plan, ScopedLimit
+from bascule.defence.arrivals import flows
 from bascule.defence.bans import BanError, read_list
 from bascule.defence.challenges.keys import load_secret
 from bascule.defence.challenges.ladder import challenged
@@ -14,7 +15,7 @@ from bascule.defence.crawlers import Book
 from bascule.defence.geo import countries, operators
 from bascule.defence.logins.memory import LoginMemory, defended
 from bascule.defence.networks import NetworkMap
-from bascule.state.buckets import Buckets
+from bascule.state.buckets import MIN_KEYS, Buckets
 from bascule.state.locks import Lock, make_locks
 
 MOST_BANNED = 1 << 18
@@ -61,6 +62,11 @@ class Shared:
         before = previous.logins if previous else None
         self.logins: LoginMemory | None = LoginMemory(plan, self._clients, self._locks, before) if logins else before
         """What is known of logins."""
+        self.arrivals: dict[str, Buckets] = dict(previous.arrivals) if previous else {}
+        """New connections and handshakes by the limit they count against, as rates."""
+        for name, _ in flows(plan.config.arrivals):
+            if name not in self.arrivals:
+                self.arrivals[name] = Buckets(self._clients if name.endswith("client") else MIN_KEYS, self._locks)
         self._tables: dict[_Identity, Buckets] = {}
         for scoped in every_limit(plan):
             identity = self._identity(scoped)

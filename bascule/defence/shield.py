@@ -11,8 +11,10 @@ from math import ceil
 from time import monotonic, time
 from typing import Any
 
+from bascule.config.overload import Arrivals
 from bascule.config.plan import Plan, RoutePlan, ScopedLimit, SitePlan
 from bascule.defence.accounts import Accounts
+from bascule.defence.arrivals import Gatekeeper
 from bascule.defence.browsers import Fields, contradiction
 from bascule.defence.challenges.ladder import Challenges, RouteChallenge, challenged, is_navigation, rung_name
 from bascule.defence.clients import ClientPrefix
@@ -22,6 +24,7 @@ from bascule.defence.logins.guard import LoginGuard
 from bascule.defence.logins.memory import defended
 from bascule.defence.networks import NetworkMap
 from bascule.defence.offences import INCONSISTENT
+from bascule.defence.overload import Overload
 from bascule.defence.rates import Overrun, Rates, Rule
 from bascule.defence.report import Reports, shown_key
 from bascule.defence.shared import Shared, every_limit
@@ -68,6 +71,10 @@ class Shield:
         """What clients did, where that is kept account of."""
         if shared.accounts is not None and plan.config.account.mode != "off":
             self.accounts = Accounts(plan.config.account, shared.accounts)
+        self.overload = Overload(plan.config.shedding) if plan.config.shedding.mode != "off" else None
+        """What presses on the worker, where that makes it shed load."""
+        self.arrivals: Gatekeeper | None = None
+        """The limits of new connections, if there are any (`watch_arrivals`)."""
         clients = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
         self._clients = clients
         self._keys = Keys(clients, shared.countries, shared.operators)
@@ -78,6 +85,10 @@ class Shield:
         """What is asked of clients, if anything ever is."""
         if shared.spent is not None and challenged(plan.routes):
             self.challenges = Challenges(plan, shared.secret, shared.spent, clients, time)
+
+    def watch_arrivals(self, config: Arrivals, underway: memoryview, worker: int) -> None:
+        """Limit new connections; `underway` is the workers' memory of their handshakes in progress."""
+        self.arrivals = Gatekeeper(config, self._clients, self._shared.arrivals, underway, worker)
 
     def of_route(self, route: RoutePlan) -> Rates | None:
         """Return the limits of a route, if there are any."""
@@ -105,7 +116,7 @@ class Shield:
             self.any_banned
             or bool(self._offences)
             or self._limited
-            or bool(self.challenges or self.accounts or self.crawlers)
+            or bool(self.challenges or self.accounts or self.crawlers or self.arrivals or self.overload)
         )
 
     def set_networks(self, topic: str, payload: Any) -> None:
@@ -172,6 +183,10 @@ class Shield:
             request, 0, f"the account of the client leads to: {name}", [f"{points:.0f} points", decision]
         )
         return (0.0, 0) if accounts.detect else (wait, rung)
+
+    def points(self, standing: Standing) -> float:
+        """Return the points of a client's account."""
+        return 0.0 if self.accounts is None else self.accounts.points(max(0.0, standing.settled - monotonic()))
 
     def springs(self, request: Request, accounts: Accounts) -> bool:
         """Tell of a request for a trap. Return whether that is refused; in detect mode it is only charged."""

@@ -23,15 +23,15 @@ from bascule.http.h1.head import OtherForm, RequestParser, ResponseParser, rever
 from bascule.proxy.accept import FairAcceptor
 from bascule.proxy.caching import Caching
 from bascule.proxy.client import ClientConnection
+from bascule.proxy.door import Door
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.prelude import NewClient, Prelude, TlsLink
 from bascule.proxy.profiles import Profiles
 from bascule.proxy.rewrite import Origins
-from bascule.proxy.room import Room
 from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import SiteRuntime, build_router
+from bascule.proxy.tarpit import Tarpit
 from bascule.proxy.turns import Turns
-from bascule.telemetry import causes
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import complain
 from bascule.tls.server import ListenerContexts, ServerContexts
@@ -100,10 +100,11 @@ class ProxyApp:
         self._shield = shield
         self.shield = shield if shield is not None and shield.needed else None
         """The defence, while there is anything to defend by."""
+        self.arrivals = None if shield is None else shield.arrivals
+        self.overload = None if shield is None else shield.overload
         self._profiles = profiles
         self.turns = Turns(loop)
-        self.tarpitted = 0
-        """Refusals that are held back at the moment."""
+        self.tarpit = Tarpit(loop)
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self._fronts: dict[int, Front] = {}
@@ -113,12 +114,11 @@ class ProxyApp:
         self.draining = False
         self.maintenance: dict[str, bool] = {}
         """Sites whose maintenance mode was switched by hand, whatever the configuration says."""
-        self.clients: set[Connection] = set()
-        self._per_address: dict[bytes, int] = {}
         self.limits = plan.config.limits
         self.times = Times.of(plan.config.timeouts, self.limits)
         self.tls_handshake = plan.config.timeouts.tls_handshake
-        self._room = Room(self, self.limits.connections or _default_cap())
+        door = self._door = Door(self, self._acceptor, self.limits.connections or _default_cap())
+        self.admit, self.forget, self.clients = door.admit, door.forget, door.clients
         self.trusted = TrustedNetworks(plan.config.trusted_proxies)
         self.answers = ErrorAnswers(plan.config.errors)
         self.new_ref = Refs(worker).new
@@ -243,16 +243,12 @@ class ProxyApp:
         self.draining = True
         if self._acceptor is not None:
             await self._acceptor.settle()
-        self._check_drained()
+        self.check_drained()
         timeout = max(0.0, deadline - self.loop.time())
         try:
             await asyncio.wait_for(self._drained.wait(), timeout)
         except TimeoutError:
             return
-
-    def leave_tarpit(self) -> None:
-        """One that was held back is held no more."""
-        self.tarpitted -= 1
 
     def reopen_logs(self) -> None:
         """The log files were rotated."""
@@ -293,60 +289,13 @@ class ProxyApp:
 
     # Clients ---------------------------------------------------------------------------------------
 
-    def admit(self, client: Connection) -> bool:
-        """Count a new connection; False if it is over a limit and must go."""
-        shield = self.shield
-        if shield is not None and shield.closes and shield.any_banned and (word := shield.banned(client.address)):
-            self.recorder.connections_refused += 1
-            shield.reports.count("ban", word, "refuse")
-            self._note(client, causes.BANNED)
-            return False
-        most = self.limits.connections_per_address
-        if self._room.is_full(self.now):
-            self.recorder.connections_refused += 1
-            self._note(client, causes.OVER_LIMIT_CONNECTIONS)
-            return False
-        if most:
-            count = self._per_address.get(client.address, 0)
-            if count >= most:
-                self.recorder.connections_refused += 1
-                self._note(client, causes.OVER_LIMIT_ADDRESS)
-                return False
-            self._per_address[client.address] = count + 1
-        client.counted_as = client.address
-        self.clients.add(client)
-        if self._acceptor is not None:
-            self._acceptor.count(len(self.clients))
-        self.recorder.connections_opened += 1
-        return True
-
-    def forget(self, client: Connection) -> None:
-        """A connection ended."""
-        if client not in self.clients:
-            return
-        self.clients.discard(client)
-        if self._acceptor is not None:
-            self._acceptor.count(len(self.clients))
-        self.recorder.connections_closed += 1
-        if self._per_address:
-            left = self._per_address.get(client.counted_as, 0) - 1
-            if left > 0:
-                self._per_address[client.counted_as] = left
-            else:
-                self._per_address.pop(client.counted_as, None)
-        if self.draining:
-            self._check_drained()
-
-    def _note(self, client: Connection, cause: str) -> None:
-        """Log a connection that never became an exchange."""
-        self.note(client.address, client.port, cause, 0)
-
     def note(self, address: bytes, port: int, cause: str, status: int) -> None:
         """Log what ended before there was a request."""
         facts = (time.time(), address, port, None, b"-", b"", b"", b"", status, 0, 0, 0.0, 0.0, "", 0, cause)
         self.recorder.append((*facts, "", b"", b"", "", "", "", "", ""))
 
-    def _check_drained(self) -> None:
+    def check_drained(self) -> None:
+        """Whether the last client has gone: then nobody needs to wait any longer."""
         if not self.clients:
             self._drained.set()
 
@@ -355,14 +304,16 @@ class ProxyApp:
     def _tick(self) -> None:
         """Every deadline, every tenth of a second."""
         self._tick_handle = self.loop.call_later(TICK, self._tick)
-        now = self.now = time.monotonic()
+        now = time.monotonic()
+        late, self.now = now - self.now - TICK, now
         second = int(time.time())
         if second != self._date_second:
             self._every_second(second, now)
         for pool in self.pools:
             pool.tick(now)
-        late = [client for client in self.clients if client.deadline < now]
-        for client in late:
+        if self.overload is not None:
+            self.overload.update(late, len(self.clients) / self._door.room.most, self.recorder.resident)
+        for client in [client for client in self.clients if client.deadline < now]:
             client.on_deadline(now)
         self.recorder.tick()
         if self.events is not None:
@@ -383,7 +334,7 @@ class ProxyApp:
             connector.prune(pool.servers, now)
         for front in set(self._fronts.values()):
             front.every_second(now)
-        self._room.every_second(now)
+        self._door.room.every_second(now, 0.0 if self.overload is None else self.overload.level)
         for client in list(self.clients):
             client.check_rate(now)
         if self.draining:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
-from bascule.proxy import admission, challenge, crawling, login
-from bascule.proxy.tarpit import MAX_TARPITTED
+from bascule.proxy import admission, challenge, crawling, login, shedding
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     """
     challenges = shield.challenges
     answer = None
-    if challenges is not None and exchange.head.target.startswith(ENDPOINT):
+    if challenges is not None and exchange.head.target.partition(b"?")[0] == ENDPOINT:
         answer = challenge.cut_answer(exchange)
     standing = keep_out(exchange, shield)
     wait = 0.0 if shield.rates is None else limit(exchange, shield, shield.rates)
@@ -56,6 +55,9 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     if asked is not None and crawlers is not None and crawling.is_spared(exchange, crawlers):
         asked = None
     if asked is not None and not challenge.admit(exchange, shield, asked, rung):
+        return False
+    overload = shield.overload
+    if overload is not None and not shedding.admit(exchange, shield, overload, standing):
         return False
     if late:
         if not tarpit(exchange, late):
@@ -110,13 +112,10 @@ def _weigh(exchange: Exchange, shield: Shield, accounts: Accounts, standing: Sta
 
 
 def tarpit(exchange: Exchange, seconds: float) -> bool:
-    """Count a request that is to wait in the tarpit. False: there are too many, and it was refused at once."""
-    app = exchange.app
-    if app.tarpitted >= MAX_TARPITTED:
+    """Count a request that is to wait in the tarpit. False: that is full, and it was refused at once."""
+    if exchange.app.tarpit.hold(seconds) is None:
         exchange.answer(429, causes.RATE_LIMITED, b"retry-after: %d\r\n" % max(1, seconds))
         return False
-    app.tarpitted += 1
-    app.loop.call_later(seconds, app.leave_tarpit)
     return True
 
 

@@ -18,7 +18,7 @@ from bascule.proxy.amending import amend
 from bascule.proxy.divided import CHEAP, Divided
 from bascule.proxy.held import HeldResponse
 from bascule.proxy.largebody import LargeBody
-from bascule.proxy.tarpit import MAX_TARPITTED, Tarpit
+from bascule.proxy.tarpit import LATE
 from bascule.proxy.turns import TURN
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
@@ -56,7 +56,7 @@ class Inspection:
     _as_sent = False
     """The body could not be decoded: it is judged as it came."""
     _held: HeldResponse | None = None
-    _tarpit: Tarpit | None = None
+    _leave_tarpit: Callable[[], None] | None = None
 
     def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
         peer = exchange.peer
@@ -270,10 +270,22 @@ class Inspection:
             exchange.abandon(causes.WAF)
         elif verdict.action == "page":
             answers.page(exchange, verdict.page, verdict.page_type, verdict.status, causes.WAF)
-        elif verdict.action == "tarpit" and exchange.app.tarpitted < MAX_TARPITTED and self._tarpit is None:
-            self._tarpit = Tarpit(exchange, verdict.status, verdict.delay)
+        elif verdict.action == "tarpit" and self._hold_back(exchange, verdict):
+            pass
         elif verdict.action != "challenge" or not challenge.ask_for_rule(exchange):
             exchange.answer(verdict.status, causes.WAF)
+        return True
+
+    def _hold_back(self, exchange: Exchange, verdict: Verdict) -> bool:
+        """Refuse in a while, unless the tarpit is full, or it was held back before."""
+        if self._leave_tarpit is not None:
+            return False
+        answer = partial(exchange.answer, verdict.status, causes.WAF)
+        self._leave_tarpit = exchange.app.tarpit.hold(verdict.delay, answer)
+        if self._leave_tarpit is None:
+            return False
+        exchange.detach(None)
+        exchange.peer.deadline = exchange.app.now + verdict.delay + LATE
         return True
 
     # The messages of a WebSocket -------------------------------------------------------------------
@@ -359,8 +371,8 @@ class Inspection:
         if self.mask is not None:
             self.mask.finish()
             self.mask = None
-        if self._tarpit is not None:
-            self._tarpit.end()
+        if self._leave_tarpit is not None:
+            self._leave_tarpit()
         if (profile := self._exchange.route.profile) is not None:
             profile.watch(self._exchange, self.transaction)
         self._write_event(self.transaction)

@@ -98,10 +98,6 @@ class Buckets:
         tags = self._tags[first : first + WAYS].tolist()
         return float(self._tats[first + tags.index(key)]) if key in tags else 0.0
 
-    def debt(self, key: int, now: float) -> float:
-        """Return the seconds that `key` is ahead of its rate; 0 for an unknown one. Takes no lock."""
-        return max(0.0, self.until(key) - now)
-
     def _place(self, key: int) -> int:
         """Return the place of a key; `take` has this in line."""
         first = (key >> 2) & self._mask

@@ -54,11 +54,13 @@ MEANINGS: Final[dict[str, str]] = {
     "total_timeout": "exchange with all its tries took longer than its limit",
     "over_limit_connections": "more connections than a worker keeps",
     "over_limit_address": "more connections than one address may hold",
+    "over_arrivals": "more new connections or TLS handshakes than allowed",
     "culled": "head or handshake too slow while the worker had hardly a place left",
     "over_limit_pipelined": "more pipelined requests than the limit",
     "client_abort": "client went away before the end",
     # Defence
     "rate_limited": "more requests than a rate limit allows",
+    "shed": "worker has too much to do, and others go first",
     "banned": "client is banned or on a deny list",
     "trap": "path that nobody is led to: a honeypot",
     "crawler": "crawler is refused, or is not the one that it says it is",
@@ -160,10 +162,12 @@ IDLE_TIMEOUT: Final = "idle_timeout"
 TOTAL_TIMEOUT: Final = "total_timeout"
 OVER_LIMIT_CONNECTIONS: Final = "over_limit_connections"
 OVER_LIMIT_ADDRESS: Final = "over_limit_address"
+OVER_ARRIVALS: Final = "over_arrivals"
 CULLED: Final = "culled"
 OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
 RATE_LIMITED: Final = "rate_limited"
+SHED: Final = "shed"
 BANNED: Final = "banned"
 TRAP: Final = "trap"
 CRAWLER: Final = "crawler"

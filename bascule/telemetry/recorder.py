@@ -110,6 +110,11 @@ class Recorder:
             self._process_at = now + _PROCESS_INTERVAL
             self._measure_process()
 
+    @property
+    def resident(self) -> int:
+        """Resident bytes of this process, as of a second ago."""
+        return int(self._words[store.RSS])
+
     def try_failed(self, pool: str, server: str, reason: str) -> None:
         """Count a try that failed: connect, reset, timeout, status or protocol. Called only on failures."""
         self._tally.failed_try(pool, server, reason)

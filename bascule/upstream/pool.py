@@ -64,6 +64,8 @@ class PoolState:
         self._budget = RetryBudget(plan.config.retries, clock)
         self._line = WaitingLine(plan.config.max_queue)
         self._retries = 0
+        self.waited = 0.0
+        """For how long the next in line has waited, as of the last tick."""
         self._replace(static_members(plan.config), warm=True)
 
     # -- the hot path
@@ -245,7 +247,7 @@ class PoolState:
         `wake` is called once, from `release` or `tick`. It should call `pick` before it returns: that pick goes
         before newcomers, and if another worker was quicker, enqueueing again there puts it back at the head.
         """
-        ticket = self._line.join(wake)
+        ticket = self._line.join(wake, self._clock())
         self._slots.publish_line(len(self._line))
         return ticket
 
@@ -285,6 +287,8 @@ class PoolState:
         if changed:
             self._refresh(now)
         self._serve_line()
+        oldest = self._line.oldest()
+        self.waited = 0.0 if oldest is None else now - oldest
 
     # -- membership and standing
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 class Ticket:
     """A place in the queue. Cancel it when the client goes away or its deadline passes."""
 
-    __slots__ = ("_line", "wake")
+    __slots__ = ("_line", "since", "wake")
 
-    def __init__(self, line: WaitingLine, wake: Callable[[], None]) -> None:
+    def __init__(self, line: WaitingLine, wake: Callable[[], None], since: float) -> None:
         self._line: WaitingLine | None = line
         self.wake = wake
+        self.since = since
 
     def cancel(self) -> None:
         """Leave the queue; nothing happens if the turn has come already."""
@@ -40,19 +41,27 @@ class WaitingLine:
         self._living = 0
         self.serving = False
         """The wake-up of a ticket is under way: what it asks for goes before newcomers."""
+        self._served_since = 0.0
 
     def __len__(self) -> int:
         return self._living
 
-    def join(self, wake: Callable[[], None]) -> Ticket | None:
-        """Queue up; None when the queue is full. Who was just woken in vain goes back to the head."""
+    def oldest(self) -> float | None:
+        """Return since when the next in line has waited; None if nobody waits."""
+        tickets = self._tickets
+        while tickets and not tickets[0].waiting:
+            tickets.popleft()
+        return tickets[0].since if tickets else None
+
+    def join(self, wake: Callable[[], None], now: float) -> Ticket | None:
+        """Queue up at `now`; None when the queue is full. Who was just woken in vain goes back to the head, and
+        has waited since it came first."""
         if self._living >= self._limit:
             return None
-        ticket = Ticket(self, wake)
         if self.serving:
-            self._tickets.appendleft(ticket)
+            self._tickets.appendleft(ticket := Ticket(self, wake, self._served_since))
         else:
-            self._tickets.append(ticket)
+            self._tickets.append(ticket := Ticket(self, wake, now))
         self._living += 1
         return ticket
 
@@ -72,6 +81,7 @@ class WaitingLine:
                 if not self._living or not has_room():
                     return
                 ticket = self._pop()
+                self._served_since = ticket.since
                 ticket.wake()
         finally:
             self.serving = False

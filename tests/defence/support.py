@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import count
+
+from bascule.defence.challenges.proof import PUZZLES
 
 
 @dataclass
@@ -32,3 +36,13 @@ class Asked:
 
     def cookie(self, name: bytes) -> bytes | None:
         return self.cookies.get(name)
+
+
+def solve(ticket: bytes, bits: int) -> bytes:
+    """Answer a ticket of the rung ``proof``, as proof.js does."""
+
+    def number(puzzle: int) -> bytes:
+        digests = ((n, sha256(b"%b.%d.%d" % (ticket, puzzle, n)).digest()) for n in count())
+        return b"%d" % next(n for n, digest in digests if not int.from_bytes(digest[:4], "big") >> (32 - bits))
+
+    return b".".join(map(number, range(PUZZLES)))

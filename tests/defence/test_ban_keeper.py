@@ -34,7 +34,7 @@ def test_what_the_old_keeper_changes_during_a_hand_over_is_known_to_the_new_one(
         return BanKeeper(config.defence, shared, bus, str(tmp_path / "bans.jsonl"))
 
     def banned(client: bytes) -> bool:
-        return shared.bans.debt(hash_of(client), time.monotonic()) > 0
+        return shared.bans.until(hash_of(client)) > time.monotonic()
 
     async def scene() -> None:
         bus = Bus()

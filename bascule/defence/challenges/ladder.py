@@ -127,12 +127,16 @@ class Challenges:
         """Hear from the keeper which sites are under attack."""
         self._attacked = frozenset(map(str, payload or ()))
 
+    def is_attacked(self, site: str) -> bool:
+        """Whether a site is under attack."""
+        return site in self._attacked
+
     def demand(self, request: Asked, route: RouteChallenge, least: int = 0) -> Demand | None:
         """Return what the client of a request has yet to pass; None where that is nothing.
 
         `least` is what its account leads to.
         """
-        attacked = route.site in self._attacked
+        attacked = self.is_attacked(route.site)
         level = route.level(attacked)
         rung = max(level, least)
         if not rung or self.passed(request, route) >= rung or route.exempts(request):

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bascule.defence.challenges.pages import ENDPOINT
-from bascule.defence.challenges.proof import BITS, solve
+from bascule.defence.challenges.proof import BITS
+from tests.defence.support import solve
 from tests.support.clients import Message, connect
 from tests.support.origins import Origin
 from tests.support.program import COMMAND, Bascule, wait_for

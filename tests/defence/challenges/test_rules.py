@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from bascule.defence.challenges.pages import ENDPOINT
-from bascule.defence.challenges.proof import BITS, solve
+from bascule.defence.challenges.proof import BITS
 from tests.defence.challenges.test_challenged import KEY, ask, cookies_of, ticket_of
+from tests.defence.support import solve
 from tests.support.browser import browser
 from tests.support.origins import Origin
 from tests.support.program import Bascule, wait_for

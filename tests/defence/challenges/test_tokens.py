@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bascule.defence.challenges.keys import ROTATION, KeyFileError, KeyRing, load_secret
-from bascule.defence.challenges.proof import BITS, PUZZLES, solve, solves
+from bascule.defence.challenges.proof import BITS, PUZZLES, solves
 from bascule.defence.challenges.tokens import LENGTH, PASS, TICKET, Tokens, steady_part
+from tests.defence.support import solve
 
 
 class Clock:

@@ -1,0 +1,56 @@
+"""Load shedding: of what class a request is, and its refusal while a worker or a pool has too much to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bascule.defence.overload import CLASSES, GOOD, ORDINARY, SUSPICIOUS
+from bascule.telemetry import causes
+
+if TYPE_CHECKING:
+    from bascule.defence.overload import Overload
+    from bascule.defence.shield import Shield
+    from bascule.defence.standing import Standing
+    from bascule.proxy.exchange import Exchange
+
+
+def admit(exchange: Exchange, shield: Shield, overload: Overload, standing: Standing | None) -> bool:
+    """Let a request on unless it is one that goes first. False: it is answered."""
+    pool = exchange.route.pool
+    pressure = overload.pressure(0.0 if pool is None else pool.waited)
+    if pressure < overload.first:
+        return True
+    kind = class_of(exchange, shield, overload, standing)
+    if not overload.sheds(kind, pressure):
+        return True
+    shield.reports.count("shedding", CLASSES[kind], "detect" if overload.detect else "refuse")
+    note = f"a client of the class {CLASSES[kind]}, at a pressure of {pressure:.2f}"
+    shield.reports.event(exchange, 0 if overload.detect else 503, "there is too much to do", [note])
+    if overload.detect:
+        return True
+    exchange.answer(503, causes.SHED, overload.retry_after)
+    return False
+
+
+def class_of(exchange: Exchange, shield: Shield, overload: Overload, standing: Standing | None) -> int:
+    """Return the class of a request's client.
+
+    Good is who is allowed by address, by token or by certificate, who passed a challenge, and a crawler that was
+    verified. Suspicious is whose account has points, whatever it passed, and who passed nothing while its site is under
+    attack.
+    """
+    if exchange.client in shield.allowed:
+        return GOOD
+    if standing is not None and shield.points(standing) >= overload.points:
+        return SUSPICIOUS
+    if (tls := exchange.peer.tls) is not None and tls.peer_subject:
+        return GOOD
+    agent, crawlers = exchange.head.block.user_agent, shield.crawlers
+    if crawlers is not None and agent and crawlers.word(agent, exchange.client) == "good":
+        return GOOD
+    route, challenges = exchange.route.challenge, shield.challenges
+    if route is None or challenges is None:
+        return ORDINARY
+    if route.has_token(exchange) or challenges.passed(exchange, route):
+        return GOOD
+    return SUSPICIOUS if challenges.is_attacked(route.site) else ORDINARY

@@ -1,0 +1,173 @@
+"""Load shedding: pressure and shares by table; live, who is served and who is refused when a pool has a line."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bascule.config.overload import Shedding
+from bascule.defence.overload import GOOD, ORDINARY, SUSPICIOUS, Overload
+from tests.defence.test_account import PAGE
+from tests.support.admin import scrape
+from tests.support.clients import Message, Wire, connect, request
+from tests.support.origins import Origin, answer
+from tests.support.program import Bascule, wait_for
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("late", "connections", "resident", "waited", "expected"),
+    [
+        (0.0, 0.0, 0, 0.0, 0.0),
+        (0.05, 0.1, 0, 0.0, 0.5),  # half of the lag that is too much
+        (0.0, 0.95, 0, 0.0, 1.0),
+        (0.0, 0.1, 150 * MIB, 0.0, 0.75),
+        (0.0, 0.1, 0, 0.6, 0.6),  # the pool's line alone
+        (0.05, 0.1, 0, 3.0, 3.0),  # what presses most
+    ],
+)
+def test_pressure(late: float, connections: float, resident: int, waited: float, expected: float) -> None:
+    overload = Overload(Shedding(mode="block", memory=200 * MIB))
+    for _ in range(60):
+        overload.update(late, connections, resident)
+    assert overload.pressure(waited) == pytest.approx(expected, abs=0.12)
+
+
+def test_one_late_tick_is_no_overload() -> None:
+    overload = Overload(Shedding(mode="block"))
+    overload.update(0.15, 0.0, 0)
+    assert overload.level < overload.first
+    for _ in range(5):
+        overload.update(0.15, 0.0, 0)
+    assert overload.level > 1
+    for _ in range(12):
+        overload.update(0.0, 0.0, 0)
+    assert overload.level < 0.05
+
+
+@pytest.mark.parametrize(
+    ("pressure", "ordinary", "suspicious"),
+    [(0.4, 0, 0), (0.5, 0, 0), (0.6, 0, 40), (0.75, 0, 100), (0.85, 40, 100), (1.0, 100, 100), (7.0, 100, 100)],
+)
+def test_the_lower_class_goes_first(pressure: float, ordinary: int, suspicious: int) -> None:
+    overload = Overload(Shedding(mode="block"))
+    shed = {kind: sum(overload.sheds(kind, pressure) for _ in range(100)) for kind in (GOOD, ORDINARY, SUSPICIOUS)}
+    assert shed[GOOD] == 0
+    assert shed[ORDINARY] == pytest.approx(ordinary, abs=1)
+    assert shed[SUSPICIOUS] == pytest.approx(suspicious, abs=1)
+
+
+def test_a_share_is_spread_evenly() -> None:
+    overload = Overload(Shedding(mode="block"))
+    shed = [overload.sheds(SUSPICIOUS, 0.625) for _ in range(10)]
+    assert shed in ([False, True] * 5, [True, False] * 5)
+
+
+@pytest.mark.parametrize(
+    "written", [{"suspicious": 0.8}, {"ordinary": 1}, {"lag": 0}, {"retry_after": 0}, {"points": 0}, {"mode": "yes"}]
+)
+def test_what_makes_no_sense_is_refused(written: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Shedding.model_validate(written)
+
+
+# Live ----------------------------------------------------------------------------------------------
+
+KEY = "0123456789abcdef-partner"
+ALLOWED, PARTNER, ORDINARY_CLIENT, SUSPECT = "127.0.9.1", "127.0.1.1", "127.0.1.2", "127.0.1.3"
+
+
+class Gate:
+    """A handler that answers only when it may; what scanners ask for is not there."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+
+    def __call__(self, wire: Wire, message: Message) -> bool:
+        if message.start[1].startswith("/no"):
+            wire.send(answer(b"", "404 Not Found"))
+            return True
+        self.open.wait(30)
+        wire.send(answer(b"x"))
+        return True
+
+
+def config(origin: Origin, mode: str) -> dict[str, Any]:
+    return {
+        "workers": 1,
+        "events": {"path": "events.jsonl"},
+        "defence": {"allow": ["127.0.9.0/24"]},
+        "shedding": {"mode": mode, "wait": "600ms", "lag": "10s", "retry_after": "7s"},
+        "account": {"mode": "block", "forgive": "1/m", "steps": {"cookie": None, "proof": None, "tarpit": None}},
+        "sites": {
+            "site.test": {
+                "challenge": {"level": "off", "under_attack": "cookie", "tokens": {"x-api-key": [KEY]}},
+                "timeouts": {"queue": "20s"},
+                "routes": {"/": {"servers": [{"address": origin.address, "max_connections": 2}]}},
+            }
+        },
+    }
+
+
+class Asker(threading.Thread):
+    """A request in a thread of its own; `status` once it is answered."""
+
+    def __init__(self, port: int, source: str, **fields: str) -> None:
+        super().__init__(daemon=True)
+        self.port, self.source, self.fields = port, source, fields
+        self.answer: Message | None = None
+        self.start()
+
+    def run(self) -> None:
+        with connect(self.port, self.source) as wire:
+            wire.send(request("/", **{**PAGE, **self.fields}))
+            self.answer = wire.response()
+
+    @property
+    def status(self) -> int:
+        return self.answer.status if self.answer is not None else 0
+
+
+@pytest.mark.parametrize("mode", ["block", "detect"])
+def test_who_is_refused_when_a_line_grows(mode: str) -> None:
+    gate = Gate()
+    with Origin(gate) as origin, Bascule(config(origin, mode)) as bascule:
+        for _ in range(12):
+            with connect(bascule.port, SUSPECT) as wire:
+                wire.send(request("/no", **PAGE))
+                assert wire.response().status == 404
+        held = [Asker(bascule.port, "127.0.2.1") for _ in range(2)]
+        wait_for(lambda: sum(m.start[1] == "/" for m in origin.seen) == 2, "all slots to be taken")
+        first = Asker(bascule.port, ALLOWED)  # the first in line
+        others: list[Asker] = []
+
+        def late() -> bool:
+            others.extend(Asker(bascule.port, source) for source in (SUSPECT, ORDINARY_CLIENT))
+            decision = "refuse" if mode == "block" else "detect"
+            return scrape(bascule, "bascule_defence_decisions_total", 'rule="ordinary"', f'decision="{decision}"') >= 2
+
+        wait_for(late, "the pressure to rise", 10)
+        good = [Asker(bascule.port, ALLOWED), Asker(bascule.port, PARTNER, X_API_KEY=KEY)]
+        last = [Asker(bascule.port, SUSPECT), Asker(bascule.port, ORDINARY_CLIENT)]
+        if mode == "block":
+            wait_for(lambda: all(asker.answer is not None for asker in last), "an answer at once")
+        gate.open.set()
+        for asker in (*held, first, *others, *good, *last):
+            asker.join(30)
+        assert {asker.status for asker in (*held, first, *good)} == {200}
+        statuses = {name: Counter(a.status for a in others if a.source == name) for name in (SUSPECT, ORDINARY_CLIENT)}
+        if mode == "detect":
+            assert {asker.status for asker in (*others, *last)} == {200}
+            return
+        assert {asker.status for asker in last} == {503}
+        assert statuses[SUSPECT][503] >= statuses[ORDINARY_CLIENT][503] >= 1
+        shed = last[0].answer
+        assert shed is not None
+        assert (shed["retry-after"], bool(shed["x-bascule-ref"])) == ("7", True)
+        events = (bascule.folder / "events.jsonl").read_text() if (bascule.folder / "events.jsonl").exists() else ""
+        assert events == "" or "there is too much to do" in events
