@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -75,6 +76,8 @@ class Offers:
     profiles: Profiles | None = None
     attacks: Attacks | None = None
     cache: Cache | None = None
+    rooms: Callable[[], dict[str, tuple[int, int]]] = dict
+    """Tells of each waiting room how many visitors are in, and how many wait."""
     events: str = "off"
     """Where the event log is, for those who ask for it."""
 
@@ -96,6 +99,7 @@ class Api:
         self._profiles = offers.profiles
         self._attacks = offers.attacks
         self._cache = offers.cache
+        self._rooms = offers.rooms
         self._events = offers.events
 
     def app(self) -> Starlette:
@@ -163,6 +167,7 @@ class Api:
             profiles=self._profiles.counts() if self._profiles is not None else {},
             attacked=self._attacked(),
             cache=self._cache.counts() if self._cache is not None else {},
+            rooms=self._rooms(),
         )
         content_type, body = exposition(self.totals(), around, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
@@ -180,7 +185,8 @@ class Api:
             self._history.recent(),
             self._events,
         )
-        return JSONResponse({**document, "under_attack": self._attacked()})
+        rooms = {name: {"active": active, "waiting": waiting} for name, (active, waiting) in self._rooms().items()}
+        return JSONResponse({**document, "under_attack": self._attacked(), "waiting_rooms": rooms})
 
     async def reload(self, request: Request) -> Response:
         """Load the configuration anew; 200 when it runs, 422 when it was refused (the old one goes on)."""

@@ -44,6 +44,7 @@ from bascule.server import rundir
 from bascule.server.context import KeeperContext, WorkerContext
 from bascule.server.resources import Resources, worker_count
 from bascule.server.supervisor import Supervisor
+from bascule.state.queue import Queue
 from bascule.telemetry.accesslog import open_early
 from bascule.telemetry.eventlog import EventLog, OpenEvents, open_events
 from bascule.telemetry.recorder import Recorder
@@ -303,7 +304,10 @@ class Keeper:
         self._attacks = AttackWatch(context.plan, context.bus, partial(read_totals, context.stats), time.monotonic)
         self._cache = _cache_keeper(context)
         where = events.path if events else "off"
-        offers = Offers(self._upstream, self._bans, self._quotas, self._profiles, self._attacks, self._cache, where)
+        queues = {name: Queue(*found) for name, found in context.prepared.shared.rooms.items()}
+        rooms = partial(_room_counts, queues)
+        operators = (self._upstream, self._bans, self._quotas, self._profiles, self._attacks, self._cache)
+        offers = Offers(*operators, rooms, where)
         self._admin = AdminApp(context, offers)
         self._leads = False
 
@@ -343,6 +347,10 @@ class Keeper:
                 await self._lists.stop()
         if self._events is not None:
             self._events.close()
+
+
+def _room_counts(queues: dict[str, Queue]) -> dict[str, tuple[int, int]]:
+    return {name: queue.counts(time.monotonic()) for name, queue in queues.items()}
 
 
 def _list_keeper(context: KeeperContext) -> ListKeeper | None:

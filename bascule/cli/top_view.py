@@ -81,6 +81,9 @@ def _header(status: dict[str, Any]) -> Text:
     )
     if attacked := [name for name, on in status.get("under_attack", {}).items() if on]:
         text.append(f"\nUNDER ATTACK: {', '.join(attacked)}", "bold red")
+    for name, room in status.get("waiting_rooms", {}).items():
+        if room["waiting"]:
+            text.append(f"\nwaiting room {name}: {room['active']} in, {room['waiting']} wait", "yellow")
     for reason in status.get("reasons", ()):
         text.append(f"\n{reason}", "bold red")
     last = status.get("last_reload")

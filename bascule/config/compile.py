@@ -34,7 +34,7 @@ from bascule.config.explain import missing_hint
 from bascule.config.findings import Findings
 from bascule.config.inherit import Policies, log_fields, outward
 from bascule.config.observe import LOG_FIELDS
-from bascule.config.plan import ForwardPlan, Plan, PoolPlan, RoutePlan, ScopedLimit, SitePlan
+from bascule.config.plan import ForwardPlan, Plan, PoolPlan, RoutePlan, ScopedLimit, ScopedRoom, SitePlan
 from bascule.config.policies import PathPolicy, Rewrite
 from bascule.config.pools import Pool
 from bascule.config.references import Secrets
@@ -260,6 +260,7 @@ class _Compiler:
             log=route.log,
             challenge=policies.challenge,
             cache=policies.cache,
+            waiting_room=_waiting_room(site_name, site, label, route),
         )
 
     def _check_stated(self, path: KeyPath, level: Config | Site | Route) -> None:
@@ -400,3 +401,12 @@ def _is_local(host: str, path: str) -> bool:
         return bool(path) or host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _waiting_room(site_name: str, site: Site, label: str, route: Route) -> ScopedRoom | None:
+    """Return the waiting room of a route: its own, or that which the routes of its site share."""
+    own = route.waiting_room
+    if own is not None:
+        return None if own.mode == "off" else ScopedRoom(label, own)
+    shared = site.waiting_room
+    return None if shared is None or shared.mode == "off" else ScopedRoom(site_name, shared)

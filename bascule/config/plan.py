@@ -29,6 +29,7 @@ from bascule.config.references import Secrets
 from bascule.config.schema import Config, Forward, Listener, Match
 from bascule.config.tls import SiteTls
 from bascule.config.waf import WafConfig
+from bascule.config.waiting_room import WaitingRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class ScopedLimit:
 
     scope: str
     limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedRoom:
+    """A waiting room, and its name: that of the site or the route whose visitors share it."""
+
+    scope: str
+    config: WaitingRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class RoutePlan:
     cache: Cache = NO_CACHE
     rates: tuple[ScopedLimit, ...] = ()
     """Rate limits of its site and its own, in this order."""
+    waiting_room: ScopedRoom | None = None
 
 
 @dataclass(frozen=True, slots=True)

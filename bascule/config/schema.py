@@ -41,6 +41,7 @@ from bascule.config.quotas import Quota
 from bascule.config.tls import ListenTls, SiteTls
 from bascule.config.types import AddressField, Cidr, Count, Duration, FileField, parse_network
 from bascule.config.waf import WafConfig, WafExclusion
+from bascule.config.waiting_room import WaitingRoom
 
 
 class Listener(Model):
@@ -122,6 +123,8 @@ class Route(Pool):
     """Rate limits of this route, beside those of its site and of all sites: ``50/s per client``, or a list."""
     challenge: Challenge | None = None
     """What clients have to pass here, where it differs from the site's."""
+    waiting_room: WaitingRoom | None = None
+    """Where visitors of this route wait, in place of the site's."""
     errors: ErrorPages | None = None
     """Error pages beside the site's."""
     maintenance: Maintenance | None = None
@@ -190,6 +193,8 @@ class Site(Model):
     """Rate limits of the site: its routes are counted together."""
     challenge: Challenge | None = None
     """What clients have to pass, where it differs from the global setting."""
+    waiting_room: WaitingRoom | None = None
+    """Where visitors wait when there are too many, all routes of the site taken together; none by default."""
     logins: Logins | None = None
     """The defence of logins, where it differs from the global setting."""
     path: PathPolicy = PathPolicy()

@@ -15,6 +15,7 @@ from bascule.defence.crawlers import Book
 from bascule.defence.geo import countries, operators
 from bascule.defence.logins.memory import LoginMemory, defended
 from bascule.defence.networks import NetworkMap
+from bascule.defence.waiting_room import Rooms, make_memory, rooms_of
 from bascule.state.buckets import MIN_KEYS, Buckets
 from bascule.state.locks import Lock, make_locks
 
@@ -46,8 +47,12 @@ class Shared:
         """Offences of clients, as a rate."""
         asks = challenged(plan.routes)
         logins = defended(plan)
-        self.secret = load_secret(defence.challenge_key or challenge_key) if asks or logins else b""
-        """What signs challenges and the cookies of devices; empty where there are none."""
+        rooms = rooms_of(plan.routes)
+        self.rooms: Rooms = make_memory(rooms, previous.rooms if previous else {})
+        """The queue of each waiting room, and its limits."""
+        signs = asks or logins or rooms
+        self.secret = load_secret(defence.challenge_key or challenge_key) if signs else b""
+        """What signs challenges and the cookies of devices and waiting rooms; empty where there are none."""
         self.spent: Buckets | None = previous.spent if previous else None
         """Tickets that were answered, until they would be too old anyhow."""
         if asks and self.spent is None:

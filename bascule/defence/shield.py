@@ -29,8 +29,10 @@ from bascule.defence.rates import Overrun, Rates, Rule
 from bascule.defence.report import Reports, shown_key
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.standing import Standing
+from bascule.defence.waiting_room import Room, rooms_of
 from bascule.http.addresses import TrustedNetworks
 from bascule.state.buckets import hash_of
+from bascule.state.queue import Queue
 from bascule.telemetry import causes
 
 
@@ -81,6 +83,10 @@ class Shield:
         self._limited = bool(every_limit(plan)) or defended(plan)
         self.rates = self._make(plan.rates)
         """The limits of the whole, if there are any."""
+        self._rooms = {
+            name: Room(name, room.config, Queue(*shared.rooms[name]), shared.secret, clients, time)
+            for name, room in rooms_of(plan.routes).items()
+        }
         self.challenges: Challenges | None = None
         """What is asked of clients, if anything ever is."""
         if shared.spent is not None and challenged(plan.routes):
@@ -105,6 +111,10 @@ class Shield:
             return None
         return LoginGuard(site, memory, self._clients, self._shared.secret, self.reports, self.offended)
 
+    def room_of(self, route: RoutePlan) -> Room | None:
+        """Return the waiting room of a route, if it has one."""
+        return None if route.waiting_room is None else self._rooms[route.waiting_room.scope]
+
     def _make(self, limits: tuple[ScopedLimit, ...]) -> Rates | None:
         rules = [Rule(scoped.scope, scoped.limit, self._keys, self._shared.buckets(scoped)) for scoped in limits]
         return Rates(tuple(rules)) if rules else None
@@ -116,7 +126,7 @@ class Shield:
             self.any_banned
             or bool(self._offences)
             or self._limited
-            or bool(self.challenges or self.accounts or self.crawlers or self.arrivals or self.overload)
+            or bool(self.challenges or self.accounts or self.crawlers or self.arrivals or self.overload or self._rooms)
         )
 
     def set_networks(self, topic: str, payload: Any) -> None:

@@ -160,6 +160,7 @@ class ProxyApp:
                 shield.of_route(route) if (shield := self._shield) is not None else None,
                 profiles.of_route(site.name, route) if (profiles := self._profiles) is not None else None,
                 shield.challenge_of(route) if shield is not None else None,
+                shield.room_of(route) if shield is not None else None,
                 cache=self.caching.of_route(site, route) if self.caching is not None else None,
             )
             for site in plan.sites

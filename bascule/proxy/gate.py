@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
-from bascule.proxy import admission, challenge, crawling, login, shedding
+from bascule.proxy import admission, challenge, crawling, login, shedding, waiting_room
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     if asked is not None and crawlers is not None and crawling.is_spared(exchange, crawlers):
         asked = None
     if asked is not None and not challenge.admit(exchange, shield, asked, rung):
+        return False
+    room = exchange.route.waiting_room
+    if room is not None and not waiting_room.admit(exchange, shield, room):
         return False
     overload = shield.overload
     if overload is not None and not shedding.admit(exchange, shield, overload, standing):

@@ -13,6 +13,7 @@ from bascule.config.types import parse_network
 from bascule.config.waf import WafConfig
 from bascule.defence.challenges.ladder import RouteChallenge
 from bascule.defence.rates import Rates
+from bascule.defence.waiting_room import Room
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
 from bascule.proxy.caching import HIDDEN, RouteCache
@@ -137,6 +138,7 @@ class RouteRuntime:
         "upgrades",
         "usual_forwarding",
         "waf",
+        "waiting_room",
     )
 
     def __init__(
@@ -152,6 +154,7 @@ class RouteRuntime:
         rates: Rates | None = None,
         profile: RouteProfile | None = None,
         challenge: RouteChallenge | None = None,
+        waiting_room: Room | None = None,
         via: bytes = OWN_NAME,
         cache: RouteCache | None = None,
     ) -> None:
@@ -177,6 +180,7 @@ class RouteRuntime:
         self.rates = rates
         self.profile = profile
         self.challenge = challenge
+        self.waiting_room = waiting_room
         self.underscore = site.path.underscore_headers
         self._headers(plan, site, via)
         self._policies(plan, whole, site)

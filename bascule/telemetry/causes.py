@@ -61,6 +61,7 @@ MEANINGS: Final[dict[str, str]] = {
     # Defence
     "rate_limited": "more requests than a rate limit allows",
     "shed": "worker has too much to do, and others go first",
+    "waiting_room": "visitor waits for its turn, or finds even the queue full",
     "banned": "client is banned or on a deny list",
     "trap": "path that nobody is led to: a honeypot",
     "crawler": "crawler is refused, or is not the one that it says it is",
@@ -168,6 +169,7 @@ OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
 RATE_LIMITED: Final = "rate_limited"
 SHED: Final = "shed"
+WAITING_ROOM: Final = "waiting_room"
 BANNED: Final = "banned"
 TRAP: Final = "trap"
 CRAWLER: Final = "crawler"

@@ -47,6 +47,8 @@ class Surroundings:
     """From the name of a site that has challenges to whether it is under attack."""
     cache: Mapping[str, int] = field(default_factory=dict)
     """The numbers of the store of responses, if there is one: see cache/index.py."""
+    rooms: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Of each waiting room how many visitors are in, and how many wait."""
     profiles: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By site the numbers of its profile: see proxy/profile_keeper.py."""
 
@@ -187,6 +189,11 @@ def _program(totals: Totals, around: Surroundings) -> Iterator[Metric]:
     for site, on in around.attacked.items():
         attacked.add_metric([site], on)
     yield attacked
+    inside, waiting = _gauge(names.ROOM_ACTIVE), _gauge(names.ROOM_WAITING)
+    for room, counts in around.rooms.items():
+        inside.add_metric([room], counts[0])
+        waiting.add_metric([room], counts[1])
+    yield from (inside, waiting)
     yield _gauge(names.GENERATION, around.generation)
     yield _gauge(names.WORKERS, len(totals.workers))
     yield _counter(names.WORKER_RESTARTS, around.restarts)

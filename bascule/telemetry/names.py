@@ -88,6 +88,9 @@ UNDER_ATTACK: Final = Metric("bascule_under_attack", "1 while the site counts as
 
 BANS: Final = Metric("bascule_bans", "Bans in force, those of the configuration's lists not counted.")
 
+ROOM_ACTIVE: Final = Metric("bascule_waiting_room_active", "Visitors that are in.", ("room",))
+ROOM_WAITING: Final = Metric("bascule_waiting_room_waiting", "Visitors that wait to come in.", ("room",))
+
 PROFILE_PLACES: Final = Metric(
     "bascule_profile_places", "Places of a site's profile, by whether enough was learned to judge.", ("site", "state")
 )

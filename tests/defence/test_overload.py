@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -78,6 +79,7 @@ def test_what_makes_no_sense_is_refused(written: dict[str, Any]) -> None:
 
 # Live ----------------------------------------------------------------------------------------------
 
+WAIT = 0.6
 KEY = "0123456789abcdef-partner"
 ALLOWED, PARTNER, ORDINARY_CLIENT, SUSPECT = "127.0.9.1", "127.0.1.1", "127.0.1.2", "127.0.1.3"
 
@@ -102,7 +104,7 @@ def config(origin: Origin, mode: str) -> dict[str, Any]:
         "workers": 1,
         "events": {"path": "events.jsonl"},
         "defence": {"allow": ["127.0.9.0/24"]},
-        "shedding": {"mode": mode, "wait": "600ms", "lag": "10s", "retry_after": "7s"},
+        "shedding": {"mode": mode, "wait": WAIT, "lag": "10s", "retry_after": "7s"},
         "account": {"mode": "block", "forgive": "1/m", "steps": {"cookie": None, "proof": None, "tarpit": None}},
         "sites": {
             "site.test": {
@@ -121,12 +123,17 @@ class Asker(threading.Thread):
         super().__init__(daemon=True)
         self.port, self.source, self.fields = port, source, fields
         self.answer: Message | None = None
+        self._began = time.monotonic()
         self.start()
 
     def run(self) -> None:
         with connect(self.port, self.source) as wire:
             wire.send(request("/", **{**PAGE, **self.fields}))
             self.answer = wire.response()
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self._began
 
     @property
     def status(self) -> int:
@@ -152,6 +159,7 @@ def test_who_is_refused_when_a_line_grows(mode: str) -> None:
             return scrape(bascule, "bascule_defence_decisions_total", 'rule="ordinary"', f'decision="{decision}"') >= 2
 
         wait_for(late, "the pressure to rise", 10)
+        wait_for(lambda: first.age > 2 * WAIT, "the pressure to be beyond all bounds")
         good = [Asker(bascule.port, ALLOWED), Asker(bascule.port, PARTNER, X_API_KEY=KEY)]
         last = [Asker(bascule.port, SUSPECT), Asker(bascule.port, ORDINARY_CLIENT)]
         if mode == "block":

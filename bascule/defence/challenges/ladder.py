@@ -16,7 +16,7 @@ from bascule.defence.challenges.captcha import Verifier
 from bascule.defence.challenges.keys import KeyRing
 from bascule.defence.challenges.pages import WAIT
 from bascule.defence.challenges.proof import BITS, solves
-from bascule.defence.challenges.tokens import PASS, TICKET, TICKET_LIFE, Token, Tokens, steady_part
+from bascule.defence.challenges.tokens import PASS, TICKET, TICKET_LIFE, Token, Tokens, binding
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.keys import Request
 from bascule.http.answers import HTML, preferred
@@ -150,8 +150,7 @@ class Challenges:
 
     def bound(self, request: Request, site: str) -> bytes:
         """Return what a token of this client at this site is bound to."""
-        agent = request.header(b"user-agent") or b""
-        return b"\0".join((site.encode(), self._clients.of(request.client), steady_part(request.ja4), agent))
+        return binding(request, site, self._clients)
 
     def passed(self, request: Asked, route: RouteChallenge) -> int:
         """Return the rung that the cookie of a request proves; 0 for none."""

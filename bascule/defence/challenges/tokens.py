@@ -17,9 +17,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bascule.defence.challenges.keys import KeyRing
+from bascule.defence.clients import ClientPrefix
+from bascule.defence.keys import Request
 
-TICKET, PASS, DEVICE = 1, 2, 3
-"""Purposes: what was asked, what was passed, and from where an account was logged in to."""
+TICKET, PASS, DEVICE, WAITS, IN_ROOM = 1, 2, 3, 4, 5
+"""Purposes: what was asked, what was passed, and from where an account was logged in to; a place before a waiting room,
+and one in it."""
 TICKET_LIFE = 600
 """Seconds in which an answer has to come: a person may be slow with a captcha."""
 _CONTENT = struct.Struct(">BBBI7s")
@@ -51,10 +54,10 @@ class Tokens:
         self._keys = keys
         self._clock = clock
 
-    def make(self, purpose: int, rung: int, bound: bytes, detail: int = 0) -> bytes:
-        """Return a new token."""
+    def make(self, purpose: int, rung: int, bound: bytes, detail: int = 0, nonce: bytes = b"") -> bytes:
+        """Return a new token; `nonce` is seven bytes, by default at random."""
         now = int(self._clock())
-        content = _CONTENT.pack(purpose, rung, detail, now, os.urandom(7))
+        content = _CONTENT.pack(purpose, rung, detail, now, nonce or os.urandom(7))
         return urlsafe_b64encode(content + self._mac(now, content, bound))
 
     def read(self, text: bytes, purpose: int, bound: bytes, life: float) -> Token | None:
@@ -75,6 +78,12 @@ class Tokens:
 
     def _mac(self, made: int, content: bytes, bound: bytes) -> bytes:
         return hmac.digest(self._keys.key(made), content + bound, "sha256")[:_MAC_BYTES]
+
+
+def binding(request: Request, scope: str, clients: ClientPrefix) -> bytes:
+    """Return what a token of this client is bound to within a site, or another scope."""
+    agent = request.header(b"user-agent") or b""
+    return b"\0".join((scope.encode(), clients.of(request.client), steady_part(request.ja4), agent))
 
 
 def steady_part(ja4: bytes) -> bytes:
