@@ -48,6 +48,9 @@ class Limits(Model):
     """Bytes of the request target (path and query). Top level only."""
     body_bytes: Size = 0
     """Largest request body; 0 means unlimited (it streams and is never held whole)."""
+    request_buffer: Annotated[Size, Field(le=65536)] = 0
+    """Bytes of a request body that are awaited before a server is asked, so that who sends slowly does not occupy one;
+    0 passes it on as it comes. With a firewall, bodies are awaited anyhow."""
     body_min_rate: Size = 256
     """Lowest rate of a request body in bytes a second, judged after `body_grace`."""
     body_grace: Duration = 10.0

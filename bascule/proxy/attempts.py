@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from bascule.http.h1.body import chunk, last_chunk
-from bascule.proxy import wire
+from bascule.proxy import shedding, wire
 from bascule.proxy.phase import TUNNEL
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome, PoolState, Unavailable
@@ -51,7 +51,7 @@ def _wait(exchange: Exchange, pool: PoolState) -> None:
         exchange.ticket = None
         start(exchange)
 
-    ticket = pool.enqueue(wake)
+    ticket = pool.enqueue(wake, shedding.goes_first(exchange))
     if ticket is None:
         exchange.answer(503, causes.QUEUE_FULL, _RETRY_AFTER)
         return

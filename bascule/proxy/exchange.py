@@ -59,8 +59,27 @@ class Exchange(Facts):
 
     def proceed(self) -> None:
         """Answer the request, or ask a server. Raises HttpError."""
-        if admission.admit(self) and (self.route.waf is None or self._inspect(self.route.waf)):
+        if not admission.admit(self):
+            return
+        if (waf := self.route.waf) is not None:
+            if self._inspect(waf):
+                self.try_server()
+        elif self.request_done or self.kept >= self.route.request_buffer:
             self.try_server()
+        else:
+            self.parked = True
+            self.ask_for_body()
+
+    def ask_for_body(self) -> None:
+        """Tell a client that waits for the word to send its body (RFC 9110 10.1.1): no server will be asked before."""
+        if self.head.expect and not self.continued:
+            self.continued = True
+            self.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _leave_parking(self) -> None:
+        """Enough of the body is here to ask a server."""
+        self.parked = False
+        self.try_server()
 
     def _inspect(self, waf: Waf) -> bool:
         """Ask the firewall. False: it refused, or awaits the body, or what a block list says."""
@@ -130,6 +149,9 @@ class Exchange(Facts):
         self.kept += len(content)
         if self.origin is not None:
             self.forget_large_body()
+        elif self.parked:
+            if self.kept >= self.route.request_buffer:
+                self._leave_parking()
         elif self.kept >= PENDING_LIMIT:
             self.peer.pause_reading()
             if self.login is not None:
@@ -153,6 +175,8 @@ class Exchange(Facts):
                 self.origin.write(last_chunk(self.request_trailers))
             if not self.responding:
                 self.peer.deadline = attempts.response_deadline(self)
+        elif self.parked:
+            self._leave_parking()
         elif self.login is not None:
             self.login.body_complete()
 

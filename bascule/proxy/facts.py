@@ -52,6 +52,7 @@ class Facts:
         "messages",
         "method",
         "origin",
+        "parked",
         "parts",
         "path",
         "peer",
@@ -100,6 +101,8 @@ class Facts:
         self.parts: list[bytes] = NOTHING if done else []
         self.kept = 0
         self.replayable = True
+        self.parked = False
+        """Whether more of the body is awaited before a server is asked."""
         self.continued = False
         self.upgrading = False
         self.origin: OriginConnection | None = None

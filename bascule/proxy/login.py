@@ -44,9 +44,7 @@ def begin(exchange: Exchange, shield: Shield, guard: LoginGuard, wait: float) ->
     if not guard.names(exchange.path) and not guard.may_learn(head.value(b"content-type"), head.length):
         return False
     exchange.login = Login(exchange, shield, guard, wait)
-    if head.expect and not exchange.continued:
-        exchange.continued = True
-        exchange.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    exchange.ask_for_body()
     return True
 
 

@@ -119,6 +119,7 @@ class RouteRuntime:
         "queue_timeout",
         "rates",
         "request",
+        "request_buffer",
         "request_tail",
         "response",
         "response_filter",
@@ -211,6 +212,7 @@ class RouteRuntime:
         self.body_min_rate = limits.body_min_rate
         self.max_ranges = limits.ranges
         self.body_limit = limits.body_bytes
+        self.request_buffer = limits.request_buffer
         self.connect_timeout = timeouts.connect
         self.response_timeout = timeouts.response
         self.queue_timeout = timeouts.queue

@@ -32,6 +32,14 @@ def admit(exchange: Exchange, shield: Shield, overload: Overload, standing: Stan
     return False
 
 
+def goes_first(exchange: Exchange) -> bool:
+    """Whether a request that waits for a server goes before others: that of a good client, where load is shed."""
+    shield = exchange.app.shield
+    if shield is None or shield.overload is None or shield.overload.detect:
+        return False
+    return class_of(exchange, shield, shield.overload, exchange.peer.standing) == GOOD
+
+
 def class_of(exchange: Exchange, shield: Shield, overload: Overload, standing: Standing | None) -> int:
     """Return the class of a request's client.
 

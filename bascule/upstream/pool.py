@@ -241,13 +241,13 @@ class PoolState:
         """Requests given to servers so far, retries included."""
         return self._departed_picks + sum(server.picks for server in self.servers)
 
-    def enqueue(self, wake: Callable[[], None]) -> Ticket | None:
-        """Wait for a free slot after `Unavailable.FULL`; None when the queue is full too.
+    def enqueue(self, wake: Callable[[], None], first: bool = False) -> Ticket | None:
+        """Wait for a free slot after `Unavailable.FULL`, perhaps before others; None when the queue is full too.
 
         `wake` is called once, from `release` or `tick`. It should call `pick` before it returns: that pick goes
         before newcomers, and if another worker was quicker, enqueueing again there puts it back at the head.
         """
-        ticket = self._line.join(wake, self._clock())
+        ticket = self._line.join(wake, self._clock(), first)
         self._slots.publish_line(len(self._line))
         return ticket
 

@@ -1,4 +1,7 @@
-"""The bounded queue of requests that wait for a free connection slot of a server, first come first served."""
+"""The bounded queue of requests that wait for a free connection slot of a server, first come first served.
+
+Those that go first, whatever came before them, have a line and a bound of their own.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,19 @@ from collections.abc import Callable
 class Ticket:
     """A place in the queue. Cancel it when the client goes away or its deadline passes."""
 
-    __slots__ = ("_line", "since", "wake")
+    __slots__ = ("_line", "first", "since", "wake")
 
-    def __init__(self, line: WaitingLine, wake: Callable[[], None], since: float) -> None:
+    def __init__(self, line: WaitingLine, wake: Callable[[], None], since: float, first: bool) -> None:
         self._line: WaitingLine | None = line
         self.wake = wake
+        self.first = first
         self.since = since
 
     def cancel(self) -> None:
         """Leave the queue; nothing happens if the turn has come already."""
         line, self._line = self._line, None
         if line is not None:
-            line.leave()
+            line.leave(self.first)
 
     @property
     def waiting(self) -> bool:
@@ -37,39 +41,47 @@ class WaitingLine:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._tickets: deque[Ticket] = deque()
-        self._living = 0
+        self._lines: tuple[deque[Ticket], deque[Ticket]] = (deque(), deque())
+        """The usual one, and that of those who go first."""
+        self._living = [0, 0]
         self.serving = False
         """The wake-up of a ticket is under way: what it asks for goes before newcomers."""
-        self._served_since = 0.0
+        self._served: Ticket | None = None
 
     def __len__(self) -> int:
-        return self._living
+        return self._living[0] + self._living[1]
 
     def oldest(self) -> float | None:
-        """Return since when the next in line has waited; None if nobody waits."""
-        tickets = self._tickets
-        while tickets and not tickets[0].waiting:
-            tickets.popleft()
-        return tickets[0].since if tickets else None
+        """Return since when somebody has waited; None if nobody does."""
+        heads = []
+        for tickets in self._lines:
+            while tickets and not tickets[0].waiting:
+                tickets.popleft()
+            if tickets:
+                heads.append(tickets[0].since)
+        return min(heads, default=None)
 
-    def join(self, wake: Callable[[], None], now: float) -> Ticket | None:
+    def join(self, wake: Callable[[], None], now: float, first: bool = False) -> Ticket | None:
         """Queue up at `now`; None when the queue is full. Who was just woken in vain goes back to the head, and
         has waited since it came first."""
-        if self._living >= self._limit:
+        if self._living[first] >= self._limit:
             return None
-        if self.serving:
-            self._tickets.appendleft(ticket := Ticket(self, wake, self._served_since))
+        served = self._served
+        if self.serving and served is not None:
+            self._lines[served.first].appendleft(ticket := Ticket(self, wake, served.since, served.first))
         else:
-            self._tickets.append(ticket := Ticket(self, wake, now))
-        self._living += 1
+            self._lines[first].append(ticket := Ticket(self, wake, now, first))
+        self._living[ticket.first] += 1
         return ticket
 
-    def leave(self) -> None:
+    def leave(self, first: bool) -> None:
         """A ticket was cancelled."""
-        self._living -= 1
-        if len(self._tickets) > 2 * self._living + 16:
-            self._tickets = deque(ticket for ticket in self._tickets if ticket.waiting)
+        self._living[first] -= 1
+        tickets = self._lines[first]
+        if len(tickets) > 2 * self._living[first] + 16:
+            living = [ticket for ticket in tickets if ticket.waiting]
+            tickets.clear()
+            tickets.extend(living)
 
     def serve(self, has_room: Callable[[], bool]) -> None:
         """Wake tickets in order while `has_room`, each at most once."""
@@ -77,19 +89,20 @@ class WaitingLine:
             return
         self.serving = True
         try:
-            for _ in range(self._living):
-                if not self._living or not has_room():
+            for _ in range(len(self)):
+                if not len(self) or not has_room():
                     return
-                ticket = self._pop()
-                self._served_since = ticket.since
+                ticket = self._served = self._pop()
                 ticket.wake()
         finally:
             self.serving = False
+            self._served = None
 
     def _pop(self) -> Ticket:
+        tickets = self._lines[1] if self._living[1] else self._lines[0]
         while True:
-            ticket = self._tickets.popleft()
+            ticket = tickets.popleft()
             if ticket.waiting:
                 ticket.leave_for_turn()
-                self._living -= 1
+                self._living[ticket.first] -= 1
                 return ticket

@@ -121,7 +121,7 @@ def test_a_storm_of_cancellations_keeps_the_queue_small() -> None:
         ticket = waiters.join("x")
         assert ticket is not None
         ticket.cancel()
-    assert len(harness.pool._line._tickets) < 40
+    assert len(harness.pool._line._lines[0]) < 40
 
 
 def test_no_queue_at_all() -> None:
@@ -175,6 +175,23 @@ def test_a_line_that_everybody_left_takes_no_share() -> None:
     harness.advance(0.1)
     end(harness, harness.server(1))
     assert harness.pick() is harness.server(1)
+
+
+def test_some_go_before_others_and_have_a_bound_of_their_own() -> None:
+    harness = limited(1, max_queue=2)
+    pool, server, served = harness.pool, harness.pick(), []
+
+    def join(name: str, first: bool) -> Ticket | None:
+        return pool.enqueue(lambda: (served.append(name), pool.pick(FACTS)), first)  # type: ignore[func-returns-value]
+
+    assert [bool(join(name, False)) for name in "abc"] == [True, True, False]
+    tickets = [join(name, True) for name in "xyz"]
+    assert [bool(ticket) for ticket in tickets] == [True, True, False]
+    assert tickets[0]
+    tickets[0].cancel()
+    for _ in range(3):
+        end(harness, server)
+    assert served == ["y", "a", "b"]
 
 
 def test_who_was_woken_in_vain_goes_back_to_the_head() -> None:
