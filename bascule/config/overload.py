@@ -73,7 +73,7 @@ class Shedding(Switched):
 
     mode: Literal["off", "detect", "block"] = "off"
     """``detect`` only records what it would refuse."""
-    lag: PositiveDuration = 0.1
+    lag: PositiveDuration = 0.25
     """By how much the event loop of a worker is late."""
     wait: PositiveDuration = 1.0
     """How long a request has been waiting in the line of its pool."""

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from benchmarks.flood import address
+from benchmarks.flood.attackers import address
 from tests.support.program import ROOT
 
 
@@ -18,11 +18,11 @@ def test_addresses_differ() -> None:
 
 
 def test_small() -> None:
-    argv = [sys.executable, "-m", "benchmarks.flood", "--slow", "5", "--addresses", "20", "--seconds", "1"]
+    argv = [sys.executable, "-m", "benchmarks.flood", "bodies", "flood", "--scale", "0.005"]
+    argv += ["--seconds", "1", "--warm-up", "0.5"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=100)
     lines = done.stdout.splitlines()
-    assert len(lines) == 5, done.stderr
-    assert all(" 0 failed" in line for line in lines)
-    admitted, refused = map(int, re.findall(r"(\d+) (?:admitted|refused)", lines[3]))
-    assert 0 < admitted <= 100 + 100 * 10
-    assert refused > 0
+    assert [line.split()[0] for line in lines] == ["quiet", "bodies", "flood", "quiet"], done.stderr
+    assert all(" asked, failed: 0 " in line for line in lines), done.stdout
+    assert all(re.search(r"at most [1-9]\d* at a time", line) for line in lines)
+    assert re.search(r"attackers: 200 \d+$", lines[2])

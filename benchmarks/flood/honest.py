@@ -1,0 +1,86 @@
+"""The honest client: a browser's fields, cookies that it keeps, an even pace; it passes a challenge if asked."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import count
+
+from benchmarks.flood.attackers import BROWSER
+
+SOURCE = "127.0.0.2"
+RATE = 60.0
+"""Requests a second."""
+LANES = 3
+"""Connections."""
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_TICKET = re.compile(rb'data-ticket="([^"]+)" data-endpoint="([^"]+)" data-puzzles="(\d+)" data-bits="(\d+)"')
+
+
+@dataclass
+class Honest:
+    """What it saw: latencies in seconds."""
+
+    port: int
+    latencies: list[float] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    """Requests that failed, by status, or ``lost`` with the connection."""
+    challenged: int = 0
+    _cookie: bytes = b""
+
+    async def run(self, seconds: float) -> None:
+        """Ask for so long."""
+        await asyncio.gather(*(self._lane(seconds) for _ in range(LANES)))
+
+    async def _lane(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        streams = None
+        while (begun := time.monotonic()) < end:
+            try:
+                streams = streams or await asyncio.open_connection("127.0.0.1", self.port, local_addr=(SOURCE, 0))
+                status, page = await self._ask(streams, b"/")
+                if status == 403 and (found := _TICKET.search(page)):
+                    self.challenged += 1
+                    await self._pass(streams, *found.groups())
+                    continue
+                if status != 200:
+                    self.failures[str(status)] += 1
+            except (OSError, asyncio.IncompleteReadError):
+                self.failures["lost"] += 1
+                streams = None
+            self.latencies.append(time.monotonic() - begun)
+            await asyncio.sleep(max(0.0, LANES / RATE - self.latencies[-1]))
+        if streams is not None:
+            streams[1].close()
+
+    async def _ask(self, streams: Streams, target: bytes) -> tuple[int, bytes]:
+        reader, writer = streams
+        message = BROWSER.replace(b"GET / ", b"GET %b " % target)
+        writer.write(message[:-2] + self._cookie + b"\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        for name, value in re.findall(rb"set-cookie: ([^=]+)=([^;]*)", head):
+            if name == b"bascule":
+                self._cookie = b"Cookie: bascule-try=1; bascule=%b\r\n" % value
+            elif not self._cookie:
+                self._cookie = b"Cookie: %b=%b\r\n" % (name, value)
+        length = re.search(rb"content-length: (\d+)", head)
+        return int(head[9:12]), await reader.readexactly(int(length[1]) if length else 0)
+
+    async def _pass(self, streams: Streams, ticket: bytes, endpoint: bytes, *puzzle: bytes) -> None:
+        """Compute the proof, and take the cookie for it."""
+        puzzles, bits = map(int, puzzle)
+        numbers = []
+        for index in range(puzzles):
+            digests = ((n, sha256(b"%b.%d.%d" % (ticket, index, n)).digest()) for n in count())
+            numbers.append(next(n for n, digest in digests if not int.from_bytes(digest[:4], "big") >> (32 - bits)))
+        answer = b".".join(b"%d" % number for number in numbers)
+        await self._ask(streams, b"%b?t=%b&a=%b" % (endpoint, ticket, answer))
+
+    def quantile(self, share: float) -> float:
+        """Return a latency in milliseconds."""
+        ordered = sorted(self.latencies)
+        return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
