@@ -66,6 +66,24 @@ class PageWatch(Model):
     """Serve the copy in place of a page that has changed; else it is only told."""
 
 
+def _decoy(path: str) -> str:
+    if not path.startswith("/") or len(path) < 2 or any(char in path for char in '?#"<> '):
+        raise ValueError(f"{path!r} is not a path of its own, such as /members/export")
+    return path
+
+
+class Decoys(Model):
+    """What is put into pages for programs to fall for: whoever fills in the field, or follows a link, is refused, and
+    gets the points of `trap` (see `account`). People see neither, nor do screen readers."""
+
+    field: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_-]{1,63})?$")] = "website_url"
+    """Name of a field that is put into forms which are posted to the site: one that programs like to fill in, but no
+    form of yours has, and no browser fills in by itself. Empty for none. The server does not see it."""
+    links: tuple[Annotated[str, AfterValidator(_decoy)], ...] = ()
+    """Paths that links at the end of pages lead to, and nothing else. A robots.txt by Bascule (`crawlers.robots`)
+    disallows them; name them in one of your own."""
+
+
 class WafResponse(Model):
     """What of a response clients may see."""
 
@@ -81,5 +99,7 @@ class WafResponse(Model):
     """Protect hidden fields of forms against being changed; none by default."""
     pages: PageWatch | None = None
     """Watch pages for defacement; none by default."""
+    decoys: Decoys | None = None
+    """Put decoys into pages; none by default."""
     words: tuple[Word, ...] = ()
     """Words that are made asterisks in texts, whatever their case."""

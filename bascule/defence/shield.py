@@ -68,7 +68,7 @@ class Shield:
         self.crawlers: CrawlerWatch | None = None
         """What is known of the crawlers that come, where anybody cares."""
         if shared.crawlers is not None:
-            self.crawlers = CrawlerWatch(plan.config.crawlers, shared.crawlers, monotonic, plan.config.account.traps)
+            self.crawlers = CrawlerWatch(plan.config.crawlers, shared.crawlers, monotonic, _traps(plan))
         self.accounts: Accounts | None = None
         """What clients did, where that is kept account of."""
         if shared.accounts is not None and plan.config.account.mode != "off":
@@ -303,3 +303,10 @@ class Shield:
         self.reports.event(
             request, status, text, [shown_key(limit.per, found.key), f"would pass in {found.wait - rule.delay:.3f} s"]
         )
+
+
+def _traps(plan: Plan) -> tuple[str, ...]:
+    """Return the paths that honest crawlers are told to stay away from: traps, and what decoys in pages link to."""
+    decoys = (route.waf.response.decoys for route in plan.routes if route.waf.mode != "off")
+    links = (link for decoy in decoys if decoy is not None for link in decoy.links)
+    return tuple(sorted({*plan.config.account.traps, *links}))

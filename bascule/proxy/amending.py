@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bascule.telemetry import causes
-from bascule.waf.response.forms import FIELD, without_token
+from bascule.waf.response.forms import without_fields
 from bascule.waf.rewriting import rewrite
 
 if TYPE_CHECKING:
@@ -20,19 +20,19 @@ def amend(exchange: Exchange, transaction: Transaction, waf: Waf, encoded: bool)
     """
     if transaction.rewrites and not _rewrite(exchange, transaction, encoded):
         return False
-    if waf.response is not None and waf.response.forms is not None:
-        _take_token_out(exchange)
+    if waf.response is not None and waf.response.given:
+        _take_out(exchange, waf.response.given)
     return True
 
 
-def _take_token_out(exchange: Exchange) -> None:
-    """The token of a form is between Bascule and the client."""
+def _take_out(exchange: Exchange, names: tuple[bytes, ...]) -> None:
+    """The token of a form, and a decoy, are between Bascule and the client."""
     path, mark, query = exchange.target.partition(b"?")
-    if FIELD in query:
-        left = without_token(b"", query)
+    if (left := without_fields(b"", query, names)) != query:
         exchange.target = path + mark + left if left else path
     body = b"".join(exchange.parts)
-    left = without_token(exchange.head.value(b"content-type") or b"application/x-www-form-urlencoded", body)
+    kind = exchange.head.value(b"content-type") or b"application/x-www-form-urlencoded"
+    left = without_fields(kind, body, names)
     if len(left) != len(body):
         exchange.parts = [left]
         exchange.kept = len(left)

@@ -23,6 +23,7 @@ from bascule.proxy.turns import TURN
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
 from bascule.waf.events import risk_of
+from bascule.waf.response.inspector import DECOYS
 
 if TYPE_CHECKING:
     from bascule.http.fields import Field
@@ -359,6 +360,8 @@ class Inspection:
     def offence(self, cause: str) -> tuple[str, str]:
         """Return what a request that ended for `cause` has done: the offence (`defence.bans.of`), and its risk."""
         fired = self.transaction.fired
+        if cause == causes.WAF and not DECOYS.isdisjoint(self.transaction.matched_rules):
+            return causes.TRAP, ""
         if cause == causes.WAF:
             return cause, risk_of(fired)
         return (NOTICED, risk_of(fired)) if fired else (cause, "")

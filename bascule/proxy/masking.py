@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.inspection import Inspection
     from bascule.waf.response.inspector import ResponseInspector
+    from bascule.waf.response.masking import MaskedStream
+    from bascule.waf.response.tags import TagStream
 
 HOLD_TIME = 0.5
 """Seconds that the end of a piece may be kept back for what could go on: then a stream that pauses is passed on."""
@@ -33,7 +35,7 @@ _TEXT_FILES = (b".csv", b".txt", b".json", b".xml", b".log", b".tsv", b".sql", b
 class ResponseMask:
     """What one response goes through; in detect mode it counts and changes nothing."""
 
-    __slots__ = ("_decoder", "_detect", "_exchange", "_forms", "_inspection", "_masks", "_timer")
+    __slots__ = ("_decoder", "_decoys", "_detect", "_exchange", "_forms", "_inspection", "_masks", "_timer")
 
     def __init__(
         self, exchange: Exchange, inspection: Inspection, response: ResponseInspector, head: ResponseHead
@@ -45,8 +47,9 @@ class ResponseMask:
         self._decoder = Decoder(codings) if codings else None
         kind = head.value(b"content-type").lower()
         self._masks = response.masker.stream(json=b"json" in kind) if response.masker is not None else None
-        signs = response.forms is not None and not self._detect and kind.startswith(_HTML)
-        self._forms = response.forms.stream(inspection.transaction.time) if signs and response.forms else None
+        page = not self._detect and kind.startswith(_HTML)
+        self._forms = response.forms.stream(inspection.transaction.time) if page and response.forms else None
+        self._decoys = response.decoys.stream() if page and response.decoys else None
         self._timer: asyncio.TimerHandle | None = None
 
     def head(self, head: ResponseHead) -> ResponseHead:
@@ -58,7 +61,7 @@ class ResponseMask:
         changed = changed.amended(etags) if etags else changed
         if self._forms is not None:  # signed with the time: a copy that is kept would age
             changed = changed.without(_VALIDATORS)
-        if self._decoder is not None or self._forms is not None:
+        if self._decoder is not None or self._forms is not None or self._decoys is not None:
             changed.length = changed.announced = NO_LENGTH
         return changed
 
@@ -76,15 +79,19 @@ class ResponseMask:
         changed = self._through(plain, complete)
         if self._detect:
             return content
-        if not complete and any(stage is not None and stage.holds for stage in (self._masks, self._forms)):
+        if not complete and any(stage is not None and stage.holds for stage in self._stages):
             self._timer = self._exchange.app.loop.call_later(HOLD_TIME, self._release)
         return changed
 
     def _through(self, content: bytes, last: bool) -> bytes:
-        for stage in (self._masks, self._forms):
+        for stage in self._stages:
             if stage is not None:
                 content = stage.feed(content, last)
         return content
+
+    @property
+    def _stages(self) -> tuple[MaskedStream | TagStream | None, ...]:
+        return self._masks, self._forms, self._decoys
 
     def _undecodable(self, error: CodingError, content: bytes) -> bytes:
         self._inspection.transaction.note(f"response not masked: {error}")

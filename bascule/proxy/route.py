@@ -258,7 +258,7 @@ def masks_responses(waf: WafConfig, changes: bool = True) -> bool:
     """Whether responses are looked at on their way, and changed: in detect mode nothing is, and servers are asked as
     ever."""
     response = waf.response
-    wanted = bool(response.mask or response.words or response.forms)
+    wanted = bool(response.mask or response.words or response.forms or response.decoys)
     return wanted and (waf.mode == "block" if changes else waf.mode != "off")
 
 

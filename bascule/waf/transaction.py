@@ -143,14 +143,14 @@ class Transaction(Decision):
         if self.rule_engine == "Off":
             return None
         response = self.waf.response
-        forms = response is not None and response.forms is not None
-        if not (self.body_seen or self._searches or self.waf.signatures or forms):
+        fields = response is not None and response.judges_fields
+        if not (self.body_seen or self._searches or self.waf.signatures or fields):
             return self.verdict
         began = self.clock()
         self._set_deadline(began, turn)
-        if response is not None and forms and self.verdict is None and self.piece is None:
+        if response is not None and fields and self.verdict is None and self.piece is None:
             self.phase = 2
-            response.judge_form(self, bytes(self._buffer))
+            response.judge_fields(self, bytes(self._buffer))
         if self.body_seen:
             self._judge_body()
         self._set_deadline(began, turn)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from bascule.config.response import WafResponse
 from bascule.waf.response.cookies import UNPROTECTED, Cookies
-from bascule.waf.response.forms import Forms, sent_fields
+from bascule.waf.response.decoys import Decoys
+from bascule.waf.response.forms import FIELD, Forms, sent_fields
 from bascule.waf.response.leaks import FIRST_ERROR, Leaks
 from bascule.waf.response.masking import WORD, Masker
 from bascule.waf.response.pages import CHANGED, Page, Pages
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
 FIELD_CHANGED = 710_002
+DECOY_FIELD, DECOY_LINK = 717_004, 717_005
+DECOYS = frozenset((DECOY_FIELD, DECOY_LINK))
 IDENTIFIERS, WORDS = 712_001, 712_002
 
 
@@ -31,6 +34,12 @@ class ResponseInspector:
         self._leaks = Leaks(response.cloak) if response.cloak != "off" else None
         self.cookies = Cookies(response.cookies) if response.cookies is not None else None
         self.forms = Forms(response.forms) if response.forms is not None else None
+        self.decoys = Decoys(response.decoys) if response.decoys is not None else None
+        given = (FIELD if self.forms is not None else b"", self.decoys.field if self.decoys is not None else b"")
+        self.given = tuple(name for name in given if name)
+        """Fields that forms were given here, which the server does not see."""
+        self.judges_fields = self.forms is not None or self.decoys is not None
+        """Whether `judge_fields` looks at requests."""
         self._pages = Pages(response.pages) if response.pages is not None else None
         self.masker = Masker(response.mask, response.words) if response.mask or response.words else None
 
@@ -87,13 +96,16 @@ class ResponseInspector:
             else:
                 self._rules.record(t, self._answers, found)
 
-    def judge_form(self, t: Transaction, body: bytes) -> None:
-        """Judge the protected fields of a request."""
-        forms = self.forms
-        if forms is None:
-            return
+    def judge_fields(self, t: Transaction, body: bytes) -> None:
+        """Judge the fields of a request that a page was to give, and whether it fell for a decoy."""
         pairs = t.args_get + sent_fields(t.header(b"content-type") or b"", body)
-        if forms.concerns(pairs) and not forms.is_whole(pairs, t.time):
+        decoys = self.decoys
+        if decoys is not None and t.filename in decoys.links:
+            self._rules.record(t, self._answers, (DECOY_LINK, b"REQUEST_FILENAME", t.filename))
+        if decoys is not None and (value := decoys.filled(pairs)):
+            self._rules.record(t, self._answers, (DECOY_FIELD, b"ARGS:" + decoys.field, value))
+        forms = self.forms
+        if forms is not None and forms.concerns(pairs) and not forms.is_whole(pairs, t.time):
             name, value = next(pair for pair in pairs if forms.protects(pair[0]))
             self._rules.record(t, self._answers, (FIELD_CHANGED, b"ARGS:" + name, value))
 
