@@ -25,6 +25,10 @@ from bascule.cli.app import cache_dir
 from bascule.config.compile import compile_config
 from bascule.config.profile import WafProfile
 from bascule.config.quick import reverse_config
+from bascule.config.schema import Config
+from bascule.defence.report import Reports
+from bascule.defence.shared import Shared
+from bascule.defence.shield import Shield
 from bascule.proxy import wire
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.client import ClientConnection
@@ -111,8 +115,9 @@ class Bench:
         crs: str = "",
         make: Callable[[random.Random], str] = traffic.page,
         stage: Stage = "off",
+        defence: dict[str, Any] | None = None,
     ) -> None:
-        """`stage` is that of a profile, which was learned from the same requests."""
+        """`stage` is that of a profile, which was learned from the same requests; `defence` are keys as in a file."""
         folder = crs if rules in ("crs", "both") else ""
         config = reverse_config(
             listen="127.0.0.1:0",
@@ -123,14 +128,22 @@ class Bench:
             crs=folder,
         )
         waf = config.waf.model_copy(update={"profile": WafProfile(stage=stage)})
-        plan = compile_config(config.model_copy(update={"waf": waf}))
+        given = Config.model_validate({"sites": {"*": "127.0.0.1:9"}, **(defence or {})})
+        plan = compile_config(
+            config.model_copy(update={"waf": waf, **{key: getattr(given, key) for key in defence or ()}})
+        )
         self.profiles = Profiles(plan, {}, lambda topic, payload: None)
         self.recorder = Recorder(plan, Arena(_ARENA), 0)
         board = Board(Arena(_ARENA), plan.pools, 1)
         loop = asyncio.get_running_loop()
+        shield = None
+        if defence is not None:
+            shield = Shield(plan, Shared(plan), Reports(self.recorder.decided, None))
+            shield.set_networks("", [[f"10.{n >> 8}.{n & 255}.0/24", "list"] for n in range(10_000)])
+            shield.set_any("", [True])
         self.app = ProxyApp(
             plan, board, self.recorder, ServerContexts.build(plan), Firewalls(plan, cache_dir("")), None, [], 0, loop,
-            profiles=self.profiles,
+            shield=shield, profiles=self.profiles,
         )  # fmt: skip
         self.app.turns = self.turns = NoTurns(loop)
         self.pool = self.app.pools[0]
@@ -252,6 +265,23 @@ def firewall(rules: str, crs: str) -> None:
         print(f"{name:20} {costs[0]:6.2f} without, {costs[1]:6.2f} with {rules}: {costs[1] - costs[0]:6.2f} more")
 
 
+DEFENCES: dict[str, dict[str, Any]] = {
+    "rates, bans, reputation, weights": {
+        "limit": ["1000000/s per client"],
+        "defence": {"bans": {"after": "20/m", "risk": {"critical": 4}}},
+        "account": "block",
+    },
+    "a limit of load": {"shedding": "block"},
+}
+
+
+def defences() -> None:
+    """Print what the defences cost a client that does nothing wrong."""
+    for name, keys in DEFENCES.items():
+        costs = compared(Bench(), Bench(defence=keys))
+        print(f"{name:34} {costs[0]:6.2f} without, {costs[1]:6.2f} with: {costs[1] - costs[0]:6.2f} more")
+
+
 def site_profile(stage: Stage) -> None:
     """Print what a profile adds to whole requests with logical rules, and what learning from each of them costs."""
     for name, make in WORKLOADS.items():
@@ -276,6 +306,9 @@ async def run(options: argparse.Namespace) -> None:
     profile = options.profile
     if options.waf and not profile:
         firewall(options.waf, options.crs)
+        return
+    if options.defence:
+        defences()
         return
     if options.stage != "off":
         site_profile(options.stage)
@@ -305,6 +338,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--profile", action="store_true", help="print where the time goes, by function")
     parser.add_argument("--waf", choices=("logic", "crs", "both"), default="", help="what a firewall adds")
     parser.add_argument("--stage", choices=get_args(Stage), default="off", help="what a site's profile adds")
+    parser.add_argument("--defence", action="store_true", help="what rates, bans, accounts and shedding add")
     parser.add_argument("--crs", default="", help="folder of the Core Rule Set")
     parser.add_argument("--workload", choices=tuple(WORKLOADS), default="browser-like GET", help="what to profile")
     asyncio.run(run(parser.parse_args(arguments)))
