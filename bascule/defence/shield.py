@@ -139,8 +139,6 @@ class Shield:
 
     def close(self) -> None:
         """Let go of everything."""
-        if self.challenges is not None:
-            self.challenges.verifier.close()
         if self.crawlers is not None:
             self.crawlers.close()
 

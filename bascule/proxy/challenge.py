@@ -26,7 +26,7 @@ _MAX_PARAMETERS = 8
 _LONGEST_PLACE = 4096
 """Bytes of a place that is gone on to; from a longer one, to its path without query."""
 _SLACK = 5.0
-"""Seconds of a client's deadline beyond the longest wait for a provider."""
+"""Seconds of a client's deadline beyond the wait for a provider."""
 _REQUIRED = (
     "This site asks its visitors to pass a check first, which needs a page to be shown. Open the site in a browser, "
     "then try again."
@@ -157,7 +157,7 @@ def _judge_captcha(
         return
     captcha = challenges.captchas[ticket.detail]
     text = answer.get(captcha.widget.encode() + b"-response", b"")
-    exchange.peer.deadline = exchange.app.now + 2 * captcha.timeout + _SLACK
+    exchange.peer.deadline = exchange.app.now + captcha.timeout + _SLACK
 
     async def judge() -> None:
         try:
