@@ -75,8 +75,11 @@ def has_passed(exchange: Exchange) -> bool:
     )
 
 
-def ask_for_rule(exchange: Exchange) -> bool:
-    """Challenge a client, for a rule of the firewall says so. False: it can be shown no page, or not any more."""
+def ask_hardest(exchange: Exchange) -> bool:
+    """Challenge a client for another reason than its account or an attack: a rule of the firewall, or too much to do.
+
+    False: it can be shown no page, or not any more.
+    """
     route, shield = exchange.route.challenge, exchange.app.shield
     if route is None or shield is None or shield.challenges is None:
         return False

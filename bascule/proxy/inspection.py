@@ -273,7 +273,7 @@ class Inspection:
             answers.page(exchange, verdict.page, verdict.page_type, verdict.status, causes.WAF)
         elif verdict.action == "tarpit" and self._hold_back(exchange, verdict):
             pass
-        elif verdict.action != "challenge" or not challenge.ask_for_rule(exchange):
+        elif verdict.action != "challenge" or not challenge.ask_hardest(exchange):
             exchange.answer(verdict.status, causes.WAF)
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bascule.defence.overload import CLASSES, GOOD, ORDINARY, SUSPICIOUS
+from bascule.proxy import challenge
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -23,13 +24,24 @@ def admit(exchange: Exchange, shield: Shield, overload: Overload, standing: Stan
     kind = class_of(exchange, shield, overload, standing)
     if not overload.sheds(kind, pressure):
         return True
-    shield.reports.count("shedding", CLASSES[kind], "detect" if overload.detect else "refuse")
-    note = f"a client of the class {CLASSES[kind]}, at a pressure of {pressure:.2f}"
-    shield.reports.event(exchange, 0 if overload.detect else 503, "there is too much to do", [note])
     if overload.detect:
-        return True
-    exchange.answer(503, causes.SHED, overload.retry_after)
-    return False
+        decision, status = "detect", 0
+    elif kind == ORDINARY and _is_asked(exchange):
+        decision, status = "challenge", 403
+    else:
+        decision, status = "refuse", 503
+    shield.reports.count("shedding", CLASSES[kind], decision)
+    note = f"a client of the class {CLASSES[kind]}, at a pressure of {pressure:.2f}: {decision}"
+    shield.reports.event(exchange, status, "there is too much to do", [note])
+    if decision == "refuse":
+        exchange.answer(503, causes.SHED, overload.retry_after)
+    return decision == "detect"
+
+
+def _is_asked(exchange: Exchange) -> bool:
+    """Whether a client of which nothing is known was given the chance to show that it is good, where it can be."""
+    route = exchange.route.challenge
+    return route is not None and not route.detect and not route.exempts(exchange) and challenge.ask_hardest(exchange)
 
 
 def goes_first(exchange: Exchange) -> bool:
