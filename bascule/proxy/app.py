@@ -8,9 +8,10 @@ import random
 import resource
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.utils import formatdate
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bascule.cache.folder import Folder
@@ -126,6 +127,10 @@ class ProxyApp:
         self._build(plan, board, worker, store)
         self.max_requests: float = self.limits.requests_per_connection or math.inf
         self._date_second = 0
+        self._unchecked: Iterator[Connection] = iter(())
+        """Clients whose rates are yet to be looked at in this second: a share at each tick, so that a crowd of slow
+        ones is not refused all at once."""
+        self._share = 0
         self.date_line = b""
         self.epoch = 0.0
         """What is added to a perf_counter() to make it a time of day."""
@@ -312,6 +317,8 @@ class ProxyApp:
             self._every_second(second, now)
         for pool in self.pools:
             pool.tick(now)
+        for client in islice(self._unchecked, self._share):
+            self._check_rate(client, now)
         if self.overload is not None:
             self.overload.update(late, len(self.clients) / self._door.room.most, self.recorder.resident)
         for client in [client for client in self.clients if client.deadline < now]:
@@ -319,6 +326,10 @@ class ProxyApp:
         self.recorder.tick()
         if self.events is not None:
             self.events.tick()
+
+    def _check_rate(self, client: Connection, now: float) -> None:
+        if client in self.clients:
+            client.check_rate(now)
 
     def _every_second(self, second: int, now: float) -> None:
         self._date_second = second
@@ -336,8 +347,10 @@ class ProxyApp:
         for front in set(self._fronts.values()):
             front.every_second(now)
         self._door.room.every_second(now, 0.0 if self.overload is None else self.overload.level)
-        for client in list(self.clients):
-            client.check_rate(now)
+        for client in self._unchecked:  # what the ticks of the last second left
+            self._check_rate(client, now)
+        self._unchecked = iter(list(self.clients))
+        self._share = math.ceil(len(self.clients) * TICK)
         if self.draining:
             for client in list(self.clients):
                 if client.idle_since(now) > QUIET:

@@ -27,8 +27,6 @@ BURST = 0.02
 """Seconds between two bursts of a flood that is paced."""
 WORKERS = 200
 """Connections of a flood that are kept."""
-COMING = 500.0
-"""Connections of slow attackers that come within a second."""
 
 
 def address(number: int) -> str:
@@ -95,15 +93,15 @@ class Attack:
 
     async def slowloris(self) -> None:
         """Heads that never end."""
-        await self._crowd(lambda number: self._slowly(number, CURL[:20], CURL[20:-2]), COMING)
+        await self._crowd(lambda number: self._slowly(number, CURL[:20], CURL[20:-2]), 500)
 
     async def bodies(self) -> None:
         """Bodies that never end."""
-        await self._crowd(lambda number: self._slowly(number, POST, b"x" * 1000), COMING)
+        await self._crowd(lambda number: self._slowly(number, POST, b"x" * 1000), 500)
 
     async def readers(self) -> None:
-        """Clients that take their answers a few bytes at a time."""
-        await self._crowd(lambda number: self._slowly(number, LARGE, b"", 2048), COMING)
+        """Clients that take their answers a few bytes at a time. They come no faster than the server can answer."""
+        await self._crowd(lambda number: self._slowly(number, LARGE, b"", 2048), 120)
 
     async def addresses(self) -> None:
         """One request from one address after the other, `rate` a second."""
