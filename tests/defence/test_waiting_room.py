@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -21,8 +23,16 @@ STAY = 2.0
 KEY = "0123456789abcdef-partner"
 
 
-@pytest.fixture
-def site() -> Iterator[Bascule]:
+@dataclass
+class Site:
+    """A site of the program that has a waiting room of its own."""
+
+    bascule: Bascule
+    host: str
+
+
+@pytest.fixture(scope="module")
+def _bascule() -> Iterator[Bascule]:
     with Origin(always(answer(b"the shop"))) as origin:
         room = {"total_active_users": 2, "new_users_per_minute": 1200, "session_duration": STAY, "refresh": 1}
         route = origin.address
@@ -31,33 +41,35 @@ def site() -> Iterator[Bascule]:
             "/sale/": {"servers": [route], "waiting_room": {**room, "total_active_users": 1, "total_waiting_users": 1}},
             "/status": {"servers": [route], "waiting_room": "off"},
         }
-        config = {
-            "workers": 2,
-            "defence": {"allow": ["127.0.9.1"]},
-            "sites": {
-                "*": {
-                    "waiting_room": room,
-                    "challenge": {"level": "off", "tokens": {"x-api-key": [KEY]}},
-                    "routes": routes,
-                }
-            },
-        }
+        site = {"waiting_room": room, "challenge": {"level": "off", "tokens": {"x-api-key": [KEY]}}, "routes": routes}
+        hosts = ["*", *(f"site{number}.test" for number in range(8))]
+        config = {"workers": 2, "defence": {"allow": ["127.0.9.1"]}, "sites": dict.fromkeys(hosts, site)}
         with Bascule(config) as bascule:
             yield bascule
+
+
+@pytest.fixture(scope="module")
+def _hosts() -> Iterator[str]:
+    return iter([f"site{number}.test" for number in range(8)])
+
+
+@pytest.fixture
+def site(_bascule: Bascule, _hosts: Iterator[str]) -> Site:
+    return Site(_bascule, next(_hosts))
 
 
 class Visitor:
     """A client that keeps cookies, with an address of its own, and a new connection each time: any worker may get it."""
 
-    def __init__(self, bascule: Bascule, source: str, agent: str = "Mozilla/5.0") -> None:
-        self.bascule, self.source, self.agent = bascule, source, agent
+    def __init__(self, site: Site, source: str, agent: str = "Mozilla/5.0") -> None:
+        self.site, self.source, self.agent = site, source, agent
         self.cookies: dict[str, str] = {}
 
     def ask(self, target: str = "/", **fields: str) -> Message:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         sent = {**PAGE, "User_Agent": self.agent, **({"Cookie": cookie} if cookie else {}), **fields}
-        with connect(self.bascule.port, self.source) as wire:
-            wire.send(request(target, **{name: value for name, value in sent.items() if value}))
+        with connect(self.site.bascule.port, self.source) as wire:
+            wire.send(request(target, host=self.site.host, **{name: value for name, value in sent.items() if value}))
             message = wire.response()
         for value in message.values("set-cookie"):
             name, _, content = value.split(";")[0].partition("=")
@@ -68,11 +80,11 @@ class Visitor:
         return self.ask(target).status == 200
 
 
-def visitors(bascule: Bascule, count: int) -> list[Visitor]:
-    return [Visitor(bascule, f"127.0.1.{number}") for number in range(1, count + 1)]
+def visitors(site: Site, count: int) -> list[Visitor]:
+    return [Visitor(site, f"127.0.1.{number}") for number in range(1, count + 1)]
 
 
-def test_who_comes_first_is_served_first(site: Bascule) -> None:
+def test_who_comes_first_is_served_first(site: Site) -> None:
     first, second, third, fourth, fifth = visitors(site, 5)
     assert first.is_in()
     assert second.is_in()
@@ -85,7 +97,7 @@ def test_who_comes_first_is_served_first(site: Bascule) -> None:
     assert (told.status, told["content-type"]) == (503, "application/problem+json")
     assert (told.json()["ahead"], told.json()["refresh"], told["retry-after"]) == (1, 1, "1")
     assert b"2 visitors are before you." in fifth.ask().body
-    assert scrape(site, "bascule_waiting_room_waiting") == 3
+    assert scrape(site.bascule, "bascule_waiting_room_waiting", f'room="{site.host}"') == 3
 
     def second_leaves() -> bool:
         """Two stay as long as they ask; the others wait in their order, whoever asks first."""
@@ -101,7 +113,7 @@ def test_who_comes_first_is_served_first(site: Bascule) -> None:
     assert b"2 visitors are before you." in second.ask().body
 
 
-def test_who_is_silent_gives_up_its_place_in_the_line(site: Bascule) -> None:
+def test_who_is_silent_gives_up_its_place_in_the_line(site: Site) -> None:
     first, second, third, fourth = visitors(site, 4)
     for visitor in (first, second, third, fourth):
         visitor.ask()
@@ -114,7 +126,7 @@ def test_who_is_silent_gives_up_its_place_in_the_line(site: Bascule) -> None:
     wait_for(turn, "the third to count as gone", 10)
 
 
-def test_a_place_is_of_use_to_nobody_else_nor_in_another_room(site: Bascule) -> None:
+def test_a_place_is_of_use_to_nobody_else_nor_in_another_room(site: Site) -> None:
     first, second, thief = visitors(site, 3)
     assert first.is_in()
     assert second.is_in()
@@ -130,7 +142,7 @@ def test_a_place_is_of_use_to_nobody_else_nor_in_another_room(site: Bascule) -> 
     assert second.is_in("/status"), "no room at all"
 
 
-def test_whom_it_spares(site: Bascule) -> None:
+def test_whom_it_spares(site: Site) -> None:
     for visitor in visitors(site, 2):
         assert visitor.is_in()
     assert Visitor(site, "127.0.9.1").is_in()
@@ -138,22 +150,23 @@ def test_whom_it_spares(site: Bascule) -> None:
     assert not Visitor(site, "127.0.1.8").is_in()
 
 
-def test_places_outlive_a_reload_and_a_worker(site: Bascule) -> None:
+def test_places_outlive_a_reload_and_a_worker(site: Site) -> None:
     first, second, third = visitors(site, 3)
     assert [first.is_in(), second.is_in(), third.is_in()] == [True, True, False]
-    site.process.send_signal(1)
-    wait_for(lambda: any("generation 2" in line or "reload" in line for line in site.lines), "the reload")
+    site.bascule.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: any("generation 2" in line or "reload" in line for line in site.bascule.lines), "the reload")
     assert [first.is_in(), second.is_in(), third.is_in()] == [True, True, False]
 
 
-def test_a_browser_waits_and_comes_in_by_itself(site: Bascule) -> None:
+def test_a_browser_waits_and_comes_in_by_itself(site: Site) -> None:
     """Without any script of ours: the page asks again, and is the shop in the end."""
+    site = Site(site.bascule, "127.0.0.1")  # the site of any other host
     first, second = visitors(site, 2)
     end = time.monotonic() + 2 * STAY
     assert first.is_in()
     assert second.is_in()
     with browser() as tab:
-        tab.open(f"http://127.0.0.1:{site.port}/")
+        tab.open(f"http://127.0.0.1:{site.bascule.port}/")
         wait_for(lambda: "next to come in" in str(tab.evaluate("document.body.innerText")), "the page", 20)
         while time.monotonic() < end:  # one stays, the other leaves
             assert first.is_in()
