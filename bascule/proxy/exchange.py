@@ -14,7 +14,7 @@ from bascule.defence.offences import NOT_FOUND
 from bascule.http.errors import HttpError
 from bascule.http.h1.body import chunk, last_chunk
 from bascule.http.message import ResponseHead
-from bascule.proxy import admission, answers, attempts, blocklists, gate, masking, tunnel, wire
+from bascule.proxy import admission, answers, attempts, blocklists, gate, masking, parking, tunnel, wire
 from bascule.proxy.facts import NOTHING, Facts
 from bascule.proxy.inspection import Inspection
 from bascule.proxy.phase import TUNNEL
@@ -67,19 +67,7 @@ class Exchange(Facts):
         elif self.request_done or self.kept >= self.route.request_buffer:
             self.try_server()
         else:
-            self.parked = True
-            self.ask_for_body()
-
-    def ask_for_body(self) -> None:
-        """Tell a client that waits for the word to send its body (RFC 9110 10.1.1): no server will be asked before."""
-        if self.head.expect and not self.continued:
-            self.continued = True
-            self.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _leave_parking(self) -> None:
-        """Enough of the body is here to ask a server."""
-        self.parked = False
-        self.try_server()
+            parking.park(self)
 
     def _inspect(self, waf: Waf) -> bool:
         """Ask the firewall. False: it refused, or awaits the body, or what a block list says."""
@@ -151,7 +139,7 @@ class Exchange(Facts):
             self.forget_large_body()
         elif self.parked:
             if self.kept >= self.route.request_buffer:
-                self._leave_parking()
+                parking.leave(self)
         elif self.kept >= PENDING_LIMIT:
             self.peer.pause_reading()
             if self.login is not None:
@@ -176,7 +164,7 @@ class Exchange(Facts):
             if not self.responding:
                 self.peer.deadline = attempts.response_deadline(self)
         elif self.parked:
-            self._leave_parking()
+            parking.leave(self)
         elif self.login is not None:
             self.login.body_complete()
 

@@ -13,6 +13,7 @@ from bascule.defence.logins.credentials import NONE
 from bascule.defence.logins.outcome import FAILED, LOOKED_AT, SUCCEEDED, UNKNOWN, set_cookies
 from bascule.http.errors import HttpError
 from bascule.proxy import answers, challenge, gate
+from bascule.proxy.parking import ask_for_body
 from bascule.proxy.route import PASSWORD_WORD
 from bascule.telemetry import causes
 
@@ -44,7 +45,7 @@ def begin(exchange: Exchange, shield: Shield, guard: LoginGuard, wait: float) ->
     if not guard.names(exchange.path) and not guard.may_learn(head.value(b"content-type"), head.length):
         return False
     exchange.login = Login(exchange, shield, guard, wait)
-    exchange.ask_for_body()
+    ask_for_body(exchange)
     return True
 
 
