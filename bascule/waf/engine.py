@@ -14,9 +14,15 @@ from typing import Any
 from bascule.waf.answers import Answers
 from bascule.waf.filters.inspector import FilterInspector
 from bascule.waf.logic.inspector import Inspector, named_logic_rules
-from bascule.waf.matcher.database import is_sound, load_patterns, store_patterns
+from bascule.waf.matcher.database import (
+    is_sound,
+    keep_translations,
+    load_patterns,
+    recall_translations,
+    store_patterns,
+)
 from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
-from bascule.waf.matcher.patterns import Patterns
+from bascule.waf.matcher.patterns import Known, Patterns
 from bascule.waf.matcher.plan import build_plan, empty_plan
 from bascule.waf.openapi.contract import Contract
 from bascule.waf.policy import OWN_IDS, WafSettings, base_directives, exclusion_directives, paranoia_directives
@@ -51,6 +57,7 @@ class Waf:
         settings: WafSettings,
         cache_dir: Path | None = None,
         *,
+        known: Known | None = None,
         store: CollectionStore | None = None,
         resolver: Resolver = NO_DNS,
         clock: Callable[[], float] = time.perf_counter,
@@ -92,10 +99,11 @@ class Waf:
         self.warnings += exclusion_warnings(settings, every)
         self.warnings += [f"{error}; no request reaches the rule as it is set up, so it is left out" for error in dead]
         self.folded = folded if prefilter else unfolded(rules)
-        patterns = Patterns(load_patterns(cache_dir))
-        known = len(patterns.known)
+        patterns = Patterns(known if known is not None else load_patterns(cache_dir))
+        known_before = len(patterns.known)
         self.plan = build_plan(self.folded, self.scratch(), patterns) if prefilter else empty_plan(patterns)
-        if len(patterns.known) != known:
+        keep_translations(patterns.known)
+        if len(patterns.known) != known_before:
             store_patterns(cache_dir, patterns.known)
         self.program = Program(self.folded, self.plan.needs)
         if prefilter:
@@ -114,7 +122,10 @@ class Waf:
         Raises:
             WafLoadError: with file, line and reason, for anything that cannot be honoured.
         """
-        return cls(load_rules(settings, resolver=services.get("resolver", NO_DNS)), settings, cache_dir, **services)
+        known = load_patterns(cache_dir)
+        recall_translations(known)
+        rules = load_rules(settings, resolver=services.get("resolver", NO_DNS))
+        return cls(rules, settings, cache_dir, known=known, **services)
 
     def _named_rules(self) -> tuple[FilterInspector, Answers]:
         """Return the named rules, and the answers of all rules that have one."""

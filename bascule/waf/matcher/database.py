@@ -14,9 +14,11 @@ import hyperscan
 import msgspec
 
 from bascule.waf.matcher.patterns import Expression, Known
+from bascule.waf.seclang.operators.linear import LinearPattern
+from bascule.waf.seclang.operators.translated import TRANSLATED
 
 _FORMAT = b"bascule-hs-5\n"
-_ANSWERS = b"bascule-answers-13\n"
+_ANSWERS = b"bascule-answers-14\n"
 
 
 _CANARIES = (
@@ -70,15 +72,32 @@ def load_patterns(cache_dir: Path | None) -> Known:
     if cache_dir is None:
         return Known()
     try:
-        return msgspec.json.decode((cache_dir / _patterns_name()).read_bytes(), type=Known)
+        content = (cache_dir / _patterns_name()).read_bytes()
+        known = msgspec.json.decode(content[32:], type=Known)
     except (OSError, msgspec.DecodeError):
         return Known()
+    return known if content[:32] == hashlib.sha256(_ANSWERS + content[32:]).digest() else Known()
 
 
 def store_patterns(cache_dir: Path | None, known: Known) -> None:
     """Keep what was found for single patterns, for the next start."""
     if cache_dir is not None:
-        _write(cache_dir / _patterns_name(), msgspec.json.encode(known))
+        body = msgspec.json.encode(known)
+        _write(cache_dir / _patterns_name(), hashlib.sha256(_ANSWERS + body).digest() + body)
+
+
+def recall_translations(known: Known) -> None:
+    """Spare the rules' patterns their translation, where it is known."""
+    for pattern, (text, shifted, has_line_start) in known.linear.items():
+        linear = LinearPattern(text.encode("ascii"), shifted, has_line_start)
+        TRANSLATED.setdefault(pattern.encode("latin-1"), linear)
+
+
+def keep_translations(known: Known) -> None:
+    """Note the translations made so far in what is to be stored."""
+    for pattern, linear in TRANSLATED.items():
+        text = linear.text.decode("ascii")
+        known.linear.setdefault(pattern.decode("latin-1"), (text, linear.shifted, linear.has_line_start))
 
 
 def _patterns_name() -> str:

@@ -19,9 +19,9 @@ from bascule.waf.matcher.marks import Clauses, clauses_of, clauses_of_literal
 from bascule.waf.matcher.triggers import ALPHABET, CASE_FOLDING
 from bascule.waf.seclang.model import Link
 from bascule.waf.seclang.operators import OperatorError
-from bascule.waf.seclang.operators.linear import translate
 from bascule.waf.seclang.operators.pcre import parse
 from bascule.waf.seclang.operators.pm import Phrases
+from bascule.waf.seclang.operators.translated import translated
 from bascule.waf.seclang.operators.tree import Alt, Atomic, Capture, Node, Repeat, Seq, Set, byte_set
 
 BASE = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
@@ -77,9 +77,11 @@ class Known(msgspec.Struct):
 
     answers: dict[str, Answer] = {}
     ordinary: dict[str, Left] = {}
+    linear: dict[str, tuple[str, bool, bool]] = {}
+    """Patterns as RE2 takes them (`LinearPattern`)."""
 
     def __len__(self) -> int:
-        return len(self.answers) + len(self.ordinary)
+        return len(self.answers) + len(self.ordinary) + len(self.linear)
 
 
 class Patterns:
@@ -242,12 +244,12 @@ def _ask(pattern: bytes, flags: int) -> Expression | None:
 def _linear(pattern: bytes, flags: int) -> Expression | None:
     """The pattern for RE2, as the operator itself has it."""
     try:
-        translated = translate(parse(pattern))
-        text = (b"(?i)" if flags & CASELESS else b"") + translated.text
+        linear = translated(pattern)
+        text = (b"(?i)" if flags & CASELESS else b"") + linear.text
         compiled = re2.compile(text, linear_options())
     except (re2.error, OperatorError):
         return None
-    if translated.shifted or compiled.search(b"") is not None:
+    if linear.shifted or compiled.search(b"") is not None:
         return None
     if not _WORD_EDGE.search(
         text

@@ -6,8 +6,8 @@ import re2
 
 from .backtracking import Backtracking
 from .base import LoadContext, Match, OperatorError, OperatorFactory
-from .linear import NoLinearFormError, translate
-from .pcre import parse
+from .linear import NoLinearFormError
+from .translated import translated
 
 RE2_MEMORY = 64 << 20  # bytes; beyond it RE2 drops its automaton's cache, not the answer
 MAX_GLOBAL_MATCHES = 128  # a rule can store TX.0 to TX.9
@@ -35,7 +35,7 @@ class Regex:
     __slots__ = ("_has_line_start", "_regex", "_shifted")
 
     def __init__(self, pattern: bytes) -> None:
-        linear = translate(parse(pattern))
+        linear = translated(pattern)
         try:
             self._regex = re2.compile(linear.text, _options())
         except re2.error as error:
