@@ -101,7 +101,7 @@ class Inspection:
         exchange = self._exchange
         transaction = self.transaction
         head = exchange.head
-        if self.refuse(verdict):
+        if verdict is not None and self.refuse(verdict):
             return False
         if (exchange.request_done and not exchange.kept) or not transaction.wants_request_body:
             if not self._long:
@@ -109,11 +109,14 @@ class Inspection:
             if self._long or transaction.unfinished:
                 self._wait_for_turn(begun=not self._long)
                 return False
-            return not self.refuse(verdict) and amend(exchange, transaction, self._waf, encoded=False)
+            refused = verdict is not None and self.refuse(verdict)
+            return not refused and amend(exchange, transaction, self._waf, encoded=False)
         if head.length > self._waf.settings.request_body_limit and self._too_large(head.length):
             return False
         self.holding = True
-        self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
+        steady = transaction.steady
+        if steady is None or steady.encoded or b"content-encoding" in [field[0] for field in head.varying]:
+            self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
         if head.expect and not exchange.continued:
             exchange.continued = True
             exchange.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -195,7 +198,8 @@ class Inspection:
             steady = waf.steady(_pairs(block.fields))
             block.note(waf, steady)
         version = b"1.1" if head.minor else b"1.0"
-        return transaction.request_head(head.method, head.line_target, version, _pairs(head.varying), steady, block)
+        varying = [(field[0], field[1]) for field in head.varying]
+        return transaction.request_head(head.method, head.line_target, version, varying, steady, block)
 
     def _too_large(self, size: int) -> bool:
         """Refuse a body larger than the limit, if that is the policy. Return whether that ended the exchange."""
@@ -338,10 +342,16 @@ class Inspection:
         if steady is None:
             steady = waf.steady_response(_pairs(head.block.fields))
             head.block.note(waf, steady)
-        if self.refuse(transaction.response_head(head.status, _pairs(head.varying), steady)):
+        varying = [(field[0], field[1]) for field in head.varying]
+        verdict = transaction.response_head(head.status, varying, steady)
+        if verdict is not None and self.refuse(verdict):
             return False
         if not transaction.wants_response_body or self._exchange.method == b"HEAD" or head.length == 0:
             return not self.refuse(transaction.response_end())
+        if complete and not steady.encoded and b"content-encoding" not in [name for name, _ in varying]:
+            transaction.response_body(content)
+            verdict = transaction.response_end()
+            return verdict is None or not self.refuse(verdict)
         self._held = HeldResponse(self._exchange, self, head)
         return self._held.take(content, complete)
 
@@ -391,8 +401,10 @@ class Inspection:
 
 def _is_long(head: RequestHead) -> bool:
     """Whether a head may take longer to judge than a turn."""
-    fields = head.varying if head.block.cleared is not None or head.block.notes else head.fields
-    return len(head.line_target) + sum([len(field[1]) for field in fields]) > CHEAP
+    size = len(head.line_target) + len(head.passed)
+    if head.block.cleared is None and not head.block.notes:
+        size += sum([len(field[1]) for field in head.block.fields])
+    return size > CHEAP
 
 
 def _pairs(fields: list[Field]) -> list[tuple[bytes, bytes]]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from itertools import islice
 
 from bascule.waf import processors
-from bascule.waf.bodies import MultipartBody, MultipartParser, Piece, PieceReader, XmlBody, media_type, message_pairs
+from bascule.waf.bodies import (
+    MultipartBody,
+    MultipartParser,
+    Piece,
+    PieceReader,
+    Unread,
+    XmlBody,
+    media_type,
+    message_pairs,
+)
 from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs, RequestView
 from bascule.waf.state import NOTHING
@@ -15,7 +24,9 @@ from bascule.waf.steady import Steady
 class BodyView(RequestView):
     """The bodies of a transaction: the request's with its processors, and a window of the response's."""
 
-    args_post: Pairs = NOTHING
+    unread: Unread | None = None
+    """Stands in for `args_post` until somebody asks for them."""
+    _args_post: Pairs = NOTHING
     body_error: int = 0
     body_error_message: bytes = b""
     body_length: int = 0
@@ -54,8 +65,20 @@ class BodyView(RequestView):
     # -- the request's body ----------------------------------------------------------------------
 
     @property
+    def args_post(self) -> Pairs:
+        """The arguments of the body."""
+        if self.unread is not None:
+            self.args_post = self.unread.pairs
+        return self._args_post
+
+    @args_post.setter
+    def args_post(self, pairs: Pairs) -> None:
+        self._args_post, self.unread = pairs, None
+
+    @property
     def args(self) -> Pairs:
-        return self.args_get + self.args_post if self.args_post else self.args_get
+        posted = self.args_post
+        return self.args_get + posted if posted else self.args_get
 
     def choose_processor(self) -> None:
         """Set REQBODY_PROCESSOR from the Content-Type, as far as it is known before any rule runs."""
@@ -110,7 +133,7 @@ class BodyView(RequestView):
         for position, processor in enumerate(sniffed):
             parts = self.parts if processor == "MULTIPART" else None
             result = processors.process(processor, body, self.config, whole, len(self.args_get), parts)
-            self._take(result, declared=position == 0 and processor == name)
+            self._take(result, declared=position == 0 and processor == name, alone=len(sniffed) == 1)
         self._check_size(body)
 
     def request_piece(self, piece: Piece) -> None:
@@ -150,11 +173,14 @@ class BodyView(RequestView):
         if size > limit:
             self.fail_body(b"Request body excluding files is bigger than the maximum expected.")
 
-    def _take(self, result: processors.Result, declared: bool) -> None:
+    def _take(self, result: processors.Result, declared: bool, alone: bool = False) -> None:
         """Add what one processor found; only the declared one's failure is the client's error."""
         if result.error and not declared:
             return
-        self.args_post = self.args_post + result.pairs
+        if alone and result.unread is not None:
+            self.unread = result.unread
+        else:
+            self.args_post = self.args_post + (result.pairs if result.unread is None else result.unread.pairs)
         if result.xml is not None and self.xml_into_args != "Off":
             self._take_leaves(result.xml)
         self.multipart = result.multipart or self.multipart
@@ -246,7 +272,11 @@ class BodyView(RequestView):
         """Whether `response_body` should be given the body: access is on and the media type is to be inspected."""
         if self.response_watched:
             return True
-        return self.response_body_access and self.response_content_type in self.config.response_mime_types
+        if not self.response_body_access:
+            return False
+        steady = self.response_steady
+        known = None if steady is None else steady.media_type
+        return (self.response_content_type if known is None else known) in self.config.response_mime_types
 
     def response_body(self, data: bytes) -> None:
         """Take a piece of the response body. What is beyond the window is counted, not kept."""

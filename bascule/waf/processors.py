@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bascule.waf.bodies import (
     Limits,
     MultipartBody,
+    PlainForm,
+    Unread,
     XmlBody,
     fragment_pairs,
     is_binary,
@@ -38,6 +41,8 @@ class Result:
     invalid_encoding: bool = False
     multipart: MultipartView | None = None
     xml: XmlBody | None = None
+    unread: Unread | None = None
+    """What stands in for `pairs`."""
 
 
 def by_content_type(value: bytes, sniff: bool) -> bytes | None:
@@ -69,10 +74,12 @@ def sniff(body: bytes, declared: str, content_type: bytes) -> tuple[str, ...]:
     found = (declared,) if declared else ()
     if looks:
         return (*found, looks)
+    if found:
+        return found
     kind = media_type(content_type)
-    if not found and kind not in (b"", b"text/plain") and is_binary(body) and not is_message(kind, body):
+    if kind not in (b"", b"text/plain") and is_binary(body) and not is_message(kind, body):
         return ()
-    return found or ("URLENCODED",)
+    return ("URLENCODED",)
 
 
 def process(
@@ -88,22 +95,32 @@ def process(
     `others` arguments count towards SecArgumentsLimit beside the body's own. `parts` are what multipart was read as.
     """
     fields = max(config.arguments_limit - others, 0) if config.arguments_limit else MAX_FIELDS
-    limits = Limits(fields=fields, depth=config.request_body_json_depth)
+    limits = _limits(fields, config.request_body_json_depth)
     if name == "MULTIPART" and parts is not None:
         view = MultipartView(parts, config.upload_file_limit)
         return Result(view.fields, _failure(b"Multipart", parts.error), multipart=view)
     if not whole:
         return Result(fragment_pairs(name, body, config.argument_separator))
     if name == "URLENCODED":
+        if b"%" not in body and body.count(config.argument_separator) < fields:
+            return Result(unread=PlainForm(body, config.argument_separator, limits))
         form = parse_urlencoded(body, config.argument_separator, limits)
         return Result(form.pairs, form.error.encode(), form.invalid_encoding)
     if name == "JSON":
         document = parse_json(body, limits)
+        if not document.error:
+            return Result(unread=document)
         return Result(document.pairs or _pieces(name, body, document.error), _failure(b"JSON", document.error))
     if name == "XML":
         xml = parse_xml(body, Limits(fields=fields))
         return Result(_pieces(name, body, xml.error), _failure(b"XML", xml.error), xml=xml)
     return Result()
+
+
+@lru_cache(64)
+def _limits(fields: int, depth: int) -> Limits:
+    """They are the same for nearly all bodies."""
+    return Limits(fields=fields, depth=depth)
 
 
 def _pieces(name: str, body: bytes, error: str) -> Pairs:

@@ -47,6 +47,8 @@ class Transaction(Decision):
     skip: int = 0
     skip_after: str | None = None
     pristine: bool = True
+    idle: bool = False
+    """Nothing is nominated so far that any phase would have to look at: none of them was run."""
     pending: tuple[tuple[PhaseProgram, tuple[int, ...]], ...] = ()
     """Rules that wait until some other is evaluated."""
     exhausted: bool = False
@@ -107,10 +109,13 @@ class Transaction(Decision):
             self.choose_processor()
             if self.rule_engine == "Off":
                 return None
-            self.mask = waf.nominator.head(self)
-            if self._run(1, began) is not None:
+            mask = self.mask = waf.nominator.head(self)
+            if self.pristine and waf.program.is_idle(mask):
+                self.idle = True
+            elif self._run(1, began) is not None:
                 return self.verdict
-            began = self.clock()
+            else:
+                began = self.clock()
         self.phase = 1
         if self.cookie_faults and waf.response is not None:
             waf.response.judge_cookies(self, self.cookie_faults)
@@ -144,7 +149,7 @@ class Transaction(Decision):
             return None
         response = self.waf.response
         fields = response is not None and response.judges_fields
-        if not (self.body_seen or self._searches or self.waf.signatures or fields):
+        if not (self.body_seen or self._searches or fields or (self.waf.signatures and not self.idle)):
             return self.verdict
         began = self.clock()
         self._set_deadline(began, turn)
@@ -183,7 +188,7 @@ class Transaction(Decision):
         if logic is not None:
             (logic.judge_piece if piece else logic.judge_body)(self, bytes(self._buffer))
         if waf.signatures:
-            self.mask |= waf.nominator.body(self)
+            self._open(waf.nominator.body(self), 2)
         if self.inbound_data_error and self.config.request_body_limit_action == "Reject":
             self._too_large(2, b"the request body is larger than SecRequestBodyLimit")
 
@@ -192,7 +197,7 @@ class Transaction(Decision):
         if self._searches and not self._search_on():
             self.spent += self.clock() - began
             return self.verdict
-        if self.waf.signatures:
+        if self.waf.signatures and not self.idle:
             return self._run(2, began, turn)
         self.spent += self.clock() - began
         return self.verdict
@@ -255,14 +260,16 @@ class Transaction(Decision):
         """Phase 3. Header names are lower case; `steady` (of `Waf.steady_response`) as for the request's."""
         self.set_response(status, headers, steady)
         response = self.waf.response
-        self.response_watched = response is not None and response.looks_at(self)
+        if response is not None and not response.passes(status):
+            self.response_watched = response.looks_at(self)
         if self.rule_engine == "Off":
             return None
         if not self.waf.signatures:
             return self.verdict
         began = self.clock()
-        self.mask |= self.waf.nominator.response_head(self)
-        return self._run(3, began)
+        if gates := self.waf.nominator.response_head(self):
+            self._open(gates, 3)
+        return self.verdict if self.idle else self._run(3, began)
 
     def response_end(self) -> Verdict | None:
         """Phase 4: call it when the response body is complete, or its window is full."""
@@ -274,9 +281,13 @@ class Transaction(Decision):
         self.phase = 4
         if self.response_watched and self.waf.response is not None and self.verdict is None:
             self.waf.response.judge_body(self, self.response_body_variable)
-        self.mask |= self.waf.nominator.response_body(self)
+        if gates := self.waf.nominator.response_body(self):
+            self._open(gates, 4)
         if self.outbound_data_error and self.config.response_body_limit_action == "Reject":
             self._too_large(4, b"the response body is larger than SecResponseBodyLimit")
+        if self.idle:
+            self.spent += self.clock() - began
+            return self.verdict
         return self._run(4, began)
 
     def _too_large(self, phase: int, message: bytes) -> None:
@@ -288,11 +299,13 @@ class Transaction(Decision):
         """Phase 5. Returns the audit event if anything is worth one."""
         if self.rule_engine == "Off" and not self.fired:
             return None
-        if self.waf.signatures:
+        if self.waf.signatures and not self.idle:
             self._run(5, self.clock())
         worth = self.fired or self.would or self.notes or self.audit_engine == "On"
         if not worth or self.audit_engine == "Off":
             return None
+        if self.idle:
+            self._catch_up(6)
         return self.event()
 
     def enter(self, tx: dict[bytes, bytes]) -> None:
@@ -304,6 +317,19 @@ class Transaction(Decision):
         self.skip = 0
 
     # -- running ---------------------------------------------------------------------------------
+
+    def _open(self, gates: int, phase: int) -> None:
+        """Open further gates before a phase."""
+        mask = self.mask | gates
+        if self.idle and mask != self.mask and not self.waf.program.is_idle(mask):
+            self._catch_up(phase)
+        self.mask = mask
+
+    def _catch_up(self, phase: int) -> None:
+        """Go through the phases before `phase` that were left out."""
+        self.idle = False
+        for earlier in range(1, phase):
+            self.waf.program.passes(self, earlier)
 
     def _run(self, phase: int, began: float, turn: float = 0.0) -> Verdict | None:
         if phase != 5 and self.verdict is not None:

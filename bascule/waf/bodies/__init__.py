@@ -12,8 +12,11 @@ from .kinds import is_binary, is_message, media_type
 from .limits import Limits
 from .multipart import MultipartBody, MultipartParser, Part, parse_multipart
 from .pieces import Piece, PieceReader
-from .urlencoded import UrlencodedBody, parse_urlencoded
+from .urlencoded import PlainForm, UrlencodedBody, parse_urlencoded
 from .xml import XmlBody, check_xpath, parse_xml
+
+Unread = JsonBody | PlainForm
+"""A well-formed body whose `pairs` are made for those who ask: one scan of what it says dismisses most."""
 
 __all__ = [
     "JsonBody",
@@ -23,6 +26,8 @@ __all__ = [
     "Part",
     "Piece",
     "PieceReader",
+    "PlainForm",
+    "Unread",
     "UrlencodedBody",
     "XmlBody",
     "check_xpath",

@@ -20,10 +20,16 @@ _TOO_MANY = "parse error: client cancelled parse via callback return value\n"
 
 @dataclass(slots=True)
 class JsonBody:
-    """The leaves in document order; duplicate names stay. `error` is worded as YAJL words it."""
+    """The leaves in document order, each with its name; duplicates stay. `error` is worded as YAJL words it."""
 
-    pairs: Pairs = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
     error: str = ""
+
+    @property
+    def pairs(self) -> Pairs:
+        """The leaves as arguments."""
+        return list(zip(map(_bytes, self.names), map(_bytes, self.values), strict=True))
 
 
 def _reject(constant: str) -> NoReturn:
@@ -52,9 +58,9 @@ def parse_json(body: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonBody:
     except JSONDecodeError as error:
         result.error = _word(error, text)
         return result
-    _flatten(value, "json", result.pairs)
-    if len(result.pairs) > limits.fields:
-        del result.pairs[limits.fields :]
+    _flatten(value, "json", result.names, result.values)
+    if len(result.names) > limits.fields:
+        del result.names[limits.fields :], result.values[limits.fields :]
         result.error = _TOO_MANY
     return result
 
@@ -74,9 +80,10 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[bytes, bytes]]:
         for index, item in enumerate(value):
             yield from _leaves(item, f"{name}.array_{index}")
     else:
-        pairs: Pairs = []
-        _flatten(value, name, pairs)
-        yield from pairs
+        names: list[str] = []
+        values: list[str] = []
+        _flatten(value, name, names, values)
+        yield _bytes(names[0]), _bytes(values[0])
 
 
 _BROKEN = object()
@@ -158,16 +165,21 @@ def _bytes(text: str) -> bytes:
         return _LONE_HIGH.sub("?", text).encode("utf-8", "surrogatepass")
 
 
-def _flatten(value: Any, name: str, pairs: Pairs) -> None:
+def _flatten(value: Any, name: str, names: list[str], values: list[str]) -> None:
     """Append the leaves below `name`. Nesting is bounded by the depth limit."""
-    if type(value) is str:
-        pairs.append((_bytes(name), _bytes(value)))
-    elif type(value) is tuple:
+    kind = type(value)
+    if kind is tuple:
         for key, item in value:
             # An empty key is written out as ModSecurity does, so that it cannot hide.
-            _flatten(item, f"{name}.{key or 'empty-key'}", pairs)
-    elif type(value) is list:
+            below = f"{name}.{key or 'empty-key'}"
+            if type(item) is str:
+                names.append(below)
+                values.append(item)
+            else:
+                _flatten(item, below, names, values)
+    elif kind is list:
         for index, item in enumerate(value):
-            _flatten(item, f"{name}.array_{index}", pairs)
+            _flatten(item, f"{name}.array_{index}", names, values)
     else:
-        pairs.append((_bytes(name), b"" if value is None else b"true" if value else b"false"))
+        names.append(name)
+        values.append(value if kind is str else "" if value is None else "true" if value else "false")

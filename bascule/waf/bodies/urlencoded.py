@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .limits import DEFAULT_LIMITS, Limits, Pairs
 from .percent import url_decode
@@ -18,6 +19,19 @@ class UrlencodedBody:
     pairs: Pairs = field(default_factory=list)
     invalid_encoding: bool = False
     error: str = ""
+
+
+class PlainForm(NamedTuple):
+    """A form without escapes, within its limits, that is not taken apart yet."""
+
+    body: bytes
+    separator: bytes = b"&"
+    limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def pairs(self) -> Pairs:
+        """Its arguments."""
+        return parse_urlencoded(self.body, self.separator, self.limits).pairs
 
 
 def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFAULT_LIMITS) -> UrlencodedBody:

@@ -31,6 +31,11 @@ gate is a necessary condition of the rule:
    many, points 3 and 4 hold instead. Rules that ask for the file name alone and match most other texts (920440) are not
    scanned for: they are evaluated where the file name has a byte of their rarest clause, or one to decode.
    What is to be Base64-decoded is (`encoded.py`), and scanned with the whole expressions.
+   Queries and cookies with nothing to decode are not taken apart for that scan: seams take the place of their
+   separators (`glance.py`). Where all that a chain does to such texts is to delete blanks, only what stands behind it
+   is looked for in the texts without them.
+8. Where no rule of any phase is nominated, no phase is run; the phases that were left out are gone through, as they
+   would have been, as soon as something opens a gate (`Transaction._open`).
 
 `tests/waf/engine/test_ordinary.py` holds point 7 to the operators; `tests/waf/engine/test_prefilter.py` compares rule
 ids and TX with the engine that nominates every rule.

@@ -6,6 +6,7 @@ Any word of eight letters is Base64 of something, so nearly every request has so
 from __future__ import annotations
 
 from binascii import a2b_base64
+from collections.abc import Callable, Iterable
 
 from bascule.waf.matcher.automaton import OTHER_SEAM, Chain
 from bascule.waf.matcher.scanner import Scanner
@@ -28,34 +29,53 @@ class Encoded:
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
         self._least, chains = scanner.unusual()
-        behind = [_behind(chain) for chain in chains]
-        self._behind = {chain for chain in behind if chain is not None}
+        behind = {_behind(chain) for chain in chains}
         self._others = None in behind
+        self._steps = _steps_of(chain for chain in behind if chain is not None)
         self._no_marks = bytes(set(range(256)) - scanner.unusual_marks() - set(_ESCAPES))
 
-    def scan(self, joined: bytes, forms: list[bytes] | None) -> int:
+    def scan(self, joined: bytes, forms: bytes) -> int:
         """Return the gates that texts open once they are decoded.
 
-        `joined`: ordinary texts, joined by OTHER_SEAM; `forms`: their forms, unless blanks and pluses are all that can
-        go or turn into blanks before they are decoded, and none is in what is.
+        `joined`: ordinary texts, joined by OTHER_SEAM; `forms`: their forms, joined likewise. Where blanks and pluses
+        are all that can go or turn into blanks before they are decoded, the texts without these are enough.
         """
+        if self._others:
+            return self._scanner.scan_unusual(joined.split(OTHER_SEAM))
         least = self._least
-        given = [joined.translate(None, b" +")] if forms is None else forms
-        words = [word for form in given for word in form.split(OTHER_SEAM) if not len(word) & 3 and len(word) >= least]
-        plain = [word for word in words if not word.translate(None, _DIGITS)]
-        if not self._others and not any(word[-1:] == b"=" for word in words):
-            decoded = a2b_base64(_GAP.join(plain))
+        words = plain = [word for word in forms.split(OTHER_SEAM) if not len(word) & 3 and len(word) >= least]
+        if not words:
+            return 0
+        encoded = _GAP.join(words)
+        if encoded.translate(None, _DIGITS):
+            plain = [word for word in words if not word.translate(None, _DIGITS)]
+            encoded = _GAP.join(plain)
+        if plain is words or not any(word[-1:] == b"=" for word in words):
+            decoded = a2b_base64(encoded)
             if not decoded.translate(None, self._no_marks):
                 return 0
-            results = {decoded}
-            for chain in self._behind:
-                result = decoded
-                for step in chain:
-                    result = step.function(result)
-                    results.add(result)
-            if not any(_is_blurred(result, len(plain)) for result in results):
-                return self._scanner.scan_decoded(_BETWEEN.join(results), _BETWEEN)
+            results = self._results(decoded)
+            whole = _BETWEEN.join(results)
+            if not _is_blurred(whole, len(results) * len(plain)):
+                return self._scanner.scan_decoded(whole, _BETWEEN)
         return self._scanner.scan_unusual(joined.split(OTHER_SEAM))
+
+    def _results(self, decoded: bytes) -> set[bytes]:
+        """Return the forms that decoded texts take behind."""
+        forms = [decoded]
+        for function, given in self._steps:
+            forms.append(function(forms[given]))
+        return set(forms)
+
+
+def _steps_of(chains: Iterable[Chain]) -> list[tuple[Callable[[bytes], bytes], int]]:
+    """The steps of chains, what they begin with in common once: each with the number of the form it is taken on."""
+    steps: dict[tuple[Callable[[bytes], bytes], int], int] = {}
+    for chain in chains:
+        form = 0
+        for step in chain:
+            form = steps.setdefault((step.function, form), len(steps) + 1)
+    return list(steps)
 
 
 def _is_blurred(joined: bytes, count: int) -> bool:

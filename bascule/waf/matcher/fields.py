@@ -10,16 +10,13 @@ from bascule.waf.matcher.memo import MAX_KEY, Memo
 from bascule.waf.matcher.plan import VOLATILE, ExactGate, Plan
 from bascule.waf.matcher.scanner import Scanner, gather
 from bascule.waf.seclang.evaluate import evaluate, matches_any
-from bascule.waf.steady import Steady
+from bascule.waf.steady import Shape, Steady
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
 Header = tuple[bytes, bytes]
 Headers = list[Header]
-
-MAX_COMBINATIONS = 16
-"""Of names of the fields that vary: a proxy cuts out three or so."""
 
 
 class Looking(NamedTuple):
@@ -54,7 +51,7 @@ class RequestFields:
                 looking = self.looking_at(field[0])
                 raw.append((looking.automaton, [field[1]]))
                 wanted |= looking.bits
-                mask |= self.opened(field, looking)
+                mask |= looking.opened | self.opened(field)
             else:
                 mask |= self.judge(field)
         if raw:
@@ -77,9 +74,23 @@ class RequestFields:
             self._judged.put(field, found)
         return found
 
-    def opened(self, field: Header, looking: Looking) -> int:
-        """The gates a field opens beside those it is scanned for."""
-        return looking.opened | self._evaluate(field, looking.unscanned) if looking.unscanned else looking.opened
+    def opened(self, field: Header) -> int:
+        """The gates a field opens beside those it is scanned for and those its name opens."""
+        return self._evaluate(field, self.looking_at(field[0]).unscanned)
+
+    def shape(self, steady: Steady, varying: Headers, facts: int) -> Shape:
+        """What is known of heads by the names of their fields that vary. `facts`: the gates of method and the like."""
+        mask = steady.mask | facts | self.named(steady, tuple([name for name, _ in varying]))
+        volatile = [place for place, (name, _) in enumerate(varying) if name in VOLATILE]
+        looking = {place: self.looking_at(varying[place][0]) for place in volatile}
+        for found in looking.values():
+            mask |= found.opened
+        return Shape(
+            mask,
+            tuple(volatile),
+            tuple([place for place in range(len(varying)) if place not in looking]),
+            tuple([place for place, found in looking.items() if found.unscanned]),
+        )
 
     def looking_at(self, name: bytes) -> Looking:
         """Which gates look at the headers called `name`."""
@@ -102,9 +113,6 @@ class RequestFields:
 
     def named(self, steady: Steady, varying: tuple[bytes, ...]) -> int:
         """The gates that the names of all fields open, such as those on how often one comes."""
-        found = steady.by_names.get(varying)
-        if found is not None:
-            return found
         names = steady.names + varying
         found = self._names.recall(names)
         if found is None:
@@ -116,8 +124,6 @@ class RequestFields:
                     found |= gate.bit
             if sum(map(len, names)) <= MAX_KEY:
                 self._names.put(names, found)
-        if len(steady.by_names) < MAX_COMBINATIONS:
-            steady.by_names[varying] = found
         return found
 
     def _evaluate(self, field: Header, gates: list[ExactGate]) -> int:

@@ -6,21 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bascule.waf.matcher.automaton import Automaton
+from bascule.waf.bodies import JsonBody, Unread
+from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton
 from bascule.waf.matcher.fields import Header, Headers, Looking, RequestFields, ResponseFields, opens
-from bascule.waf.matcher.linear import linear_set
-from bascule.waf.matcher.marks import before, decoded_by, marks_of
+from bascule.waf.matcher.glance import fields_joined, texts_of
 from bascule.waf.matcher.memo import MAX_KEY, Memo
-from bascule.waf.matcher.plan import VOLATILE, ExactGate, Plan
-from bascule.waf.matcher.scanner import gather
-from bascule.waf.matcher.triggers import ACTIVE, ALWAYS
-from bascule.waf.seclang.evaluate import BoundLink, matches, matches_any
-from bascule.waf.seclang.operators.linear import translate
-from bascule.waf.seclang.operators.pcre import parse
-from bascule.waf.steady import Steady
+from bascule.waf.matcher.plan import ExactGate, Plan
+from bascule.waf.matcher.scanner import MAX_CLEAN, MAX_NAME, gather
+from bascule.waf.matcher.triggers import ALPHABET
+from bascule.waf.matcher.uri import URI, marks_of_weak, tester
+from bascule.waf.seclang.evaluate import matches_any
+from bascule.waf.steady import MAX_SHAPES, Shape, Steady
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
+
+SHORT_PAGE = 256
+"""Bytes of a response that may well come again: a short answer of an interface, a redirect, an error."""
 
 Key = TypeVar("Key")
 
@@ -68,6 +70,8 @@ class GateKeeper:
         self._values = plan.values.build(cache_dir)
         self._raw = plan.raw.build(cache_dir)
         self._body = plan.body_text.build(cache_dir)
+        self._ordinary_body = plan.ordinary_body.build(cache_dir, self._body)
+        self._known_names: set[str] = set()
         self._response = plan.response.build(cache_dir)
         self._ordinary_values = plan.ordinary_values.build(cache_dir, self._values)
         self._ordinary_raw = plan.ordinary_raw.build(cache_dir, self._raw)
@@ -81,6 +85,7 @@ class GateKeeper:
         self._peers: Memo[tuple[bytes, bytes, int], int] = Memo()
         self._paths: Memo[bytes, int] = Memo()
         self._bodies: Memo[tuple[object, ...], int] = Memo()
+        self._pages: Memo[bytes, int] = Memo()
         sized = ("REQUEST_BODY_LENGTH", "FILES_COMBINED_SIZE")
         self._by_length = any(t.variable.name in sized for gate in plan.body for t in gate.link.link.targets)
         self._path_bits = 0
@@ -88,11 +93,12 @@ class GateKeeper:
             self._path_bits |= gate.bit
         self._always_paths = any(not gate.scanned for gate in plan.paths)
         self._weak_paths = sum(gate.bit for gate in plan.paths if gate.weak)
-        self._no_path_marks = bytes(set(range(256)).difference(*map(_marks_of_weak, plan.paths)))
+        self._no_path_marks = bytes(set(range(256)).difference(*map(marks_of_weak, plan.paths)))
         self._uri_bits = 0
         for bits in plan.uri_bits.values():
             self._uri_bits |= bits
-        self._exact_uri = [(_URI[name], _tester(gate.link), gate.bit) for name, gate in plan.uri]
+        self._exact_uri = [(URI.get(name), tester(gate.link), gate.bit) for name, gate in plan.uri]
+        self._ampersand = scratch().config.argument_separator == b"&"
         chains = plan.uri_chains
         query, anchored = chains.get("QUERY_STRING", []), plan.query_anchored
         raw = chains.get("REQUEST_URI_RAW", []) + ([] if anchored else query)
@@ -115,29 +121,73 @@ class GateKeeper:
         steady, varying = t.steady, t.varying
         if steady is None:
             steady, varying = self.steady(varying), []
-        mask = self._facts_of(t) | steady.mask
-        volatile: list[tuple[Header, Looking]] = []
-        names: list[bytes] = []
+        key: tuple[bytes | None, ...] = (t.method, t.version, t.body_processor)
         for field in varying:
-            names.append(field[0])
-            if field[0] in VOLATILE:
-                looking = self._fields.looking_at(field[0])
-                mask |= self._fields.opened(field, looking)
-                volatile.append((field, looking))
-            else:  # such as Content-Length: its values come again
-                mask |= self._fields.judge(field)
-        mask |= self._fields.named(steady, tuple(names))
-        for read, link, bit in self._exact_uri:
-            if link(read(t)):
+            key += (field[0],)
+        shape = steady.shapes.get(key)
+        if shape is None:
+            shape = self._fields.shape(steady, varying, self._facts_of(t))
+            if len(steady.shapes) >= MAX_SHAPES:
+                steady.shapes.clear()
+            steady.shapes[key] = shape
+        mask = shape.mask
+        for place in shape.repeated:  # such as Content-Length: its values come again
+            mask |= self._fields.judge(varying[place])
+        for place in shape.unscanned:
+            mask |= self._fields.opened(varying[place])
+        if self._plan.peers:
+            mask |= self._peers_of(t)
+        line = t.request_line
+        for read, test, bit in self._exact_uri:
+            if test(line if read is None else read(t)):
                 mask |= bit
-        found = self._scan_ordinary(t, volatile)
+        found = self._glance(t, line, varying, shape)
         if found is None:
-            found = self._scan_head(t, volatile)
+            volatile = [(varying[place], self._fields.looking_at(varying[place][0])) for place in shape.volatile]
+            found = self._scan_ordinary(t, line, volatile)
+            if found is None:
+                found = self._scan_head(t, volatile)
         if found & self._path_bits or self._always_paths:
             found = found & ~self._path_bits | self._path_gates(t, found)
         return mask | found
 
-    def _scan_ordinary(self, t: Transaction, volatile: list[tuple[Header, Looking]]) -> int | None:
+    def _glance(self, t: Transaction, line: bytes, varying: Headers, shape: Shape) -> int | None:
+        """Scan a head with nothing to decode, without taking it apart; None if it is not of ordinary bytes alone."""
+        target = t.target
+        joined, cookies = target, b""
+        for place in shape.volatile:
+            name, value = varying[place]
+            joined += OTHER_SEAM + value
+            if name == b"cookie":
+                cookies = cookies + b"; " + value if cookies else value
+        if b"%" in joined or target[:1] != b"/" or joined.translate(None, ALPHABET) != OTHER_SEAM * len(shape.volatile):
+            return None
+        path, _, query = target.partition(b"?")
+        basename = path[path.rfind(b"/") + 1 :]
+        pairs = None
+        if self._ampersand and t.steady is not None and not t.steady.cookies:
+            pairs = fields_joined(query, cookies)
+        if pairs is None:
+            found = self._ordinary_values.scan([path, basename, *texts_of(t.args_get), *texts_of(t.cookies)])
+        else:
+            found = self._ordinary_values.scan_joined(OTHER_SEAM.join((path, basename, pairs)))
+        more = self._ordinary_raw.scan_joined(joined + OTHER_SEAM + query if self._wants_query else joined)
+        of_line = self._scan_line(line)
+        if found is None or more is None or of_line is None:
+            return None
+        if path.translate(None, self._no_path_marks):
+            found |= self._weak_paths
+        return found | more | of_line
+
+    def _scan_line(self, line: bytes) -> int | None:
+        """Scan the request line, if there is a sign that it may be worth it; None if it is not ordinary."""
+        lower = line.lower()
+        for sign in self._line_signs:
+            if sign in lower:
+                return self._ordinary_line.scan([line])
+        return 0
+
+    def _scan_ordinary(self, t: Transaction, line: bytes, volatile: list[tuple[Header, Looking]]) -> int | None:
         """Scan a head; None if some text of it is not ordinary."""
         target, uri = t.target, t.request_uri
         raw = [target] if uri == target else [target, uri]
@@ -146,28 +196,16 @@ class GateKeeper:
         for field, _ in volatile:
             raw.append(field[1])
         mask = self._ordinary_raw.scan(raw)
-        line: int | None = 0
-        if self._line_signs:
-            text = t.request_line
-            lower = text.lower()
-            for sign in self._line_signs:
-                if sign in lower:
-                    line = self._ordinary_line.scan([text])
-                    break
-        if mask is None or line is None:
+        of_line = self._scan_line(line)
+        if mask is None or of_line is None:
             return None
         filename = t.filename
-        texts = [filename, t.basename]
-        for pair in t.args_get:
-            texts += pair
-        for pair in t.cookies:
-            texts += pair
-        found = self._ordinary_values.scan(texts)
+        found = self._ordinary_values.scan([filename, t.basename, *texts_of(t.args_get), *texts_of(t.cookies)])
         if found is None:
             return None
         if filename.translate(None, self._no_path_marks):
             found |= self._weak_paths
-        return mask | line | found
+        return mask | of_line | found
 
     def _scan_head(self, t: Transaction, volatile: list[tuple[Header, Looking]]) -> int:
         """Scan a head some text of which is not ordinary."""
@@ -202,17 +240,17 @@ class GateKeeper:
         return [name for name, _ in pairs], [value for _, value in pairs if value]
 
     def _facts_of(self, t: Transaction) -> int:
-        """The gates on method, protocol and body processor, and on who talks to whom."""
+        """The gates on method, protocol and body processor."""
         key = (t.method, t.version, t.body_processor)
         found = self._facts.get(key)
-        if found is None:
-            found = self._recall(self._facts, key, self._plan.facts, t)
-        if not self._plan.peers:
-            return found
+        return found if found is not None else self._recall(self._facts, key, self._plan.facts, t)
+
+    def _peers_of(self, t: Transaction) -> int:
+        """The gates on who talks to whom."""
         connection = t.connection
-        peers = (connection.client_address, connection.server_address, connection.server_port)
-        known = self._peers.get(peers)
-        return found | (known if known is not None else self._recall(self._peers, peers, self._plan.peers, t))
+        key = (connection.client_address, connection.server_address, connection.server_port)
+        found = self._peers.get(key)
+        return found if found is not None else self._recall(self._peers, key, self._plan.peers, t)
 
     @staticmethod
     def _recall(memo: Memo[Key, int], key: Key, gates: list[ExactGate], t: Transaction) -> int:
@@ -249,6 +287,9 @@ class GateKeeper:
     def body(self, t: Transaction) -> int:
         plan = self._plan
         mask = self._body_facts(t) | self._facts_of(t)
+        found = None if t.unread is None else self._glance_at_body(t.unread, t.request_body_variable)
+        if found is not None:
+            return mask | found & ~self._path_bits
         names = [name for name, _ in t.args_post]
         texts = [value for _, value in t.args_post if value]
         if t.xml_seen:
@@ -265,8 +306,40 @@ class GateKeeper:
             mask |= found & ~self._path_bits
         raw = t.request_body_variable
         if raw:
-            mask |= self._body.scan([raw])
+            mask |= self._body.scan_text(raw)
         return mask
+
+    def _glance_at_body(self, unread: Unread, raw: bytes) -> int | None:
+        """Scan a body by what it says, without making arguments of it; None if that is not of ordinary bytes alone."""
+        if isinstance(unread, JsonBody):
+            found = self._scan_leaves(unread)
+            return None if found is None else found | self._body.scan_text(raw)
+        if raw.translate(None, ALPHABET):
+            return None
+        pairs = fields_joined(raw) if unread.separator == b"&" else None
+        if pairs is None:
+            pairs = OTHER_SEAM.join(texts_of(unread.pairs))
+        found = self._ordinary_values.scan_joined(pairs)
+        whole = self._ordinary_body.scan_joined(raw)
+        return None if found is None or whole is None else found | whole
+
+    def _scan_leaves(self, leaves: JsonBody) -> int | None:
+        """Scan the leaves of a document, and their names if these are new; None if they are not ordinary."""
+        known = self._known_names
+        fresh = [name for name in leaves.names if name not in known]
+        texts = fresh + leaves.values
+        try:
+            joined = "\x01".join(texts).encode()
+        except UnicodeEncodeError:  # a lone surrogate
+            return None
+        if joined.translate(None, ALPHABET) != OTHER_SEAM * (len(texts) - 1):
+            return None
+        found = self._ordinary_values.scan_joined(joined)
+        if found == 0 and fresh:
+            if len(known) >= MAX_CLEAN:
+                known.clear()
+            known.update([name for name in fresh if len(name) <= MAX_NAME])
+        return found
 
     def _body_facts(self, t: Transaction) -> int:
         """The gates on what is said of the body as a whole: errors, lengths, flags."""
@@ -284,37 +357,11 @@ class GateKeeper:
 
     def response_body(self, t: Transaction) -> int:
         body = t.response_body_variable
-        return self._response.scan([body]) if body else 0
-
-
-def _marks_of_weak(gate: ExactGate) -> set[int]:
-    """Bytes of which a file name has one if its rule's weak expressions match it, or has something to decode."""
-    steps = gate.link.actions.transformations
-    decoded = decoded_by(ACTIVE.get(name, ALWAYS) for name in steps) if gate.weak else 0
-    asked = [before(expression.clauses, steps, gate.link.actions.multi_match) for expression in gate.weak]
-    return marks_of([*asked, (decoded,)] if decoded else asked)
-
-
-def _tester(link: BoundLink) -> Callable[[bytes], bool]:
-    """Return a function that tells whether a link matches a value.
-
-    For a negated @rx that is one pass of RE2 without captures; its `^` differs from PCRE's after a line feed
-    that ends the value, so values with line feeds go to the operator.
-    """
-    pattern = link.argument.literal
-    plain = link.link.operator_name == "rx" and not link.functions and not link.actions.multi_match
-    if not plain or not link.negated or not pattern or link.link.operator.backtracks:
-        return lambda value: matches(link, value)
-    search = linear_set([translate(parse(pattern)).text])
-    return lambda value: not search(value) if b"\n" not in value else matches(link, value)
-
-
-_URI: dict[str, Callable[[Transaction], bytes]] = {
-    "REQUEST_LINE": lambda t: t.request_line,
-    "REQUEST_URI": lambda t: t.request_uri,
-    "REQUEST_URI_RAW": lambda t: t.target,
-    "REQUEST_FILENAME": lambda t: t.filename,
-    "REQUEST_BASENAME": lambda t: t.basename,
-    "QUERY_STRING": lambda t: t.query,
-    "PATH_INFO": lambda t: t.filename,
-}
+        if not body:
+            return 0
+        found = self._pages.get(body)
+        if found is None:
+            found = self._response.scan([body])
+            if len(body) <= SHORT_PAGE:
+                self._pages.put(body, found)
+        return found

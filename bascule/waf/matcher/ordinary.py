@@ -9,8 +9,10 @@ other bytes, or has them made by a transformation, is scanned with the whole exp
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
+from bascule.waf.matcher import triggers
 from bascule.waf.matcher.alphabet import branches_of, needle
 from bascule.waf.matcher.automaton import MAX_FORMS, OTHER_SEAM, Automaton, Chain, Step, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
@@ -18,7 +20,7 @@ from bascule.waf.matcher.encoded import Encoded
 from bascule.waf.matcher.marks import bytes_of
 from bascule.waf.matcher.patterns import BASE, CASELESS, SEAM, Brief, Expression, Patterns, literal
 from bascule.waf.matcher.scanner import UNUSUAL, Scanner, Steps, collect
-from bascule.waf.matcher.triggers import ACTIVE, ALPHABET, ALWAYS, ENTITIES, clues, shown
+from bascule.waf.matcher.triggers import ACTIVE, ALPHABET, ALWAYS, ENTITIES, PLUS, SHELL, SPACE, shown
 from bascule.waf.seclang.operators.pcre import parse
 
 _ALL = ALPHABET + OTHER_SEAM
@@ -35,16 +37,22 @@ LOCAL = frozenset(
 """Transformations that do to ordinary texts with OTHER_SEAM between them what they do to each."""
 NEVER = frozenset({"replacecomments"})
 """Those that do nothing to ordinary texts: none has an asterisk."""
+REMOVAL = "removewhitespace"
+_SQUEEZING = frozenset({"urldecode", "urldecodeuni", REMOVAL})
+_SQUEEZED = b" +"
 
 
 class Forms:
     """The forms that ordinary texts take under the chains before the expressions.
 
-    `live` are the chains behind which some expression is left; the others matter to texts with something to decode
-    only, for what is decoded may not be ordinary, and to those that hold one of `needles`.
+    `live` and `squeezing` are the chains behind which some expression is left; the others matter to texts with
+    something to decode only, for what is decoded may not be ordinary, and to those that hold one of `needles`.
+    A rough look leaves out the `squeezing` ones: see `squeezes`.
     """
 
-    def __init__(self, chains: Iterable[Chain], live: Iterable[Chain], needles: Iterable[bytes] = ()) -> None:
+    def __init__(
+        self, chains: Iterable[Chain], live: set[Chain], squeezing: set[Chain], needles: Iterable[bytes]
+    ) -> None:
         self._clues: dict[tuple[State, bool], Clues] = {}
         self._decoding, self._plain = _local(chains), _local(live)
         self._moves = Automaton(self._decoding)
@@ -52,9 +60,9 @@ class Forms:
         self._others = Automaton(others)
         """The chains with steps that look at a text as a whole."""
         self._other_clues = [
-            clue for _, clue in clues(step.needs for chain in others for step in chain if not _is_local(step))
+            clue for _, clue in triggers.clues(step.needs for chain in others for step in chain if not _is_local(step))
         ]
-        rare = [clue for _, clue in self._clues_of(self._plain, True) if len(clue) > 1]
+        rare = [clue for _, clue in self._clues_of(_local(live | squeezing), True) if len(clue) > 1]
         entities = ENTITIES if any(clue == b"&" for _, clue in self._clues_of(self._decoding, True)) else ()
         self.rare = tuple(dict.fromkeys([*rare, *self._other_clues, *entities, *needles]))
         """What shows, case aside, that a rough look does not suffice."""
@@ -62,7 +70,7 @@ class Forms:
     def _clues_of(self, state: State, thorough: bool) -> Clues:
         found = self._clues.get((state, thorough))
         if found is None:
-            found = clues(step.needs for chain in state for step in chain)
+            found = triggers.clues(step.needs for chain in state for step in chain)
             if not thorough:
                 found = tuple((bit, clue) for bit, clue in found if len(clue) == 1 and clue not in b"%&")
             self._clues[state, thorough] = found
@@ -87,7 +95,14 @@ class Forms:
         return found, []
 
     def _follow(self, joined: bytes, state: State, thorough: bool, into: list[bytes]) -> None:
-        present = shown(joined, 0, self._clues_of(state, thorough))
+        clues = self._clues.get((state, thorough)) or self._clues_of(state, thorough)
+        present = 0
+        if thorough:
+            present = shown(joined, 0, clues)
+        else:
+            for bit, clue in clues:
+                if clue in joined:
+                    present |= bit
         if not present:
             return
         for function, following, more in self._moves.moves(state, present):
@@ -112,8 +127,17 @@ def _local(chains: Iterable[Chain]) -> State:
     return frozenset(local for chain in chains if (local := tuple(filter(_is_local, _active(chain)))))
 
 
+def squeezes(chain: Chain) -> bool:
+    """Whether all that a chain does to texts with nothing to decode, from its first removal on, is to delete blanks.
+
+    Pluses are blanks by then.
+    """
+    acting = [step.name for step in chain if step.needs & (PLUS | SPACE | SHELL)]
+    return acting[:1] in (["urldecode"], ["urldecodeuni"]) and acting[-1] == REMOVAL and _SQUEEZING.issuperset(acting)
+
+
 _LASTING = b"0123456789-._:=?&@~"
-_KEEPING = LOCAL - {"removewhitespace", "removecommentschar"}
+_KEEPING = LOCAL - {REMOVAL, "removecommentschar"}
 """Steps that in texts without anything to decode neither make these bytes nor bring them together."""
 
 
@@ -133,6 +157,9 @@ class OrdinaryBuilder:
         self._chains: set[Chain] = set()
         self._live: set[Chain] = set()
         self._needles: set[bytes] = set()
+        self._squeezing: set[Chain] = set()
+        self._squeezed: set[Brief] = set()
+        """Those behind such a chain."""
 
     def add(self, expressions: list[Expression], steps: Steps, bit: int, each: bool = False) -> None:
         """Let each of `expressions`, matched after `steps` (or after `each`), open the gate `bit`.
@@ -151,7 +178,11 @@ class OrdinaryBuilder:
             elif left:  # else it matches nothing ordinary
                 needles = _lasting(left) if keeps and not expression.phrase else set()
                 self._needles |= needles
-                if not needles:
+                if not needles and squeezes(chain):
+                    self._squeezing.add(chain)
+                    self._squeezed.update(left)
+                    self._live.add(tuple(takewhile(lambda step: step.name != REMOVAL, chain)))  # `each`
+                elif not needles:
                     self._live.add(chain)
                 for brief in left:
                     self._bits[brief] = self._bits.get(brief, 0) | bit
@@ -165,9 +196,9 @@ class OrdinaryBuilder:
 
     def build(self, cache_dir: Path | None, scanner: Scanner) -> Ordinary:
         """Compile what was added; `scanner` has the same gates, for other texts."""
-        forms = Forms(self._chains, self._live, self._needles)
+        forms = Forms(self._chains, self._live, self._squeezing, self._needles)
         encoded = Encoded(scanner) if scanner.unusual()[1] else None
-        return Ordinary(self._bits, self._always, forms, encoded, cache_dir)
+        return Ordinary(self._bits, self._squeezed, self._always, forms, encoded, cache_dir)
 
 
 class Ordinary:
@@ -176,51 +207,71 @@ class Ordinary:
     def __init__(
         self,
         bits: dict[Brief, int],
+        squeezed: set[Brief],
         always: int,
         forms: Forms,
         encoded: Encoded | None,
         cache_dir: Path | None,
     ) -> None:
         self._always, self._forms, self._encoded = always, forms, encoded
-        rare = [(literal(clue), BASE | CASELESS) for clue in forms.rare]
-        briefs = [*bits, *(brief for brief in rare if brief not in bits)]
+        rare = dict.fromkeys((literal(clue), BASE | CASELESS) for clue in forms.rare)
         self._rare = 1 << max([always, 1, *bits.values()]).bit_length()
         """Says that something rare was found."""
-        self._bits = [bits.get(brief, 0) | (self._rare if brief in rare else 0) for brief in briefs]
-        database = open_database([Expression(text, flags) for text, flags in briefs], cache_dir)
-        self._scan = None if database is None else database.scan
+        everything = {**dict.fromkeys(rare, 0), **bits}
+        opened = {brief: bit | (self._rare if brief in rare else 0) for brief, bit in everything.items()}
+        self._whole = _Database(opened, cache_dir)
+        few = {brief: bit for brief, bit in opened.items() if brief in squeezed or brief in rare} if squeezed else {}
+        self._few = _Database(few, cache_dir)
+        """What is looked for in texts without their blanks."""
+        self._squeezes = bool(few) or encoded is not None
 
     def scan(self, texts: list[bytes]) -> int | None:
         """Return the gates that texts, in any of their forms, open; None if they are not ordinary."""
         joined = OTHER_SEAM.join(texts)
-        if joined.translate(None, _ALL) or joined.count(OTHER_SEAM) != max(len(texts) - 1, 0):
+        if joined.translate(None, ALPHABET) != OTHER_SEAM * (len(texts) - 1):
             return None
-        mask, found = self._rare, []
-        if b"%" not in joined:
-            found = self._forms.rough(joined)
-            mask = self._hits(found)
-        decodes = mask & self._rare != 0
-        if decodes:
-            try:
-                found, single = self._forms.thorough(texts, joined)
-            except TooManyFormsError:
-                return None
-            seams = joined.count(OTHER_SEAM)
-            if any(form.translate(None, _ALL) or form.count(OTHER_SEAM) != seams for form in found):
-                return None
-            if any(form.translate(None, ALPHABET) for form in single):
-                return None
-            mask = self._hits(found + single) & ~self._rare
-        if self._encoded is not None:
-            mask |= self._encoded.scan(joined, found if decodes else None)
-        return mask | self._always
+        return self.scan_joined(joined)
 
-    def _hits(self, forms: list[bytes]) -> int:
+    def scan_joined(self, joined: bytes) -> int | None:
+        """As `scan`, for texts of ordinary bytes that are joined by OTHER_SEAM."""
+        if b"%" not in joined:
+            mask = self._whole.hits(self._forms.rough(joined)) | self._always
+            squeezed = joined.translate(None, _SQUEEZED) if self._squeezes else joined
+            if len(squeezed) < len(joined):
+                mask |= self._few.hits([squeezed])
+            if not mask & self._rare:
+                return mask if self._encoded is None else mask | self._encoded.scan(joined, squeezed)
+        try:
+            found, single = self._forms.thorough(joined.split(OTHER_SEAM), joined)
+        except TooManyFormsError:
+            return None
+        seams = joined.count(OTHER_SEAM)
+        if any(form.translate(None, _ALL) or form.count(OTHER_SEAM) != seams for form in found):
+            return None
+        if any(form.translate(None, ALPHABET) for form in single):
+            return None
+        mask = self._whole.hits(found + single) & ~self._rare | self._always
+        return mask if self._encoded is None else mask | self._encoded.scan(joined, OTHER_SEAM.join(found))
+
+
+class _Database:
+    """Expressions for ordinary texts, each with the gates it opens."""
+
+    __slots__ = ("_bits", "_scan")
+
+    def __init__(self, bits: dict[Brief, int], cache_dir: Path | None) -> None:
+        self._bits = list(bits.values())
+        database = open_database([Expression(text, flags) for text, flags in bits], cache_dir)
+        self._scan = None if database is None else database.scan
+
+    def hits(self, forms: list[bytes]) -> int:
+        """Return the gates that forms of texts open."""
+        if self._scan is None:
+            return 0
+        hits: list[int] = []
+        joined = OTHER_SEAM.join(forms) if len(forms) > 1 else forms[0]
+        self._scan(joined.replace(OTHER_SEAM, SEAM), match_event_handler=collect, context=hits)
         mask = 0
-        if self._scan is not None:
-            hits: list[int] = []
-            joined = OTHER_SEAM.join(forms) if len(forms) > 1 else forms[0]
-            self._scan(joined.replace(OTHER_SEAM, SEAM), match_event_handler=collect, context=hits)
-            for hit in hits:
-                mask |= self._bits[hit]
+        for hit in hits:
+            mask |= self._bits[hit]
         return mask

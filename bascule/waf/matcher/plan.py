@@ -84,7 +84,8 @@ class Plan:
     ordinary_values: OrdinaryBuilder
     ordinary_raw: OrdinaryBuilder
     ordinary_line: OrdinaryBuilder
-    """What is in `values` and `raw`, for ordinary texts that vary (`ordinary.py`)."""
+    ordinary_body: OrdinaryBuilder
+    """What is in `values`, `raw` and `body_text`, for ordinary texts that vary (`ordinary.py`)."""
     needs: dict[int, int] = field(default_factory=dict)
     values: ScannerBuilder = field(default_factory=ScannerBuilder)
     raw: ScannerBuilder = field(default_factory=ScannerBuilder)
@@ -109,7 +110,8 @@ class Plan:
 
 def empty_plan(patterns: Patterns) -> Plan:
     """Return a plan without gates."""
-    return Plan(OrdinaryBuilder(patterns), OrdinaryBuilder(patterns), OrdinaryBuilder(patterns))
+    values, raw, line, body = (OrdinaryBuilder(patterns) for _ in range(4))
+    return Plan(values, raw, line, body)
 
 
 class Planner:
@@ -303,9 +305,10 @@ class Planner:
                 builder = builders.get(kind, plan.raw)
                 made = builder.add(expressions, chain, bit, link.actions.multi_match)
                 name = target.variable.name
-                if builder is plan.values or kind == "uri":
+                if builder is not plan.response:
                     raw = plan.ordinary_line if name == "REQUEST_LINE" else plan.ordinary_raw
-                    place = raw if kind == "uri" else plan.ordinary_values
+                    others = {"uri": raw, "request body": plan.ordinary_body}
+                    place = others.get(kind, plan.ordinary_values)
                     left = self.patterns.for_ordinary(link, expressions)
                     if place is plan.ordinary_line and link.operator_name == "streq":
                         # A line has its protocol at its end; CRS's 905100 asks for one that has none.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bascule.waf.matcher.automaton import MAX_STARTS, OTHER_SEAM, Automaton, Chain, TooManyFormsError, make_chain
+from bascule.waf.matcher.automaton import MAX_STARTS, OTHER_SEAM, Automaton, Chain, Step, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.linear import linear_set
 from bascule.waf.matcher.marks import Clauses, as_set, before, bytes_of, hold, marks_of, weakest
 from bascule.waf.matcher.patterns import CASELESS, SEAM, Expression, safe_caseless
-from bascule.waf.matcher.triggers import ALWAYS, BASE64, CASE_FOLDING
+from bascule.waf.matcher.triggers import ALWAYS, AMPERSAND, BACKSLASH, BASE64, CASE_FOLDING, NUL, PERCENT, PLUS
 from bascule.waf.pace import PACE, rest
 
 Due = tuple[bool, bool, bool, bool]
@@ -126,6 +126,8 @@ class Scanner:
         self._asked = [weakest(expression.clauses for expression, _ in group) for group in groups]
         self._due: dict[frozenset[int], Due] = {}
         self._automaton = automaton
+        self._signs = None if unusual is not None else signs_of(step for c in automaton.outline[1] for step in c)
+        """A text that has none of these is not changed by any step; None if that takes more."""
         self.expressions = expressions
         self._bits_of = bits
         self.everything = 0
@@ -151,6 +153,12 @@ class Scanner:
                 clean.clear()
             clean.update([text for text in fresh if len(text) <= MAX_CLEAN_TEXT])
         return mask
+
+    def scan_text(self, text: bytes) -> int:
+        """As `scan` for one text, of which nothing is remembered."""
+        if self._signs is None or any(sign in text for sign in self._signs):
+            return self.scan_parts([(self._automaton, [text])])
+        return self._scan_joined(text, text, _ALL_DUE)
 
     def unusual(self) -> tuple[int, list[Chain]]:
         """The chains with steps that change nearly any text, and the length from which on Base64 matters to them."""
@@ -271,6 +279,15 @@ class Scanner:
             self._due.clear()
         self._due[members] = due
         return due
+
+
+def signs_of(steps: Iterable[Step]) -> tuple[bytes, ...] | None:
+    """Return bytes of which a text has one that any of the steps changes; None if that depends on other things."""
+    needs = 0
+    for step in steps:
+        needs |= step.needs
+    known = {PERCENT: b"%", PLUS: b"+", BACKSLASH: b"\\", AMPERSAND: b"&", NUL: b"\0"}
+    return None if needs & ~sum(known) else tuple(sign for bit, sign in known.items() if needs & bit)
 
 
 def _portions(texts: list[bytes]) -> Iterator[list[bytes]]:

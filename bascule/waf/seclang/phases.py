@@ -112,6 +112,19 @@ class Program:
             if isinstance(rule := phase.entries[index], Rule)
         ]  # fmt: skip
         self.phases = {number: PhaseProgram(phase, needs, fixed) for number, phase in folded.phases.items()}
+        self._may_rest = all(phase.starts_pristine for phase in self.phases.values())
+        self._idle: dict[int, bool] = {}
+
+    def is_idle(self, mask: int) -> bool:
+        """Whether a nomination leaves every phase with nothing to evaluate but lazy rules."""
+        found = self._idle.get(mask)
+        if found is None:
+            phases = self.phases.values()
+            found = self._may_rest and all(phase.lazy.issuperset(phase.candidates(mask)) for phase in phases)
+            if len(self._idle) >= MAX_REMEMBERED:
+                self._idle.clear()
+            self._idle[mask] = found
+        return found
 
     def passes(self, t: Transaction, phase: int) -> bool:
         """Get through a phase in which nothing is nominated but lazy rules, as nearly all requests do.

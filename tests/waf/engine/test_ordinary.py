@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bascule.waf.bodies import parse_urlencoded
+from bascule.waf.bodies.cookies import parse_cookies
 from bascule.waf.libinjection import is_sqli, is_xss, xss
 from bascule.waf.matcher import sqli
 from bascule.waf.matcher.alphabet import alternatives, needle, restrict, spell
-from bascule.waf.matcher.automaton import OTHER_SEAM
-from bascule.waf.matcher.ordinary import LOCAL, NEVER, Ordinary, OrdinaryBuilder
+from bascule.waf.matcher.automaton import OTHER_SEAM, make_chain
+from bascule.waf.matcher.glance import fields_joined
+from bascule.waf.matcher.ordinary import LOCAL, NEVER, Ordinary, OrdinaryBuilder, squeezes
 from bascule.waf.matcher.patterns import BASE, Expression, Patterns
 from bascule.waf.matcher.scanner import ScannerBuilder
 from bascule.waf.matcher.triggers import ALPHABET
@@ -54,6 +58,7 @@ CHAINS = (
     ["utf8tounicode", "urldecodeuni", "removenulls", "cmdline"],
     ["urldecodeuni", "removecommentschar"],
     ["urldecodeuni", "htmlentitydecode", "jsdecode", "removewhitespace"],
+    ["urldecodeuni", "removewhitespace"],
     ["cmdline", "normalizepath"],
     ["cmdline", "removecommentschar"],
     ["urldecodeuni", "jsdecode", "removewhitespace", "base64decode", "urldecodeuni", "jsdecode"],
@@ -147,6 +152,46 @@ def test_steps_that_ordinary_texts_are_never_changed_by(text: bytes, name: str) 
     assert TRANSFORMATIONS[name](text) == text
 
 
+pieces_of_fields = st.lists(
+    st.sampled_from([b"a", b"theme", b"=", b"&", b"+", b";", b"; ", b" ", b"/", b"?", b"-"]), max_size=9
+).map(b"".join)
+
+
+@given(pieces_of_fields, pieces_of_fields)
+@settings(max_examples=800, deadline=None)
+def test_fields_are_joined_as_parsing_them_would_part_them(query: bytes, cookies: bytes) -> None:
+    joined = fields_joined(query, cookies)
+    if joined is not None:
+        pairs = [*parse_urlencoded(query).pairs, *parse_cookies(cookies.strip(b" "))]
+        assert {text for pair in pairs for text in pair} <= {b"", *joined.split(OTHER_SEAM)}
+
+
+def test_what_one_pass_cannot_part_is_left_to_parsing() -> None:
+    assert fields_joined(b"a=b&c+d=e", b"x=1; y=2;z=3") == b"a b c d e x 1 y 2 z 3".replace(b" ", OTHER_SEAM).replace(
+        b"c" + OTHER_SEAM + b"d", b"c d"
+    )
+    assert fields_joined(b"a=b=c") is None
+    assert fields_joined(b"", b"a=1;  b=2") is None
+    assert fields_joined(b"", b"a=1&b") is None
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["urldecodeuni", "jsdecode", "removewhitespace"], True),
+        (["urldecodeuni", "removewhitespace", "urldecode", "removewhitespace"], True),
+        (["removewhitespace", "urldecode"], False),
+        (["removewhitespace"], False),
+        (["urldecodeuni", "removewhitespace", "cmdline"], False),
+        (["urldecodeuni"], False),
+        ([], False),
+    ],
+)
+def test_chains_that_only_delete_blanks_and_pluses_are_known(names: list[str], expected: bool) -> None:
+    steps = [(name, TRANSFORMATIONS[name]) for name in names]
+    assert squeezes(make_chain(steps, exact_case=False)) is expected
+
+
 sentences = st.lists(
     st.sampled_from(
         [b"1", b"or", b"and", b"select", b"union", b"x", b"sleep", b"from", b"having", b"0x1f", b"1e5", b"2d"]
@@ -194,9 +239,41 @@ ENCODED = ("urldecodeuni", "jsdecode", "removewhitespace", "base64decode", "urld
     ],
 )
 def test_what_is_hidden_in_base64_is_found(values: list[bytes], expected: int) -> None:
+    assert scan_encoded(values, ENCODED) == expected
+
+
+def scan_encoded(values: list[bytes], names: tuple[str, ...], each: bool = False) -> int | None:
     expressions = [Expression(rb"eval\(", BASE)]
-    steps = tuple((name, TRANSFORMATIONS[name]) for name in ENCODED)
+    steps = tuple((name, TRANSFORMATIONS[name]) for name in names)
     builder, whole = OrdinaryBuilder(Patterns()), ScannerBuilder()
-    builder.add(expressions, steps, 1)
-    whole.add(expressions, steps, 1)
-    assert builder.build(None, whole.build(None)).scan(values) == expected
+    builder.add(expressions, steps, 1, each)
+    whole.add(expressions, steps, 1, each)
+    return builder.build(None, whole.build(None)).scan(values)
+
+
+BEHIND = (
+    ("urldecodeuni", "jsdecode", "removewhitespace"),
+    ("urldecodeuni", "jsdecode", "replacecomments"),
+    ("jsdecode", "urldecodeuni"),
+    ("removewhitespace", "replacecomments"),
+    (),
+)
+hidden = st.lists(
+    st.sampled_from([b"eval(", b"ev", b"al", b"al(", b"(", b" ", b"\n", b"\\", b"\\q", b"\\x65", b"%65", b"%", b"%\\6", b"5"])
+    | st.sampled_from([b"/*", b"*/", b"/", b"*", b"/\\*", b"+", b"\xa0", b"\x01", b"\xff\xfe", b"a1"]),
+    max_size=9,
+).map(b"".join)  # fmt: skip
+
+
+@given(st.lists(hidden, min_size=1, max_size=3), st.sampled_from(BEHIND), st.booleans())
+@settings(max_examples=1500, deadline=None)
+def test_what_steps_make_of_what_is_decoded_is_found(texts: list[bytes], behind: tuple[str, ...], each: bool) -> None:
+    values = [b64encode(text) for text in texts]
+    names, expected = ("urldecodeuni", "base64decode", *behind), False
+    for value in values:
+        forms = [value]
+        for name in names:
+            forms.append(TRANSFORMATIONS[name](forms[-1]))
+        expected |= any(b"eval(" in form for form in (forms if each else forms[-1:]))
+    found = scan_encoded(values, names, each)
+    assert found is None or found or not expected

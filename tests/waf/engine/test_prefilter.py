@@ -297,14 +297,54 @@ def _escaped(text: bytes) -> bytes:
     return b"".join(b"%%%02x" % byte for byte in text)
 
 
+ordinary = st.lists(
+    st.sampled_from(
+        [b"a", b"q", b"1", b"x.y", b"theme", b"GA1.1.5", b"bakery", b"union", b"select", b"or", b"cat", b"process.env",
+         b"proc", b"ess.env", b"eval", b"etc/passwd", b"ZXZhbCgx", b"onclick", b"http://", b"10.0.0.1", b"_", b"and"]
+    )
+    | st.sampled_from([b"=", b"&", b"+", b";", b"; ", b" ", b",", b"/", b".", b"..", b"--", b"-", b":", b"?", b"@", b"%41"]),
+    max_size=9,
+).map(b"".join)  # fmt: skip
+
+
+@st.composite
+def ordinary_requests(draw: st.DrawFn) -> Request:
+    """Heads and forms of the bytes that most consist of, with little or nothing to decode, and short answers."""
+    target = b"/" + _visible(draw(ordinary)) + draw(st.sampled_from([b"", b"?"])) + _visible(draw(ordinary))
+    headers = [HOST, (b"user-agent", b"Mozilla/5.0"), (b"accept", b"*/*")]
+    headers += [(name, draw(ordinary)) for name in draw(st.lists(st.sampled_from([b"cookie", b"referer"]), max_size=3))]
+    page = draw(st.sampled_from([b"", b"in stock", b"<?php eval(", b"You have an error in your SQL syntax"]))
+    if draw(st.booleans()):
+        return Request(b"GET", target, headers, response_body=page)
+    kind, body = draw(
+        st.sampled_from(
+            [(b"application/x-www-form-urlencoded", b"%b"), (b"application/json", b'{"q": ["%b", 1.5, null]}')]
+        )
+    )
+    body = body.replace(b"%b", draw(ordinary))
+    headers += [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+    return Request(b"POST", target, headers, body, response_body=page)
+
+
 @pytest.mark.parametrize("paranoia", [1, 4])
-@given(requests())
-@settings(max_examples=60, deadline=None)
-def test_the_prefiltered_engine_finds_what_the_plain_one_finds(paranoia: int, request: Request) -> None:
-    one, _ = send(crs(paranoia, True), request)
-    other, _ = send(crs(paranoia, False), request)
+@given(requests() | ordinary_requests(), st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_the_prefiltered_engine_finds_what_the_plain_one_finds(paranoia: int, request: Request, cut: bool) -> None:
+    one, _ = send(crs(paranoia, True), request, cut)
+    other, _ = send(crs(paranoia, False), request, cut)
     assert fired(one) == fired(other)
     assert {k: v for k, v in one.tx.items() if b"score" in k} == {k: v for k, v in other.tx.items() if b"score" in k}
+
+
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize(
+    "cookie", [b"a=<script>alert(1)</script>", b"a='or 1=1--", b"a=1; b=../../etc/passwd", b"a==x;cat"]
+)
+def test_no_cookie_is_dismissed_because_the_rest_is_ordinary(cookie: bytes, cut: bool) -> None:
+    request = Request(headers=[HOST, (b"user-agent", b"Mozilla/5.0"), (b"accept", b"*/*"), (b"cookie", cookie)])
+    one, _ = send(crs(1, True), request, cut)
+    other, _ = send(crs(1, False), request, cut)
+    assert fired(one) == fired(other)
 
 
 OPERATOR_LINES = (

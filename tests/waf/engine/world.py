@@ -60,10 +60,18 @@ def rule_cache() -> Path | None:
     return cache_dir("")
 
 
-def send(firewall: Waf, request: Request) -> tuple[Transaction, Verdict | None]:
-    """Drive a request and its response through all phases; a verdict ends it, as in the proxy."""
+VARYING = (b"cookie", b"referer", b"content-length")
+
+
+def send(firewall: Waf, request: Request, cut: bool = False) -> tuple[Transaction, Verdict | None]:
+    """Drive a request and its response through all phases; a verdict ends it, as in the proxy.
+
+    With `cut`, the fields that vary come last, the others being known from before.
+    """
     t = firewall.begin(CLIENT)
-    verdict = t.request_head(request.method, request.target, request.version, request.headers)
+    varying = [field for field in request.headers if not cut or field[0] in VARYING]
+    steady = firewall.steady([field for field in request.headers if field[0] not in VARYING]) if cut else None
+    verdict = t.request_head(request.method, request.target, request.version, varying, steady)
     if verdict is None:
         if request.body and t.wants_request_body:
             t.request_body(request.body)
