@@ -66,6 +66,12 @@ class Quotas(Protocol):
     def snapshot(self) -> list[dict[str, Any]]: ...
 
 
+class Hitters(Protocol):
+    """What defence/hitters.py offers operators."""
+
+    def top(self) -> list[tuple[str, float]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Offers:
     """What the keeper offers operators."""
@@ -78,6 +84,7 @@ class Offers:
     cache: Cache | None = None
     rooms: Callable[[], dict[str, tuple[int, int]]] = dict
     """Tells of each waiting room how many visitors are in, and how many wait."""
+    hitters: Hitters | None = None
     events: str = "off"
     """Where the event log is, for those who ask for it."""
 
@@ -100,6 +107,7 @@ class Api:
         self._attacks = offers.attacks
         self._cache = offers.cache
         self._rooms = offers.rooms
+        self._hitters = offers.hitters
         self._events = offers.events
 
     def app(self) -> Starlette:
@@ -186,7 +194,9 @@ class Api:
             self._events,
         )
         rooms = {name: {"active": active, "waiting": waiting} for name, (active, waiting) in self._rooms().items()}
-        return JSONResponse({**document, "under_attack": self._attacked(), "waiting_rooms": rooms})
+        hitters = self._hitters.top() if self._hitters is not None else []
+        more = {"under_attack": self._attacked(), "waiting_rooms": rooms, "refused_most": hitters}
+        return JSONResponse({**document, **more})
 
     async def reload(self, request: Request) -> Response:
         """Load the configuration anew; 200 when it runs, 422 when it was refused (the old one goes on)."""

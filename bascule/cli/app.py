@@ -19,23 +19,25 @@ from bascule.admin.api import Offers
 from bascule.admin.app import AdminApp
 from bascule.cache.folder import Folder
 from bascule.cache.keeper import CacheKeeper
-from bascule.cli import cache_folder
+from bascule.cli import cache_folder, machines
 from bascule.config.plan import Plan
 from bascule.defence.arrivals import limits_arrivals
 from bascule.defence.attack import AttackWatch
-from bascule.defence.ban_keeper import ANY, NETWORKS, OFFENDER, BanKeeper
-from bascule.defence.challenges.ladder import UNDER_ATTACK, challenged
-from bascule.defence.logins.memory import defended
+from bascule.defence.ban_keeper import ANY, NETWORKS, OFFENDER, WATCHED, BanKeeper
+from bascule.defence.challenges.ladder import UNDER_ATTACK
+from bascule.defence.crowdsec import CrowdSecWatch
+from bascule.defence.hitters import HITTERS, HitterBoard
+from bascule.defence.notable import has_events
 from bascule.defence.report import Reports
-from bascule.defence.shared import Shared, every_limit
+from bascule.defence.shared import Shared, remote_feeds
 from bascule.defence.shield import Shield
-from bascule.forward.list_keeper import ListKeeper, prepare_folder
+from bascule.forward.lists import remote_lists
 from bascule.forward.pinning import PINNED
 from bascule.forward.quota_keeper import QuotaKeeper
 from bascule.forward.quotas import SEEN
-from bascule.forward.remote_lists import remote_lists
 from bascule.forward.service import CACHE_LABELS, ForwardMaterial, ForwardService
 from bascule.forward.transparent import TransparentFront
+from bascule.lists.keeper import ListKeeper, prepare_folder
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.profile_keeper import ProfileKeeper, known_before, open_folders
@@ -105,11 +107,11 @@ def run(load: Callable[[], Plan]) -> int:
             firewalls=firewalls,
             forward=_forward_material(plan, last),
             sink=open_early(plan.config.access_log, owner),
-            events=open_events(plan.config.events, owner) if _has_events(plan) else None,
+            events=open_events(plan.config.events, owner) if has_events(plan) else None,
             profiles=profiles,
             usual=known_before(plan, profiles),
             cache=cache_folder.prepare(plan, owner),
-            shared=Shared(plan, last.shared if last else None, _challenge_key(plan)),
+            shared=_shared(plan, last, owner),
         )
         return memory.prepared
 
@@ -118,6 +120,14 @@ def run(load: Callable[[], Plan]) -> int:
     if memory.prepared is not None and memory.prepared.cache is not None and not supervisor.has_successor:
         cache_folder.leave(memory.prepared.cache)
     return status
+
+
+def _shared(plan: Plan, last: Prepared | None, owner: tuple[int, int] | None) -> Shared:
+    """Return what workers share for defence. Feeds that were never fetched come later: the keeper fetches them."""
+    folder = lists_dir(plan.config.cache_dir)
+    if remote_feeds(plan.config.defence, folder):
+        prepare_folder(folder, owner)
+    return Shared(plan, last.shared if last else None, _challenge_key(plan), folder)
 
 
 def _forward_material(plan: Plan, last: Prepared | None) -> ForwardMaterial | None:
@@ -159,7 +169,13 @@ def worker(context: WorkerContext) -> ProxyApp:
     board = Board(context.board, plan.pools, context.workers)
     events = None if prepared.events is None else EventLog(plan.config.events, prepared.events)
     recorder.events = events
-    shield = Shield(plan, prepared.shared, Reports(recorder.decided, events.write if events else None))
+    sharing = machines.rates_of(plan)
+    if sharing is not None:
+        recorder.line = sharing.line
+        sharing.start(context.loop)
+    reports = Reports(recorder.decided, events.write if events else None)
+    reports.tell = lambda top: context.bus.send(HITTERS, [context.index, top])
+    shield = Shield(plan, prepared.shared, reports, sharing)
     shield.offender = lambda client, reason, evidence: context.bus.send(OFFENDER, [client, reason, evidence])
     if limits_arrivals(plan.config.arrivals):
         underway = context.board.u64("defence/handshakes", context.workers)
@@ -201,6 +217,7 @@ def worker(context: WorkerContext) -> ProxyApp:
     for pool in app.pools:
         context.bus.subscribe(f"pool/{pool.plan.name}/members", _members_of(pool))
     context.bus.subscribe(NETWORKS, shield.set_networks)
+    context.bus.subscribe(WATCHED, shield.set_watched)
     context.bus.subscribe(ANY, app.set_bans)
     if shield.challenges is not None:
         context.bus.subscribe(UNDER_ATTACK, shield.challenges.set_attacked)
@@ -221,22 +238,6 @@ def restore(recorded: dict[str, Any], resources: Resources) -> None:
 
 def _board_of(resources: Resources) -> Board:
     return Board(resources.board, resources.plan.pools, resources.workers)
-
-
-def _has_events(plan: Plan) -> bool:
-    """Whether anything may be noticed that is worth an event."""
-    defence = plan.config.defence
-    defends = every_limit(plan) or defence.deny or defence.feeds or defence.bans.after
-    return (
-        bool(defends)
-        or challenged(plan.routes)
-        or defended(plan)
-        or plan.config.account.mode != "off"
-        or plan.config.crawlers.mode != "off"
-        or (plan.forward is not None and plan.forward.config.intercept is not None)
-        or plan.config.shedding.mode != "off"
-        or any(route.waf.mode != "off" for route in plan.routes)
-    )
 
 
 def _cache_place(configured: str) -> Path:
@@ -300,15 +301,19 @@ class Keeper:
         self._events = EventLog(context.plan.config.events, events) if events and context.prepared.profiles else None
         write = _at_once(self._events) if self._events else None
         self._profiles = ProfileKeeper(context.plan, context.prepared.profiles, context.bus, write)
-        self._lists = _list_keeper(context)
+        self._lists = _list_keepers(context)
         self._attacks = AttackWatch(context.plan, context.bus, partial(read_totals, context.stats), time.monotonic)
         self._cache = _cache_keeper(context)
+        hitters = HitterBoard(time.monotonic)
+        context.bus.on(HITTERS, hitters.hear)
         where = events.path if events else "off"
         queues = {name: Queue(*found) for name, found in context.prepared.shared.rooms.items()}
         rooms = partial(_room_counts, queues)
         operators = (self._upstream, self._bans, self._quotas, self._profiles, self._attacks, self._cache)
-        offers = Offers(*operators, rooms, where)
+        offers = Offers(*operators, rooms, hitters, where)
         self._admin = AdminApp(context, offers)
+        self._crowdsec = CrowdSecWatch(defence.crowdsec, self._bans) if defence.crowdsec is not None else None
+        self._sharing = machines.keeper_of(context.plan, self._bans, self._attacks)
         self._leads = False
 
     async def start(self) -> None:
@@ -327,8 +332,12 @@ class Keeper:
         await self._attacks.start()
         if self._cache is not None:
             await self._cache.start()
-        if self._lists is not None:
-            await self._lists.start()
+        if self._crowdsec is not None:
+            self._crowdsec.start()
+        if self._sharing is not None:
+            self._sharing.start()
+        for lists in self._lists:
+            await lists.start()
         await self._admin.start()
 
     async def stop(self) -> None:
@@ -337,14 +346,18 @@ class Keeper:
         await self._upstream.stop()
         await self._profiles.stop()
         if self._leads:
+            if self._sharing is not None:
+                await self._sharing.stop()
+            if self._crowdsec is not None:
+                self._crowdsec.stop()
             await self._attacks.stop()
             if self._cache is not None:
                 await self._cache.stop()
             await self._bans.stop()
             if self._quotas is not None:
                 await self._quotas.stop()
-            if self._lists is not None:
-                await self._lists.stop()
+            for lists in self._lists:
+                await lists.stop()
         if self._events is not None:
             self._events.close()
 
@@ -353,12 +366,13 @@ def _room_counts(queues: dict[str, Queue]) -> dict[str, tuple[int, int]]:
     return {name: queue.counts(time.monotonic()) for name, queue in queues.items()}
 
 
-def _list_keeper(context: KeeperContext) -> ListKeeper | None:
-    forward = context.plan.forward
-    lists = remote_lists(forward.config, lists_dir(context.plan.config.cache_dir)) if forward is not None else []
-    if forward is None or not lists:
-        return None
-    return ListKeeper(lists, forward.config.refresh, context.supervisor.reload)
+def _list_keepers(context: KeeperContext) -> list[ListKeeper]:
+    """Return who keeps the lists fresh that are at a URL: those of the forward proxy, and the feeds."""
+    config, folder = context.plan.config, lists_dir(context.plan.config.cache_dir)
+    found = [(remote_feeds(config.defence, folder), config.defence.refresh)]
+    if config.forward is not None:
+        found.append((remote_lists(config.forward, folder), config.forward.refresh))
+    return [ListKeeper(lists, interval, context.supervisor.reload) for lists, interval in found if lists]
 
 
 def _cache_keeper(context: KeeperContext) -> CacheKeeper | None:

@@ -12,6 +12,7 @@ from rich.text import Text
 from bascule.cli.top_numbers import deltas, number
 
 _DECISION_STYLE: Final = {"refuse": "red", "pass": "green"}
+_OUTCOME_STYLE: Final = {"failed": "red", "succeeded": "green"}
 _SPARED: Final = frozenset(("hit", "stale", "collapsed"))
 """What the cache does without a server."""
 
@@ -33,23 +34,38 @@ def causes_line(before: dict[str, Any], now: dict[str, Any], seconds: float) -> 
     return Padding(text, (1, 0, 0, 0))
 
 
-def defence_line(before: dict[str, Any], now: dict[str, Any], seconds: float) -> Iterator[RenderableType]:
-    """Yield what defence does now, by rule and decision; nothing while nobody needs it."""
+def defence_lines(before: dict[str, Any], now: dict[str, Any], seconds: float) -> Iterator[RenderableType]:
+    """Yield what defence does now, to whom most, and how logins end; nothing while nobody needs it."""
     earlier = {(rule["defence"], rule["rule"]): rule["decisions"] for rule in before.get("defence", ())}
-    rates = {
-        (rule["rule"], decision): rate
-        for rule in now.get("defence", ())
-        for decision, rate in deltas(
-            earlier.get((rule["defence"], rule["rule"]), {}), rule["decisions"], seconds
-        ).items()
-    }
-    if not rates:
-        return
-    text = Text("DEFENCE  ", "bold dim")
-    for (rule, decision), rate in sorted(rates.items(), key=lambda item: -item[1])[:8]:
-        text.append(f"{rule} ", "bold")
-        text.append(f"{decision} {number(rate)}/s   ", _DECISION_STYLE.get(decision, "yellow"))
-    yield Padding(text, (1, 0, 0, 0))
+    decided: dict[tuple[str, str], float] = {}
+    logins: dict[str, dict[str, float]] = {}
+    for rule in now.get("defence", ()):
+        defence, name = rule["defence"], rule["rule"]
+        site, _, outcome = name.rpartition(" ")
+        for decision, rate in deltas(earlier.get((defence, name), {}), rule["decisions"], seconds).items():
+            if defence == "login" and decision == "pass":
+                logins.setdefault(site, {})[outcome] = rate
+            else:
+                decided[f"{defence} {name}", decision] = rate
+    if decided:
+        text = Text("DEFENCE  ", "bold dim")
+        for (rule, decision), rate in sorted(decided.items(), key=lambda item: -item[1])[:8]:
+            text.append(f"{rule} ", "bold")
+            text.append(f"{decision} {number(rate)}/s   ", _DECISION_STYLE.get(decision, "yellow"))
+        yield Padding(text, (1, 0, 0, 0))
+    if refused := now.get("refused_most"):
+        text = Text("REFUSED MOST  ", "bold dim")
+        for client, rate in refused[:6]:
+            text.append(f"{client} ", "bold")
+            text.append(f"{number(rate)}/s   ", "red")
+        yield Padding(text, (1, 0, 0, 0))
+    if logins:
+        text = Text("LOGINS  ", "bold dim")
+        for site, outcomes in sorted(logins.items(), key=lambda item: -item[1].get("failed", 0.0))[:4]:
+            text.append(f"{site} ", "bold")
+            for outcome, rate in outcomes.items():
+                text.append(f"{outcome} {number(rate)}/s   ", _OUTCOME_STYLE.get(outcome, "yellow"))
+        yield Padding(text, (1, 0, 0, 0))
 
 
 def cache_line(before: dict[str, Any], now: dict[str, Any], seconds: float) -> Iterator[RenderableType]:

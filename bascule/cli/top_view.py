@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bascule.cli.top_lines import cache_line, causes_line, defence_line
+from bascule.cli.top_lines import cache_line, causes_line, defence_lines
 from bascule.cli.top_numbers import age, deltas, duration, number, size
 from bascule.telemetry.totals import quantile
 
@@ -50,7 +50,7 @@ def render(
         _servers_table(before.status, now.status, seconds, wide, rooms[1]),
         _workers_table(before.status, now.status, seconds, wide, rooms[2]),
         causes_line(before.status, now.status, seconds),
-        *defence_line(before.status, now.status, seconds),
+        *defence_lines(before.status, now.status, seconds),
         *cache_line(before.status, now.status, seconds),
     )
 

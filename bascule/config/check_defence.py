@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import zoneinfo
 
 from bascule.config.account import Account
 from bascule.config.crawlers import Crawlers
 from bascule.config.defence import Defence, Limit
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
+from bascule.config.grammar import host_of_url
 from bascule.config.schema import Config, Forward, Route, Site
+from bascule.config.types import is_url
 
 
 def check_defence(findings: Findings, path: KeyPath, defence: Defence) -> None:
@@ -21,21 +24,75 @@ def check_defence(findings: Findings, path: KeyPath, defence: Defence) -> None:
         if network.prefixlen == 0:
             findings.error((*path, "deny", index), "everybody would be kept out")
     for index, file in enumerate(defence.feeds):
-        if not (os.path.isfile(file) and os.access(file, os.R_OK)):
+        if is_url(file):
+            check_list_url(findings, (*path, "feeds", index), file)
+        elif not (os.path.isfile(file) and os.access(file, os.R_OK)):
             findings.error((*path, "feeds", index), f"the list {file} cannot be read")
         else:
             findings.files.append(file)
+    if "feeds_mode" in defence.model_fields_set and not defence.feeds:
+        findings.error((*path, "feeds_mode"), "`feeds_mode` has no effect without `feeds`")
+    if "refresh" in defence.model_fields_set and not any(map(is_url, defence.feeds)):
+        findings.error((*path, "refresh"), "`refresh` has no effect: no feed is at a URL")
     stated = defence.bans.model_fields_set
     for name in ("of", "mode"):
         if name in stated and defence.bans.after is None:
             findings.error((*path, "bans", name), f"`{name}` has no effect without `after`", "after: 20/m")
     if defence.bans.longest < defence.bans.time:
         findings.error((*path, "bans", "longest"), "the longest ban is shorter than the first one, `time`")
-    for key, file in (("country", defence.geo.country), ("asn", defence.geo.asn)):
+    if (share := defence.share) is not None:
+        if share.ca and not share.tls:
+            findings.error((*path, "share", "ca"), "`ca` has no effect without tls: true")
+        elif share.ca and not os.access(share.ca, os.R_OK):
+            findings.error((*path, "share", "ca"), f"{share.ca} cannot be read")
+        if share.tls and share.server.path:
+            findings.error((*path, "share", "tls"), "a UNIX socket has no TLS")
+        if share.user and not share.password:
+            findings.error((*path, "share", "user"), "`user` has no effect without `password`")
+    check_zone(findings, (*path, "timezone"), defence.timezone)
+    _check_rules(findings, path, defence)
+    geo = defence.geo
+    for key, file in (("country", geo.country), ("asn", geo.asn), ("anonymous", geo.anonymous)):
         if file and not (os.path.isfile(file) and os.access(file, os.R_OK)):
             findings.error((*path, "geo", key), f"the database {file} cannot be read")
         elif file:
             findings.files.append(file)
+
+
+def _check_rules(findings: Findings, path: KeyPath, defence: Defence) -> None:
+    """Check that rules have the databases they need, and that each can come to its turn."""
+    names: dict[str, int] = {}
+    for index, rule in enumerate(defence.rules):
+        place, visitors = (*path, "rules", index), rule.visitors
+        if rule.name and names.setdefault(rule.name, index) != index:
+            findings.error((*place, "name"), f"two rules go by the name {rule.name}")
+        for key, geo in (("country", "country"), ("asn", "asn"), ("kind", "anonymous")):
+            if getattr(visitors, key) and not getattr(defence.geo, geo):
+                findings.error(
+                    place, f"`{key}` needs a database in MaxMind's format", f"defence: {{geo: {{{geo}: FILE}}}}"
+                )
+        everybody = not any(visitors.model_dump().values())
+        if everybody and index + 1 < len(defence.rules):
+            findings.error(place, "it holds for everybody, so no rule behind it is ever asked")
+        if rule.mode == "detect" and rule.allow is not None:
+            findings.error((*place, "mode"), "`allow` refuses nobody, so there is nothing to detect")
+
+
+def check_zone(findings: Findings, path: KeyPath, zone: str) -> None:
+    """Check a time zone; empty is that of the machine."""
+    try:
+        if zone:
+            zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        findings.error(path, f"{zone!r} is not a time zone of this machine, such as Europe/Berlin")
+
+
+def check_list_url(findings: Findings, path: KeyPath, url: str) -> None:
+    """Check the URL of a list."""
+    if not host_of_url(url):
+        findings.error(path, f"{url!r} is not a URL such as https://lists.example/list.txt")
+    elif url.startswith("http://"):
+        findings.warn(path, "whoever is in between can change this list", "write https://")
 
 
 def check_account(findings: Findings, account: Account) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import zoneinfo
 
 import maxminddb
 
 from bascule.config.check_auth import check_auth
+from bascule.config.check_defence import check_list_url, check_zone
 from bascule.config.check_intercept import check_intercept
 from bascule.config.check_parents import check_parents
 from bascule.config.check_policies import check_name
@@ -17,9 +17,10 @@ from bascule.config.check_tls import check_authority
 from bascule.config.egress import Outgoing
 from bascule.config.errors import KeyPath, suggest
 from bascule.config.findings import Findings
-from bascule.config.forward import Condition, Pac, Rule, is_url
-from bascule.config.grammar import host_fault, host_of_url, is_token, path_fault, pattern_fault, unknown_placeholder
+from bascule.config.forward import Condition, Pac, Rule
+from bascule.config.grammar import host_fault, is_token, path_fault, pattern_fault, unknown_placeholder
 from bascule.config.schema import Forward
+from bascule.config.types import is_url
 
 REDIRECT_WORDS = ("host", "url")
 
@@ -29,7 +30,7 @@ def check_forward(findings: Findings, forward: Forward) -> None:
     path: KeyPath = ("forward",)
     if forward.headers is not None and forward.headers.host != "preserve":
         findings.error((*path, "headers", "host"), "the Host of a forward proxy's request is that of the URL asked for")
-    _check_zone(findings, path, forward)
+    check_zone(findings, (*path, "timezone"), forward.timezone)
     for name, places in forward.categories.items():
         for index, file in enumerate(places):
             _check_list(findings, (*path, "categories", name, index), file)
@@ -82,23 +83,9 @@ def _check_outgoing(findings: Findings, path: KeyPath, outgoing: Outgoing) -> No
                 findings.error((*path, "addresses", index), f"{address} is not an address of this machine")
 
 
-def _check_zone(findings: Findings, path: KeyPath, forward: Forward) -> None:
-    if not forward.timezone:
-        return
-    try:
-        zoneinfo.ZoneInfo(forward.timezone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        findings.error(
-            (*path, "timezone"), f"{forward.timezone!r} is not a time zone of this machine, such as Europe/Berlin"
-        )
-
-
 def _check_list(findings: Findings, path: KeyPath, file: str) -> None:
     if is_url(file):
-        if not host_of_url(file):
-            findings.error(path, f"{file!r} is not a URL such as https://lists.example/gambling.txt")
-        elif file.startswith("http://"):
-            findings.warn(path, "whoever is in between can change this list", "write https://")
+        check_list_url(findings, path, file)
         return
     if not os.path.exists(file):
         findings.error(path, f"there is no list {file}", "a list is a file, or a folder of UT1 that holds `domains`")

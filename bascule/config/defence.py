@@ -8,9 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
+from bascule.config.access import AccessRule
 from bascule.config.base import Model
 from bascule.config.grammar import is_token
-from bascule.config.types import Cidr, FileField, PositiveDuration, Share, parse_duration
+from bascule.config.sharing import Sharing
+from bascule.config.types import Cidr, Duration, FileField, PlaceField, PositiveDuration, Share, parse_duration
+from bascule.config.when import WhenField
 
 _RATE = re.compile(r"(\d{1,9})\s*/\s*(\d*(?:\.\d+)?\s*(?:ms|s|m|h|d))")
 _SHORT = re.compile(
@@ -95,6 +98,8 @@ class Limit(Model):
     """Longest wait of a request with ``over: delay``; what would wait longer is refused."""
     mode: Literal["block", "detect"] = "block"
     """``detect`` only records what it would refuse or delay."""
+    when: WhenField | None = None
+    """Times of the week in which it holds: ``Mon-Fri 08:00-16:00``, in `defence.timezone`; by default always."""
     headers: bool = False
     """Write `RateLimit` and `RateLimit-Policy` into every response, not only into refusals."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""
@@ -164,6 +169,8 @@ class Geo(Model):
     """File with countries: a Country or City database."""
     asn: FileField = ""
     """File with autonomous systems (network operators)."""
+    anonymous: FileField = ""
+    """File with kinds of addresses (Tor, proxies, VPNs, data centres): an Anonymous-IP database."""
 
 
 Offence = Literal["rate_limited", "waf", "waf_noticed", "no_route", "no_site", "bad_path", "login_failed"]
@@ -211,6 +218,21 @@ class Bans(Model):
     empties."""
 
 
+class CrowdSec(Model):
+    """A CrowdSec Local API (LAPI), asked as a bouncer asks it."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+    """Where it is: ``http://127.0.0.1:8080``."""
+    key: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
+    """The key of the bouncer (``cscli bouncers add bascule``): ``${env:CROWDSEC_KEY}``."""
+    interval: Annotated[PositiveDuration, Field(ge=1.0)] = 10.0
+    """How often it is asked what changed."""
+    mode: Literal["block", "detect"] = "block"
+    """``detect`` only records whom its decisions would keep out."""
+    types: Annotated[tuple[str, ...], Field(min_length=1)] = ("ban",)
+    """Types of decisions that keep a client out; add ``captcha`` to refuse those, too."""
+
+
 class Attack(Model):
     """When a site counts as under attack, judged by the keeper once a second. By default only by hand
     (``bascule under-attack``)."""
@@ -243,9 +265,19 @@ class Defence(Model):
     """Clients that no ban, limit or challenge concerns."""
     deny: tuple[Cidr, ...] = ()
     """Clients that are always kept out."""
-    feeds: tuple[FileField, ...] = ()
-    """Lists of clients that are kept out: files with an address or network a line (plain text, netset; ``#`` and ``;``
-    begin comments). Read at start and reload; with `watch`, also when they change."""
+    feeds: tuple[PlaceField, ...] = ()
+    """Lists of clients that are kept out: files or URLs with an address or network a line (plain text, netset; ``#``
+    and ``;`` begin comments). Files are read at start and reload; with `watch`, also when they change."""
+    feeds_mode: Literal["block", "detect"] = "block"
+    """``detect`` only records whom `feeds` would keep out."""
+    rules: tuple[AccessRule, ...] = ()
+    """Who is let in at all, where neither `allow` nor a list nor a ban says it. The first rule that holds decides."""
+    timezone: str = ""
+    """Time zone of `when`, such as ``Europe/Berlin``; by default that of the machine."""
+    refresh: Annotated[Duration, Field(ge=60.0)] = 3600.0
+    """How often feeds at a URL are looked at."""
+    crowdsec: CrowdSec | None = None
+    """A CrowdSec Local API whose decisions keep clients out."""
     bans: Bans = Bans()
     """Bans."""
     attack: Attack = Attack()
@@ -260,5 +292,7 @@ class Defence(Model):
     clients: Annotated[int, Field(ge=1024, le=1 << 24)] = 131072
     """Clients (or other keys) a limit keeps account of, 16 bytes each. Where there are more, newcomers take over the
     account of the least active: nobody exceeds a limit by that, but newcomers may find some of their burst used."""
+    share: Sharing | None = None
+    """A Valkey or Redis server, through which machines that serve the same sites share limits, bans and attacks."""
     geo: Geo = Geo()
     """Databases of countries and network operators."""

@@ -5,41 +5,23 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
 
 from bascule.config.base import Model
 from bascule.config.defence import RateField
-from bascule.config.types import Cidr, Count, PositiveDuration, Size, parse_file
+from bascule.config.several import Countries, Listed, Networks
+from bascule.config.types import Count, PlaceField, PositiveDuration, Size
 from bascule.config.when import WhenField
 
 NEIGHBOURS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
               "::1/128", "fc00::/7", "fe80::/10")  # fmt: skip
 """Who may use the forward proxy if nothing is said: this machine and private networks, for an open proxy is found and
 abused within hours."""
-
-
-class _Listed:
-    """One value is short for a list of one."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._listed, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        several = handler(schema)
-        return {"anyOf": [several, several["items"]]}
-
-    @staticmethod
-    def _listed(value: Any) -> Any:
-        return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 
 def _port_range(value: Any) -> tuple[int, int]:
@@ -55,40 +37,16 @@ def _port_range(value: Any) -> tuple[int, int]:
     return start, end
 
 
-def _country(code: str) -> str:
-    if len(code) != 2 or not code.isalpha():
-        raise ValueError(f"{code!r} is not a country: write its two letters (ISO 3166), as in DE")
-    return code.upper()
-
-
-def is_url(text: str) -> bool:
-    """Tell whether a list is at a URL, and not in a file."""
-    return text.startswith(("https://", "http://"))
-
-
-def _list(value: Any) -> str:
-    """Return the place of a list: a URL, or an absolute path. Raises ValueError."""
-    return str(value) if isinstance(value, str) and is_url(value) else parse_file(value)
-
-
 Content = Literal["program", "script", "archive", "office", "test-virus"]
-Words = Annotated[tuple[str, ...], _Listed()]
-Lists = Annotated[
-    tuple[
-        Annotated[str, BeforeValidator(_list), WithJsonSchema({"title": "file or URL", "type": "string"})],
-        ...,
-    ],
-    _Listed(),
-]
+Words = Annotated[tuple[str, ...], Listed()]
+Lists = Annotated[tuple[PlaceField, ...], Listed()]
 PortRange = Annotated[
     tuple[int, int],
     BeforeValidator(_port_range),
     PlainSerializer(lambda ports: str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"),
     WithJsonSchema({"title": "ports", "type": ["integer", "string"], "examples": [443, "1025-65535"]}),
 ]
-Ports = Annotated[tuple[PortRange, ...], _Listed()]
-Networks = Annotated[tuple[Cidr, ...], _Listed()]
-Countries = Annotated[tuple[Annotated[str, AfterValidator(_country)], ...], _Listed()]
+Ports = Annotated[tuple[PortRange, ...], Listed()]
 
 
 class Condition(Model):
@@ -121,7 +79,7 @@ class Condition(Model):
     """MIME types of what the client sends: ``application/zip`` or ``video/*``."""
     mime: Words = ()
     """MIME types of the response. Known of plain HTTP only."""
-    content: Annotated[tuple[Content, ...], _Listed()] = ()
+    content: Annotated[tuple[Content, ...], Listed()] = ()
     """What the response is by its first bytes, whatever it is called: ``program`` (of Windows, Linux, macOS, Java,
     Android), ``script``, ``archive``, ``office`` (documents), ``test-virus`` (EICAR). Known of plain HTTP only."""
     size: Size = 0

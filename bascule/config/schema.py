@@ -17,7 +17,7 @@ from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.crawlers import Crawlers
 from bascule.config.defence import Defence, LimitsField
 from bascule.config.egress import Dns, Outgoing
-from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Networks, Pac, Rule, Udp
+from bascule.config.forward import NEIGHBOURS, EgressPorts, Lists, Pac, Rule, Udp
 from bascule.config.intercept import Intercept
 from bascule.config.logins import NO_LOGINS, Logins
 from bascule.config.observe import AccessLog, Admin, EventsLog
@@ -38,6 +38,7 @@ from bascule.config.policies import (
 from bascule.config.pools import Pool
 from bascule.config.privacy import Privacy
 from bascule.config.quotas import Quota
+from bascule.config.several import Networks
 from bascule.config.tls import ListenTls, SiteTls
 from bascule.config.types import AddressField, Cidr, Count, Duration, FileField, parse_network
 from bascule.config.waf import WafConfig, WafExclusion

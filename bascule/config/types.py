@@ -64,6 +64,16 @@ def parse_file(value: Any) -> str:
     return os.path.abspath(os.path.join(folder, os.path.expanduser(value)))
 
 
+def is_url(text: str) -> bool:
+    """Tell whether a list is at a URL, and not in a file."""
+    return text.startswith(("https://", "http://"))
+
+
+def parse_place(value: Any) -> str:
+    """Return the place of a list: a URL, or an absolute path. Raises ValueError."""
+    return str(value) if isinstance(value, str) and is_url(value) else parse_file(value)
+
+
 def parse_duration(value: Any) -> float:
     """Return seconds from a number of seconds or a string such as ``250ms``, ``10s``, ``1h30m``."""
     if isinstance(value, bool):
@@ -238,6 +248,7 @@ Size = Annotated[
 Share = Annotated[float, BeforeValidator(parse_share), _schema("share", "string", "number", examples=["20%", 0.2])]
 Cidr = Annotated[Network, BeforeValidator(parse_network), _schema("network", "string", examples=["10.0.0.0/8"])]
 FileField = Annotated[str, BeforeValidator(parse_file), _schema("file", "string")]
+PlaceField = Annotated[str, BeforeValidator(parse_place), _schema("file or URL", "string")]
 Digits = BeforeValidator(number_as_text)
 """For texts that are often all digits, which YAML reads as numbers."""
 LogTarget = Annotated[str, BeforeValidator(parse_log_target)]

@@ -112,6 +112,9 @@ class AttackWatch:
         config = plan.config.defence.attack
         self._gauges = {name: Gauge(config) for name in self.sites} if config.automatic else {}
         self._said: list[str] | None = None
+        self._elsewhere: frozenset[str] = frozenset()
+        self.on_say: Callable[[], object] = lambda: None
+        """Told when an operator said something here."""
         self._task: asyncio.Task[None] | None = None
         self._broken = False
 
@@ -135,27 +138,45 @@ class AttackWatch:
         Return the sites it holds for; none where no such site asks anything of its clients.
         """
         named = [name for name in self.sites if site in ("", name)]
-        by_hand = {name: on for name, on in self._by_hand().items() if name not in named}
+        by_hand = {name: on for name, on in self.by_hand().items() if name not in named}
         if word != "auto":
             by_hand.update(dict.fromkeys(named, word == "on"))
+        self.adopt(by_hand)
+        self.on_say()
+        return named
+
+    def adopt(self, by_hand: dict[str, bool]) -> None:
+        """Take over what operators said of each site they said anything of."""
         self._bus.publish(BY_HAND, by_hand, durable=True)
         self._tell()
-        return named
+
+    def found_here(self) -> list[str]:
+        """Return the sites that the counters of this machine find attacked."""
+        return [name for name, gauge in self._gauges.items() if gauge.attacked]
+
+    def set_elsewhere(self, sites: Iterable[str]) -> None:
+        """Hear which sites other machines find attacked."""
+        if self._elsewhere != (found := frozenset(sites)):
+            self._elsewhere = found
+            self._tell()
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Return of each site whether it is under attack, who says so, and why."""
-        by_hand, told = self._by_hand(), {}
+        by_hand, told = self.by_hand(), {}
         for name in self.sites:
             gauge = self._gauges.get(name)
             automatic = gauge is not None and gauge.attacked
+            elsewhere = name in self._elsewhere and not automatic
+            own = "counters" if gauge is not None else "nobody"
             told[name] = {
-                "attacked": by_hand.get(name, automatic),
-                "by": "operator" if name in by_hand else "counters" if gauge is not None else "nobody",
+                "attacked": by_hand.get(name, automatic or elsewhere),
+                "by": "operator" if name in by_hand else "another machine" if elsewhere else own,
                 "why": gauge.why if gauge is not None and automatic else "",
             }
         return told
 
-    def _by_hand(self) -> dict[str, bool]:
+    def by_hand(self) -> dict[str, bool]:
+        """Return of each site that operators said anything of, whether it is under attack."""
         kept = dict(self._bus.retained(BY_HAND) or {})
         return {str(name): bool(on) for name, on in kept.items() if name in self.sites}
 

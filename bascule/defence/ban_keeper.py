@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from bascule.config.defence import Defence
-from bascule.defence.bans import FOR_EVER, Ban, BanError, BanList, name_of, parse, read_list
+from bascule.defence.bans import FOR_EVER, MAX_BANS, Ban, BanError, BanList, name_of, parse, read_list
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.shared import Shared
 from bascule.state.buckets import hash_of
@@ -22,12 +22,16 @@ from bascule.telemetry.sinks import complain
 
 NETWORKS: Final = "bans/networks"
 """Topic of the bus: the banned networks, a list of pairs of network and reason."""
+WATCHED: Final = "bans/watched"
+"""Topic of the bus: networks that would be kept out, if that were not only recorded."""
 OFFENDER: Final = "bans/offender"
 """Topic of the bus, from workers: a client that banned itself, ``[client, reason, evidence]``."""
 ANY: Final = "bans/any"
 """Topic of the bus: whether there is any ban; until then workers look at nothing."""
 INTERVAL: Final = 1.0
 """Seconds between looks at what has ended, and between writings of the file."""
+LIFTED: Final = "lifted"
+"""Source of what tells other machines that a ban is no more: one that has ended."""
 _AGES: Final = 3650 * 86400.0
 """Seconds that stand for ever in the table."""
 
@@ -52,6 +56,11 @@ class BanKeeper:
         self._bus = bus
         self._file = file
         self._clock = clock
+        self.on_change: Callable[[Ban], object] = lambda ban: None
+        """Told of what is banned or lifted here."""
+        self._held: dict[str, float] = {}
+        self._watched: set[str] = set()
+        self._said: list[str] | None = None
         self._networks: list[list[str]] | None = None
         self._any: bool | None = None
         self._complained = False
@@ -61,8 +70,8 @@ class BanKeeper:
         """Put the bans of the file in force."""
         self._load()
         for ban in self.list.current():
-            self._apply(ban)
-        self._publish()
+            self._show(ban.network)
+        self.publish()
 
     async def lead(self) -> None:
         """Take up what the keeper before, if there was one, has changed meanwhile; from now on write the file."""
@@ -70,7 +79,7 @@ class BanKeeper:
         self.list.clear()
         self.start()
         for network in before - {ban.network for ban in self.list.current()}:
-            self._lift(network)
+            self._show(network)
         self._bus.on(OFFENDER, self._offended)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -85,23 +94,45 @@ class BanKeeper:
     def add(self, text: str, seconds: float | None, reason: str, source: str = "operator") -> Ban:
         """Ban an address or network. Raises BanError."""
         ban = self.list.add(text, seconds, reason, source=source)
-        self._apply(ban)
-        self._publish()
+        self._show(ban.network)
+        self.publish()
+        self.on_change(ban)
         return ban
 
     def remove(self, text: str) -> bool:
         """Lift a ban. Return whether there was one. Raises BanError."""
         found = self.list.remove(text)
-        self._lift(name_of(parse(text)))
-        self._publish()
+        name = name_of(parse(text))
+        self._show(name)
+        self.publish()
+        now = self._clock()
+        self.on_change(Ban(name, now, now, source=LIFTED))
         return found
+
+    def adopt(self, ban: Ban) -> None:
+        """Take over what was banned or lifted on another machine, unless the last word here is a later one.
+
+        It is in force for all workers once `publish` was called. Raises BanError.
+        """
+        known = self.list.get(ban.network)
+        if known is not None and known.since >= ban.since:
+            return
+        if ban.source == LIFTED:
+            if self.list.remove(ban.network):
+                self._show(ban.network)
+        else:
+            self.list.put(ban)
+            if self.list.in_force(ban):
+                self._show(ban.network)
 
     def take_in(self, text: str, seconds: float | None, reason: str, source: str) -> int:
         """Ban what a list names. Return how many entries it has. Raises BanError, and then bans nobody."""
-        names = list(read_list(text))
+        names = list(read_list(text.splitlines()))
         for name in names:
-            self._apply(self.list.add(name, seconds, reason, source=source))
-        self._publish()
+            ban = self.list.add(name, seconds, reason, source=source)
+            self._show(ban.network)
+            self.on_change(ban)
+        self.publish()
         return len(names)
 
     # What goes on by itself ------------------------------------------------------------------------
@@ -110,43 +141,68 @@ class BanKeeper:
         """A worker banned a client for the shortest time; its record may call for a longer one."""
         client, reason, evidence = payload
         with suppress(BanError):
-            self._apply(self.list.add(str(client), None, str(reason), str(evidence), "auto"))
-            self._publish()
+            ban = self.list.add(str(client), None, str(reason), str(evidence), "auto")
+            self._show(ban.network)
+            self.publish()
+            self.on_change(ban)
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
             self.list.forget_old()
-            self._publish()
+            self.publish()
             if self.list.changed:
                 self._save()
 
-    def _apply(self, ban: Ban) -> None:
-        """Put a ban of one client where workers look."""
-        name = ban.network.encode()
-        if self._is_client(name):
-            left = _AGES if ban.until == FOR_EVER else ban.until - self._clock()
-            self._table.hold(hash_of(name), time.monotonic() + left)
+    # What others decide, beside the list ----------------------------------------------------------
 
-    def _lift(self, network: str) -> None:
-        """Take a ban of one client from where workers look."""
+    def hold(self, network: str, until: float) -> None:
+        """Keep a network out until a time (of the epoch), whatever the list says; in force after `publish`."""
+        self._held[network] = until
+        self._show(network)
+
+    def release(self, network: str) -> None:
+        """Keep a network out no longer than the list says; in force after `publish`."""
+        if self._held.pop(network, None) is not None:
+            self._show(network)
+
+    def watch(self, network: str, on: bool) -> None:
+        """Let workers record, or record no longer, that a network would be kept out; in force after `publish`."""
+        (self._watched.add if on else self._watched.discard)(network)
+
+    # Where workers look ----------------------------------------------------------------------------
+
+    def _show(self, network: str) -> None:
+        """Put until when one client is kept out where workers look; of wider networks they hear by `publish`."""
         name = network.encode()
-        if self._is_client(name):
-            self._table.hold(hash_of(name), 0.0)
+        if not self._is_client(name):
+            return
+        ends = [self._held.get(network, 0.0)]
+        ban = self.list.get(network)
+        if ban is not None and self.list.in_force(ban):
+            ends.append(self._clock() + _AGES if ban.until == FOR_EVER else ban.until)
+        left = max(ends) - self._clock()
+        self._table.hold(hash_of(name), time.monotonic() + left if left > 0 else 0.0)
 
     def _is_client(self, name: bytes) -> bool:
         """Whether a network is exactly what counts as one client."""
         return self._clients.of(name.partition(b"/")[0]) == name
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
         """Tell the workers what changed of the networks, and whether there is any ban."""
         current = list(self.list.current())
-        networks = [[ban.network, ban.source] for ban in current if not self._is_client(ban.network.encode())]
+        named = {ban.network: ban.source for ban in current}
+        named.update((network, "crowdsec") for network in self._held if network not in named)
+        networks = [[name, source] for name, source in named.items() if not self._is_client(name.encode())][:MAX_BANS]
         if networks != self._networks:
             self._networks = networks
             self._bus.publish(NETWORKS, networks, durable=True)
-        if bool(current) != self._any:
-            self._any = bool(current)
+        watched = sorted(self._watched)[:MAX_BANS]
+        if watched != self._said:
+            self._said = watched
+            self._bus.publish(WATCHED, watched, durable=True)
+        if bool(named) != self._any:
+            self._any = bool(named)
             self._bus.publish(ANY, self._any, durable=True)
 
     def _load(self) -> None:

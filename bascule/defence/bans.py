@@ -7,7 +7,7 @@ a restart. The list is bounded: when it is full, the ban that would end first ma
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import msgspec
@@ -15,6 +15,8 @@ import msgspec
 from bascule.config.defence import Bans
 
 MAX_BANS = 50_000
+MAX_LISTED = 1 << 20
+"""Entries of a list: about 200 bytes of memory each."""
 FOR_EVER = 0.0
 _SHOWN = 256
 """Characters kept of a reason or of evidence."""
@@ -86,11 +88,20 @@ class BanList:
         if known and self.in_force(known) and (known.until == FOR_EVER or 0 < until < known.until):
             until = known.until
         ban = Ban(name, until, now, reason[:_SHOWN], evidence[:_SHOWN], source[:_SHOWN], times)
-        if known is None and len(self._bans) >= MAX_BANS:
-            self._make_room()
-        self._bans[name] = ban
-        self.changed = True
+        self.put(ban)
         return ban
+
+    def get(self, network: str) -> Ban | None:
+        """Return what is known of a network."""
+        return self._bans.get(network)
+
+    def put(self, ban: Ban) -> None:
+        """Take in a ban as it is. Raises BanError for what is no network."""
+        parse(ban.network)
+        if ban.network not in self._bans and len(self._bans) >= MAX_BANS:
+            self._make_room()
+        self._bans[ban.network] = ban
+        self.changed = True
 
     def term(self, times: int) -> float:
         """Return the seconds of the ban of a client that is banned for the `times`th time."""
@@ -152,19 +163,30 @@ class BanList:
 _decode = msgspec.json.Decoder(Ban).decode
 
 
-def read_list(text: str) -> Iterator[str]:
+def read_list(lines: Iterable[str]) -> Iterator[str]:
     """Yield the addresses and networks of a list as blocklists are published (plain text, netset).
 
-    One a line; ``#`` and ``;`` begin a comment. Raises BanError naming the line.
+    One a line; ``#`` and ``;`` begin a comment. Raises BanError naming the line, and for a list beyond `MAX_LISTED`.
     """
-    for number, line in enumerate(text.splitlines(), 1):
+    found = 0
+    for number, line in enumerate(lines, 1):
         entry = line.partition("#")[0].partition(";")[0].strip()
         if not entry:
             continue
+        found += 1
+        if found > MAX_LISTED:
+            raise BanError(f"a list has at most {MAX_LISTED} entries")
         try:
             yield name_of(parse(entry))
         except BanError as error:
             raise BanError(f"line {number}: {error}") from None
+
+
+def check_networks(file: str) -> None:
+    """Raise ValueError where a file is no list of networks, or says nothing."""
+    with open(file, encoding="ascii", errors="replace") as stream:
+        if not sum(1 for _ in read_list(stream)):
+            raise ValueError("nothing in it is an address or network")
 
 
 def nftables(bans: Iterator[Ban], now: float) -> str:

@@ -78,7 +78,7 @@ class Book:
 
 
 def _read(file: str) -> Iterable[str]:
-    return read_list(Path(file).read_text())
+    return read_list(Path(file).read_text().splitlines())
 
 
 class Names:

@@ -1,4 +1,4 @@
-"""Country and network operator of an address, from databases in MaxMind's format."""
+"""Country, network operator and kind of an address, from databases in MaxMind's format."""
 
 from __future__ import annotations
 
@@ -7,8 +7,22 @@ from typing import Any
 
 import maxminddb
 
+from bascule.config.defence import Geo
+
 _KEPT = 16384
 """Addresses whose answer is remembered; then all are forgotten at once."""
+
+
+KINDS = {
+    "is_tor_exit_node": "tor",
+    "is_public_proxy": "proxy",
+    "is_residential_proxy": "residential-proxy",
+    "is_anonymous_vpn": "vpn",
+    "is_hosting_provider": "hosting",
+    "is_anonymous": "anonymous",
+}
+"""From the fields of an Anonymous-IP database to the kinds of `config.access`."""
+_NO_KINDS: frozenset[str] = frozenset()
 
 
 class GeoError(ValueError):
@@ -40,11 +54,15 @@ class Database:
             known = self._known[address] = self._look_up(address)
         return known
 
-    def _look_up(self, address: bytes) -> bytes:
+    def record(self, address: bytes) -> Any:
+        """Return all that the database has of a textual address; None if it does not know it."""
         try:
-            found: Any = self._reader.get(ip_address(address.decode("ascii")))
+            return self._reader.get(ip_address(address.decode("ascii")))
         except (ValueError, maxminddb.InvalidDatabaseError):  # a UNIX socket; IPv6 in an IPv4 database
-            return b""
+            return None
+
+    def _look_up(self, address: bytes) -> bytes:
+        found = self.record(address)
         for step in self._path:
             found = found.get(step) if isinstance(found, dict) else None
         return b"" if found is None else str(found).encode()
@@ -62,3 +80,25 @@ def countries(file: str) -> Database:
 def operators(file: str) -> Database:
     """Open a database of autonomous systems; answers are their numbers, as text. Raises GeoError."""
     return Database(file, ("ASN", "ISP", "Enterprise"), ("autonomous_system_number",))
+
+
+class Geography:
+    """All that is known of addresses, from those of the databases that there are. Raises GeoError."""
+
+    def __init__(self, geo: Geo) -> None:
+        self.countries = countries(geo.country) if geo.country else None
+        self.operators = operators(geo.asn) if geo.asn else None
+        self._anonymous = Database(geo.anonymous, ("Anonymous",), ()) if geo.anonymous else None
+
+    def country(self, address: bytes) -> str:
+        """Return the country of a textual address (ISO 3166), or empty."""
+        return self.countries.find(address).decode() if self.countries is not None else ""
+
+    def operator(self, address: bytes) -> bytes:
+        """Return the number of its network operator, as text, or empty."""
+        return self.operators.find(address) if self.operators is not None else b""
+
+    def kinds(self, address: bytes) -> frozenset[str]:
+        """Return what kinds of address it is."""
+        found = self._anonymous.record(address) if self._anonymous is not None else None
+        return frozenset(kind for name, kind in KINDS.items() if found.get(name)) if found else _NO_KINDS

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import ceil
 from time import monotonic
 
-from bascule.config.defence import Limit
+from bascule.config.plan import ScopedLimit
+from bascule.defence.calendar import Calendar
 from bascule.defence.keys import Key, Keys, Request
 from bascule.state.buckets import HASH_MASK, Buckets
 
@@ -35,11 +36,12 @@ class Overrun:
 class Rule:
     """A limit made ready to run."""
 
-    __slots__ = ("_cost", "_key", "_most", "_take", "delay", "detect", "headers", "limit", "name", "policy")
+    __slots__ = ("_cost", "_key", "_most", "_take", "delay", "detect", "headers", "limit", "name", "policy", "when")
 
-    def __init__(self, scope: str, limit: Limit, keys: Keys, buckets: Buckets) -> None:
-        self.limit = limit
-        self.name = f"{scope} {limit.label}".strip()
+    def __init__(self, scoped: ScopedLimit, keys: Keys, buckets: Buckets) -> None:
+        limit = self.limit = scoped.limit
+        self.when = limit.when
+        self.name = f"{scoped.scope} {limit.label}".strip()
         self.detect = limit.mode == "detect"
         self.headers = limit.headers
         self._key: Key = keys.of(limit)
@@ -76,10 +78,11 @@ class Rule:
 class Rates:
     """The limits of one level (the whole program, or a route), in their order."""
 
-    __slots__ = ("_rules",)
+    __slots__ = ("_calendar", "_rules")
 
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, rules: tuple[Rule, ...], calendar: Calendar) -> None:
         self._rules = rules
+        self._calendar = calendar
 
     def check(self, request: Request) -> tuple[list[Overrun], bytes]:
         """Count a request against every limit. Return those it is beyond, and fields for the response.
@@ -90,6 +93,8 @@ class Rates:
         fields = b""
         over: list[Overrun] = _NONE
         for rule in self._rules:
+            if rule.when is not None and not self._calendar.holds(rule.when):
+                continue
             beyond = rule.check(request, now)
             if rule.headers:
                 fields += rule.fields(beyond)

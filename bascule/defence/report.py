@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from bascule.config.defence import NAMED_KEYS
+from bascule.defence.hitters import Hitters
 from bascule.defence.keys import Request
 
 EVENTS_A_SECOND = 50
@@ -22,20 +23,27 @@ Count = Callable[[str, str, str], None]
 class Reports:
     """The reports of one worker; `count` counts, `write` takes the lines of the event log, if there is one."""
 
-    __slots__ = ("_left", "_silent", "_write", "count")
+    __slots__ = ("_hitters", "_left", "_silent", "_write", "count", "tell")
 
     def __init__(self, count: Count, write: Callable[[bytes], None] | None) -> None:
         self.count = count
+        self.tell: Callable[[list[tuple[str, float]]], object] = lambda top: None
+        """Told each second who is refused most, while anybody is."""
+        self._hitters = Hitters()
         self._write = write
         self._left = EVENTS_A_SECOND
         self._silent = 0
 
     def every_second(self) -> None:
-        """Allow the events of another second."""
+        """Allow the events of another second, and tell who is refused most."""
         self._left = EVENTS_A_SECOND
+        if (top := self._hitters.every_second()) is not None:
+            self.tell(top)
 
     def event(self, request: Request, status: int, message: str, notes: list[str]) -> None:
         """Write an event, unless there were too many; `status` 0 says that the request passed."""
+        if status:
+            self._hitters.add(request.client)
         if self._write is None:
             return
         if not self._left:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
 
-from bascule.config.defence import Rate
+from bascule.config.defence import Defence, Rate
 from bascule.config.plan import Plan, ScopedLimit
+from bascule.config.types import is_url
 from bascule.defence.arrivals import flows
-from bascule.defence.bans import BanError, read_list
+from bascule.defence.bans import BanError, check_networks, read_list
 from bascule.defence.challenges.keys import load_secret
 from bascule.defence.challenges.ladder import challenged
 from bascule.defence.crawlers import Book
-from bascule.defence.geo import countries, operators
+from bascule.defence.geo import Geography
 from bascule.defence.logins.memory import LoginMemory, defended
 from bascule.defence.networks import NetworkMap
 from bascule.defence.waiting_room import Rooms, make_memory, rooms_of
-from bascule.state.buckets import MIN_KEYS, Buckets
+from bascule.lists.remote import RemoteList, place_of
+from bascule.state.buckets import Buckets
 from bascule.state.locks import Lock, make_locks
+from bascule.state.sets import MIN_KEYS
 
 MOST_BANNED = 1 << 18
 """Clients that can be banned at a time; beyond it those give way whose ban ends first."""
@@ -27,17 +30,20 @@ _Identity = tuple[str, Rate, int, tuple[str, ...], int]
 class Shared:
     """The accounts of every limit of a plan, and its databases. A limit that stays as it is keeps them over a reload.
 
-    `challenge_key` is the file of the key of challenges, for a plan that has some. Raises OSError where the system has
-    no shared semaphores, GeoError for a database that cannot be used, KeyFileError, and BreachedError.
+    `challenge_key` is the file of the key of challenges, for a plan that has some; `lists` the folder of fetched lists.
+    Raises OSError where the system has no shared semaphores, GeoError for a database that cannot be used, KeyFileError,
+    BreachedError, and BanError for a list that is none.
     """
 
-    def __init__(self, plan: Plan, previous: Shared | None = None, challenge_key: str = "") -> None:
-        geo = plan.config.defence.geo
-        self.countries = countries(geo.country) if geo.country else None
-        self.operators = operators(geo.asn) if geo.asn else None
+    def __init__(self, plan: Plan, previous: Shared | None = None, challenge_key: str = "", lists: str = "") -> None:
+        self.geo = Geography(plan.config.defence.geo)
         defence = plan.config.defence
-        self.denied = NetworkMap([*((str(network), "deny") for network in defence.deny), *_feeds(defence.feeds)])
+        listed, blocks = list(_feeds(defence.feeds, lists)), defence.feeds_mode == "block"
+        denied = [(str(network), "deny") for network in defence.deny]
+        self.denied = NetworkMap([*denied, *(listed if blocks else ())])
         """Whom the configuration keeps out, with the name of the list that says so."""
+        self.watched = NetworkMap(() if blocks else listed)
+        """Whom lists would keep out that only record."""
         self._clients = defence.clients
         known = previous._tables if previous else {}
         self._locks: tuple[Lock, ...] = previous._locks if previous else make_locks()
@@ -87,14 +93,25 @@ class Shared:
         return scoped.scope, limit.rate, limit.size, limit.per, self._clients
 
 
-def _feeds(files: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the networks of lists, with the name of the list. Raises BanError naming file and line."""
-    for file in files:
+def _feeds(places: tuple[str, ...], folder: str) -> Iterator[tuple[str, str]]:
+    """Yield the networks of lists, with the name of the list; of lists at a URL, if they were fetched before.
+
+    Raises BanError naming file and line.
+    """
+    for place in places:
+        file = place_of(place, folder) if is_url(place) else place
+        if is_url(place) and not os.path.exists(file):
+            continue
         try:
-            text = Path(file).read_text()
-            yield from ((network, Path(file).name) for network in read_list(text))
+            with open(file, encoding="ascii", errors="replace") as stream:
+                yield from ((network, os.path.basename(place)) for network in read_list(stream))
         except (OSError, ValueError) as error:
-            raise BanError(f"{file}: {error}") from None
+            raise BanError(f"{place}: {error}") from None
+
+
+def remote_feeds(defence: Defence, folder: str) -> list[RemoteList]:
+    """Return the feeds that are at a URL."""
+    return [RemoteList.of(place, folder, check_networks) for place in dict.fromkeys(defence.feeds) if is_url(place)]
 
 
 def every_limit(plan: Plan) -> list[ScopedLimit]:

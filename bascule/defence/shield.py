@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from time import monotonic, time
-from typing import Any
+from typing import Any, Protocol
 
 from bascule.config.overload import Arrivals
 from bascule.config.plan import Plan, RoutePlan, ScopedLimit, SitePlan
+from bascule.defence.access import AccessRules
 from bascule.defence.accounts import Accounts
 from bascule.defence.arrivals import Gatekeeper
 from bascule.defence.browsers import Fields, contradiction
+from bascule.defence.calendar import Calendar
 from bascule.defence.challenges.ladder import Challenges, RouteChallenge, challenged, is_navigation, rung_name
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.crawler_watch import CrawlerWatch
@@ -31,7 +33,7 @@ from bascule.defence.shared import Shared, every_limit
 from bascule.defence.standing import Standing
 from bascule.defence.waiting_room import Room, rooms_of
 from bascule.http.addresses import TrustedNetworks
-from bascule.state.buckets import hash_of
+from bascule.state.buckets import Buckets, hash_of
 from bascule.state.queue import Queue
 from bascule.telemetry import causes
 
@@ -47,10 +49,18 @@ class Verdict:
     delay: float = 0.0
 
 
-class Shield:
-    """The defence of one worker."""
+class RateSharing(Protocol):
+    """What machines share of limits (machines/sharing.py)."""
 
-    def __init__(self, plan: Plan, shared: Shared, reports: Reports) -> None:
+    def rule(self, scoped: ScopedLimit, keys: Keys, buckets: Buckets) -> Rule: ...
+
+    def close(self) -> None: ...
+
+
+class Shield:
+    """The defence of one worker. Without `sharing` each machine counts for itself."""
+
+    def __init__(self, plan: Plan, shared: Shared, reports: Reports, sharing: RateSharing | None = None) -> None:
         defence = plan.config.defence
         self.allowed = TrustedNetworks(defence.allow)
         self.trusted = TrustedNetworks(plan.config.trusted_proxies)
@@ -62,9 +72,14 @@ class Shield:
         """Whether who is banned gets no answer."""
         self._offences = frozenset(self._bans.of) if self._bans.after else frozenset()
         self._networks = NetworkMap(())
-        self.any_banned = bool(shared.denied)
+        self._watched = NetworkMap(())
+        self.watches = False
+        """Whether any list or rule only records whom it would keep out."""
+        self._lists = bool(shared.denied or shared.watched or defence.rules or defence.crowdsec)
+        self.any_banned = self._lists
         """Whether anybody may be banned; else nothing is looked up."""
         self._shared = shared
+        self._sharing = sharing
         self.crawlers: CrawlerWatch | None = None
         """What is known of the crawlers that come, where anybody cares."""
         if shared.crawlers is not None:
@@ -79,7 +94,11 @@ class Shield:
         """The limits of new connections, if there are any (`watch_arrivals`)."""
         clients = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
         self._clients = clients
-        self._keys = Keys(clients, shared.countries, shared.operators)
+        self._keys = Keys(clients, shared.geo.countries, shared.geo.operators)
+        self._calendar = Calendar(defence.timezone)
+        self.access = AccessRules(defence.rules, shared.geo, self._calendar) if defence.rules else None
+        """Who is let in at all, where that is ruled."""
+        self.set_watched("", ())
         self._limited = bool(every_limit(plan)) or defended(plan)
         self.rates = self._make(plan.rates)
         """The limits of the whole, if there are any."""
@@ -116,8 +135,9 @@ class Shield:
         return None if route.waiting_room is None else self._rooms[route.waiting_room.scope]
 
     def _make(self, limits: tuple[ScopedLimit, ...]) -> Rates | None:
-        rules = [Rule(scoped.scope, scoped.limit, self._keys, self._shared.buckets(scoped)) for scoped in limits]
-        return Rates(tuple(rules)) if rules else None
+        rule = Rule if self._sharing is None else self._sharing.rule
+        rules = [rule(scoped, self._keys, self._shared.buckets(scoped)) for scoped in limits]
+        return Rates(tuple(rules), self._calendar) if rules else None
 
     @property
     def needed(self) -> bool:
@@ -135,10 +155,12 @@ class Shield:
 
     def set_any(self, topic: str, payload: Any) -> None:
         """Hear from the keeper whether there is any ban."""
-        self.any_banned = bool(payload) or bool(self._shared.denied)
+        self.any_banned = bool(payload) or self._lists
 
     def close(self) -> None:
         """Let go of everything."""
+        if self._sharing is not None:
+            self._sharing.close()
         if self.crawlers is not None:
             self.crawlers.close()
 
@@ -213,7 +235,27 @@ class Shield:
         self.offended(request, INCONSISTENT)
 
     def _listed(self, address: bytes) -> str:
-        return self._shared.denied.find(address) or (self._networks.find(address) if self._networks else "")
+        word = self._shared.denied.find(address) or (self._networks.find(address) if self._networks else "")
+        if word or self.access is None:
+            return word
+        found = self.access.find(address)
+        return found.name if found is not None and not found.detect else ""
+
+    def set_watched(self, topic: str, payload: Any) -> None:
+        """Take from the keeper the networks that would be kept out, if that were not only recorded."""
+        self._watched = NetworkMap([(str(network), "crowdsec") for network in payload or ()])
+        ruled = self.access is not None and self.access.detects
+        self.watches = ruled or bool(self._watched or self._shared.watched)
+
+    def notice(self, request: Request) -> None:
+        """Tell of a client that would be kept out by a list or rule which only records."""
+        address = request.client
+        found = self.access.find(address) if self.access is not None else None
+        word = found.name if found is not None and found.detect else ""
+        word = word or self._shared.watched.find(address) or self._watched.find(address)
+        if word and address not in self.allowed:
+            self.reports.count("ban", word, "detect")
+            self.reports.event(request, 0, f"the client would be kept out: {word}", [])
 
     def refuse(self, request: Request, word: str) -> None:
         """Tell that a banned client was refused."""

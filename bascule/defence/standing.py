@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.state.buckets import lane
+from bascule.state.sets import lane
 
 
 class Standing:

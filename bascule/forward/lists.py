@@ -23,10 +23,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bascule.config.schema import Forward
+from bascule.config.types import is_url
+from bascule.lists.remote import RemoteList
+
 MAX_LIST_BYTES = 256 << 20
 """Bytes of one list file: ten million domains."""
 DOMAINS_FILE = "domains"
 """UT1 and SquidGuard folders keep their domains in ``domains`` (or, in some copies, ``domains.txt``)."""
+_LONGEST_LINE = 65_536
 
 _PLAIN = re.compile(rb"(?:\*?\.)?((?:[a-z0-9_-]{1,63}\.)+(?:[a-z][a-z0-9-]*[a-z0-9]))\.?")
 _NAME = re.compile(rb"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
@@ -102,6 +107,22 @@ def _hosts_line(names: bytes, found: DomainList) -> None:
             found.names.append(name)
         else:
             found.skipped += 1
+
+
+def check_domains(file: str) -> None:
+    """Raise ValueError where nothing in a file is a domain: it is no list. Reads no further than the first one."""
+    with open(file, "rb") as stream:
+        while line := stream.readline(_LONGEST_LINE):
+            found = parse_list(line)
+            if found.domains or found.names:
+                return
+    raise ValueError("nothing in it is a domain")
+
+
+def remote_lists(forward: Forward, folder: str) -> list[RemoteList]:
+    """Return the lists of a configuration that are at a URL."""
+    urls = dict.fromkeys(place for places in forward.categories.values() for place in places if is_url(place))
+    return [RemoteList.of(url, folder, check_domains) for url in urls]
 
 
 def list_files(path: str) -> list[str]:

@@ -15,15 +15,16 @@ from typing import Final
 
 import maxminddb
 
-from bascule.config.forward import Rule, is_url
+from bascule.config.forward import Rule
 from bascule.config.schema import Forward
+from bascule.config.types import is_url
 from bascule.forward.conditions import Answer, NamedTest, Need, compile_condition
 from bascule.forward.domains import DomainTable
 from bascule.forward.lists import DomainList, read_lists
-from bascule.forward.remote_lists import RemoteList
 from bascule.forward.target import Target
 from bascule.http.fields import Field
 from bascule.http.message import RequestHead, ResponseHead
+from bascule.lists.remote import place_of
 
 _NO_FIELDS: Final[list[Field]] = []
 WeekTime = tuple[int, int]
@@ -252,7 +253,7 @@ def load_table(forward: Forward, folder: str = "") -> tuple[DomainTable | None, 
     lists: dict[str, list[DomainList]] = {}
     for name, paths in forward.categories.items():
         lists[name] = []
-        files = [RemoteList.of(path, folder).file if is_url(path) else path for path in paths]
+        files = [place_of(path, folder) if is_url(path) else path for path in paths]
         here = [file for file, path in zip(files, paths, strict=True) if not is_url(path) or os.path.exists(file)]
         if len(here) < len(files):
             notes.append(f"forward.categories.{name}: {len(files) - len(here)} lists were not fetched yet")

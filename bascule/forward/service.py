@@ -22,15 +22,16 @@ from bascule.forward.fetching import ForwardAsking
 from bascule.forward.guard import inside_range
 from bascule.forward.identity import Identity, Users
 from bascule.forward.intercept import Interception
+from bascule.forward.lists import remote_lists
 from bascule.forward.outgoing import OutgoingAddresses
 from bascule.forward.parents import ParentProxy, Ways
 from bascule.forward.policy import Policy, load_table
 from bascule.forward.privacy import PrivacyPlan
 from bascule.forward.quotas import QuotaMemory, Quotas, limits_of_rules
-from bascule.forward.remote_lists import fetch_missing, remote_lists
 from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
 from bascule.http.addresses import TrustedNetworks
+from bascule.lists.remote import fetch_missing
 from bascule.proxy.caching import RouteCache
 from bascule.telemetry import causes
 from bascule.tls.authority import Authority

@@ -100,6 +100,8 @@ def keep_out(exchange: Exchange, shield: Shield) -> Standing | None:
         shield.refuse(exchange, word)
         exchange.head.keep_alive = False
         raise HttpError(403, causes.BANNED)
+    if shield.watches:
+        shield.notice(exchange)
     return standing
 
 

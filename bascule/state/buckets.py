@@ -8,26 +8,16 @@ pushed out, so a flood of keys can cost a newcomer some of its burst, but never 
 
 from __future__ import annotations
 
-import mmap
-
 from bascule.state.locks import COUNT, Lock
+from bascule.state.sets import LOCK_MASK, WAYS, lane, places, shared_memory
 
-WAYS = 8
-"""Keys of a set: their hashes are one cache line."""
-MIN_KEYS, MAX_KEYS = 1 << 10, 1 << 24
 HASH_MASK = (1 << 62) - 1
 """A hash is a number below this that is not 0, which stands for a free place."""
-_LOCK_MASK = COUNT - 1
 
 
 def hash_of(key: bytes) -> int:
     """Return the hash of a key: SipHash under a secret that all processes of an instance were forked with."""
     return hash(key) & HASH_MASK
-
-
-def lane(key: int) -> int:
-    """Return the number of the lock that guards a key, and of its place in `Buckets.changes`."""
-    return (key >> 5) & _LOCK_MASK
 
 
 class Buckets:
@@ -36,14 +26,11 @@ class Buckets:
     `keys` is rounded up to a power of two. Raises ValueError for less than `MIN_KEYS` or more than `MAX_KEYS`.
     """
 
-    __slots__ = ("_locks", "_mask", "_memory", "_tags", "_tats", "changes")
+    __slots__ = ("_locks", "_mask", "_tags", "_tats", "changes")
 
     def __init__(self, keys: int, locks: tuple[Lock, ...]) -> None:
-        if not MIN_KEYS <= keys <= MAX_KEYS:
-            raise ValueError(f"a table has {MIN_KEYS} to {MAX_KEYS} keys, not {keys}")
-        keys = 1 << (keys - 1).bit_length()
-        self._memory = mmap.mmap(-1, keys * 16 + COUNT * 8, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
-        view = memoryview(self._memory)
+        keys = places(keys)
+        view = shared_memory(keys * 16 + COUNT * 8)
         self.changes = view[keys * 16 :].cast("Q")
         """By `lane`, how often a key of it was held or charged: while the number is the same, so are the keys."""
         self._tags = view[: keys * 8].cast("Q")
@@ -58,7 +45,7 @@ class Buckets:
         `most`; more than 0 that nothing was changed, and after how many seconds it would pass.
         """
         tats = self._tats
-        lock = self._locks[(key >> 5) & _LOCK_MASK]  # by the lowest bits of the set, so that its keys have one lock
+        lock = self._locks[(key >> 5) & LOCK_MASK]  # by the lowest bits of the set, so that its keys have one lock
         if not lock.take(False):
             lock.wait()
         place = (key >> 2) & self._mask  # the set, times WAYS
@@ -82,6 +69,14 @@ class Buckets:
         with self._locks[lane(key)]:
             self._tats[self._place(key)] = until
             self.changes[lane(key)] += 1  # after it: who sees the number sees the change
+
+    def owe(self, key: int, until: float) -> None:
+        """Let `key` be in debt at least until a time (monotonic)."""
+        with self._locks[lane(key)]:
+            place = self._place(key)
+            if self._tats[place] < until:
+                self._tats[place] = until
+                self.changes[lane(key)] += 1
 
     def charge(self, key: int, cost: float, most: float, now: float) -> float:
         """Charge `key` with `cost` seconds at `now`, but let its debt grow to `most` only. Return the debt."""

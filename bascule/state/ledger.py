@@ -7,11 +7,10 @@ whose use is then forgotten: with far more accounts than places, those who use l
 
 from __future__ import annotations
 
-import mmap
 from typing import Final
 
-from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS, lane
 from bascule.state.locks import Lock
+from bascule.state.sets import WAYS, lane, places, shared_memory
 
 PAUSE: Final = 30.0
 """Seconds between two transfers that still count as time of use."""
@@ -24,14 +23,11 @@ class Ledger:
     Raises ValueError for fewer than `MIN_KEYS` or more than `MAX_KEYS`.
     """
 
-    __slots__ = ("_flags", "_locks", "_mask", "_memory", "_periods", "_tags", "_values")
+    __slots__ = ("_flags", "_locks", "_mask", "_periods", "_tags", "_values")
 
     def __init__(self, keys: int, locks: tuple[Lock, ...]) -> None:
-        if not MIN_KEYS <= keys <= MAX_KEYS:
-            raise ValueError(f"a ledger has {MIN_KEYS} to {MAX_KEYS} keys, not {keys}")
-        keys = 1 << (keys - 1).bit_length()
-        self._memory = mmap.mmap(-1, keys * 40 + 8, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
-        view = memoryview(self._memory)
+        keys = places(keys)
+        view = shared_memory(keys * 40 + 8)
         self._tags = view[: keys * 8].cast("Q")
         self._periods = view[keys * 8 : keys * 16].cast("Q")
         self._values = view[keys * 16 : keys * 40].cast("d")

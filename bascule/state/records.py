@@ -9,7 +9,6 @@ that were not changed for longest.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable
 from typing import TypeVar
 from zlib import crc32
@@ -18,6 +17,7 @@ import msgspec
 
 from bascule.state.buckets import hash_of
 from bascule.state.locks import COUNT, Lock
+from bascule.state.sets import shared_memory
 
 Record = dict[bytes, tuple[bytes, float, bool]]
 """By name: a value, when it ends (seconds since the epoch), and whether a new value keeps that end."""
@@ -49,8 +49,8 @@ class Records:
     def __init__(self, locks: tuple[Lock, ...], pages: int = PAGES) -> None:
         if pages < 1 or pages & (pages - 1):
             raise ValueError(f"the number of pages is a power of two, not {pages}")
-        self._memory = mmap.mmap(-1, pages * (8 + 2 * HALF), mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
-        self._heads = memoryview(self._memory)[pages * 2 * HALF :].cast("Q")
+        self._memory = shared_memory(pages * (8 + 2 * HALF))
+        self._heads = self._memory[pages * 2 * HALF :].cast("Q")
         self._mask = pages - 1
         self._locks = locks
 
@@ -89,7 +89,7 @@ class Records:
         """Return the encoded records of a page, the one changed last at the end; None if it was not read whole."""
         head = self._heads[page]
         start = (2 * page + (head & 1)) * HALF
-        content = self._memory[start : start + (head >> 1 & 0x7FFF_FFFF)]
+        content = bytes(self._memory[start : start + (head >> 1 & 0x7FFF_FFFF)])
         if crc32(content) != head >> 32:
             return None
         return _decode_page(content) if content else {}

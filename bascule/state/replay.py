@@ -7,11 +7,10 @@ the place of the one used longest ago.
 
 from __future__ import annotations
 
-import mmap
 from typing import Final
 
-from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS, lane
 from bascule.state.locks import Lock
+from bascule.state.sets import WAYS, lane, places, shared_memory
 
 WINDOW: Final = 64
 _FULL: Final = (1 << WINDOW) - 1
@@ -20,14 +19,11 @@ _FULL: Final = (1 << WINDOW) - 1
 class ReplayWindows:
     """Made before the fork, 32 bytes a nonce. Raises ValueError for fewer than `MIN_KEYS` or more than `MAX_KEYS`."""
 
-    __slots__ = ("_bits", "_locks", "_mask", "_memory", "_tags", "_tops", "_used")
+    __slots__ = ("_bits", "_locks", "_mask", "_tags", "_tops", "_used")
 
     def __init__(self, keys: int, locks: tuple[Lock, ...]) -> None:
-        if not MIN_KEYS <= keys <= MAX_KEYS:
-            raise ValueError(f"a table has {MIN_KEYS} to {MAX_KEYS} keys, not {keys}")
-        keys = 1 << (keys - 1).bit_length()
-        self._memory = mmap.mmap(-1, keys * 32, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
-        view = memoryview(self._memory)
+        keys = places(keys)
+        view = shared_memory(keys * 32)
         self._tags, self._tops, self._bits = (view[keys * 8 * n : keys * 8 * (n + 1)].cast("Q") for n in range(3))
         self._used = view[keys * 24 :].cast("d")
         self._mask = keys - WAYS

@@ -5,10 +5,8 @@ Every worker writes its own column only, so what a killed one left behind is gon
 
 from __future__ import annotations
 
-import mmap
-
-from bascule.state.buckets import MAX_KEYS, MIN_KEYS, WAYS, lane
 from bascule.state.locks import Lock
+from bascule.state.sets import WAYS, lane, places, shared_memory
 
 NOWHERE = -1
 """The place of a key that found none: what it has in progress is not counted."""
@@ -17,14 +15,11 @@ NOWHERE = -1
 class Tallies:
     """Made before the fork. Raises ValueError for fewer than `MIN_KEYS` or more than `MAX_KEYS` keys."""
 
-    __slots__ = ("_counts", "_locks", "_mask", "_memory", "_tags", "_workers")
+    __slots__ = ("_counts", "_locks", "_mask", "_tags", "_workers")
 
     def __init__(self, keys: int, workers: int, locks: tuple[Lock, ...]) -> None:
-        if not MIN_KEYS <= keys <= MAX_KEYS:
-            raise ValueError(f"a table has {MIN_KEYS} to {MAX_KEYS} keys, not {keys}")
-        keys = 1 << (keys - 1).bit_length()
-        self._memory = mmap.mmap(-1, keys * 8 * (1 + workers), mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
-        view = memoryview(self._memory)
+        keys = places(keys)
+        view = shared_memory(keys * 8 * (1 + workers))
         self._tags = view[: keys * 8].cast("Q")
         self._counts = view[keys * 8 :].cast("Q")
         self._mask = keys - WAYS

@@ -6,10 +6,10 @@ up to one slot of them. Rows and counts are known before the fork: sites and out
 
 from __future__ import annotations
 
-import mmap
 from typing import Final
 
 from bascule.state.locks import COUNT, Lock
+from bascule.state.sets import shared_memory
 
 SLOTS: Final = 30
 
@@ -17,7 +17,7 @@ SLOTS: Final = 30
 class Windows:
     """Made before the fork. Raises ValueError for less than one row or count."""
 
-    __slots__ = ("_counts", "_locks", "_memory", "_row", "_slot", "_words")
+    __slots__ = ("_counts", "_locks", "_row", "_slot", "_words")
 
     def __init__(self, rows: int, counts: int, span: float, locks: tuple[Lock, ...]) -> None:
         if rows < 1 or counts < 1:
@@ -25,8 +25,7 @@ class Windows:
         self._counts = counts
         self._row = SLOTS * (counts + 1)
         self._slot = span / SLOTS
-        self._memory = mmap.mmap(-1, rows * self._row * 8, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
-        self._words = memoryview(self._memory).cast("Q")
+        self._words = shared_memory(rows * self._row * 8).cast("Q")
         self._locks = locks
 
     def add(self, row: int, count: int, now: float) -> None:

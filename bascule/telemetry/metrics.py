@@ -71,6 +71,7 @@ class _Snapshot(Collector):
         yield from _connections(self._totals)
         yield from _servers(self._totals)
         yield _defence(self._totals)
+        yield from _share(self._totals)
         yield from _pools(self._around.pools)
         yield from _profiles(self._around.profiles)
         yield from _cache(self._totals, self._around.cache)
@@ -122,6 +123,16 @@ def _defence(totals: Totals) -> Metric:
         for decision, count in rule.decisions.items():
             decisions.add_metric([rule.defence, rule.rule, decision], count)
     return decisions
+
+
+def _share(totals: Totals) -> Iterator[Metric]:
+    connected = _gauge(names.SHARE_CONNECTED)
+    for worker in totals.workers:
+        if worker.share is not None:
+            connected.add_metric([str(worker.slot)], worker.share)
+    yield connected
+    yield _counter(names.SHARE_ANSWERED, totals.share_answered)
+    yield _counter(names.SHARE_FAILED, totals.share_failed)
 
 
 def _servers(totals: Totals) -> Iterator[Metric]:

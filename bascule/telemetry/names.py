@@ -84,6 +84,12 @@ DEFENCE_DECISIONS: Final = Metric(
     ("defence", "rule", "decision"),
 )
 
+SHARE_CONNECTED: Final = Metric(
+    "bascule_share_connected", "1 while the server that machines share answers the worker.", ("worker",)
+)
+SHARE_ANSWERED: Final = Metric("bascule_share_answered", "Questions that the server answered which machines share.")
+SHARE_FAILED: Final = Metric("bascule_share_failed", "Questions that it did not answer, or not in time.")
+
 UNDER_ATTACK: Final = Metric("bascule_under_attack", "1 while the site counts as under attack.", ("site",))
 
 BANS: Final = Metric("bascule_bans", "Bans in force, those of the configuration's lists not counted.")

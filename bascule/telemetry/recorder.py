@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from bascule.config.plan import Plan
 from bascule.telemetry import store
@@ -29,6 +29,14 @@ _PROCESS_INTERVAL: Final = 1.0
 _COUNT_FILES_EVERY: Final = 10
 """Measurements of the process between two counts of its open files where counting is slow."""
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class Line(Protocol):
+    """What is counted of the line to the server that machines share (state/valkey.py)."""
+
+    connected: bool | None
+    answered: int
+    failed: int
 
 
 class Recorder:
@@ -56,6 +64,9 @@ class Recorder:
         self.events: EventLog | None = None
         """The event log whose lines are counted, if there is one."""
 
+        self.line: Line | None = None
+        """The line to the server that machines share, if they do."""
+
         config = plan.config.access_log
         self._logger = None if config.path == "off" else AccessLogger(config, sink)
         self._filtered = not plan.logs_all
@@ -68,8 +79,8 @@ class Recorder:
         # A slot's counters outlive their worker and go on; its gauges do not.
         for gauge, value in ((store.PID, os.getpid()), (store.WORKER, worker), (store.GENERATION, generation)):
             self._words[gauge] = value
-        self._words[store.OPEN] = 0
-        self._before = {word: self._words[word] for word in range(store.ACCEPTED, store.EVENTS_DROPPED + 1)}
+        self._words[store.OPEN] = self._words[store.SHARE] = 0
+        self._before = {word: self._words[word] for word in range(store.ACCEPTED, store.SHARE_FAILED + 1)}
         self.tick()
 
     def flush(self) -> None:
@@ -103,6 +114,10 @@ class Recorder:
         if self.events is not None:
             words[store.EVENTS] = before[store.EVENTS] + self.events.written
             words[store.EVENTS_DROPPED] = before[store.EVENTS_DROPPED] + self.events.dropped
+        if self.line is not None:
+            words[store.SHARE] = 1 if self.line.connected is None else 2 + self.line.connected
+            words[store.SHARE_ANSWERED] = before[store.SHARE_ANSWERED] + self.line.answered
+            words[store.SHARE_FAILED] = before[store.SHARE_FAILED] + self.line.failed
         words[store.CPU] = int(time.process_time() * 1e6)
         now = self._clock()
         words[store.HEARTBEAT] = int(now * 1000) or 1

@@ -30,9 +30,10 @@ HISTOGRAM: Final = len(BOUNDS) + 2
 """Words of a histogram: its buckets (not cumulative) and the sum in microseconds."""
 
 # Fixed words of a block. The gauges come first.
-HEARTBEAT, PID, WORKER, GENERATION, OPEN, RSS, CPU, FDS = range(8)
-ACCEPTED, ACCEPTED_TLS, REFUSED, TLS_FAILED, LINES, LINES_DROPPED, EVENTS, EVENTS_DROPPED = range(8, 16)
-CAUSES: Final = 16
+HEARTBEAT, PID, WORKER, GENERATION, OPEN, RSS, CPU, FDS, SHARE = range(9)
+ACCEPTED, ACCEPTED_TLS, REFUSED, TLS_FAILED, LINES, LINES_DROPPED, EVENTS, EVENTS_DROPPED = range(9, 17)
+SHARE_ANSWERED, SHARE_FAILED = range(17, 19)
+CAUSES: Final = 19
 FIXED: Final = CAUSES + len(causes.ALL)
 
 _NAME: Final = 32

@@ -13,6 +13,9 @@ from bascule.telemetry.store import BOUNDS, HISTOGRAM, METHODS, REASONS, STATUSE
 STALE: Final = 10.0
 """Seconds after which a worker that published no gauges counts as gone."""
 
+_SHARES: Final = 3
+"""Word of a worker that the server answers which machines share; 1 and 2 are of one that waits for it."""
+
 
 @dataclass(slots=True)
 class Histogram:
@@ -104,6 +107,8 @@ class WorkerTotals:
     resident: int
     cpu: float
     fds: int
+    share: bool | None
+    """Whether the server that machines share answers it; None where they share nothing."""
 
 
 @dataclass(slots=True)
@@ -118,6 +123,8 @@ class Totals:
     log_lines_dropped: int = 0
     events: int = 0
     events_dropped: int = 0
+    share_answered: int = 0
+    share_failed: int = 0
     causes: dict[str, int] = field(default_factory=dict)
     routes: list[RouteTotals] = field(default_factory=list)
     servers: list[ServerTotals] = field(default_factory=list)
@@ -149,6 +156,8 @@ def read_totals(stats: store.Arena, now: float | None = None) -> Totals:
         totals.log_lines_dropped += words[store.LINES_DROPPED]
         totals.events += words[store.EVENTS]
         totals.events_dropped += words[store.EVENTS_DROPPED]
+        totals.share_answered += words[store.SHARE_ANSWERED]
+        totals.share_failed += words[store.SHARE_FAILED]
         reasons = [mine + other for mine, other in zip(reasons, words[store.CAUSES :], strict=True)]
         if words[store.HEARTBEAT] and now - words[store.HEARTBEAT] / 1000 < STALE:
             totals.workers.append(_worker(slot, words))
@@ -187,6 +196,7 @@ def _worker(slot: int, words: list[int]) -> WorkerTotals:
         words[store.RSS],
         words[store.CPU] / 1e6,
         words[store.FDS],
+        words[store.SHARE] == _SHARES if words[store.SHARE] else None,
     )
 
 

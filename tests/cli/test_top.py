@@ -101,6 +101,21 @@ def line_of(lines: list[str], start: str) -> list[str]:
     return next(line for line in lines if line.startswith(start)).split()
 
 
+def test_logins_and_what_defence_decides() -> None:
+    now = deepcopy(NOW)
+    now["defence"] = [
+        {"defence": "login", "rule": "shop pair", "decisions": {"refuse": 40}},
+        {"defence": "login", "rule": "shop failed", "decisions": {"pass": 60}},
+        {"defence": "login", "rule": "shop succeeded", "decisions": {"pass": 2}},
+    ]
+    now["refused_most"] = [["203.0.113.9", 120.0], ["203.0.113.8", 3.5]]
+    seen = "\n".join(picture(BEFORE, now))
+    assert "DEFENCE  login shop pair refuse" in seen
+    assert "LOGINS  shop failed" in seen
+    assert "succeeded" in seen
+    assert "REFUSED MOST  203.0.113.9 120/s   203.0.113.8 3.5/s" in seen
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_picture(width: int) -> None:
     lines = picture(BEFORE, NOW, width)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bascule.config.plan import Plan
 from bascule.config.schema import Config
-from bascule.defence.ban_keeper import ANY, NETWORKS, BanKeeper
+from bascule.defence.ban_keeper import ANY, NETWORKS, WATCHED, BanKeeper
 from bascule.defence.shared import Shared
 from bascule.state.buckets import hash_of
 
@@ -53,7 +53,7 @@ def test_what_the_old_keeper_changes_during_a_hand_over_is_known_to_the_new_one(
         await new.lead()
         assert [ban.network for ban in new.list.current()] == ["192.0.2.2", "192.0.2.3", "198.51.100.0/24"]
         assert [banned(b"192.0.2.%d" % number) for number in (1, 2, 3)] == [False, True, True]
-        assert bus.topics == {NETWORKS: [["198.51.100.0/24", "operator"]], ANY: True}
+        assert bus.topics == {NETWORKS: [["198.51.100.0/24", "operator"]], ANY: True, WATCHED: []}
         await new.stop()
 
     asyncio.run(scene())

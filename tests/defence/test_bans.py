@@ -81,9 +81,9 @@ def test_what_cannot_be_banned(text: str) -> None:
 
 def test_lists() -> None:
     text = "# a netset\n192.0.2.1\n\n198.51.100.0/24 ; SBL1\n2001:db8::1 # one\n"
-    assert list(read_list(text)) == ["192.0.2.1", "198.51.100.0/24", "2001:db8::1"]
+    assert list(read_list(text.splitlines())) == ["192.0.2.1", "198.51.100.0/24", "2001:db8::1"]
     with pytest.raises(BanError, match="line 2: 'nonsense' is not an address"):
-        list(read_list("192.0.2.1\nnonsense\n"))
+        list(read_list(["192.0.2.1", "nonsense"]))
 
 
 def test_a_script_for_the_kernel() -> None:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.state.buckets import HASH_MASK, MIN_KEYS, WAYS, Buckets
+from bascule.state.buckets import HASH_MASK, Buckets
 from bascule.state.locks import Lock, make_locks
+from bascule.state.sets import MIN_KEYS, WAYS
 
 LOCKS = make_locks()
 
@@ -132,3 +133,13 @@ def test_a_lock_whose_holder_was_killed() -> None:
         lock.give()  # one that was taken for dead gives it back too
     assert lock.take(False)
     assert not lock.take(False), "still only one has it"
+
+
+def test_a_debt_that_another_machine_tells() -> None:
+    buckets = table()
+    buckets.take(5, 1.0, 10.0, 100.0)
+    buckets.owe(5, 107.0)
+    assert buckets.debt(5, 100.0) == 7.0
+    buckets.owe(5, 103.0)
+    assert buckets.debt(5, 100.0) == 7.0, "never less than is known here"
+    assert buckets.take(5, 4.0, 10.0, 100.0) == pytest.approx(1.0)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bascule.state.buckets import WAYS
 from bascule.state.ledger import PAUSE, Ledger
 from bascule.state.locks import make_locks
+from bascule.state.sets import WAYS
 from bascule.state.tallies import NOWHERE, Tallies
 
 

@@ -11,11 +11,13 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from bascule.forward.remote_lists import FetchError, RemoteList
+from bascule.lists.remote import FetchError, RemoteList
 from bascule.telemetry.sinks import complain
 
+T = TypeVar("T")
 RETRY = 600.0
 """Seconds after which a list is asked for again that could not be fetched."""
 _JITTER = 0.1
@@ -66,7 +68,7 @@ class ListKeeper:
     async def _refresh(self, found: RemoteList) -> bool:
         """Return whether a list has changed."""
         try:
-            changed = await _in_thread(found.refresh)
+            changed = await in_thread(found.refresh)
         except FetchError as error:
             if found.url not in self._failed:
                 self._failed.add(found.url)
@@ -76,29 +78,28 @@ class ListKeeper:
         return changed
 
 
-async def _in_thread(work: Callable[[], bool]) -> bool:
+async def in_thread(work: Callable[[], T]) -> T:
     """Run what blocks in a thread that does not keep the process from ending. Raises what it raises."""
     loop = asyncio.get_running_loop()
-    over: asyncio.Future[bool] = loop.create_future()
+    over: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: bool, error: BaseException | None) -> None:
-        if over.cancelled():
-            return
-        if error is None:
+    def succeed(result: T) -> None:
+        if not over.cancelled():
             over.set_result(result)
-        else:
+
+    def fail(error: BaseException) -> None:
+        if not over.cancelled():
             over.set_exception(error)
 
     def run() -> None:
-        result, failure = False, None
         try:
-            result = work()
+            done = partial(succeed, work())
         except BaseException as error:
-            failure = error
+            done = partial(fail, error)
         if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, failure)
+            loop.call_soon_threadsafe(done)
 
-    threading.Thread(target=run, name="list", daemon=True).start()
+    threading.Thread(target=run, name="fetch", daemon=True).start()
     return await over
 
 

@@ -1,7 +1,7 @@
-"""Lists of domains that live at a URL: fetched, kept in a folder, and fetched anew only when they changed.
+"""Lists that live at a URL: fetched, kept in a folder, and fetched anew only when they changed.
 
-A list is put in place in one step, and only if it says something about domains: a page of an error, or half a file,
-never takes the place of a list.
+A list is put in place in one step, and only if it is one: a page of an error, or half a file, never takes the place of
+a list. However large it is, only a piece of it is in memory.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Final
-
-from bascule.config.forward import is_url
-from bascule.config.schema import Forward
-from bascule.forward.lists import parse_list
 
 TIMEOUT: Final = 30.0
 """Seconds without a byte after which a fetch is given up."""
@@ -30,7 +27,11 @@ MOST_SECONDS: Final = 1800.0
 MOST_BYTES: Final = 256 << 20
 """Bytes of a list: the largest that are published have some 100 MiB."""
 _PIECE: Final = 1 << 20
-_AGENT: Final = "bascule (list of domains)"
+_AGENT: Final = "bascule (lists)"
+
+
+Check = Callable[[str], None]
+"""Looks at a file that was fetched; raises ValueError that says why it is no list."""
 
 
 class FetchError(OSError):
@@ -39,15 +40,16 @@ class FetchError(OSError):
 
 @dataclass(frozen=True)
 class RemoteList:
-    """A list at a URL, and the file it is kept in."""
+    """A list at a URL, the file it is kept in, and what has to be true of it."""
 
     url: str
     file: str
+    check: Check
 
     @classmethod
-    def of(cls, url: str, folder: str) -> RemoteList:
-        """Return the list of a URL; its file lies in `folder` under a name that is made from the URL."""
-        return cls(url, os.path.join(folder, hashlib.sha256(url.encode()).hexdigest()[:24] + ".list"))
+    def of(cls, url: str, folder: str, check: Check) -> RemoteList:
+        """Return the list of a URL, kept in `folder`."""
+        return cls(url, place_of(url, folder), check)
 
     @property
     def is_here(self) -> bool:
@@ -74,7 +76,7 @@ class RemoteList:
         known = self._known() if self.is_here else {}
         request = urllib.request.Request(self.url, headers={"User-Agent": _AGENT, **known})  # noqa: S310 - checked
         try:
-            with _opener().open(request, timeout=TIMEOUT) as response:
+            with opener().open(request, timeout=TIMEOUT) as response:
                 return self._take(response)
         except urllib.error.HTTPError as error:
             error.close()
@@ -95,6 +97,7 @@ class RemoteList:
 
     def _take(self, response: Any) -> bool:
         temporary = f"{self.file}.{os.getpid()}.new"
+        digest = hashlib.sha256()
         try:
             with open(temporary, "wb") as stream:
                 read, until = 0, time.monotonic() + MOST_SECONDS
@@ -104,15 +107,16 @@ class RemoteList:
                         raise FetchError(f"{self.url}: not here after {MOST_SECONDS:.0f} s")
                     if read > MOST_BYTES:
                         raise FetchError(f"{self.url}: more than {MOST_BYTES >> 20} MiB")
+                    digest.update(piece)
                     stream.write(piece)
             announced = response.headers.get("Content-Length")
             if announced is not None and int(announced) != read:
                 raise FetchError(f"{self.url}: it broke off after {read} bytes")
-            content = Path(temporary).read_bytes()
-            found = parse_list(content)
-            if not (found.domains or found.names):
-                raise FetchError(f"{self.url}: nothing in it is a domain, so the list is left as it is")
-            same = self.is_here and Path(self.file).read_bytes() == content
+            try:
+                self.check(temporary)
+            except ValueError as error:
+                raise FetchError(f"{self.url}: {error}, so the list is left as it is") from None
+            same = self.is_here and _digest(self.file) == digest.digest()
             os.replace(temporary, self.file)
         finally:
             with suppress(OSError):
@@ -134,18 +138,22 @@ class _NoDowngrade(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def opener() -> urllib.request.OpenerDirector:
     """Return what fetches: verified TLS, no proxies of the environment (this program may be that proxy)."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoDowngrade())
 
 
-def remote_lists(forward: Forward, folder: str) -> list[RemoteList]:
-    """Return the lists of a configuration that are at a URL."""
-    urls = dict.fromkeys(place for places in forward.categories.values() for place in places if is_url(place))
-    return [RemoteList.of(url, folder) for url in urls]
+def place_of(url: str, folder: str) -> str:
+    """Return the file of a list: in `folder`, under a name that is made from its URL."""
+    return os.path.join(folder, hashlib.sha256(url.encode()).hexdigest()[:24] + ".list")
 
 
-def fetch_missing(lists: list[RemoteList]) -> None:
+def _digest(file: str) -> bytes:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+def fetch_missing(lists: Iterable[RemoteList]) -> None:
     """Fetch the lists that are not here yet: without them there is no start. Raises FetchError."""
     for found in lists:
         if not found.is_here:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from bascule.forward import remote_lists
-from bascule.forward.remote_lists import FetchError, RemoteList
+from bascule.forward.lists import check_domains
+from bascule.lists import remote
+from bascule.lists.remote import FetchError, RemoteList
 from tests.forward.test_protocols import FORWARD, get
 from tests.support.clients import Message, Wire
 from tests.support.origins import Origin, answer
@@ -39,7 +40,7 @@ class Library:
 def test_only_what_has_changed_is_fetched(tmp_path: Path) -> None:
     library = Library()
     with Origin(library) as origin:
-        found = RemoteList.of(f"http://{origin.address}/list", str(tmp_path))
+        found = RemoteList.of(f"http://{origin.address}/list", str(tmp_path), check_domains)
         assert not found.is_here
         assert found.age(time.time()) > 1e9
         assert found.refresh()
@@ -66,7 +67,7 @@ def test_only_what_has_changed_is_fetched(tmp_path: Path) -> None:
 def test_what_is_no_list_takes_no_lists_place(tmp_path: Path, content: bytes, status: str, why: str) -> None:
     library = Library()
     with Origin(library) as origin:
-        found = RemoteList.of(f"http://{origin.address}/list", str(tmp_path))
+        found = RemoteList.of(f"http://{origin.address}/list", str(tmp_path), check_domains)
         found.refresh()
         library.content, library.status, library.etag = content, status, '"2"'
         with pytest.raises(FetchError, match=why):
@@ -84,7 +85,7 @@ def test_what_is_no_list_takes_no_lists_place(tmp_path: Path, content: bytes, st
 
 
 def test_a_server_that_sends_byte_by_byte_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_lists, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(remote, "MOST_SECONDS", 0.3)
 
     def drip(wire: Wire, message: Message) -> bool:
         wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
@@ -94,7 +95,7 @@ def test_a_server_that_sends_byte_by_byte_is_given_up(tmp_path: Path, monkeypatc
         return False
 
     with Origin(drip) as origin, pytest.raises(FetchError, match="not here after"):
-        RemoteList.of(f"http://{origin.address}/list", str(tmp_path)).refresh()
+        RemoteList.of(f"http://{origin.address}/list", str(tmp_path), check_domains).refresh()
     assert os.listdir(tmp_path) == []
 
 
@@ -107,7 +108,7 @@ def test_the_program_takes_a_changed_list_up(origin: Origin, tmp_path: Path) -> 
         with Bascule(config) as program:
             assert get(program.port, "http://www.games.example/").status == 403
             assert get(program.port, f"http://localhost:{origin.port}/").status == 200
-        found = RemoteList.of(url, str(tmp_path / "lists"))
+        found = RemoteList.of(url, str(tmp_path / "lists"), check_domains)
         library.content, library.etag = b"localhost.example\n127.0.0.1 games.local\n", '"2"'
         os.utime(found.file + ".json", (0, 0))  # long ago
         with Bascule(config) as program:  # begins with what it has, then looks
