@@ -18,6 +18,7 @@ from bascule.waf.engine import WafSettings, load_rules
 MAX_ARCHIVE = 64 << 20
 MAX_FILE = 16 << 20
 MAX_FILES = 4_096
+MAX_TOTAL = 256 << 20
 TIMEOUT = 60.0
 """Bytes and files a release may have, seconds a download may take: CRS 4 is 1 MB with 400 files."""
 
@@ -79,7 +80,7 @@ def _read(source: str) -> bytes:
 
 def _unpack(content: bytes, place: Path) -> int:
     """Write the rule set's own files below `place`; links, devices and all else in the archive are left out."""
-    files = 0
+    files = total = 0
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
             for count, member in enumerate(archive):
@@ -88,6 +89,9 @@ def _unpack(content: bytes, place: Path) -> int:
                 name = "/".join(PurePosixPath(member.name).parts[1:])
                 if not member.isfile() or not _WANTED.fullmatch(name):
                     continue
+                total += member.size
+                if total > MAX_TOTAL:
+                    raise InstallError(f"the archive unpacks to more than {MAX_TOTAL >> 20} MiB; that is no rule set")
                 if member.size > MAX_FILE:
                     raise InstallError(f"{name} is larger than {MAX_FILE >> 20} MiB; that is no rule file")
                 reader = archive.extractfile(member)

@@ -60,7 +60,7 @@ class HeldResponse:
         """Judge what is here. Return whether it may go out now; if that takes turns, it goes out by itself."""
         if self.timer is not None:
             self.timer.cancel()
-        if self._size <= CHEAP:
+        if self._size <= CHEAP and not self._head.values(b"content-encoding"):
             self.waits = False
             return not self._inspection.refuse(self._look(complete))
         exchange = self._exchange

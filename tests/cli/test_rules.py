@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bascule.cli import rules_install
 from bascule.cli.rules import app
 from bascule.cli.rules_install import InstallError, install
 from tests.cli.firewall import crs
@@ -120,6 +121,14 @@ def test_install_leaves_nothing_behind_when_it_refuses(
     )
     assert code == 1
     assert reason in output or reason == "look-behind"
+    assert [p.name for p in tmp_path.iterdir()] == ["release.tar.gz"]
+
+
+def test_install_refuses_what_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules_install, "MAX_TOTAL", 10)
+    path, digest = archive(tmp_path, **GOOD)
+    with pytest.raises(InstallError, match="unpacks to more than"):
+        install(str(path), digest, tmp_path / "new")
     assert [p.name for p in tmp_path.iterdir()] == ["release.tar.gz"]
 
 
