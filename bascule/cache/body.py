@@ -30,13 +30,17 @@ class File:
 class Body:
     """Content that is read by its offsets. `complete` says whether all of it is here; `size` is what is."""
 
-    __slots__ = ("_memory", "_start", "complete", "crc", "file", "size")
+    __slots__ = ("_in_file", "_memory", "_start", "complete", "crc", "error", "file", "size")
 
     def __init__(self, content: bytes = b"", complete: bool = False) -> None:
         self._memory: bytes | bytearray = content if complete else bytearray(content)
         self.file: File | None = None
         """Where it is, unless that is memory."""
         self._start = 0
+        self._in_file = 0
+        """Bytes that the file took before it took no more; what came after them is in memory."""
+        self.error: OSError | None = None
+        """Why the file takes no more: this content cannot be stored."""
         self.size = len(content)
         self.crc = crc32(content)
         """CRC-32 of what is here; of a stored one, what it was when it was stored."""
@@ -50,11 +54,14 @@ class Body:
         return body
 
     def append(self, content: bytes) -> None:
-        """Add what came. Raises OSError where the file takes no more."""
-        if self.file is not None:
-            write_all(self.file.fd, content, self._start + self.size)
-        else:
+        """Add what came; where the file takes no more, to memory."""
+        if self.file is None or self.error is not None:
             self._memory += content
+        else:
+            try:
+                write_all(self.file.fd, content, self._start + self.size)
+            except OSError as error:
+                self.error, self._in_file, self._memory = error, self.size, bytearray(content)
         self.size += len(content)
         self.crc = crc32(content, self.crc)
 
@@ -69,7 +76,13 @@ class Body:
             if not offset and len(self._memory) <= most and type(self._memory) is bytes:
                 return self._memory
             return bytes(self._memory[offset : offset + most])
-        return os.pread(self.file.fd, min(most, self.size - offset), self._start + offset)
+        wanted = min(most, self.size - offset)
+        here = wanted if self.error is None else max(0, min(wanted, self._in_file - offset))
+        content = os.pread(self.file.fd, here, self._start + offset) if here else b""
+        if here < wanted:
+            begin = offset + here - self._in_file
+            content += self._memory[begin : begin + wanted - here]
+        return content
 
     def settle(self) -> None:
         """All of it is here."""

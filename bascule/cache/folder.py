@@ -61,11 +61,16 @@ class Folder:
             return None
 
     def move_out(self, body: Body) -> None:
-        """Let content that is on its way go on in a file of its own. Raises OSError."""
-        body.move_to(self._new_file(), _START.size)
+        """Let content that is on its way go on in a file of its own, if there can be one."""
+        try:
+            body.move_to(self._new_file(), _START.size)
+        except OSError as error:
+            body.error = error
 
     def save(self, key: int, record: Record, body: Body) -> None:
         """Store a response whose content is whole. Raises OSError; then nothing is stored under the key."""
+        if body.error is not None:
+            raise body.error
         data = encode(record)
         if len(data) > _RECORD_ROOM:
             raise OSError("the head is too long to be stored")
@@ -83,6 +88,8 @@ class Folder:
             os.rename(file.unnamed, self._place(key))
             file.unnamed = ""
             self.index.changed(key)  # who looked before the rename holds what was there
+            if self.index.place_of(key) < 0:  # pushed out again before it was in place
+                self._unlink(key)
         except OSError:
             self.remove(key)
             raise
@@ -91,6 +98,9 @@ class Folder:
         """Remove what is stored under a key. Return whether anything was."""
         found = self._unlink(key)
         self.index.remove(key)
+        if self._unlink(key):  # another process put it in place just now
+            self.index.changed(key)
+            found = True
         return found
 
     def record(self, key: int) -> Record | None:

@@ -232,18 +232,13 @@ class Fetch(Peer):
         """More of the content."""
         body, cache = self._body, self._cache
         self.deadline = self.app.now + self.times.response_idle
-        try:
-            body.append(content)
-            if body.size > KEPT_IN_MEMORY and body.file is None:
-                cache.store.folder.move_out(body)
-        except OSError as error:
-            cache.trouble(error)
-            self.exchange.finish(Outcome.CLIENT_ABORT, causes.CACHE_BROKEN, self._meta.status)
-            return
+        body.append(content)
+        if body.size > KEPT_IN_MEMORY and body.file is None and body.error is None:
+            cache.store.folder.move_out(body)
         if complete:
             self._complete()
             return
-        if body.size > cache.most:
+        if body.size > cache.most or (body.error is not None and len(self._playbacks) < 2):
             self._outgrow()
         for playback in tuple(self._playbacks):
             playback.more()
@@ -347,15 +342,17 @@ class Fetch(Peer):
         own.finish(None, "", own.status)
 
     def _outgrow(self) -> None:
-        """It becomes larger than what is stored: once the leader has what there is, it goes on with the connection."""
+        """It cannot be stored whole: once the one client that has begun has what there is, it gets the connection."""
         self._look.epoch = -1  # nothing is stored of it
+        if (error := self._body.error) is not None:
+            self._cache.trouble(error)
         self._cache.forget(self, self._look.key)
         for exchange in self._released():
             alone(exchange)
         if not self._playbacks:
             self.exchange.finish(Outcome.CLIENT_ABORT, causes.CLIENT_ABORT, 499)
             return
-        (playback,) = self._playbacks  # without a length, only the leader was let begin
+        (playback,) = self._playbacks  # without a length only the leader was let begin; on a full disk it is looked at
         if (origin := self.exchange.origin) is not None:
             origin.transport.pause_reading()
             playback.then = self._go_on_alone

@@ -124,6 +124,27 @@ def test_a_full_disk_stores_nothing(folder: Folder, monkeypatch: pytest.MonkeyPa
     assert len(files(folder)) == folder.index.counts()["entries"] == 1
 
 
+def test_content_goes_on_in_memory_where_the_disk_is_full(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, write = os.urandom(10_000), os.pwrite
+    growing = Body(content[:2_000])
+    folder.move_out(growing)
+    growing.append(content[2_000:5_000])
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    for start in range(5_000, 10_000, 1_000):
+        growing.append(content[start : start + 1_000])
+    monkeypatch.setattr(os, "pwrite", write)
+    growing.settle()
+    for offset, size in ((0, 10_000), (4_999, 2), (4_000, 3_000), (5_000, 5_000), (9_999, 10), (1_000, 10)):
+        assert growing.read(offset, size) == content[offset : offset + size]
+    with pytest.raises(OSError, match="No space"):
+        folder.save(1, meta(), growing)
+    assert folder.load(1) is None
+
+
 def test_it_outlives_the_program(tmp_path: Path) -> None:
     first = Folder(tmp_path / "cache", SIZE)
     first.save(first.index.key(b"a"), meta(), body())

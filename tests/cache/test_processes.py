@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -129,6 +130,32 @@ def _asks(port: int) -> Message | None:
         return ask(port, "/alive")
     except (OSError, EndedError):
         return None
+
+
+def test_a_full_disk_costs_hits_only(tmp_path: Path) -> None:
+    gate, body = threading.Event(), os.urandom(700_000)
+    with Origin() as origin, Bascule(config(origin, tmp_path / "c", 1)) as bascule:
+        for pid in bascule.children():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (400_000, 400_000))
+        for chunked in (False, True):
+            gate.clear()
+            origin.handler = gated(gate, KEPT, body=body, chunked=chunked)
+            with connect(bascule.port) as first, connect(bascule.port) as second:
+                first.send(request(f"/full{chunked}"))
+                head = first.head()
+                second.send(request(f"/full{chunked}"))
+                if not chunked:
+                    later = second.head()
+                gate.set()
+                assert first.read_body(head).body == body
+                assert (second.response() if chunked else second.read_body(later)).body == body
+        origin.handler = gated(gate, KEPT, body=body)
+        for _ in range(2):  # one client alone gets it straight from the server
+            assert ask(bascule.port, "/alone").body == body
+        assert sum("/alone" in message.start for message in origin.seen) == 2
+        assert any("a response is not stored" in line for line in bascule.lines)
+        origin.handler = counted(KEPT)
+        assert {ask(bascule.port, "/small").body for _ in range(2)} == {b"answer 1"}
 
 
 def test_a_restart_finds_what_is_on_disk(tmp_path: Path) -> None:
