@@ -35,7 +35,7 @@ def check_response(findings: Findings, path: KeyPath, response: WafResponse) -> 
     """Check what one level states of responses."""
     if response.pages is not None:
         check_pages(findings, (*path, "pages"), response.pages)
-    for key, guard in (("cookies", response.cookies), ("forms", response.forms)):
+    for key, guard in (("cookies", response.cookies), ("forms", response.forms), ("links", response.links)):
         if guard is None:
             continue
         secrets: list[tuple[KeyPath, str]] = [(("secret",), guard.secret)]

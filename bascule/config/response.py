@@ -53,6 +53,19 @@ class FormGuard(Model):
     """Former secrets: forms protected with them are still accepted."""
 
 
+class LinkGuard(Model):
+    """Parameters of links that clients can follow only as a page gave them."""
+
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of the parameters. Those of one link are protected together, with its path."""
+    paths: Annotated[tuple[str, ...], Field(min_length=1)] = ("/",)
+    """Where links lead that are protected: folders, ``=`` paths or ``~`` patterns, as in `filters.access`."""
+    secret: Annotated[str, Field(repr=False)]
+    """What keys are derived from, such as ``${file:secrets/links}``; the same on all machines."""
+    previous: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    """Former secrets: links protected with them are still accepted."""
+
+
 class PageWatch(Model):
     """Pages that are compared, whenever they are served, with copies known to be good."""
 
@@ -97,6 +110,8 @@ class WafResponse(Model):
     """Protect cookies against being changed; none by default."""
     forms: FormGuard | None = None
     """Protect hidden fields of forms against being changed; none by default."""
+    links: LinkGuard | None = None
+    """Protect parameters of links against being changed; none by default."""
     pages: PageWatch | None = None
     """Watch pages for defacement; none by default."""
     decoys: Decoys | None = None

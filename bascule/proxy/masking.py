@@ -35,7 +35,7 @@ _TEXT_FILES = (b".csv", b".txt", b".json", b".xml", b".log", b".tsv", b".sql", b
 class ResponseMask:
     """What one response goes through; in detect mode it counts and changes nothing."""
 
-    __slots__ = ("_decoder", "_decoys", "_detect", "_exchange", "_forms", "_inspection", "_masks", "_timer")
+    __slots__ = ("_decoder", "_decoys", "_detect", "_exchange", "_forms", "_inspection", "_links", "_masks", "_timer")
 
     def __init__(
         self, exchange: Exchange, inspection: Inspection, response: ResponseInspector, head: ResponseHead
@@ -49,6 +49,8 @@ class ResponseMask:
         self._masks = response.masker.stream(json=b"json" in kind) if response.masker is not None else None
         page = not self._detect and kind.startswith(_HTML)
         self._forms = response.forms.stream(inspection.transaction.time) if page and response.forms else None
+        request = exchange.head
+        self._links = response.links.stream(request.line_target, request.authority) if page and response.links else None
         self._decoys = response.decoys.stream() if page and response.decoys else None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -61,7 +63,7 @@ class ResponseMask:
         changed = changed.amended(etags) if etags else changed
         if self._forms is not None:  # signed with the time: a copy that is kept would age
             changed = changed.without(_VALIDATORS)
-        if self._decoder is not None or self._forms is not None or self._decoys is not None:
+        if any(stage is not None for stage in (self._decoder, self._forms, self._links, self._decoys)):
             changed.length = changed.announced = NO_LENGTH
         return changed
 
@@ -91,7 +93,7 @@ class ResponseMask:
 
     @property
     def _stages(self) -> tuple[MaskedStream | TagStream | None, ...]:
-        return self._masks, self._forms, self._decoys
+        return self._masks, self._forms, self._links, self._decoys
 
     def _undecodable(self, error: CodingError, content: bytes) -> bytes:
         self._inspection.transaction.note(f"response not masked: {error}")

@@ -107,6 +107,7 @@ class RouteRuntime:
         "host_of_origin",
         "index",
         "intercept",
+        "links",
         "maintenance",
         "maintenance_allows",
         "max_ranges",
@@ -169,7 +170,9 @@ class RouteRuntime:
         self.condition = compile_condition(plan.match)
         self.rewrite = compile_rewrite(plan.rewrite)
         self.cookies = compile_cookies(plan.cookies)
-        self.cookie_guard = waf.response.cookies if waf is not None and waf.response is not None else None
+        guards = waf.response if waf is not None else None
+        self.cookie_guard = guards.cookies if guards is not None else None
+        self.links = guards.links if guards is not None and plan.waf.mode == "block" else None
         if self.cookie_guard is not None and plan.waf.mode == "block":
             self.cookies = _then(self.cookies, self.cookie_guard.seal)
         self.place = PlaceMap(plan.rewrite, origins)
@@ -258,7 +261,7 @@ def masks_responses(waf: WafConfig, changes: bool = True) -> bool:
     """Whether responses are looked at on their way, and changed: in detect mode nothing is, and servers are asked as
     ever."""
     response = waf.response
-    wanted = bool(response.mask or response.words or response.forms or response.decoys)
+    wanted = bool(response.mask or response.words or response.forms or response.links or response.decoys)
     return wanted and (waf.mode == "block" if changes else waf.mode != "off")
 
 

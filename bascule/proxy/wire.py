@@ -189,7 +189,7 @@ def _response_lines(exchange: Exchange, head: ResponseHead) -> bytes:
             constant = constant and b"domain" not in field[1].lower()
         elif kind == _LOCATION:
             lines.append(_place(exchange, field))
-            constant = constant and b"//" not in field[1]
+            constant = constant and b"//" not in field[1] and route.links is None
         elif kind == _UNSAFE_NAME:
             lines.append(field[3])
         elif kind == _TRAILER:
@@ -233,4 +233,6 @@ def _place(exchange: Exchange, field: Field) -> bytes:
     place = exchange.route.place
     change = _PLACES.get(field[0], PlaceMap.place)
     value = change(place, field[1], exchange.scheme, exchange.head.authority)
+    if (links := exchange.route.links) is not None and field[0] == b"location":
+        value = links.signed(value, exchange.head.line_target, exchange.head.authority)
     return b"%b: %b\r\n" % (field[0], value)

@@ -68,10 +68,11 @@ def plain_path(target: bytes) -> bytes:
 
 
 def _compile(entry: Access) -> _Entry:
-    return _Entry(_path(entry.path), frozenset(method.encode() for method in entry.methods), _admission(entry))
+    return _Entry(path_test(entry.path), frozenset(method.encode() for method in entry.methods), _admission(entry))
 
 
-def _path(text: str) -> Callable[[bytes], bool]:
+def path_test(text: str) -> Callable[[bytes], bool]:
+    """Return what tells whether a plain path fits a text: a folder, ``=`` a path, or ``~`` a pattern."""
     if text[:1] == "~":
         search = compile_pattern(f"(?i){text[1:]}").search
         return lambda path: search(path) is not None

@@ -11,6 +11,7 @@ from bascule.waf.response.cookies import UNPROTECTED, Cookies
 from bascule.waf.response.decoys import Decoys
 from bascule.waf.response.forms import FIELD, Forms, sent_fields
 from bascule.waf.response.leaks import FIRST_ERROR, Leaks
+from bascule.waf.response.links import PARAMETER, Links
 from bascule.waf.response.masking import WORD, Masker
 from bascule.waf.response.pages import CHANGED, Page, Pages
 from bascule.waf.verdict import Verdict
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bascule.waf.filters.inspector import FilterInspector
     from bascule.waf.transaction import Transaction
 
-FIELD_CHANGED = 710_002
+FIELD_CHANGED, LINK_CHANGED = 710_002, 710_003
 DECOY_FIELD, DECOY_LINK = 717_004, 717_005
 DECOYS = frozenset((DECOY_FIELD, DECOY_LINK))
 IDENTIFIERS, WORDS = 712_001, 712_002
@@ -35,10 +36,15 @@ class ResponseInspector:
         self.cookies = Cookies(response.cookies) if response.cookies is not None else None
         self.forms = Forms(response.forms) if response.forms is not None else None
         self.decoys = Decoys(response.decoys) if response.decoys is not None else None
-        given = (FIELD if self.forms is not None else b"", self.decoys.field if self.decoys is not None else b"")
+        self.links = Links(response.links) if response.links is not None else None
+        given = (
+            FIELD if self.forms is not None else b"",
+            PARAMETER if self.links is not None else b"",
+            self.decoys.field if self.decoys is not None else b"",
+        )
         self.given = tuple(name for name in given if name)
-        """Fields that forms were given here, which the server does not see."""
-        self.judges_fields = self.forms is not None or self.decoys is not None
+        """Fields that forms and links were given here, which the server does not see."""
+        self.judges_fields = self.forms is not None or self.decoys is not None or self.links is not None
         """Whether `judge_fields` looks at requests."""
         self._pages = Pages(response.pages) if response.pages is not None else None
         self.masker = Masker(response.mask, response.words) if response.mask or response.words else None
@@ -108,6 +114,9 @@ class ResponseInspector:
         if forms is not None and forms.concerns(pairs) and not forms.is_whole(pairs, t.time):
             name, value = next(pair for pair in pairs if forms.protects(pair[0]))
             self._rules.record(t, self._answers, (FIELD_CHANGED, b"ARGS:" + name, value))
+        links = self.links
+        if links is not None and (broken := links.broken(t.target, pairs)) is not None:
+            self._rules.record(t, self._answers, (LINK_CHANGED, b"ARGS:" + broken[0], broken[1]))
 
     def note_masked(self, t: Transaction, found: Counter[str]) -> None:
         """Note in the event what was masked in a response: kinds and numbers, never the texts."""

@@ -1,4 +1,4 @@
-"""HTML as a stream of which only a few tags are looked at, to put something before them.
+"""HTML as a stream of which only a few tags are looked at, to put something before them or in their places.
 
 Comments, scripts, styles and text areas are left alone. Of an incomplete tag at most `MAX_TAG` bytes are kept back.
 """
@@ -9,23 +9,30 @@ import html
 import re
 
 MAX_TAG = 8192
-_NAMES = (b"!--", b"script", b"style", b"textarea", b"title", b"form", b"/form", b"input", b"/body")
-_TAG = re.compile(
-    rb"""<(?:(?P<skip>!--|script\b|style\b|textarea\b|title\b)"""
-    rb"""|(?P<name>/?form|input|/body)(?=[\s/>])(?P<rest>(?:[^>"']|"[^"]*"|'[^']*')*+)>)""",
-    re.IGNORECASE,
-)
 _ENDS = {b"!--": re.compile(rb"-->"), b"script": re.compile(rb"</script", re.IGNORECASE),
          b"style": re.compile(rb"</style", re.IGNORECASE), b"textarea": re.compile(rb"</textarea", re.IGNORECASE),
          b"title": re.compile(rb"</title", re.IGNORECASE)}  # fmt: skip
 """What ends content in which there are no tags (HTML 13.2.5)."""
-_ATTRIBUTE = re.compile(rb"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
+ATTRIBUTE = re.compile(rb"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
+"""An attribute: its name, and its value in double quotes, in single quotes or in none."""
+
+
+def tag_pattern(*names: bytes) -> re.Pattern[bytes]:
+    """Return what finds tags of these names (`name`, `rest`), or what holds none (`skip`)."""
+    return re.compile(
+        rb"""<(?:(?P<skip>!--|script\b|style\b|textarea\b|title\b)|(?P<name>%b)"""
+        rb"""(?=[\s/>])(?P<rest>(?:[^>"']|"[^"]*"|'[^']*')*+)>)""" % b"|".join(names),
+        re.IGNORECASE,
+    )
 
 
 class TagStream:
     """One page on its way through. What `tag` returns for a tag is put before it."""
 
     __slots__ = ("_end", "_kept")
+    names: tuple[bytes, ...] = (b"form", b"/form", b"input", b"/body")
+    """The tags that are looked at."""
+    pattern = tag_pattern(*names)
 
     def __init__(self) -> None:
         self._kept = b""
@@ -35,6 +42,11 @@ class TagStream:
     def tag(self, name: bytes, rest: bytes) -> bytes | None:
         """Return what is to be put before a tag: ``form``, ``/form``, ``input`` or ``/body`` with its attributes."""
         raise NotImplementedError
+
+    def changed(self, found: re.Match[bytes]) -> bytes | None:
+        """Return what is to stand in the place of a tag; None where it stays."""
+        before = self.tag(found["name"].lower(), found["rest"])
+        return None if before is None else before + found[0]
 
     @property
     def holds(self) -> bool:
@@ -53,16 +65,16 @@ class TagStream:
                     at = max(at, len(text) - 12)
                     break
                 at, self._end = found.end(), None
-            tag = _TAG.search(text, at)
+            tag = self.pattern.search(text, at)
             if tag is None:
                 at = self._unfinished(text, at)
                 break
             at = tag.end()
             if tag["skip"] is not None:
                 self._end = _ENDS[tag["skip"].lower()]
-            elif (more := self.tag(tag["name"].lower(), tag["rest"])) is not None:
-                out += (text[start : tag.start()], more)
-                start = tag.start()
+            elif (changed := self.changed(tag)) is not None:
+                out += (text[start : tag.start()], changed)
+                start = at
         cut = len(text) if last or len(text) - at > MAX_TAG else at
         self._kept = text[cut:]
         return b"".join((*out, text[start:cut]))
@@ -71,7 +83,8 @@ class TagStream:
         """Return up to where no tag can be that is not complete."""
         opened = text.find(b"<", max(at, len(text) - MAX_TAG))
         while opened >= 0:
-            if not _is_other(text[opened : opened + 10]):
+            low = text[opened + 1 : opened + 10].lower()
+            if any(low.startswith(name) or name.startswith(low) for name in (*_ENDS, *self.names)):
                 return opened
             opened = text.find(b"<", opened + 1)
         return len(text)
@@ -79,17 +92,11 @@ class TagStream:
 
 def attributes(rest: bytes) -> dict[bytes, bytes]:
     """Return the attributes of a tag by lower-case name; of one given twice the first counts."""
-    found = reversed(_ATTRIBUTE.findall(rest))
-    return {key.lower(): _plain(a or b or c) for key, a, b, c in found}
+    found = reversed(ATTRIBUTE.findall(rest))
+    return {key.lower(): plain(a or b or c) for key, a, b, c in found}
 
 
-def _is_other(start: bytes) -> bool:
-    """Whether the beginning of a tag, ten bytes if there are as many, is of one that is of no interest."""
-    low = start[1:].lower()
-    return not any(low.startswith(name) or name.startswith(low) for name in _NAMES)
-
-
-def _plain(value: bytes) -> bytes:
+def plain(value: bytes) -> bytes:
     """Return an attribute's value without character references, as the client will send it in UTF-8."""
     if b"&" not in value:
         return value
