@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bascule.waf.logic.values import Value
 from bascule.waf.profile.fields import key_of
-from bascule.waf.profile.traits import CONTROL, INERT, NAMES, TEXT, kind_of, traits_of
+from bascule.waf.profile.traits import BLANKS, CONTROL, INERT, NAMES, PROSE, TEXT, kind_of, traits_of
 from bascule.waf.profile.usual import Expected, Habit
 
 VALUE, PARAMETER, METHOD, CONTENT_TYPE, MISSING, ORDER, PATH = range(722_001, 722_008)
@@ -117,7 +117,7 @@ def value_points(data: bytes, expected: Expected) -> tuple[int, str]:
         words.append(f"{len(data)} bytes long, usually up to {expected.longest}")
     if strange:
         sorts = [n for n in range(len(NAMES)) if traits.alphabet >> n & 1 and not expected.alphabet >> n & 1]
-        points += sum(map(_sort_points, sorts))
+        points += sum(_points_at(expected, sort) for sort in sorts)
         words.append(f"with {_some(NAMES[n] for n in sorts)}, which it never has")
     return points, ", ".join(words)
 
@@ -133,6 +133,17 @@ def _sort_points(sort: int) -> int:
     if sort < 6:
         return WORDY_POINTS
     return MARK_POINTS if INERT >> sort & 1 else ACTIVE_POINTS
+
+
+def _points_at(expected: Expected, sort: int) -> int:
+    """Return the points of a sort of characters where it is new: what people write has other marks every day, while
+    what programs choose from has none."""
+    points = _sort_points(sort)
+    if expected.free and PROSE >> sort & 1:
+        return WORDY_POINTS
+    if expected.closed and (points > WORDY_POINTS or BLANKS >> sort & 1):
+        return points + (WORDY_POINTS if INERT >> sort & 1 else MARK_POINTS)
+    return points
 
 
 def _unknown(value: Value) -> Deviation:

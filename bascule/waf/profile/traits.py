@@ -41,6 +41,9 @@ MEMBERS = tuple(_SORTS.values())
 """The bytes of each sort."""
 INERT = sum(1 << number for number, name in enumerate(NAMES) if number < WORDY or name in ",:@!?+")
 """The sorts that no language attackers write can do without others of."""
+PROSE = sum(1 << number for number, name in enumerate(NAMES) if name in "\"'()/&;#%" or INERT >> number & 1)
+"""The sorts that texts of people have sooner or later."""
+BLANKS = 1 << NAMES.index("blanks")
 _CLASSES = bytes(next(n for n, sort in enumerate(MEMBERS) if byte in sort) for byte in range(256))
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from bascule.waf.profile.model import MAX_KEPT, Node, Operation, Parameter, Profile, Seen
 from bascule.waf.profile.paths import key_of, segments_of, template_of
-from bascule.waf.profile.traits import DECIMAL, EMPTY, INERT, INTEGER, MAX_BITS, MEMBERS, TEXT
+from bascule.waf.profile.traits import BLANKS, DECIMAL, EMPTY, INERT, INTEGER, MAX_BITS, MEMBERS, TEXT, WORDY
 
 _WITHIN = {INTEGER: DECIMAL}
 """Kinds that are no change where another is usual."""
@@ -27,11 +27,17 @@ class Expected(msgspec.Struct, array_like=True):
     """Bytes of the longest usual value."""
     inert: bool = False
     """Whether usual values are written in characters of which no attack can be made alone."""
+    free: bool = False
+    """Whether people write there what they like: words, and two sorts of marks at least."""
+    closed: bool = False
+    """Whether usual values are single words of few sorts of characters, as programs choose them."""
 
     def prepare(self) -> None:
         """Make what judging takes, once it is where it is used."""
         self.longest = (1 << self.bits) - 1
         self.inert = bool(self.alphabet) and not self.alphabet & ~INERT
+        self.free = bool(self.alphabet & BLANKS) and (self.alphabet >> WORDY).bit_count() >= 2
+        self.closed = 0 < self.alphabet.bit_count() <= 2 and not self.alphabet & BLANKS and not self.alphabet >> WORDY
         self.allowed = b"".join(MEMBERS[number] for number in range(len(MEMBERS)) if self.alphabet >> number & 1)
 
     def fits_kind(self, kind: str) -> bool:
