@@ -30,7 +30,7 @@ def train(
         typer.echo(f"error: {', '.join(missing)} is not installed: pip install 'bascule[train]'", err=True)
         raise typer.Exit(1)
     from bascule.waf.logic.learn import card as cards
-    from bascule.waf.logic.learn import recipe
+    from bascule.waf.logic.learn import cost, recipe
     from bascule.waf.logic.learn.matrix import table
     from bascule.waf.logic.rules import write
 
@@ -41,7 +41,7 @@ def train(
         raise typer.Exit(1) from None
     rules, limits = recipe.train(rows, seed)
     made = {"command": "bascule train", "seed": str(seed), "excluded": ", ".join(exclude_source or ())}
-    book = recipe.book(rules, limits, rows, version, made)
+    book = recipe.book(rules, limits, rows, version, made, cost.fact_costs(cost.sample(corpora)))
     write(out, book)
     typer.echo(f"{out}: {len(book.rules)} rules in {len(book.families)} families, from {len(rows)} samples")
     if card is not None:

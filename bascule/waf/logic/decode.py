@@ -40,25 +40,23 @@ _ESCAPE = re.compile(
 _CSS_ESCAPE = re.compile(rb"\\0{0,4}([0-9A-Fa-f]{2}) ?")
 _ASCII_QUAD = rb"[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]"
 """Four characters of Base64 that stand for three bytes below 128: one random token in 4096 starts with four such."""
-_BASE64 = re.compile(
-    rb"(?<![A-Za-z0-9+_-])((?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)[A-Za-z0-9+/_-]*+={0,2})"
-)
+_ENCODED = rb"(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD|e(?:J[w-z]|N[o-r]|A[E-H]|F[4-7])[A-Za-z0-9+/_-]{9})"
+"""What Base64 begins with that is worth decoding: text, gzip, objects of Java and .NET, zlib (RFC 1950 2.2)."""
+_BASE64 = re.compile(rb"(?<![A-Za-z0-9+_-])(" + _ENCODED + rb"[A-Za-z0-9+/_-]*+={0,2})")
+_DEFLATED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda")
+"""What gzip and zlib begin with, at each level of compression."""
 _LATIN1 = re2.Options()
 _LATIN1.encoding = re2.Options.Encoding.LATIN1
-_MAY_BE_BASE64 = re2.compile(
-    rb"(?:^|[^A-Za-z0-9+_-])(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)", options=_LATIN1
-)
+_MAY_BE_BASE64 = re2.compile(rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED, options=_LATIN1)
 """The same, five times as fast at saying no."""
 _WITHOUT_ESCAPES = bytes(set(range(128)) - set(b"%&\\+\x00"))
 _MAY_HIDE = re2.compile(
-    rb"(?i:0x|x'|char|chr\(|codepoint)|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])(?:(?:"
-    + _ASCII_QUAD
-    + rb"){4}|H4sI|rO0AB|AAEAAAD)",
+    rb"(?i:0x|x'|char|chr\(|codepoint)|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])" + _ENCODED,
     options=_LATIN1,
 )
 """What a text without escape characters must hold to be worth the steps: one test instead of twelve."""
 HIDING = (
-    (rb"(?:^|[^A-Za-z0-9+_-])(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD)", False),
+    (rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED, False),
     (rb"s:\d{1,7}:\"", False),
     (rb"(?:0x|\bx')(?:[0-9A-Fa-f]{2}){4}", True),
     (rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(", True),
@@ -211,8 +209,8 @@ def _base64_run(found: re.Match[bytes]) -> bytes:
         plain = base64.b64decode(run + b"=" * (-len(run) % 4), altchars=b"-_" if b"-" in run or b"_" in run else None)
     except (binascii.Error, ValueError):
         return found[0]
-    if plain[:2] == b"\x1f\x8b":
-        return _inflate(plain) or found[0]
+    if plain[:2] in _DEFLATED and (inflated := _inflate(plain)):
+        return inflated
     if plain[:4] in (b"\xac\xed\x00\x05", b"\x00\x01\x00\x00") or plain[:2] == b"\x04\x08":
         return plain
     return plain if _readable(plain) else found[0]
@@ -224,7 +222,7 @@ def _readable(text: bytes) -> bool:
 
 def _inflate(data: bytes) -> bytes | None:
     try:
-        return zlib.decompressobj(31).decompress(data, MAX_INFLATED)
+        return zlib.decompressobj(47).decompress(data, MAX_INFLATED)  # of gzip or zlib
     except zlib.error:
         return None
 

@@ -24,7 +24,9 @@ from bascule.waf.bodies import (
 )
 from bascule.waf.bodies.percent import url_decode
 from bascule.waf.logic.charsets import decoded_part, in_utf8
+from bascule.waf.logic.facts.doctype import expanded
 from bascule.waf.logic.facts.patterns import MARKED
+from bascule.waf.logic.fields import is_inspected
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -37,7 +39,10 @@ FILE_OVERLAP = 2048
 MAX_LIKE_FIELD = 512
 """Bytes of a text in a file up to which it is read as if it were the value of a field: some programs take either."""
 MAX_BLOB = 1 << 14
-"""Bytes of JSON in a file up to which it is read as JSON: pages send what they have to say as a Blob."""
+"""Bytes of JSON in a file up to which it is read as JSON; what scripts of pages send as a Blob is read to its end."""
+_SENT_BACK = (b"redirect_uri", b"post_logout_redirect_uri")
+_OWN_MACHINE = re.compile(rb"^http://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?=/|$)")
+"""Where OAuth sends users of native programs back to (RFC 8252 7.3): their own machines, which nobody fetches from."""
 _EVERY = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""
 _JSON = (b"json", b"/graphql")
@@ -46,18 +51,6 @@ _SIMPLE_JSON = MARKED + b'"\r\n\t'
 """What a document whose texts are words and marks is written in."""
 _AT_ONCE = 256
 """Fields of a body that are decoded together."""
-
-_SKIPPED = frozenset(
-    b"""    host cookie referer connection content-length transfer-encoding date dnt te accept if-modified-since
-    if-unmodified-since upgrade-insecure-requests sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user
-    sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform cache-control sec-ch-ua-full-version-list sec-ch-ua-arch
-    sec-ch-ua-model sec-ch-ua-bitness accept-language sec-ch-ua-platform-version accept-encoding
-    x-requested-with sec-gpc save-data range purpose pragma keep-alive priority sec-websocket-key
-    sec-websocket-version if-none-match origin
-    """.split()
-)
-"""Headers of a fixed grammar, or looked at elsewhere; an unusual value in one is looked at all the same."""
-_USUAL = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b' ,;=*/.+-:"?()_&'
 
 
 class Value(NamedTuple):
@@ -151,11 +144,6 @@ def header_value(name: bytes, value: bytes) -> Value:
     return _value(("header:" + name.decode("latin-1"), name, value))
 
 
-def is_inspected(name: bytes, value: bytes) -> bool:
-    """Whether a header is looked at: one of a fixed grammar only if it is unusual."""
-    return name not in _SKIPPED or bool(value.translate(None, _USUAL)) or b"../" in value
-
-
 def _add(found: list[Value], place: str, name: bytes, data: bytes) -> None:
     """Add a value; where it is a whole JSON document, that document's names and leaves instead."""
     if data[0] in b"{[" and data[-1] in b"}]":
@@ -171,7 +159,10 @@ def _add(found: list[Value], place: str, name: bytes, data: bytes) -> None:
 def _target_values(target: bytes, found: list[Value]) -> None:
     path, mark, query = target.partition(b"?")
     if len(path) > 1:
-        found.append(_value(("path", b"", unquote_to_bytes(path) if b"%" in path else path)))
+        plain = unquote_to_bytes(path) if b"%" in path else path
+        found.append(_value(("path", b"", plain)))
+        if plain is not path and b" " in plain:  # what is routed by its segments passes each on by itself
+            found += [_value(("path", b"", segment)) for segment in plain.split(b"/") if b" " in segment]
     if mark:
         _fields(query.split(b"&"), "query", found)
 
@@ -208,6 +199,8 @@ def _fields(fields: list[bytes], place: str, found: list[Value]) -> None:
         if value:
             if value[0] in b"{[":
                 _add(found, place, name, value)
+            elif name in _SENT_BACK and value[:4] == b"http":
+                found.append(_value((place, name, _OWN_MACHINE.sub(b"", value) or b"/")))
             else:
                 found.append(_value((place, name, value)))
 
@@ -326,7 +319,7 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
         kind = part.headers.get(b"content-type", b"").lower()
         place = "body"
         if part.filename:
-            if b"json" in kind and len(content) <= MAX_BLOB:
+            if b"json" in kind and (len(content) <= MAX_BLOB or part.filename == b"blob"):
                 yield from _leaves(content, None)
             place = _place_of_file(kind, content)
         if again := decoded_part(part.headers, content):
@@ -381,7 +374,7 @@ def _leaves(body: bytes, known_pairs: Headers | None) -> Iterator[Value]:
 def _elements(body: bytes) -> Iterator[Value]:
     """The document as it stands (its entities and inclusions), then its texts and attributes."""
     yield _value(("document", b"xml", body))
-    document = parse_xml(body, _EVERY)
+    document = parse_xml(expanded(body) or body if b"<!" in body else body, _EVERY)
     if document.error:  # lenient parsers read it nevertheless
         yield from pair_values(fragment_pairs("XML", body))
     for text in document.texts(MAX_TEXTS):

@@ -6,7 +6,9 @@ import string
 import pytest
 
 from bascule.waf.logic.facts import facts_of
+from bascule.waf.logic.facts.conditions import is_condition
 from bascule.waf.logic.facts.context import is_noise, prose_drops
+from bascule.waf.logic.facts.players import without_players
 
 STATEMENT = b"SELECT name FROM users WHERE id = 1 UNION SELECT 2"
 
@@ -58,3 +60,56 @@ def test_random_characters_are_noise_and_code_is_none() -> None:
     assert not is_noise(b"if (count > limit) { return this.value + other.value; }\n" * 40)
     assert not is_noise(b"<p>It was the best of times</p>" * 40)
     assert not is_noise(b"(!+[]+!![])" * 40)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"status = 'paid' AND country IN ('DE','AT')",
+        b'project = SHOP AND status in (Open, "In Progress") ORDER BY created DESC',
+        b'labels.env="prod" and create_time>"2024-01-01"',
+        b"(status eq 'open') and id gt 5",
+        b"assignee = currentUser() AND resolution is null",
+    ],
+)
+def test_a_whole_condition_asks_for_rows(text: bytes) -> None:
+    assert is_condition(text)
+    assert not [fact for fact in facts_of(text, "query") if fact.startswith("sql.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"name = 'x' or 1=1",
+        b"name = name",
+        b"name = 'x' or id = sleep(5)",
+        b"name = 'x' union select 1",
+        b"name = 'x' -- ",
+        b"name = 'x'; drop table y",
+        b"name = \"x' or '1'='1\"",
+        b"5 or name = 'x'",
+        b"' or name = 'x",
+        b"name in (select 1)",
+    ],
+)
+def test_what_goes_beyond_a_condition_is_none(text: bytes) -> None:
+    assert not is_condition(text)
+
+
+def test_frames_of_players_are_left_out_and_nothing_with_them() -> None:
+    frame = b'<p>See</p><iframe width="560" src="https://www.youtube.com/embed/a?b=c" allow="autoplay; fullscreen"></iframe>'
+    assert without_players(frame) == b"<p>See</p> "
+    for other in (
+        frame.replace(b"www.youtube.com", b"www.youtube.com.h.example"),
+        frame.replace(b"allow=", b"onload="),
+        frame.replace(b"allow=", b"srcdoc="),
+        frame.replace(b"autoplay;", b"' onload=alert(1) '"),
+        frame.replace(b"https:", b"javascript:"),
+    ):
+        assert without_players(other) == other
+
+
+def test_a_stack_trace_is_no_script_but_a_call_is() -> None:
+    trace = b"at eval (eval at <anonymous> (https://shop.example/a.js:1:2), <anonymous>:1:1)"
+    assert "js.dangerous_call" not in facts_of(trace, "body")
+    assert "js.dangerous_call" in facts_of(b"eval(evil)", "body")

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import zlib
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,8 @@ ATTACK = b"<script>alert(1)</script>"
         (b"+ADw-script+AD4-", b"<script>", ("utf7",)),
         (base64.b64encode(ATTACK), ATTACK, ("base64",)),
         (base64.b64encode(gzip.compress(ATTACK, mtime=0)), ATTACK, ("base64",)),
+        *((base64.b64encode(zlib.compress(ATTACK * 2, level)), ATTACK * 2, ("base64",)) for level in (0, 1, 6, 9)),
+        (base64.b64encode(b"x^2' or 1=1"), b"x^2' or 1=1", ("base64",)),
         (b"0x3c7363726970743e", b"'<script>'", ("hex",)),
         (b"String.fromCharCode(60,0x73)", b'String."<s"', ("char_codes",)),
         (b"scr\x00ipt", b"script", ("null_byte",)),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bascule.waf.logic.charsets import in_utf8
 from bascule.waf.logic.facts import facts_of
-from bascule.waf.logic.values import FILE_SLICE, body_lines, body_values, request_values
+from bascule.waf.logic.values import FILE_SLICE, Value, body_lines, body_values, head_values, request_values
 
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
 
@@ -18,7 +18,13 @@ def found(target: bytes, headers: list[tuple[bytes, bytes]] | None = None, body:
 
 
 def test_the_target() -> None:
-    assert found(b"/a%20b?x=1%27&y") == {("path", b"/a b"), ("name", b"x"), ("query", b"1'"), ("query", b"y")}
+    assert found(b"/a%20b?x=1%27&y") == {
+        ("path", b"/a b"),
+        ("path", b"a b"),
+        ("name", b"x"),
+        ("query", b"1'"),
+        ("query", b"y"),
+    }
 
 
 def test_cookies_are_decoded_once() -> None:
@@ -34,6 +40,11 @@ def test_headers_of_a_fixed_grammar_count_only_when_unusual() -> None:
     usual = [(b"accept", b"text/html,*/*;q=0.8"), (b"sec-ch-ua", b'"Chrome";v="105", "Not)A;Brand";v="8"')]
     assert found(b"/", [*usual, (b"x-api", b"v")]) == {("header:x-api", b"v")}
     assert found(b"/", [(b"accept", b"${jndi:x}")]) == {("header:accept", b"${jndi:x}")}
+
+
+def test_a_path_where_a_language_belongs_is_unusual() -> None:
+    assert found(b"/", [(b"accept-language", b"../../etc/passwd")]) == {("header:accept-language", b"../../etc/passwd")}
+    assert not found(b"/", [(b"accept-language", b"de,en;q=0.5")])
 
 
 def test_forms_and_json_inside_them() -> None:
@@ -60,6 +71,12 @@ def test_json_leaves_and_names() -> None:
 
 def test_a_body_that_looks_like_json_is_read_as_json() -> None:
     assert ("body", b"x") in found(b"/", FORM, b'{"a":"x"}')
+
+
+@pytest.mark.parametrize("kind", [b"application/json", b"application/x-ndjson", b"text/plain"])
+@pytest.mark.parametrize("body", [b'{"a": 1}\n{"b": "<\\u0073vg>"}\n', b'{"a": 1}{"b": "<svg>"}', b'[1]\r\n["<svg>"]'])
+def test_what_follows_a_document_is_read_too(kind: bytes, body: bytes) -> None:
+    assert any(b"<svg>" in data for _, data in found(b"/", [(b"content-type", kind)], body))
 
 
 def test_a_broken_body_is_a_value_as_it_stands() -> None:
@@ -130,6 +147,23 @@ def test_json_in_a_blob_is_read_as_json() -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="blob"\r\nContent-Type: application/json'
     body = head + b'\r\n\r\n{"a": "\\u0027 or 1=1--"}\r\n--b--\r\n'
     assert ("body", b"' or 1=1--") in found(b"/", [(b"content-type", b"multipart/form-data; boundary=b")], body)
+
+
+def test_json_that_a_script_sends_as_a_blob_is_read_in_any_length() -> None:
+    document = b'{"pad": "%b", "note": "<script>"}' % (b"x" * FILE_SLICE)
+    for name, found in ((b"blob", True), (b"export.json", False)):
+        head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="%b"\r\nContent-Type: application/json'
+        body = head % name + b"\r\n\r\n" + document + b"\r\n--b--\r\n"
+        values = body_values(b"multipart/form-data; boundary=b", body)
+        assert any(value.data == b"<script>" for value in values) == found
+
+
+def test_segments_of_a_path_and_ways_back_to_own_machines() -> None:
+    assert Value("path", b"", b"1 or 2=2") in head_values(b"/users/1%20or%202=2/orders", [])
+    back = b"redirect_uri=http%3A%2F%2Flocalhost%3A3000%2Fcallback"
+    assert Value("query", b"redirect_uri", b"/callback") in head_values(b"/authorize?" + back, [])
+    elsewhere = b"http://localhost.h.example/x"
+    assert Value("query", b"redirect_uri", elsewhere) in head_values(b"/a?redirect_uri=" + elsewhere, [])
 
 
 def test_what_a_kept_file_is_about_is_no_attack() -> None:

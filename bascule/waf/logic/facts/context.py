@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from .conditions import is_condition
+
 _WORD = rb"(?:[A-Za-z\x80-\xff]{1,30}(?:['-][A-Za-z\x80-\xff]{1,20})?)"
 _KEYWORD = (
     rb"(?:select|union|insert|update|delete|drop|create|alter|exec|execute|declare|or|and|xor|having|order|group|where|grant|asc|desc"
@@ -46,6 +48,7 @@ _LONG = re.compile(
 _CONTINUES = re.compile(
     rb"[\s)]*(?:$|[;,|&=<>!*/+^%#~-]|--|(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit"
     rb"|order|group|procedure|into|as|collate|when|then|else|end|select|waitfor|exec|sounds|glob|ilike|if|case|except|intersect"
+    rb"|insert\s+into|delete\s+from|drop\s+(?:table|database)|update\s+\w+\s+set"
     rb"|minus|offset|for|from|returning|values)\b|/\*|@|0x|\()",
     re.I,
 )
@@ -59,6 +62,8 @@ _MUST_BEGIN = (
 )  # fmt: skip
 """What is a path, an address, a document or a program only from its beginning, and what people quote on lines of their
 own. Separators of a shell, climbs, tags and templates act anywhere: those facts stay."""
+_LEADS_TO_SCRIPT = re.compile(rb"[<'\"`;\\]|[$#]\{|//|script:", re.IGNORECASE)
+"""What brings a browser from words of a text, of an attribute or of a string to script."""
 _SHORT = ("shell.", "code.php_tag")
 """Decisive facts that a few characters show: they come up in noise by chance."""
 _WORDS = re.compile(rb"[a-z]{5,}")
@@ -71,9 +76,13 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     """Return the languages (as prefixes of facts) whose facts cannot act in this text."""
     if place not in ("query", "body") or len(text) < 12:
         return ()
+    if is_condition(text):
+        return ("sql.",)
     if _SENTENCE.match(text) is None:
         return ()
     dead: tuple[str, ...] = () if _leaves_quotes(text) else _ENDS_STRING
+    if _LEADS_TO_SCRIPT.search(text) is None:
+        dead += ("js.",)
     if _LONG.match(text) is not None:
         dead += _MUST_BEGIN
     return dead

@@ -31,6 +31,13 @@ FACTS = (
         ),
     ),
     Fact(
+        "html.embedding_tag",
+        "a tag that puts a foreign page or object in this one, or changes where it loads from",
+        (
+            rb"<[\s/\x00]*(?:iframe|frame|frameset|object|embed|applet|base|meta|portal|bgsound|i?layer|link|isindex|xml|handler|foreignobject|keygen)(?:[\s/>\x00\"'`\x0b\x0c:]|$)",
+        ),
+    ),
+    Fact(
         "html.tag",
         "any HTML tag with attributes, or several",
         (
@@ -161,7 +168,8 @@ FACTS = (
         "js.dangerous_call",
         "evaluates text or writes the document",
         (
-            rb"\b(?:eval|settimeout|setinterval|function|execscript|setimmediate|importscripts)\s*(?:\(|`)\s*['\"`\w(/\\\[]",
+            rb"\b(?:settimeout|setinterval|function|execscript|setimmediate|importscripts)\s*(?:\(|`)\s*['\"`\w(/\\\[]",
+            rb"\beval\s*(?:\(|`)\s*(?:['\"`(/\\\[]|[a-df-z0-9_]|e(?:[^v]|v[^a]|va[^l]|val\s*[^\sa]))",
             rb"\bdocument\s*(?:\.|\[)\s*['\"`]?\s*(?:cookie|write|writeln|domain|location|body|documentelement|createelement|getelement|queryselector|url|referrer|head|scripts|forms|defaultview|vulnerable)",
             rb"\b(?:window|self|top|parent|frames|this|globalthis)\s*(?:\.|\[)\s*['\"`/]?\s*(?:alert|confirm|prompt|eval|location|name|open|atob|document|opener|onerror|\w{1,12}['\"`]?\s*\]\s*\()",
             rb"\b(?:inner|outer)html\b\s*\+?=",
@@ -198,6 +206,21 @@ FACTS = (
             rb"['\"`]\s*[-+*^]\s*(?:alert|confirm|prompt|eval)\b",
             rb"\*/\s*(?:alert|confirm|prompt|eval|</)",
         ),
+    ),
+    Fact(
+        "js.acts_between_strings",
+        "closes a script's string, acts, and opens a string or a comment again",
+        (
+            rb"^[^'\"`<>\n]{0,60}['\"`][\s)}\]]*[;,+*/|&^-]{1,2}[\s(!~+-]*(?:(?:var|let|const|new|return|throw|void|if|for|while|try|with)\b\s*)?(?:[\w.$]{0,30}\s*[=(,;+!~\[{}:?&|)\]'\"`]{1,3}\s*){0,12}\b(?:window|self|top|parent|frames|globalthis|document|location|eval|function|settimeout|fetch|import|navigator|localstorage|sessionstorage|atob|onerror|alert|confirm|prompt)(?:[.(\[`]|\s*=)[^\n]{0,200}(?:['\"`]|//[^\n]{0,10}|/\*|<!--)\s*$",
+            rb"^[^'\"`<>\n]{0,60}['\"`][\s)}\]]*;\s*[\w.$\[\]]{1,60}\s*=\s*[\w.$\[\]]{1,60}\s*;\s*(?:['\"`]|//|/\*|<!--)\s*['\"`]?$",
+        ),
+        True,
+    ),
+    Fact(
+        "js.builds_name",
+        "calls a member by a name built from pieces",
+        (rb"[\w)\]]\s*\[\s*['\"`]\w{1,20}['\"`]\s*(?:[+~]\s*['\"`]\w{1,20}['\"`]\s*){1,8}\]\s*[(\[`.=]",),
+        True,
     ),
     Fact(
         "js.obfuscated",

@@ -115,7 +115,7 @@ IN_UPLOAD = frozenset(
     ("code.php_tag", "code.php_runs", "code.web_shell", "xml.external_entity", "xml.entity_bomb", "xml.include")
 )
 """What a file does where it is kept: it runs on the server, or makes who reads it fetch. The rest is what it is about."""
-UPLOADS = Level(bytes(range(_BYTES)), only=IN_UPLOAD)
+UPLOADS = Level(bytes(range(_BYTES)), only=IN_UPLOAD | {"_xml.look"})
 """Files are long, and act as they are written: they are neither decoded nor spelled in other forms."""
 
 
@@ -125,6 +125,14 @@ def level_of(text: bytes) -> Level:
     if not rest:
         return LEVELS[0]
     return LEVELS[2] if rest.translate(None, MARKED) else LEVELS[1]
+
+
+def by_fact() -> dict[str, list[Expression]]:
+    """Return the patterns of each fact, hidden ones too, to look for it alone."""
+    found: dict[str, list[Expression]] = {}
+    for name, pattern, flags in _PATTERNS:
+        found.setdefault(name, []).append(Expression(pattern, flags))
+    return found
 
 
 def warm(cache_dir: Path | None = None) -> None:

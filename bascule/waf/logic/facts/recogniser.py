@@ -8,10 +8,11 @@ from functools import lru_cache
 from bascule.waf.libinjection import is_sqli, is_xss
 from bascule.waf.logic.decode import How, decodings, decodings_in_turns
 
-from . import context, encoding, html, paths, ssrf
+from . import context, doctype, encoding, html, paths, ssrf
 from .fact import HIDDEN
 from .forms import forms
-from .patterns import DECISIVE, NAMES, UPLOADS, level_of
+from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
+from .players import without_players
 from .sqltokens import comparisons
 
 _NOTHING: frozenset[str] = frozenset()
@@ -24,6 +25,9 @@ MAX_REMEMBERED = 512
 CLOSER = {
     "_sql.look": frozenset(("sql.tautology", "sql.constant_comparison", "sql.fingerprint")),
     "_html.look": frozenset(("html.fingerprint", "html.breaks_out")),
+    "_xml.look": frozenset(
+        ("xml.doctype", "xml.entity", "xml.internal_entity", "xml.external_entity", "xml.entity_bomb")
+    ),
 }
 """Hidden facts, and what a closer look may find where one is seen."""
 
@@ -66,6 +70,7 @@ def facts_in_turns(value: bytes, place: str) -> Generator[None, None, frozenset[
             yield
             continue
         text, how = decoded
+        text = without_players(text)
         hits: list[int] = []
         for form in forms(text):
             for some in level_of(form).scan_in_turns(form):
@@ -96,9 +101,11 @@ def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]
     """Return (fact, decoded text it was seen in, how that text was found), for explaining a verdict."""
     seen: dict[str, tuple[str, bytes, How]] = {}
     for text, how in decodings(value) if place != "upload" else [(value, ())]:
-        hits = (
-            UPLOADS.scan(text) if place == "upload" else [h for form in forms(text) for h in level_of(form).scan(form)]
-        )
+        if place == "upload":
+            hits = UPLOADS.scan(text)
+        else:
+            text = without_players(text)
+            hits = [hit for form in forms(text) for hit in level_of(form).scan(form)]
         for name in _facts_of_text(text, place, hits):
             seen.setdefault(name, (name, text, how))
     return list(seen.values())
@@ -109,8 +116,10 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
     if not hits:
         return uploads
     found = {NAMES[hit] for hit in hits} | uploads
+    if "_xml.look" in found:
+        found |= doctype.look(text)
     if place == "upload":
-        return context.acting(found, text, place, DECISIVE)
+        return context.acting(found & IN_UPLOAD, text, place, DECISIVE)
     if "_sql.look" in found:
         found |= _look_sql(text[:MAX_TOKENISED])
         if len(text) > MAX_TOKENISED:

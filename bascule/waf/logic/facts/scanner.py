@@ -34,6 +34,7 @@ FACTS = (
         "asks for a file that holds secrets or runs code, and that no page links to",
         (
             rb"/\.(?:git|svn|hg|bzr)/|/\.(?:env|aws|ssh|docker|npmrc|htpasswd|htaccess|ds_store|bash_history|vscode/|idea/|gitlab-ci|kube/)|/wp-config\.|/wp-config-",
+            rb"/\w{0,20}(?:php_?info|infophp)\.php|connector\.minimal\.php|\.(?:sql|dump|bak)\.(?:gz|zip|bz2|xz|7z|tgz|zst|tar)$",
             rb"/(?:php_?info|infophp|eval-stdin|adminer[-\d.]*|shell|cmd|c99|r57|wso|alfa|webshell|phpunit)\.(?:php|jsp|aspx?)",
             rb"/(?:docker-compose\.ya?ml|dockerfile|composer\.(?:lock|json)|package-lock\.json|package\.json|yarn\.lock|sftp-config\.json|secrets?\.(?:ya?ml|json)|(?:error|access|debug|laravel|production|development)[_.-]?log|id_(?:rsa|dsa|ed25519))$|/config/(?:database|secrets|master|credentials)\.(?:ya?ml|key|json)|/storage/logs/|/wp-content/debug\.log",
             rb"/wp-admin/(?:install|setup-config|upgrade|maint/repair)\.php|/_profiler(?:/|$)|/cgi-bin/(?:luci|nph-|test|printenv|php|bash|sh\b|env|info|status|admin|\.)|/console/login/|/h2-console|/hudson/script|/mifs/|/evox/about|/nmaplowercheck|/doenterpagevariables|/actuator/?$|/jolokia|/portal/redlion|/nice ports,",

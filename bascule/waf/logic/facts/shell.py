@@ -46,6 +46,12 @@ _DOES = (
     + rb"|/(?:usr/)?(?:local/)?s?bin/\w+)"
 )
 """A command together with what shows that it is meant as one: its arguments, or nothing behind one that needs none."""
+_ADMINISTERS = (
+    rb"(?:(?:nltest|cmdkey|qwinsta|quser|gpresult|driverquery|msiexec|forfiles|klist|dsquery|makecab|extrac32|odbcconf|esentutl|diskshadow|psexec)(?:\.exe)?[\s+]+/\w"
+    rb"|vssadmin(?:\.exe)?[\s+]+(?:list|delete|create|resize)\b|(?:wevtutil|fsutil|bcdedit|ntdsutil|dsquery)(?:\.exe)?[\s+]+\w|sc(?:\.exe)?[\s+]+(?:query|create|stop|config|delete)\b"
+    rb"|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
+)
+"""The same of the tools of administrators."""
 _BRIEF = rb"(?:id|ls|pwd|ps|env|dir|whoami|uname|hostname|ver|ifconfig|ipconfig|netstat)"
 _SEPARATED = rb"(?:[;|&]|\$\(|%0[ad]|<\(|>\()[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
 _NEW_LINE = rb"(?:(?:^|[^\s\w`])\s{0,2}`|\w`|[\n\r]|\\n|\\r)[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
@@ -56,6 +62,7 @@ FACTS = (
         "a separator, then a command with arguments, or a short one and nothing else",
         (
             _SEPARATED + _DOES,
+            _SEPARATED + _ADMINISTERS,
             rb"^\s*(?:;|&&|\|\|?)\s*" + _SHORT + rb"\s*;?\s*$",
             rb"^\s*['\"]?\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*(?:[;|&#]\s*){1,3}['\"]?\s*$",
             rb"^\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*$",
@@ -74,7 +81,10 @@ FACTS = (
         True,
     ),
     Fact(
-        "shell.runs_on_new_line", "a new line or backquote, then a command with arguments", (_NEW_LINE + _DOES,), True
+        "shell.runs_on_new_line",
+        "a new line or backquote, then a command with arguments",
+        (_NEW_LINE + _DOES, _NEW_LINE + _ADMINISTERS),
+        True,
     ),
     Fact(
         "shell.runs_short_command",
@@ -123,7 +133,7 @@ FACTS = (
             rb"\$\(\(\s*\d",
             rb"\$\(\s*<",
             rb"[<>]\(\s*" + _ANY + rb"\s",
-            rb"\$\(\s*(?:hostname|whoami|uname|pwd|ifconfig)\b[^)]{0,20}\)|\$\(\s*(?:echo|cat|curl|wget|ping|nslookup|sleep|ls|bash|sh|printf|python3?|perl|php)\s+[\w'\"/$.-]",
+            rb"\$\(\s*(?:hostname|whoami|uname|pwd|ifconfig|getent|xxd|openssl|dmesg)\b[^)]{0,40}\)|\$\(\s*(?:echo|cat|curl|wget|ping|nslookup|sleep|ls|bash|sh|printf|python3?|perl|php)\s+[\w'\"/$.-]",
         ),
         True,
     ),
@@ -159,7 +169,7 @@ FACTS = (
             rb"\|\s*(?:python[23]?|perl|ruby|php|node)\s*(?:-\w|[;&'\"`)])|\|\s*(?:xargs|base64|tee)\s+[-/\w]|\|\s*(?:iex|invoke-expression)\b",
             rb"\b(?:ba|z|k|da)?sh\s+-(?:c|i|p)\b",
             rb"\b(?:python[23]?|perl|ruby|node|php|lua)\d?(?:\.\d+)?\s+-(?:c|e|r)\b",
-            rb"\bcmd(?:\.exe)?\s*(?:\"\s*)?/[ckv]\b",
+            rb"(?:\bcmd(?:\.exe)?|%comspec%)\s*(?:\"\s*)?/[ckv]\b",
             rb"\bpowershell(?:\.exe)?\s+[-/]\w|\bpowershell\.exe\s",
             rb"/bin/(?:ba|z|k|da|c|a)?sh\b",
             rb"\bnc(?:at)?\s+-\w+\s",
@@ -226,7 +236,7 @@ FACTS = (
     Fact(
         "shell.shellshock",
         "a function definition for a shell's environment (CVE-2014-6271)",
-        (rb"\(\s*\)\s*\{\s*(?::|_;|\w{0,10};|[^}]{0,40}[;_:}])[^}]{0,20}\}?\s*[;>]", rb"^\s*\(\s*\)\s*\{"),
+        (rb"(?:^|['\"=\s])\(\s*\)\s*\{\s*(?::|_|\w{1,10}\s*;|:\s*;)\s*;?\s*\}\s*[;>]", rb"^\s*\(\s*\)\s*\{"),
         True,
     ),
     Fact(

@@ -49,9 +49,15 @@ FACTS = (
         (
             _SCHEME
             + rb"(?:10\.\d{1,3}\.\d{1,3}\.\d{1,3}|192\.168\.\d{1,3}\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}\.\d{1,3}|169\.254\.\d{1,3}\.\d{1,3}|\[f[cd][0-9a-f]{2}:|\[fe80:)",
-            _SCHEME + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|intranet|corp|lan|svc|cluster\.local)(?:[:/?\"'\s]|$)",
+            _SCHEME
+            + rb"(?:[\w-]+(?:\.[\w-]+)*\.(?:svc|cluster\.local|consul)|host\.docker\.internal|gateway\.docker\.internal|docker\.for\.\w+\.(?:localhost|internal))(?:[:/?\"'\s]|$)",
         ),
         True,
+    ),
+    Fact(
+        "ssrf.private_name",
+        "a host with the name of a private network",
+        (_SCHEME + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|intranet|corp|lan)(?:[:/?\"'\s]|$)",),
     ),
     Fact(
         "ssrf.cloud_metadata",

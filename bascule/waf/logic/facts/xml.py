@@ -5,31 +5,12 @@ from __future__ import annotations
 from .fact import Fact
 
 FACTS = (
-    Fact(
-        "xml.doctype",
-        "declares a document type with a subset that acts, or an external one",
-        (
-            rb"<!doctype\s+[\w:%.-]{1,60}\s*\[[^\]]*(?:<!(?:entity|attlist|notation)\b|%)",
-            rb"<!doctype\s+[\w:%.-]{1,60}\s+system\b",
-            rb"<!doctype\s+(?:soap|replace|foo|xxe)",
-            rb"<!doctype\s+(?:[a-gi-z][\w:%.-]{0,60}|h[\w:%.-]{0,2}|h[a-su-z][\w:%.-]{0,60})\s+public\b",
-        ),
-        True,
-    ),
-    Fact("xml.entity", "declares an entity", (rb"<!entity\b", rb"<!entity\s+%"), True),
-    Fact(
-        "xml.external_entity",
-        "an entity or parameter entity that loads from elsewhere",
-        (
-            rb"<!entity\b[^<>]{0,100}\b(?:system|public)\b\s*(?:['\"]|&)",
-            rb"<!doctype\b[^<>]{0,100}\bsystem\b\s*(?:['\"]|&)",
-            rb"<!entity\s+%\s*\w+",
-            rb"%\w{1,20};\s*\]",
-            rb"<!notation\b|<!attlist\b",
-        ),
-        True,
-    ),
-    Fact("xml.entity_bomb", "entities made of entities", (rb"<!entity[^>]{0,60}['\"](?:&[\w.]+;\s*){2,}",), True),
+    Fact("xml.doctype", "a document type that is described elsewhere, or gives elements attributes that act", (), True),
+    Fact("xml.entity", "declares an entity in a way that only lenient parsers understand", (), True),
+    Fact("xml.internal_entity", "declares an entity that stands for a text"),
+    Fact("xml.external_entity", "an entity or parameter entity that loads from elsewhere, or makes others", (), True),
+    Fact("xml.entity_bomb", "entities made of entities, or of themselves", (), True),
+    Fact("_xml.look", "", (rb"<!(?:doctype|entity)\b",)),
     Fact(
         "xml.include",
         "XInclude or an XSLT that loads or runs",

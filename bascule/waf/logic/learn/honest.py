@@ -45,7 +45,9 @@ RICH: Grammar = {
     "start": ["<block>", "<block><block>", "<p><sentence></p><block>", "<div class=\"<word>\"><block></div>", "<sentence><br><sentence>"],
     "block": ["<p>Hello <b><name></b>, <sentence></p>", "<p style=\"text-align:center\"><img src=\"https://<host>/<word>.png\" alt=\"<word>\" width=\"<n>\"></p>", "<ul><li><sentence></li><li><name></li></ul>",
               "<h2><word></h2><p><sentence> <a href=\"https://<host>/<word>\">more</a></p>", "<blockquote><sentence></blockquote>", "<table border=\"0\"><tr><td><n></td><td><name></td></tr></table>", "<pre><code>x = <n>\nprint(x)</code></pre>",
-              "<span style=\"color: #<n><n><n>; font-size: <n>px\"><word></span>", "<p>&nbsp;</p>", "<hr /><p><em><sentence></em></p>", "<a href=\"mailto:<word>@<host>\"><name></a>", "<figure class=\"image\"><img src=\"/uploads/<word>.jpg\"><figcaption><word></figcaption></figure>"],
+              "<span style=\"color: #<n><n><n>; font-size: <n>px\"><word></span>", "<p>&nbsp;</p>", "<hr /><p><em><sentence></em></p>", "<a href=\"mailto:<word>@<host>\"><name></a>", "<figure class=\"image\"><img src=\"/uploads/<word>.jpg\"><figcaption><word></figcaption></figure>",
+              "<video width=\"<n>\" height=\"<n>\" controls><source src=\"/media/<word>.mp4\" type=\"video/mp4\"></video>", "<form action=\"/<word>\" method=\"post\"><label><word></label> <input type=\"text\" name=\"<word>\"> <button type=\"submit\"><word></button></form>",
+              "<style>.<word> { color: #<n><n><n>; }</style><p class=\"<word>\"><sentence></p>", "<details><summary><word></summary><sentence></details>", "<!-- wp:<word> {\"id\":<n>} --><p><sentence></p><!-- /wp:<word> -->", "<iframe src=\"https://www.youtube.com/embed/<word>\" width=\"<n>\" height=\"<n>\" allowfullscreen></iframe>"],
     "sentence": ["It was the best of times.", "Please select your seat and update the order.", "We don't drop the price from now on.", "<name> said \"yes\".", "See page <n> or <n>.", "Is 3 < 4 & 5 > 2?"],
     "word": ["photo", "menu", "intro", "shoes", "summer", "team"],
 }  # fmt: skip
@@ -79,6 +81,20 @@ STATE: Grammar = {
     "hex": ["9f8e7d6c5b4a3928", "a1b2c3d4e5f60718", "0123456789abcdef"],
 }  # fmt: skip
 
+QUERIES: Grammar = {
+    **_PLAIN,
+    "start": ["<condition>", "<condition> <joint> <condition>", "<condition> <joint> <condition> <joint> <condition>", "(<condition> <joint> <condition>) <joint> <condition>", "<condition> ORDER BY <field> DESC", "<field> <direction>, <field> <direction>",
+              "<call>(<field>) as <field>", "sum(rate(<field>_total{<field>=\"<value>\"}[<n>m])) by (<field>)", "+<field>:<value> -<field>:(<value> OR <value>)", "<field>:[<n> TO <n>] AND <field>:\"<value> <value>\"~<n>", "{<field>=\"<value>\"} |= \"<value>\" | json",
+              "$.<field>[?(@.<field> < <n>)].<field>", "<field>[?<field> > `<n>`].<field>", "<field>.<field> == '<value>' && <field>.<field> != null", "INTERSECTS(<field>, POINT(<n> <n>)) AND <field> > <n>", "at <field> (https://<host>/<field>.js:<n>:<n>)\n    at eval (eval at <field> (https://<host>/<field>.js:<n>:<n>))"],
+    "condition": ["<field> = '<value>'", "<field> <compare> <n>", "<field> in ('<value>','<value>')", "<field> = \"<value>\"", "<field> ~ \"<value> <value>\"", "<field> is null", "<field> like '<value>%'", "<field> eq '<value>'", "<field> = <value>", "<field> >= '2024-01-0<n>'"],
+    "joint": ["AND", "and", "OR", "or", "AND NOT"],
+    "compare": ["=", ">", "<", ">=", "<=", "!=", "gt", "le"],
+    "direction": ["asc", "desc", "ASC", "DESC"],
+    "call": ["COUNT", "SUM", "avg", "max"],
+    "field": ["status", "price", "created_at", "customer", "country", "title", "region", "labels.env", "assignee"],
+    "value": ["open", "paid", "shoes", "Berlin", "draft", "error", "prod", "Smith"],
+}  # fmt: skip
+
 GRAMMARS: dict[str, Grammar] = {
     "prose": PROSE,
     "code": CODE,
@@ -87,5 +103,6 @@ GRAMMARS: dict[str, Grammar] = {
     "forum": FORUM,
     "mail": MAIL,
     "state": STATE,
+    "queries": QUERIES,
 }
 """Grammars by name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -74,8 +74,11 @@ def cross_validate(rows: Sequence[Row], seed: int) -> dict[str, dict[tuple[str, 
     return found
 
 
-def book(rules: Rules, limits: Thresholds, rows: Sequence[Row], version: str, recipe: dict[str, str]) -> RuleBook:
-    """Return the rule set of what was learned, every rule with its measured rates."""
+def book(
+    rules: Rules, limits: Thresholds, rows: Sequence[Row], version: str, recipe: dict[str, str],
+    costs: Mapping[str, float],
+) -> RuleBook:  # fmt: skip
+    """Return the rule set of what was learned, every rule with its measured rates; `costs` are those of facts."""
     numbers = {kind.name: number for number, kind in enumerate(KINDS, 1)}
     families = tuple(
         Family(
@@ -91,7 +94,7 @@ def book(rules: Rules, limits: Thresholds, rows: Sequence[Row], version: str, re
             points=rule.points, says="; ".join(_SAYS[fact] for fact in rule.facts), measured=measured,
         )
         for family, learned in rules.items()
-        for number, (rule, measured) in enumerate(zip(learned, _measure(family, learned, rows), strict=True), 1)
+        for number, (rule, measured) in enumerate(zip(learned, _measure(family, learned, rows, costs), strict=True), 1)
     )  # fmt: skip
     return RuleBook(FORMAT, version, recipe, families, shipped)
 
@@ -101,7 +104,7 @@ def name_of(facts: Sequence[str]) -> str:
     return "-and-".join(fact.replace(".", "-").replace("_", "-") for fact in facts)
 
 
-def _measure(family: str, learned: Sequence[Learned], rows: Sequence[Row]) -> list[Rates]:
+def _measure(family: str, learned: Sequence[Learned], rows: Sequence[Row], costs: Mapping[str, float]) -> list[Rates]:
     """Return for each rule the percentages of the family's attacks and of harmless requests in which it fires."""
     classes = next(kind.classes for kind in KINDS if kind.name == family)
     attacks = [row for row in rows if row.label in classes]
@@ -111,4 +114,13 @@ def _measure(family: str, learned: Sequence[Learned], rows: Sequence[Row]) -> li
         hits = sum(any(shown.issuperset(rule.facts) for shown in row.shown) for row in among)
         return round(100 * hits / len(among), 3) if among else 0.0
 
-    return [Rates(share(rule, attacks), share(rule, browsers)) for rule in learned]
+    by_source: dict[str, list[Row]] = {}
+    for row in attacks:
+        by_source.setdefault(row.source, []).append(row)
+
+    def measured(rule: Learned) -> Rates:
+        sources = {source: found for source, some in sorted(by_source.items()) if (found := share(rule, some))}
+        cost = round(sum(costs.get(fact, 0.0) for fact in rule.facts), 2)
+        return Rates(share(rule, attacks), share(rule, browsers), sources, cost)
+
+    return [measured(rule) for rule in learned]
