@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -143,15 +143,22 @@ def _explain_shipped(console: Console, rule_id: int) -> None:
     cwe = ", ".join(f"CWE-{number}" for number in row["cwe"])
     console.print(f"OWASP 2021 {row['owasp_2021']}; 2025 {row['owasp_2025']}; {cwe}", markup=False)
     if "facts" in row:
-        measured = row["measured"]
         console.print(f"{row['points']} points where a value shows: {', '.join(row['facts'])}", markup=False)
-        attacks, browsers = measured["attacks"], measured["browsers"]
-        console.print(f"measured: fires in {attacks} % of attacks, in {browsers} % of harmless requests")
     else:
         when = {CONFIGURED: "runs once configured", ENABLE: "on where waf.filters.enable names it"}.get(
             row["preset"], f"on from the preset {row['preset']}"
         )
         console.print(f"{when}: see waf.filters", markup=False)
+    if "measured" in row:
+        _tell_measured(console, row["measured"], "of its family" if "facts" in row else "of all kinds")
+
+
+def _tell_measured(console: Console, measured: dict[str, Any], which: str) -> None:
+    attacks, browsers, cost = measured["attacks"], measured["browsers"], measured["microseconds"]
+    console.print(f"measured: fires in {attacks:g} % of attacks {which}, in {browsers:g} % of browsers' requests")
+    console.print(f"costs {cost:g} us a request by itself")
+    for source, share in measured["sources"].items():
+        console.print(f"  {share:g} % of the attacks from {source}", markup=False)
 
 
 def _compiled_form(waf: Waf, rule: Rule) -> list[str]:

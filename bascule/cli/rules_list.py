@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bascule.cli.event_source import fail
-from bascule.waf.filters.table import LEVELS, table
+from bascule.waf.filters.table import LEVELS, measured, table
 from bascule.waf.logic.facts import FACTS
 from bascule.waf.logic.rules import SHIPPED, read
+
+_COLUMNS = ("id", "family", "name", "risk", "OWASP", "CWE", "on at", "attacks %", "harmless %", "us", "the request")
 
 
 def shipped() -> Iterator[dict[str, Any]]:
@@ -22,12 +24,14 @@ def shipped() -> Iterator[dict[str, Any]]:
     book = table()
     for rule in book.rules:
         family = book.family(rule.family)
-        yield _row(rule, family, preset=rule.preset)
+        rates = measured().get(rule.id)
+        more = {} if rates is None else {"measured": msgspec.to_builtins(rates)}
+        yield _row(rule, family, preset=rule.preset, **more)
     learned = read(SHIPPED, frozenset(FACTS))
     families = {family.name: family for family in learned.families}
     for each in learned.rules:
-        measured = {"facts": each.facts, "points": each.points, "measured": msgspec.to_builtins(each.measured)}
-        yield _row(each, families[each.family], preset="basic", **measured)
+        more = {"facts": each.facts, "points": each.points, "measured": msgspec.to_builtins(each.measured)}
+        yield _row(each, families[each.family], preset="basic", **more)
 
 
 def _row(rule: Any, family: Any, **more: Any) -> dict[str, Any]:
@@ -56,14 +60,22 @@ def list_rules(
         return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("id", "family", "name", "risk", "OWASP", "CWE", "on at", "the request"):
+    for column in _COLUMNS:
         shown.add_column(column, overflow="fold")
     for row in rows:
         owasp = f"{row['owasp_2021'][:3]} {row['owasp_2025'][:3]}"
         cwe = ", ".join(map(str, row["cwe"][:2]))
         name = row["name"]
-        shown.add_row(str(row["id"]), row["family"], name, row["risk"], owasp, cwe, row["preset"], row["says"])
+        rates = _rates(row.get("measured"))
+        shown.add_row(str(row["id"]), row["family"], name, row["risk"], owasp, cwe, row["preset"], *rates, row["says"])
     console.print(shown)
+
+
+def _rates(measured: dict[str, Any] | None) -> tuple[str, str, str]:
+    """Return what was measured as cells: of what does nothing until it is configured, nothing."""
+    if measured is None:
+        return "", "", ""
+    return f"{measured['attacks']:g}", f"{measured['browsers']:g}", f"{measured['microseconds']:g}"
 
 
 def _is_on(lowest: str, preset: str) -> bool:

@@ -13,7 +13,7 @@ def train(
     corpora: Annotated[
         Path, typer.Option(help="Folder with attacks, attack_requests, benign_values and benign_requests (.jsonl.gz).")
     ],
-    out: Annotated[Path, typer.Option(help="File to write the rules to.")],
+    out: Annotated[Path | None, typer.Option(help="File to write the rules to.")] = None,
     card: Annotated[Path | None, typer.Option(help="File to write the model card to; takes some minutes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the grammars and of the trees.")] = 1,
     exclude_source: Annotated[
@@ -24,8 +24,17 @@ def train(
         typer.Option(help="File of examples that `bascule feedback` wrote, which are harmless; may be repeated."),
     ] = None,
     version: Annotated[str, typer.Option(help="Version to give the rules.")] = "1",
+    named: Annotated[
+        Path | None, typer.Option(help="Measure the named rules instead, and write their rates to this file.")
+    ] = None,
 ) -> None:
     """Learn the logic rules from corpora. Needs the extra named train."""
+    if named is not None:
+        _measure_named(corpora, named)
+        return
+    if out is None:
+        typer.echo("error: --out FILE or --named FILE is needed: where to write what was found", err=True)
+        raise typer.Exit(1)
     if missing := [name for name in ("lightgbm", "scipy") if importlib.util.find_spec(name) is None]:
         typer.echo(f"error: {', '.join(missing)} is not installed: pip install 'bascule[train]'", err=True)
         raise typer.Exit(1)
@@ -47,3 +56,17 @@ def train(
     if card is not None:
         card.write_text(cards.card(book, rules, limits, rows, seed))
         typer.echo(f"{card}: written")
+
+
+def _measure_named(corpora: Path, file: Path) -> None:
+    import msgspec
+
+    from bascule.waf.logic.learn.named import measure
+
+    try:
+        found = measure(corpora)
+    except (OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    typer.echo(f"{file}: {len(found)} named rules measured")

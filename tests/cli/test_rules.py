@@ -150,6 +150,10 @@ def test_list_shows_named_and_learned_rules() -> None:
         assert row["owasp_2021"][:1] == row["owasp_2025"][:1] == "A"
         assert row["cwe"]
         assert row["risk"] in ("low", "medium", "high", "critical")
+        assert ("measured" in row) == (row["preset"] != "configured"), "what needs no configuration was measured"
+    measured = {row["id"]: row["measured"] for row in rows if "measured" in row}
+    assert measured[705001]["attacks"] > 1 > 0.05 > measured[705001]["browsers"]
+    assert all(0 <= rates["browsers"] <= 100 and rates["microseconds"] >= 0 for rates in measured.values())
 
 
 def test_list_narrows_to_a_family_or_preset() -> None:
@@ -163,5 +167,10 @@ def test_explain_tells_a_rule_that_bascule_brings() -> None:
     code, output = command("explain", "717001")
     assert code == 0
     assert "calls itself a vulnerability scanner" in output
-    assert "points where a value shows" in command("explain", "802003")[1]
+    assert "% of browsers' requests" in output
+    learned = command("explain", "802003")[1]
+    assert "points where a value shows" in learned
+    assert "% of the attacks from" in learned
+    assert "us a request by itself" in learned
+    assert "measured" not in command("explain", "718001")[1], "it does nothing until it is configured"
     assert command("explain", "799999")[0] == 1

@@ -1,4 +1,4 @@
-"""The tables of docs/operations.md that come from the code: ``python -m tests.docs.tables`` writes them anew."""
+"""The tables of documents that come from the code: ``python -m tests.docs.tables`` writes them anew."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import re
 from pathlib import Path
 
 from bascule.telemetry import causes, names
+from bascule.waf.filters.table import measured, table
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = DOCS / "operations.md"
+NAMED = DOCS / "guide" / "named-rules.md"
+RULES = "| rule | name | on at | attacks % | harmless % | us |"
 
 
 def metrics() -> str:
@@ -26,14 +30,29 @@ def all_causes() -> str:
     return "\n".join(["| cause | meaning |", "|---|---|", *rows, ""])
 
 
-def renewed(text: str) -> str:
-    """Return the page with its tables as the code has them now."""
-    for first, table in (("| metric | labels | meaning |", metrics()), ("| cause | meaning |", all_causes())):
+def named_rules() -> str:
+    """Return the table of what was measured of the named rules."""
+    known = {rule.id: rule for rule in table().rules}
+    rows = [
+        f"| {number} | `{known[number].name}` | {known[number].preset} | {rates.attacks:g} | {rates.browsers:g} | {rates.microseconds:g} |"
+        for number, rates in measured().items()
+    ]
+    return "\n".join([RULES, "|---|---|---|--:|--:|--:|", *rows, ""])
+
+
+def renewed(text: str, page: Path = PAGE) -> str:
+    """Return a page with its tables as the code has them now."""
+    ours = {
+        PAGE: (("| metric | labels | meaning |", metrics()), ("| cause | meaning |", all_causes())),
+        NAMED: ((RULES, named_rules()),),
+    }
+    for first, content in ours[page]:
         old = re.findall(rf"^{re.escape(first)}\n(?:\|.*\n)+", text, re.MULTILINE)
         assert len(old) == 1, first
-        text = text.replace(old[0], table)
+        text = text.replace(old[0], content)
     return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text()))
+    for page in (PAGE, NAMED):
+        page.write_text(renewed(page.read_text(), page))

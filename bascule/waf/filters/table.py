@@ -7,7 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from bascule.waf.logic.rules import Rates
+
 FILE = Path(__file__).with_name("table.json")
+MEASURED = Path(__file__).with_name("measured.json")
+"""What `bascule train --named` measured of the rules that need no configuration."""
 FORMAT = 1
 LEVELS = ("basic", "standard", "advanced", "pci-dss")
 """Presets from the most lenient on; a rule of one is on in those after it too."""
@@ -56,6 +60,12 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def family(self, name: str) -> Family:
         """Return a family by its name."""
         return next(family for family in self.families if family.name == name)
+
+
+@cache
+def measured() -> dict[int, Rates]:
+    """Return what was measured of rules, by id."""
+    return msgspec.json.decode(MEASURED.read_bytes(), type=dict[int, Rates])
 
 
 @cache

@@ -12,13 +12,14 @@ _SKIPPED = frozenset(
     """.split()
 )
 """Headers of a fixed grammar, or looked at elsewhere; an unusual value in one is looked at all the same."""
-_USUAL = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b' ,;=*/.+-:"?()_&'
+USUAL = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b' ,;=*/.+-:"?()_&'
+"""What fields and names of cookies are written in."""
 _WITHOUT_SLASH = frozenset((b"accept-language", b"accept-encoding", b"x-requested-with", b"cache-control", b"pragma"))
 """Fields of words: a slash in one is a path that some program builds of it."""
 
 
 def is_inspected(name: bytes, value: bytes) -> bool:
     """Whether a header is looked at: one of a fixed grammar only if it is unusual."""
-    if name not in _SKIPPED or value.translate(None, _USUAL) or b"../" in value:
+    if name not in _SKIPPED or value.translate(None, USUAL) or b"../" in value:
         return True
     return b"/" in value and name in _WITHOUT_SLASH

@@ -26,7 +26,7 @@ from bascule.waf.bodies.percent import url_decode
 from bascule.waf.logic.charsets import decoded_part, in_utf8
 from bascule.waf.logic.facts.doctype import expanded
 from bascule.waf.logic.facts.patterns import MARKED
-from bascule.waf.logic.fields import is_inspected
+from bascule.waf.logic.fields import USUAL, is_inspected
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -207,7 +207,7 @@ def _fields(fields: list[bytes], place: str, found: list[Value]) -> None:
 
 def _cookie_values(header: bytes, found: list[Value]) -> None:
     for name, value in parse_cookies(header, _EVERY):
-        if name.translate(None, _USUAL):
+        if name.translate(None, USUAL):
             found.append(_value(("name", b"", name)))
         if value:
             _add(found, "cookie", name, unquote_to_bytes(value) if b"%" in value else value)
