@@ -443,6 +443,25 @@ def _operator(choose: random.Random) -> str:
     return choose.choice(OPERATOR_LINES).format(argument)
 
 
+def test_phases_that_were_left_out_are_gone_through_as_soon_as_something_is_nominated() -> None:
+    firewall = waf(
+        "SecRuleEngine On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/html\n"
+        'SecRule REQUEST_METHOD "@streq GET" "id:1,phase:1,pass,nolog,ctl:ruleRemoveById=3"\n'
+        'SecAction "id:2,phase:2,pass,nolog,setvar:tx.score=4"\n'
+        'SecRule RESPONSE_BODY "@contains leak" "id:3,phase:4,pass,log"\n'
+        'SecRule RESPONSE_BODY "@contains leak" "id:4,phase:4,pass,log,setvar:tx.score=+1"\n'
+    )
+    quiet, _ = send(firewall, Request(response_body=b"harmless"))
+    asked, _ = send(firewall, Request(response_body=b"a leak"))
+    posted, _ = send(firewall, Request(method=b"POST", response_body=b"a leak"))
+    assert quiet.idle
+    assert fired(quiet) == []
+    assert not asked.idle
+    assert fired(asked) == [4]
+    assert asked.tx[b"score"] == b"5"
+    assert fired(posted) == [3, 4]
+
+
 def test_a_silent_jump_over_nothing_is_not_evaluated_and_one_over_a_candidate_is() -> None:
     firewall = waf(
         'SecRuleEngine On\nSecRule ARGS "!@rx zzz" "id:1,phase:2,pass,nolog,t:none,skipAfter:END"\n'
