@@ -21,8 +21,6 @@ class Meta(msgspec.Struct, array_like=True, frozen=True, tag="response"):
     """A stored response without its content. Times are seconds, `stored` of the epoch; see `storing.Lifetime`."""
 
     uri: bytes
-    label: str
-    """Name of the route it came by."""
     status: int
     reason: bytes
     fields: Fields
@@ -54,7 +52,6 @@ class Marker(msgspec.Struct, array_like=True, frozen=True, tag="marker"):
     """Stands for a URI whose responses vary: by which fields, and in which generation the responses are known."""
 
     uri: bytes
-    label: str
     names: tuple[bytes, ...]
     nonce: bytes
     """Part of the key of each variant: with a new one, the variants so far are out of reach."""
@@ -92,7 +89,6 @@ def meta_of(
     life: Lifetime,
     *,
     uri: bytes,
-    label: str,
     variant: bytes,
     date: bytes,
     stored: float,
@@ -102,7 +98,6 @@ def meta_of(
     """Return what is kept of a response; times as in `Meta`."""
     return Meta(
         uri=uri,
-        label=label,
         status=head.status,
         reason=head.reason,
         fields=kept_fields(head, life, date),

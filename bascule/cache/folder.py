@@ -20,7 +20,7 @@ from bascule.cache.entry import Record, decode, encode
 from bascule.cache.index import Index
 
 _START = struct.Struct("<4sIIIQ")  # magic, length and CRC of the record, CRC and length of the content
-_MAGIC = b"BSC1"
+_MAGIC = b"BSC2"
 _RECORD_ROOM = 1 << 18
 """Bytes of the longest record: a head of a server may be as long (upstream/connection.py)."""
 _READ = 16384

@@ -116,7 +116,7 @@ class Store:
             return self._still(look, look.primary)
         marker = look.marker
         if marker is None or marker.names != names:
-            marker = Marker(look.uri, look.label, names, secrets.token_bytes(8))
+            marker = Marker(look.uri, names, secrets.token_bytes(8))
             self.folder.save(look.primary, marker, Body(complete=True))
         key = index.key(variant_text(look.uri, look.label, marker, meta.variant))
         self.folder.save(key, meta, body)

@@ -300,7 +300,7 @@ class Fetch(Peer):
     ) -> Meta:
         date, look = self.app.date_line[6:-2], self._look
         return meta_of(
-            head, life, uri=look.uri, label=look.label, variant=said, date=date, stored=now, size=size,
+            head, life, uri=look.uri, variant=said, date=date, stored=now, size=size,
             age=storing.initial_age(told, self.asked, now),
         )  # fmt: skip
 

@@ -252,7 +252,7 @@ def test_what_was_asked_for_before_a_change_is_not_stored(tmp_path: Path) -> Non
 
 
 def test_markers_are_records_of_their_own(folder: Folder) -> None:
-    marker = Marker(b"u", "r", (b"a",), b"12345678")
+    marker = Marker(b"u", (b"a",), b"12345678")
     folder.save(1, marker, Body(complete=True))
     loaded = folder.load(1)
     assert loaded is not None

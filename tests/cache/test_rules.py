@@ -35,7 +35,7 @@ def told(*lines: str, status: int = 200) -> ResponseHead:
 
 def meta(**changes: object) -> Meta:
     facts = {
-        "uri": b"http://a.test/", "label": "a.test /", "status": 200, "reason": b"OK", "fields": (), "size": 10,
+        "uri": b"http://a.test/", "status": 200, "reason": b"OK", "fields": (), "size": 10,
         "stored": NOW, "age": 0, "fresh": 60, "while_revalidating": 0, "if_error": 0, "always_validate": False,
         "strict": False, "for_known": False, "tags": (), "variant": b"",
     }  # fmt: skip
