@@ -16,7 +16,7 @@ daemon off;
 {user}worker_processes {workers};
 pid {folder}/origin.pid;
 error_log {folder}/origin.log error;
-events {{ worker_connections 8192; }}
+events {{ worker_connections 16384; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
