@@ -43,6 +43,8 @@ INERT = sum(1 << number for number, name in enumerate(NAMES) if number < WORDY o
 """The sorts that no language attackers write can do without others of."""
 PROSE = sum(1 << number for number, name in enumerate(NAMES) if name in "\"'()/&;#%" or INERT >> number & 1)
 """The sorts that texts of people have sooner or later."""
+CHOSEN = sum(1 << number for number, name in enumerate(NAMES) if "letters" in name or name in ("digits", "- or _"))
+"""The sorts that programs write what one can choose from in."""
 BLANKS = 1 << NAMES.index("blanks")
 _CLASSES = bytes(next(n for n, sort in enumerate(MEMBERS) if byte in sort) for byte in range(256))
 

@@ -6,7 +6,7 @@ import msgspec
 
 from bascule.waf.profile.model import MAX_KEPT, Node, Operation, Parameter, Profile, Seen
 from bascule.waf.profile.paths import key_of, segments_of, template_of
-from bascule.waf.profile.traits import BLANKS, DECIMAL, EMPTY, INERT, INTEGER, MAX_BITS, MEMBERS, TEXT, WORDY
+from bascule.waf.profile.traits import BLANKS, CHOSEN, DECIMAL, EMPTY, INERT, INTEGER, MAX_BITS, MEMBERS, TEXT, WORDY
 
 _WITHIN = {INTEGER: DECIMAL}
 """Kinds that are no change where another is usual."""
@@ -37,7 +37,7 @@ class Expected(msgspec.Struct, array_like=True):
         self.longest = (1 << self.bits) - 1
         self.inert = bool(self.alphabet) and not self.alphabet & ~INERT
         self.free = bool(self.alphabet & BLANKS) and (self.alphabet >> WORDY).bit_count() >= 2
-        self.closed = 0 < self.alphabet.bit_count() <= 2 and not self.alphabet & BLANKS and not self.alphabet >> WORDY
+        self.closed = TEXT in self.kinds and 0 < self.alphabet.bit_count() <= 2 and not self.alphabet & ~CHOSEN
         self.allowed = b"".join(MEMBERS[number] for number in range(len(MEMBERS)) if self.alphabet >> number & 1)
 
     def fits_kind(self, kind: str) -> bool:

@@ -39,7 +39,7 @@ FACTS = (
             rb"\b(?:assert_options|new\s+\w{2,40}|\w{0,20}callback|\w{0,20}_func\w{0,10})\s*\([^()]{0,60}['\"]\s*"
             + _RUNS_PHP
             + rb"\s*['\"]\s*[,)]",
-            rb"~[\s('\"]*[\x85-\x9e]{3,}|~[\s('\"]*(?:%[89][0-9a-f]){3,}",
+            rb"^[\s('\"]{0,3}~[\s('\"]{0,3}[\x85-\x9e]{3,}['\")]{0,2}\s{0,2}\(|~[\s('\"]*(?:%[89][0-9a-f]){3,}",
             rb"\bthink\\\w{2,20}/\w+|^(?:shell_exec|proc_open|pcntl_exec|call_user_func(?:_array)?|file_put_contents|create_function|passthru)$|^__(?:construct|destruct|callstatic|invoke|wakeup|tostring)$",
             rb"\b(?:extract|parse_str|unserialize|import_request_variables)\s*\(\s*\$_|\b(?:ini_set|putenv|ini_alter|dl)\s*\(\s*['\"]\w",
             rb"\b(?:print|echo|print_r|var_dump|die|exit)\s*\(?\s*`\s*[a-z/]",
