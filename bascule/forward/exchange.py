@@ -19,7 +19,7 @@ from bascule.forward.target import target_of
 from bascule.http.errors import HttpError
 from bascule.http.fields import Kind, list_tokens
 from bascule.http.message import RequestHead, ResponseHead
-from bascule.proxy import answers, attempts, gate
+from bascule.proxy import answers, attempts, gate, waits
 from bascule.proxy.exchange import Exchange
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
@@ -87,7 +87,7 @@ class ForwardExchange(Exchange):
         try:
             if (shield := self.app.shield) is not None and (wait := gate.admit_early(self, shield)):
                 if wait != gate.REFUSED:
-                    gate.hold(self, wait, self._enter)
+                    waits.hold(self, wait, self._enter)
                 return
             self._enter()
         except HttpError as error:

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from bascule.defence.challenges.pages import ENDPOINT
 from bascule.http.errors import HttpError
-from bascule.proxy import admission, challenge, crawling, login, shedding, waiting_room
+from bascule.proxy import admission, challenge, crawling, login, shedding, waiting_room, waits
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bascule.defence.accounts import Accounts
     from bascule.defence.rates import Rates
     from bascule.defence.shield import Shield
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
 
 REFUSED = -1.0
-_SLACK = 1.0
-"""Seconds of a client's deadline beyond its wait."""
 
 
 def admit(exchange: Exchange, shield: Shield) -> bool:
@@ -63,13 +59,13 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     if overload is not None and not shedding.admit(exchange, shield, overload, standing):
         return False
     if late:
-        if not tarpit(exchange, late):
+        if not waits.tarpit(exchange, late):
             return False
         wait = max(wait, late)
     if (guard := exchange.site.logins) is not None and login.begin(exchange, shield, guard, wait):
         return False
     if wait:
-        hold(exchange, wait, exchange.proceed)
+        waits.hold(exchange, wait, exchange.proceed)
         return False
     return True
 
@@ -116,14 +112,6 @@ def _weigh(exchange: Exchange, shield: Shield, accounts: Accounts, standing: Sta
     return shield.weigh(exchange, standing) if standing.settled else (0.0, 0)
 
 
-def tarpit(exchange: Exchange, seconds: float) -> bool:
-    """Count a request that is to wait in the tarpit. False: that is full, and it was refused at once."""
-    if exchange.app.tarpit.hold(seconds) is None:
-        exchange.answer(429, causes.RATE_LIMITED, b"retry-after: %d\r\n" % max(1, seconds))
-        return False
-    return True
-
-
 def limit(exchange: Exchange, shield: Shield, rates: Rates) -> float:
     """Hold a request to rate limits. Return the seconds it has to wait, or `REFUSED` where it got its answer."""
     verdict = shield.judge(rates, exchange)
@@ -134,19 +122,3 @@ def limit(exchange: Exchange, shield: Shield, rates: Rates) -> float:
         return REFUSED
     exchange.extra += verdict.fields
     return verdict.delay
-
-
-def hold(exchange: Exchange, seconds: float, then: Callable[[], None]) -> None:
-    """Let a request go on after a wait; its client's connection is its place in the queue."""
-    app = exchange.app
-    exchange.peer.deadline = max(exchange.peer.deadline, app.now + seconds + _SLACK)
-    app.loop.call_later(seconds, _go_on, exchange, then)
-
-
-def _go_on(exchange: Exchange, then: Callable[[], None]) -> None:
-    if exchange.finished:
-        return
-    try:
-        then()
-    except HttpError as error:
-        exchange.answer(error.status, error.cause)

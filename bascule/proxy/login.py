@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from bascule.defence.logins.credentials import NONE
 from bascule.defence.logins.outcome import FAILED, LOOKED_AT, SUCCEEDED, UNKNOWN, set_cookies
+from bascule.defence.logins.passwords import PASSWORD_WORD
 from bascule.http.errors import HttpError
-from bascule.proxy import answers, challenge, gate
+from bascule.proxy import answers, challenge, waits
 from bascule.proxy.parking import ask_for_body
-from bascule.proxy.route import PASSWORD_WORD
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Login:
                 self._go_on(self._wait)
             return
         guard.tell(exchange, tried, over, "delay", 0)
-        if gate.tarpit(exchange, guard.config.delay):
+        if waits.tarpit(exchange, guard.config.delay):
             self._go_on(max(self._wait, guard.config.delay))
 
     def _check(self, password: bytes, accounts: tuple[bytes, ...]) -> None:
@@ -180,7 +180,7 @@ class Login:
         if exchange.finished:
             return
         if wait:
-            gate.hold(exchange, wait, exchange.proceed)
+            waits.hold(exchange, wait, exchange.proceed)
             return
         try:
             exchange.proceed()

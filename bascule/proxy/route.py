@@ -12,6 +12,7 @@ from bascule.config.policies import HeaderOps, Limits, Timeouts
 from bascule.config.types import parse_network
 from bascule.config.waf import WafConfig
 from bascule.defence.challenges.ladder import RouteChallenge
+from bascule.defence.logins.passwords import PASSWORD_WORD
 from bascule.defence.rates import Rates
 from bascule.defence.waiting_room import Room
 from bascule.http.addresses import TrustedNetworks
@@ -28,8 +29,6 @@ OWN_NAME = b"bascule"
 """What Bascule calls itself in Via (RFC 9110 7.6.3)."""
 CLIENT_CERTIFICATE = "x-client-cert-subject"
 """What a server is told of a client's certificate, and nobody but Bascule may tell."""
-PASSWORD_WORD = "x-bascule-password"  # noqa: S105 - a name
-"""What a server is told of a new password, and nobody but Bascule may tell."""
 STRICT_TRANSPORT = "strict-transport-security"
 """The server's own is not passed on where the site has one: browsers go by the first (RFC 6797 8.1)."""
 UNMASKABLE = ("accept-encoding", "range", "if-range")

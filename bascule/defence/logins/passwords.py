@@ -13,6 +13,8 @@ import os
 from itertools import pairwise
 from typing import Final
 
+PASSWORD_WORD = "x-bascule-password"  # noqa: S105 - a name
+"""What a server is told of a new password, and nobody but Bascule may tell."""
 PREFIX: Final = 5
 """Hexadecimal digits of a prefix: there is a range for each (k-anonymity, Pwned Passwords API v3)."""
 RANGE_MAX: Final = 1 << 20
