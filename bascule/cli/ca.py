@@ -38,12 +38,12 @@ def init(
     if not name or len(name) > 64:
         raise typer.BadParameter("a common name has 1 to 64 characters", param_hint="--name")
     certificate, key = create(name, days, tuple(only or ()))
+    if there := next((path for path in (folder / KEY, folder / CERTIFICATE) if path.exists()), None):
+        fail(f"{there} is there already: clients trust it; give another folder, or remove it first")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(folder / KEY, key, 0o600)
         _write(folder / CERTIFICATE, certificate, 0o644)
-    except FileExistsError as error:
-        fail(f"{error.filename} is there already: clients trust it; give another folder, or remove it first")
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}")
     _tell(folder)

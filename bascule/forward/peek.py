@@ -178,9 +178,10 @@ class Peek:
         client.deadline = exchange.app.now + timeout + 1
         fault = ""
         stand_in: StandIn | None = None
+        secured: OriginConnection | None = None
         try:
             secured, certificate = await service.egress.secure(origin, target, timeout)
-            stand_in = self._interception.mimicry.of(certificate)
+            stand_in = self._interception.mimicry.of(certificate, target.host)
         except ssl.SSLCertVerificationError as error:
             fault = error.verify_message or "it cannot be verified"
         except (OSError, ValueError) as error:
@@ -193,6 +194,8 @@ class Peek:
             secured.release(exchange.app.now)
         exchange.connecting = None
         if stand_in is None:
+            if secured is not None:  # it is who it says, but there can be nothing in its place
+                secured.close()
             stand_in = self._interception.mimicry.for_page(target.host)
         if not exchange.finished:
             self._hand_over(stand_in, Inside(service, self._interception, exchange, target, fault))

@@ -70,14 +70,17 @@ def _of_zip(start: bytes) -> str:
 
 
 def plain_start(head: ResponseHead, content: bytes) -> bytes:
-    """Return what content begins with once it is decoded; nothing for what no client could decode either."""
+    """Return what content begins with once it is decoded.
+
+    What cannot be decoded is looked at as it comes: clients do the same with a coding that they do not know.
+    """
     codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
     if not codings:
         return content[:ENOUGH]
     try:
         return decode(content, codings, ENOUGH)
     except CodingError:
-        return b""
+        return content[:ENOUGH]
 
 
 class HeldStart:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bascule.tls.certificates import CertificateError, read_file
 
+_ADDRESSES = [x509.IPAddress(ip_network(every)) for every in ("0.0.0.0/0", "::/0")]
+"""A constraint on names says nothing of addresses (RFC 5280 4.2.1.10), so these have to be taken out by themselves."""
 _EARLY = timedelta(hours=1)
 """How far back validity begins, for clients whose clock is late."""
 
@@ -43,7 +46,7 @@ def create(name: str, days: int, domains: Sequence[str] = ()) -> tuple[bytes, by
     )
     if domains:
         permitted = [x509.DNSName(domain.lower()) for domain in domains]
-        builder = builder.add_extension(x509.NameConstraints(permitted, None), critical=True)
+        builder = builder.add_extension(x509.NameConstraints(permitted, _ADDRESSES), critical=True)
     certificate = builder.sign(key, hashes.SHA256())
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return certificate.public_bytes(Encoding.PEM), private

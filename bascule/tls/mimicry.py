@@ -59,10 +59,15 @@ class Mimicry:
         self._private = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self._kept: OrderedDict[bytes, StandIn] = OrderedDict()
 
-    def of(self, der: bytes) -> StandIn:
-        """Return what stands in for a server with this certificate. Raises ValueError if it cannot be read."""
-        digest = hashlib.sha256(der).digest()
-        return self._found(digest) or self._keep(digest, self._mimic(x509.load_der_x509_certificate(der)))
+    def of(self, der: bytes, host: str) -> StandIn:
+        """Return what stands in for a host with this certificate. Raises ValueError if it cannot be read.
+
+        An authority that may sign for some domains only names the host alone: clients take none of the names of a
+        certificate if there is one among them that it may not sign for.
+        """
+        alone = host if self._authority.domains else ""
+        digest = hashlib.sha256(alone.encode() + b"\0" + der).digest()
+        return self._found(digest) or self._keep(digest, self._mimic(x509.load_der_x509_certificate(der), alone))
 
     def for_page(self, host: str) -> StandIn:
         """Return what a page about a host (a name or an address) is shown over."""
@@ -87,20 +92,16 @@ class Mimicry:
             self._kept.popitem(last=False)
         return made
 
-    def _mimic(self, original: x509.Certificate) -> x509.Certificate:
+    def _mimic(self, original: x509.Certificate, alone: str) -> x509.Certificate:
         names = original.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         builder = self._builder(original.subject, original.not_valid_before_utc, original.not_valid_after_utc)
-        return self._sign(builder.add_extension(names.value, names.critical))
+        return self._sign(builder.add_extension(_names(alone) if alone else names.value, names.critical))
 
     def _plain(self, host: str) -> x509.Certificate:
         now = datetime.now(UTC)
-        try:
-            name: x509.GeneralName = x509.IPAddress(ip_address(host))
-        except ValueError:
-            name = x509.DNSName(host)
         subject = _NO_NAME if len(host) > 64 else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         builder = self._builder(subject, now - timedelta(hours=1), now + _PAGE_LIFE)
-        return self._sign(builder.add_extension(x509.SubjectAlternativeName([name]), not subject.rdns))
+        return self._sign(builder.add_extension(_names(host), not subject.rdns))
 
     def _builder(self, subject: x509.Name, start: datetime, end: datetime) -> x509.CertificateBuilder:
         signer = self._authority.certificate
@@ -122,3 +123,12 @@ class Mimicry:
 
     def _sign(self, builder: x509.CertificateBuilder) -> x509.Certificate:
         return builder.sign(self._authority.key, hashes.SHA256())
+
+
+def _names(host: str) -> x509.SubjectAlternativeName:
+    """Return the names of a certificate for a host alone."""
+    try:
+        name: x509.GeneralName = x509.IPAddress(ip_address(host))
+    except ValueError:
+        name = x509.DNSName(host)
+    return x509.SubjectAlternativeName([name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -27,7 +28,10 @@ def served(cert: str, key: str) -> Origin:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("interception")) as lab:
+    lab = Lab(tmp_path_factory.mktemp("interception"))
+    filters = {"identifiers": ["card", "iban", "email"]}
+    waf = {"mode": "block", "filters": filters, "answers": {"privacy-input": "mask", "privacy-file": "block"}}
+    with lab.running(lab.config({"pinning": {"attempts": 2}}, waf=waf)):
         yield lab
 
 
@@ -49,13 +53,13 @@ class Lab:
         self.both.write_bytes(certificate + Path(self.web.path).read_bytes())
         self.intercept = {"certificate": str(self.ca), "key": str(ca_key)}
 
-    def __enter__(self) -> Lab:
-        self.bascule = Bascule(self.config()).__enter__()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.bascule.__exit__()
-        self.origin.kill()
+    @contextlib.contextmanager
+    def running(self, config: dict[str, Any]) -> Iterator[None]:
+        try:
+            with Bascule(config) as self.bascule:
+                yield
+        finally:
+            self.origin.kill()
 
     def config(self, intercept: dict[str, Any] | None = None, **forward: Any) -> dict[str, Any]:
         rules = [{"splice": {"domain": "bank.test"}}, {"splice": {"source": "127.0.0.9"}}, {"bump": {}}]
@@ -71,21 +75,25 @@ class Lab:
                     {"deny": {"mime": "application/x-msdownload"}},
                     {"deny": {"domain": "denied.test"}},
                 ],
-                "waf": "block",
+                "waf": "off",
                 "intercept": {**self.intercept, "rules": rules, **(intercept or {})},
                 **forward,
             },
         }
 
-    def tls(self, *, trust: Path | None = None, name: str = "localhost", connect_to: str = "localhost") -> Tls:
-        return Tls(self.bascule.port, f"{connect_to}:{self.origin.port}", trust or self.ca, name)
+    @property
+    def authority(self) -> str:
+        return f"localhost:{self.origin.port}"
+
+    def tls(self, *, name: str = "localhost", connect_to: str = "localhost") -> Tls:
+        return Tls(self.bascule.port, f"{connect_to}:{self.origin.port}", self.ca, name)
 
 
 class Tls:
     """A client's TLS through a tunnel."""
 
-    def __init__(self, proxy: int, authority: str, trust: Path, name: str) -> None:
-        self._plain = connect(proxy)
+    def __init__(self, proxy: int, authority: str, trust: Path, name: str = "localhost", source: str = "") -> None:
+        self._plain = connect(proxy, source)
         self._plain.send(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
         assert self._plain.head().status == 200
         context = ssl.create_default_context(cafile=str(trust))

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from bascule.cli.forward import app
 from bascule.config.auth import Ldap
 from bascule.forward.directory import Directory
 from bascule.forward.identity import DirectoryError
@@ -19,7 +21,7 @@ from tests.forward.test_protocols import FORWARD, get
 from tests.support.certs import Authority, Pair
 from tests.support.clients import connect
 from tests.support.origins import Origin
-from tests.support.program import COMMAND, ROOT, Bascule, wait_for
+from tests.support.program import Bascule, wait_for
 from tests.support.programs import require_program
 from tests.support.slapd import BASE, SEARCHER, Slapd, slapd
 
@@ -160,8 +162,9 @@ def test_groups_of_those_whom_a_certificate_names(directory: Slapd, origin: Orig
     with Bascule({"forward": forward}) as program:
         assert (ask(program, anna), ask(program, ben)) == ("200", "403")
         for name, status, groups in (("anna", 0, ["students"]), ("ben", 1, [])):
-            argv = (*COMMAND, "forward", "explain", "-c", str(program.folder / "bascule.json"), "--as", name, "--json")
-            told = subprocess.run((*argv, "http://a.example/"), cwd=ROOT, capture_output=True, text=True, timeout=60)
-            assert (told.returncode, json.loads(told.stdout)["groups"]) == (status, groups)
+            config = str(program.folder / "bascule.json")
+            argv = ["explain", "-c", config, "--as", name, "--json", "http://a.example/"]
+            told = CliRunner().invoke(app, argv)
+            assert (told.exit_code, json.loads(told.stdout)["groups"]) == (status, groups)
     with directory.silent(), Bascule({"forward": forward}) as program:
         assert ask(program, anna) == "503"  # a rule that denies a group must not be passed so

@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import subprocess
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -104,21 +105,19 @@ def test_by_chromium(lab: Lab, tmp_path: Path) -> None:
 
 def test_uploads_are_masked_or_refused(lab: Lab) -> None:
     """What identifies people and accounts does not leave, whatever it is put into."""
-    filters = {"identifiers": ["card", "iban", "email"]}
-    waf = {"mode": "block", "filters": filters, "answers": {"privacy-input": "mask", "privacy-file": "block"}}
-    with Bascule(lab.config(waf=waf)) as bascule:
-        authority = f"localhost:{lab.origin.port}"
 
-        def post(kind: str, body: bytes) -> Message:
-            with Tls(bascule.port, authority, lab.ca, "localhost") as tls:
-                fields = (f"Content-Type: {kind}", f"Content-Length: {len(body)}")
-                return tls.ask("/upload", *fields, method="POST", body=body)
+    def post(kind: str, body: bytes) -> Message:
+        with lab.tls() as tls:
+            fields = (f"Content-Type: {kind}", f"Content-Length: {len(body)}")
+            return tls.ask("/upload", *fields, method="POST", body=body)
 
-        told = post("application/x-www-form-urlencoded", b"a=4111+1111+1111+1111&b=me@corp.test&c=4111111111111112")
-        assert told.json()["body"] == "a=****+****+****+1111&b=**@****.****&c=4111111111111112"
-        part = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\nDE89370400440532013000\r\n--x--\r\n'
-        assert post("multipart/form-data; boundary=x", part).status == 403
-        assert post("multipart/form-data; boundary=x", part.replace(b"3000", b"3001")).status == 200
+    told = post("application/x-www-form-urlencoded", b"a=4111+1111+1111+1111&b=me@corp.test&c=4111111111111112")
+    assert told.json()["body"] == "a=****+****+****+1111&b=**@****.****&c=4111111111111112"
+    part = (
+        b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\nDE89370400440532013000\r\n--x--\r\n'
+    )
+    assert post("multipart/form-data; boundary=x", part).status == 403
+    assert post("multipart/form-data; boundary=x", part.replace(b"3000", b"3001")).status == 200
 
 
 def test_the_log_shows_tunnel_and_requests(lab: Lab) -> None:
@@ -158,19 +157,24 @@ def test_by_curl_and_wget(lab: Lab) -> None:
 # --- Left closed
 
 
-def test_spliced_by_name(lab: Lab) -> None:
+@pytest.fixture(scope="module")
+def closed(lab: Lab) -> Iterator[Bascule]:
+    """It opens all but `localhost`, and refuses what is no TLS."""
+    rules = [{"splice": {"domain": "localhost"}}, {"bump": {}}]
+    with Bascule(lab.config({"rules": rules, "opaque": "refuse"})) as bascule:
+        yield bascule
+
+
+def test_spliced_by_name(lab: Lab, closed: Bascule) -> None:
     """A name counts where it leads to the address of the tunnel; here nothing but the tunnel's own name does."""
-    config = lab.config({"rules": [{"splice": {"domain": "localhost"}}, {"bump": {}}]})
-    with Bascule(config) as bascule:
-        address = f"localhost:{lab.origin.port}"
-        with Tls(bascule.port, address, Path(lab.web.path), "localhost") as tls:
-            assert tls.certificate.issuer.rfc4514_string() == "CN=Web Authority"
-            assert tls.ask("/closed").status == 200
-        # 127.0.0.1 is an address of localhost: the ClientHello's name is believed
-        with Tls(bascule.port, f"127.0.0.1:{lab.origin.port}", Path(lab.web.path), "localhost") as tls:
-            assert tls.ask("/closed").status == 200
-        lines = wait_for(lambda: [line for line in bascule.logged() if "splice: rule 1" in line["rule"]], "lines")
-        assert all(line["method"] == "CONNECT" and line["bytes_out"] > 100 for line in lines)
+    with Tls(closed.port, lab.authority, Path(lab.web.path)) as tls:
+        assert tls.certificate.issuer.rfc4514_string() == "CN=Web Authority"
+        assert tls.ask("/closed").status == 200
+    # 127.0.0.1 is an address of localhost: the ClientHello's name is believed
+    with Tls(closed.port, f"127.0.0.1:{lab.origin.port}", Path(lab.web.path)) as tls:
+        assert tls.ask("/closed").status == 200
+    lines = wait_for(lambda: [line for line in closed.logged() if "splice: rule 1" in line["rule"]], "lines")
+    assert all(line["method"] == "CONNECT" and line["bytes_out"] > 100 for line in lines)
 
 
 def test_a_forged_name_does_not_splice(lab: Lab) -> None:
@@ -185,20 +189,19 @@ def test_a_forged_name_does_not_splice(lab: Lab) -> None:
     wait_for(lambda: [line for line in lab.bascule.logged() if line["rule"] == "rule 3"], "the refusal")
 
 
-def test_a_name_that_stays_closed_goes_where_it_leads(lab: Lab) -> None:
+def test_a_name_that_stays_closed_goes_where_it_leads(lab: Lab, closed: Bascule) -> None:
     """`localhost` is never opened, and 127.0.0.2 is none of its addresses: it is passed on, to 127.0.0.1."""
     pair = lab.web.issue("localhost", file="everywhere")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.cert, pair.key)
-    config = lab.config({"rules": [{"splice": {"domain": "localhost"}}, {"bump": {}}]})
-    with Origin(context=context, host="0.0.0.0") as origin, Bascule(config) as bascule:
-        with Tls(bascule.port, f"127.0.0.2:{origin.port}", Path(lab.web.path), "localhost") as tls:
+    with Origin(context=context, host="0.0.0.0") as origin:
+        with Tls(closed.port, f"127.0.0.2:{origin.port}", Path(lab.web.path)) as tls:
             assert tls.certificate.issuer.rfc4514_string() == "CN=Web Authority"
             assert tls.ask("/closed").status == 200
         assert origin.called == ["127.0.0.2", "127.0.0.1"]
 
 
-def test_no_tls(lab: Lab) -> None:
+def test_no_tls(lab: Lab, closed: Bascule) -> None:
     def greet(wire: Wire) -> bytes:
         wire.send(f"CONNECT {authority} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
         assert wire.head().status == 200
@@ -209,10 +212,9 @@ def test_no_tls(lab: Lab) -> None:
         authority = plain.address
         with connect(lab.bascule.port) as wire:
             assert b"start" in greet(wire)
-        with Bascule(lab.config({"opaque": "refuse"})) as strict, connect(strict.port) as wire:
-            with pytest.raises((EndedError, OSError)):
-                greet(wire)
-            wait_for(lambda: [line for line in strict.logged() if line["cause"] == "opaque_tunnel"], "the refusal")
+        with connect(closed.port) as wire, pytest.raises((EndedError, OSError)):
+            greet(wire)
+        wait_for(lambda: [line for line in closed.logged() if line["cause"] == "opaque_tunnel"], "the refusal")
 
 
 # --- Servers that cannot prove who they are
@@ -240,18 +242,25 @@ def test_a_bad_certificate_gives_a_page_and_no_request(lab: Lab, tmp_path: Path,
 
 
 def test_a_client_that_pins_is_let_go(lab: Lab) -> None:
-    with Bascule(lab.config({"pinning": {"attempts": 2}}, log=True)) as bascule:
-        url = f"https://localhost:{lab.origin.port}/pinned"
-        key = x509.load_pem_x509_certificate(lab.server.read_bytes()).public_key()
-        der = key.public_bytes(*_SPKI)
-        (lab.folder / "pinned.der").write_bytes(der)
-        pinned = ("--cacert", str(lab.both), "--pinnedpubkey", str(lab.folder / "pinned.der"))
-        assert [curl(lab, bascule.port, *pinned, url).returncode for _ in range(3)] == [90, 90, 0]
-        # others are not let go for that, nor is this client for other hosts
-        assert curl(lab, bascule.port, *pinned, url.replace("localhost", "127.0.0.1")).returncode == 90
-        assert curl(lab, bascule.port, "--interface", "127.0.0.2", *pinned, url).returncode == 90
+    url = f"https://{lab.authority}/pinned"
+    key = x509.load_pem_x509_certificate(lab.server.read_bytes()).public_key()
+    (lab.folder / "pinned.der").write_bytes(key.public_bytes(*_SPKI))
+    pinned = ("--cacert", str(lab.both), "--pinnedpubkey", str(lab.folder / "pinned.der"))
+
+    def get(client: str, url: str) -> int:
+        return curl(lab, lab.bascule.port, "--interface", client, *pinned, url).returncode
+
+    assert [get("127.0.0.4", url) for _ in range(3)] == [90, 90, 0]
+    # others are not let go for that, nor is this client for other hosts
+    assert get("127.0.0.4", url.replace("localhost", "127.0.0.1")) == 90
+    assert get("127.0.0.5", url) == 90
+
+    def told() -> list[tuple[str, str]]:
         events = [json.loads(line) for line in (lab.folder / "events.jsonl").read_text().splitlines()]
-        assert [event["host"] for event in events if "it pins" in str(event)] == ["localhost"]
+        return [(event["client"], event["host"]) for event in events if "it pins" in str(event)]
+
+    wait_for(told, "the event")
+    assert told() == [("127.0.0.4", "localhost")]
 
 
 def test_a_client_that_knows_no_authority_is_let_go(lab: Lab) -> None:

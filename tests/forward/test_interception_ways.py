@@ -6,52 +6,59 @@ import contextlib
 import json
 import signal
 import ssl
-import subprocess
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.forward.interception_lab import Lab, Tls, curl, lab
+from bascule.cli.forward import app
+from tests.forward.interception_lab import Lab, Tls, curl
 from tests.support.clients import Message, Wire, connect
 from tests.support.origins import mirror
-from tests.support.program import COMMAND, ROOT, Bascule, wait_for
+from tests.support.program import Bascule, wait_for
 
-__all__ = ["lab"]
+POOR = "127.0.0.6"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """It has a second listener, of TLS; one client has a quota."""
+    lab = Lab(tmp_path_factory.mktemp("ways"))
+    pair = lab.web.issue("localhost", file="proxy")
+    secure = {"address": "127.0.0.1:0", "tls": {"certificates": [{"cert": pair.cert, "key": pair.key}]}}
+    quotas = {"little": {"bytes": 100_000, "per": "client", "source": POOR}}
+    with lab.running(lab.config(listen=["127.0.0.1:0", secure], quotas=quotas)):
+        yield lab
 
 
 def test_over_tls_to_the_proxy(lab: Lab) -> None:
     """TLS within TLS: that of the tunnel runs inside that to the proxy."""
-    pair = lab.web.issue("localhost", file="proxy")
-    listen = {"address": "127.0.0.1:0", "tls": {"certificates": [{"cert": pair.cert, "key": pair.key}]}}
-    with Bascule(lab.config(listen=[listen])) as bascule:
-        url = f"https://localhost:{lab.origin.port}/within"
-        proxy = ("--proxy", f"https://localhost:{bascule.port}", "--proxy-cacert", lab.web.path)
-        for _ in range(2):
-            done = curl(lab, bascule.port, *proxy, "--cacert", str(lab.ca), url, url)
-            assert done.stdout.count('"/within"') == 2, done.stderr
-        large = lab.folder / "large"
-        large.write_bytes(b"x" * 3_000_000)
-        sent = curl(
-            lab, bascule.port, *proxy, "--cacert", str(lab.ca), "--data-binary", f"@{large}", "-o", str(large), url
-        )
-        assert sent.returncode == 0, sent.stderr
-        assert len(json.loads(large.read_text())["body"]) == 3_000_000
+    url, port = f"https://{lab.authority}/within", lab.bascule.ports[1]
+    proxy = ("--proxy", f"https://localhost:{port}", "--proxy-cacert", lab.web.path, "--cacert", str(lab.ca))
+    for _ in range(2):
+        done = curl(lab, port, *proxy, url, url)
+        assert done.stdout.count('"/within"') == 2, done.stderr
+    large = lab.folder / "large"
+    large.write_bytes(b"x" * 3_000_000)
+    sent = curl(lab, port, *proxy, "--data-binary", f"@{large}", "-o", str(large), url)
+    assert sent.returncode == 0, sent.stderr
+    assert len(json.loads(large.read_text())["body"]) == 3_000_000
 
 
-@pytest.mark.parametrize("protocol", ["http", "socks5"])
-def test_through_a_parent(lab: Lab, protocol: str) -> None:
-    with Bascule(
-        {"access_log": {"path": "-"}, "forward": {"listen": ["127.0.0.1:0"], "allow_private": True}}
-    ) as parent:
-        up: dict[str, Any] = {"parents": {"up": f"{protocol}://127.0.0.1:{parent.port}"}, "ways": [{"through": "up"}]}
-        with (
-            Bascule(lab.config(**up)) as bascule,
-            Tls(bascule.port, f"localhost:{lab.origin.port}", lab.ca, "localhost") as tls,
-        ):
-            assert tls.certificate.issuer.rfc4514_string() == "CN=Test interception"
-            assert tls.ask("/through").json()["start"][1] == "/through"
-            assert tls.ask("/denied/x").status == 403
-        wait_for(parent.logged, "the parent's lines")
+def test_through_parents(lab: Lab) -> None:
+    """One program is both parents, for it speaks both protocols; the client's address says which is asked."""
+    plain = {"listen": ["127.0.0.1:0"], "allow_private": True, "waf": "off"}
+    clients = {"http": "127.0.0.7", "socks5": "127.0.0.8"}
+    with Bascule({"access_log": {"path": "-"}, "forward": plain}) as parent:
+        parents = {protocol: f"{protocol}://127.0.0.1:{parent.port}" for protocol in clients}
+        ways = [{"through": protocol, "source": client} for protocol, client in clients.items()]
+        with Bascule(lab.config(parents=parents, ways=ways)) as bascule:
+            for client in clients.values():
+                with Tls(bascule.port, lab.authority, lab.ca, source=client) as tls:
+                    assert tls.certificate.issuer.rfc4514_string() == "CN=Test interception"
+                    assert tls.ask("/through").json()["start"][1] == "/through"
+                    assert tls.ask("/denied/x").status == 403
+            wait_for(lambda: {line["version"] for line in parent.logged()} == {"HTTP/1.1", "SOCKS5"}, "both lines")
         assert not [line for line in parent.logged() if "/through" in line["target"]]  # it sees tunnels only
 
 
@@ -63,10 +70,7 @@ def test_websockets_inside(lab: Lab) -> None:
 
     lab.origin.handler = upgrade
     try:
-        with (
-            Bascule(lab.config(waf="off")) as bascule,
-            Tls(bascule.port, f"localhost:{lab.origin.port}", lab.ca, "localhost") as tls,
-        ):
+        with lab.tls() as tls:
             fields = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
             assert tls.ask("/ws", *fields, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==").status == 101
             tls.wire.send(b"hello")
@@ -76,14 +80,13 @@ def test_websockets_inside(lab: Lab) -> None:
 
 
 def test_a_reload_lets_opened_tunnels_end(lab: Lab) -> None:
-    with Bascule(lab.config()) as bascule:
-        with Tls(bascule.port, f"localhost:{lab.origin.port}", lab.ca, "localhost") as tls:
-            assert tls.ask("/before").status == 200
-            bascule.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: any("generation 2" in line for line in bascule.lines), "the reload")
-            assert tls.wire.at_end()  # idle, as any kept connection
-        with Tls(bascule.port, f"localhost:{lab.origin.port}", lab.ca, "localhost") as tls:
-            assert tls.ask("/after").status == 200
+    with lab.tls() as tls:
+        assert tls.ask("/before").status == 200
+        lab.bascule.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: any("generation 2" in line for line in lab.bascule.lines), "the reload")
+        assert tls.wire.at_end()  # idle, as any kept connection
+    with lab.tls() as tls:
+        assert tls.ask("/after").status == 200
 
 
 def test_a_client_that_ends_after_its_hello(lab: Lab) -> None:
@@ -106,18 +109,16 @@ def test_a_client_that_ends_after_its_hello(lab: Lab) -> None:
 
 
 def test_quotas_count_what_is_inside(lab: Lab) -> None:
-    with Bascule(lab.config(quotas={"little": {"bytes": 100_000, "per": "all"}})) as bascule:
-        authority = f"localhost:{lab.origin.port}"
-        with Tls(bascule.port, authority, lab.ca, "localhost") as tls:
-            body = b"x" * 60_000
-            assert tls.ask("/", f"Content-Length: {len(body)}", method="POST", body=body).status == 200
-            assert tls.ask("/again").status == 403
-        with connect(bascule.port) as wire:
-            wire.send(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
-            assert wire.response("GET").status == 403
+    with Tls(lab.bascule.port, lab.authority, lab.ca, source=POOR) as tls:
+        body = b"x" * 60_000
+        assert tls.ask("/", f"Content-Length: {len(body)}", method="POST", body=body).status == 200
+        assert tls.ask("/again").status == 403
+    with connect(lab.bascule.port, POOR) as wire:
+        wire.send(f"CONNECT {lab.authority} HTTP/1.1\r\nHost: {lab.authority}\r\n\r\n".encode())
+        assert wire.response("GET").status == 403
 
 
 def test_explain_says_what_becomes_of_a_tunnel(lab: Lab) -> None:
-    argv = (*COMMAND, "forward", "explain", "-c", str(lab.bascule.folder / "bascule.json"), "--json")
-    done = subprocess.run((*argv, "https://www.bank.test/"), cwd=ROOT, capture_output=True, text=True, timeout=60)
+    config = str(lab.bascule.folder / "bascule.json")
+    done = CliRunner().invoke(app, ["explain", "-c", config, "--json", "https://www.bank.test/"])
     assert json.loads(done.stdout)["tunnel"] == "splice: rule 1"

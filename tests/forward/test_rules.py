@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from passlib.hash import apr_md5_crypt
+from typer.testing import CliRunner, Result
 
+from bascule.cli.forward import app
 from bascule.telemetry import causes
 from tests.support.clients import Message, connect
 from tests.support.origins import Origin, answer
-from tests.support.program import COMMAND, ROOT, Bascule, wait_for
+from tests.support.program import Bascule, wait_for
 from tests.support.programs import require_program
 
 
@@ -153,17 +155,16 @@ def test_curl_logs_in(port: int, origin: Origin) -> None:
 
 
 def test_explain(bascule: Bascule, tmp_path: Path) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [*COMMAND, "forward", "explain", "--config", str(bascule.folder / "bascule.json"), *arguments]
-        return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["explain", "--config", str(bascule.folder / "bascule.json"), *arguments])
 
     done = run("--as", "anna", "http://a.example/staff/x")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "deny" in done.stdout
     assert "rule 6" in done.stdout
     assert "students" in done.stdout
-    assert run("--as", "ben", "http://a.example/staff/").returncode == 0
-    assert run("http://a.example/staff/").returncode == 2
+    assert run("--as", "ben", "http://a.example/staff/").exit_code == 0
+    assert run("http://a.example/staff/").exit_code == 2
     assert "not what a proxy can be asked for" in run("ftp://a.example/").stderr
 
 

@@ -95,8 +95,10 @@ def sends(
         ((b"M", b"Z" + bytes(3000)), ("Content-Type: text/plain",)),
         ((EICAR,), ()),
         ((gzip.compress(PROGRAM),), ("Content-Encoding: gzip",)),
+        ((PROGRAM,), ("Content-Encoding: none",)),
+        ((PROGRAM,), ("Content-Encoding: gzip",)),
     ],
-    ids=["at once", "in pieces", "short", "encoded"],
+    ids=["at once", "in pieces", "short", "encoded", "unknown coding", "not the coding it names"],
 )
 def test_refused_whatever_it_is_called(
     port: int, origin: Origin, parts: tuple[bytes, ...], fields: tuple[str, ...]

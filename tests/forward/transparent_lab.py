@@ -61,9 +61,9 @@ class Lab:
             (folder / name).write_bytes(content)
             (folder / name).chmod(0o600)
 
-    def config(self, mode: str = "redirect", **more: Any) -> dict[str, Any]:
+    def config(self, **more: Any) -> dict[str, Any]:
         rules = [{"deny": {"path": "/denied"}}, {"deny": {"domain": "denied.test"}}]
-        listen = [{"address": "0.0.0.0:0", "transparent": mode}]
+        listen = [{"address": "0.0.0.0:0", "transparent": mode} for mode in ("redirect", "tproxy")]
         forward = {"listen": listen, "allow_private": True, "authorities": self.web.path, "rules": rules, **more}
         return {"access_log": {"path": "-"}, "forward": {**forward, "clients": "0.0.0.0/0"}}
 
@@ -86,10 +86,11 @@ class Lab:
         nft(RULES.format(http=self.http.port, tls=self.tls.port, port=bascule.port))
 
 
-def redirect(lab: Lab, seen: dict[str, Any]) -> None:
+def refused(lab: Lab, seen: dict[str, Any]) -> None:
     web, port = ("127.0.0.1", lab.http.port), lab.http.port
     with Bascule(lab.config()) as bascule:
         lab.turn(bascule)
+        tproxy(lab, seen, bascule.ports[1])
         seen["by name"] = get(web, "/by-name", f"localhost:{port}")
         seen["by address"] = get(web, "/by-address", f"127.0.0.1:{port}")
         seen["denied"] = get(web, "/denied", f"localhost:{port}")
@@ -106,31 +107,24 @@ def redirect(lab: Lab, seen: dict[str, Any]) -> None:
         seen["causes"] = [line["cause"] for line in bascule.logged()]
 
 
-def resolve(lab: Lab, seen: dict[str, Any]) -> None:
-    with Bascule(lab.config(mismatch="resolve")) as bascule:
+def resolved_and_opened(lab: Lab, seen: dict[str, Any]) -> None:
+    files = {"certificate": str(lab.folder / "ca.pem"), "key": str(lab.folder / "ca.key")}
+    with Bascule(lab.config(mismatch="resolve", intercept={**files, "default": "bump"})) as bascule:
         lab.turn(bascule)
         called = len(lab.http.called)
         get(("127.0.0.2", lab.http.port), "/x", f"localhost:{lab.http.port}")
         get(("127.0.0.2", lab.http.port), "/x", f"127.0.0.2:{lab.http.port}")
         seen["resolved"] = lab.http.called[called:]
-
-
-def opened(lab: Lab, seen: dict[str, Any]) -> None:
-    files = {"certificate": str(lab.folder / "ca.pem"), "key": str(lab.folder / "ca.key")}
-    with Bascule(lab.config(intercept={**files, "default": "bump"})) as bascule:
-        lab.turn(bascule)
         seen["opened issuer"] = lab.issuer()
 
 
-def tproxy(lab: Lab, seen: dict[str, Any]) -> None:
+def tproxy(lab: Lab, seen: dict[str, Any], port: int) -> None:
     for address in ("192.0.2.8", "192.0.2.9"):
         ip("address", "add", f"{address}/32", "dev", "lo")
     ip("rule", "add", "fwmark", "1", "lookup", "100", "pref", "1")
     ip("route", "add", "local", "0.0.0.0/0", "dev", "lo", "table", "100")
-    with Bascule(lab.config("tproxy")) as bascule:
-        subprocess.run(("nft", "flush", "ruleset"), check=True)
-        nft(TPROXY.format(http=lab.http.port, port=bascule.port))
-        seen["tproxy"] = get(("192.0.2.9", lab.http.port), "/tproxy", f"192.0.2.9:{lab.http.port}", "192.0.2.8")
+    nft(TPROXY.format(http=lab.http.port, port=port))
+    seen["tproxy"] = get(("192.0.2.9", lab.http.port), "/tproxy", f"192.0.2.9:{lab.http.port}", "192.0.2.8")
 
 
 def main() -> None:
@@ -138,7 +132,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     ip("link", "set", "lo", "up")
     lab, seen = Lab(folder), {}
-    for part in (redirect, resolve, opened, tproxy):
+    for part in (refused, resolved_and_opened):
         part(lab, seen)
     (folder / "seen.json").write_text(json.dumps(seen))
 

@@ -46,7 +46,7 @@ def der_of(pair: certs.Pair) -> bytes:
 def test_strict_clients_take_it(tmp_path: Path) -> None:
     authority = make(tmp_path)
     real = der_of(certs.Authority(tmp_path, "Web").issue("*.shop.test", "127.0.0.1"))
-    shown = shake(Mimicry(authority, 4).of(real), authority, "www.shop.test")
+    shown = shake(Mimicry(authority, 4).of(real, "www.shop.test"), authority, "www.shop.test")
     assert shown.subject == x509.load_der_x509_certificate(real).subject
     assert shown.serial_number.bit_length() > 64
 
@@ -54,7 +54,7 @@ def test_strict_clients_take_it(tmp_path: Path) -> None:
 def test_validity_ends_with_the_authority(tmp_path: Path) -> None:
     authority = make(tmp_path, 2)
     real = der_of(certs.Authority(tmp_path, "Web").issue("shop.test"))
-    shown = shake(Mimicry(authority, 4).of(real), authority, "shop.test")
+    shown = shake(Mimicry(authority, 4).of(real, "shop.test"), authority, "shop.test")
     assert shown.not_valid_after_utc == authority.certificate.not_valid_after_utc
 
 
@@ -62,11 +62,11 @@ def test_as_many_are_kept_as_may_be(tmp_path: Path) -> None:
     authority, web = make(tmp_path), certs.Authority(tmp_path, "Web")
     mimicry = Mimicry(authority, 2)
     first, second, third = [der_of(web.issue(f"{name}.test")) for name in "abc"]
-    kept = mimicry.of(first)
-    mimicry.of(second)
-    assert mimicry.of(first) is kept
-    mimicry.of(third)  # the second goes
-    assert mimicry.of(first) is kept
+    kept = mimicry.of(first, "")
+    mimicry.of(second, "")
+    assert mimicry.of(first, "") is kept
+    mimicry.of(third, "")  # the second goes
+    assert mimicry.of(first, "") is kept
     assert len(mimicry._kept) == 2
 
 
@@ -88,6 +88,18 @@ def test_domains_bound_what_it_may_sign(tmp_path: Path) -> None:
     shake(Mimicry(authority, 2).for_page("a.corp.test"), authority, "a.corp.test")
     with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree"):
         shake(Mimicry(authority, 2).for_page("bank.test"), authority, "bank.test")
+    with pytest.raises(ssl.SSLCertVerificationError, match="excluded subtree"):
+        shake(Mimicry(authority, 2).for_page("192.0.2.1"), authority, "192.0.2.1")
+
+
+@pytest.mark.parametrize("names", [("corp.test", "shop.test", "127.0.0.1"), ("*.test",), ("*.corp.test",)])
+def test_of_bounded_authorities_the_host_alone_is_named(tmp_path: Path, names: tuple[str, ...]) -> None:
+    authority = make(tmp_path, 30, "a.corp.test", "corp.test")
+    mimicry = Mimicry(authority, 2)
+    real = der_of(certs.Authority(tmp_path, "Web").issue(*names, file="real"))
+    for host in ("corp.test", "a.corp.test"):
+        shown = shake(mimicry.of(real, host), authority, host)
+        assert list(shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == [x509.DNSName(host)]
 
 
 def test_the_authority_can_do_little_else(tmp_path: Path) -> None:
