@@ -20,9 +20,15 @@ class CodingError(ValueError):
     """The content is not what its Content-Encoding says, or uses a coding that is not known."""
 
 
+class GrowthError(CodingError):
+    """The content grows beyond MAX_RATIO."""
+
+
 MAX_RATIO = 200
 """Plain bytes for an encoded one, over a whole stream; text compresses to a tenth, rarely to a fiftieth."""
 _SLACK = 1 << 20
+_SLICE = 256
+"""Bytes of zstd decoded in one go: 8 MiB at most, for the smallest block is of four bytes and stands for 128 KiB."""
 
 
 class Decoder:
@@ -34,17 +40,30 @@ class Decoder:
         self._stages = [_stage(coding) for coding in reversed(codings) if coding not in (b"identity", b"")]
 
     def feed(self, data: bytes) -> bytes:
-        """Return what a piece decodes to. Raises CodingError, also for content that grows beyond MAX_RATIO."""
+        """Return what a piece decodes to. Raises CodingError, and GrowthError for content that grows beyond MAX_RATIO,
+        of which hardly more is decoded."""
         self._taken += len(data)
+        room = self._taken * MAX_RATIO + _SLACK - self._given
         try:
             for stage in self._stages:
-                data = stage(data)
+                data = stage(data, room + 1)
+                if len(data) > room:
+                    raise GrowthError(f"it decodes to more than {MAX_RATIO} times its size")
         except (zlib.error, brotli.error, zstandard.ZstdError) as error:
             raise CodingError(str(error)) from None
         self._given += len(data)
-        if self._given > self._taken * MAX_RATIO + _SLACK:
-            raise CodingError(f"it decodes to more than {MAX_RATIO} times its size")
         return data
+
+
+def grows_beyond(content: bytes, codings: list[bytes]) -> bool:
+    """Tell whether the start of a stream grows beyond MAX_RATIO."""
+    try:
+        Decoder(codings).feed(content)
+    except GrowthError:
+        return True
+    except CodingError:  # what cannot be decoded grows nowhere
+        return False
+    return False
 
 
 class _Members:
@@ -53,16 +72,16 @@ class _Members:
     def __init__(self) -> None:
         self._member = zlib.decompressobj(31)
 
-    def decompress(self, data: bytes, limit: int = 0) -> bytes:
-        """Return what a piece decodes to, or with a limit, so many bytes of it at most."""
+    def decompress(self, data: bytes, limit: int) -> bytes:
+        """Return what a piece decodes to, `limit` bytes of it at most."""
         found: list[bytes] = []
         size = 0
         while data:
             if self._member.eof:
                 self._member = zlib.decompressobj(31)
-            found.append(self._member.decompress(data, limit - size if limit else 0))
+            found.append(self._member.decompress(data, limit - size))
             size += len(found[-1])
-            if limit and size >= limit:
+            if size >= limit:
                 break
             data = self._member.unused_data
         return b"".join(found)
@@ -72,21 +91,38 @@ def _zstd() -> zstandard.ZstdDecompressor:
     return zstandard.ZstdDecompressor(max_window_size=1 << 27)
 
 
-def _stage(coding: bytes) -> Callable[[bytes], bytes]:
+def _stage(coding: bytes) -> Callable[[bytes, int], bytes]:
+    """Return what decodes pieces, each to its end, or to at least so many bytes and not many more."""
     if coding in (b"gzip", b"x-gzip"):
         return _Members().decompress
     if coding == b"deflate":
         return zlib.decompressobj(15).decompress
     if coding == b"br":
-        process: Callable[[bytes], bytes] = brotli.Decompressor().process
-        return process
+        decoder = brotli.Decompressor()
+        return lambda data, limit: decoder.process(data, output_buffer_limit=limit)
     if coding == b"zstd":
-        return _zstd().decompressobj(read_across_frames=True).decompress
+        return _zstd_stage()
 
-    def unknown(data: bytes) -> bytes:
+    def unknown(data: bytes, limit: int) -> bytes:
         raise CodingError(f"unknown content coding {coding.decode('latin-1')!r}")
 
     return unknown
+
+
+def _zstd_stage() -> Callable[[bytes, int], bytes]:
+    frames = _zstd().decompressobj(read_across_frames=True)
+
+    def decompress(data: bytes, limit: int) -> bytes:
+        found: list[bytes] = []
+        size = 0
+        for start in range(0, len(data), _SLICE):
+            found.append(frames.decompress(data[start : start + _SLICE]))
+            size += len(found[-1])
+            if size >= limit:
+                break
+        return b"".join(found)
+
+    return decompress
 
 
 def decode(content: bytes, codings: list[bytes], limit: int) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bascule.http.coding import CodingError, decode
+from bascule.http.coding import MAX_RATIO, CodingError, decode, grows_beyond
 from bascule.http.fields import list_tokens
 from bascule.proxy import answers, challenge
 from bascule.proxy.amending import amend
@@ -221,6 +221,9 @@ class Inspection:
         exchange, limit = self._exchange, self._waf.settings.request_body_limit
         codings = [] if self._as_sent else self._codings
         if self._large_body == "inspect-start":
+            if grows_beyond(b"".join(exchange.parts), codings):
+                why = f"Content-Encoding: it decodes to more than {MAX_RATIO} times its size"
+                return self.passes_unjudged(why, 400)
             self.transaction.note(
                 f"request body{' decoded' * bool(codings)} beyond {limit} bytes passed on uninspected"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -254,9 +255,9 @@ def _reading(kind: bytes, body: bytes) -> str:
     start = _start(body)
     if kind.startswith(b"multipart/"):
         return "multipart"
-    if kind.endswith(_JSON) or (start and start in b"{["):
+    if kind.endswith(_JSON) or (start and start in b"{[" and not _is_noise(body)):
         return "json"
-    if kind.endswith(b"xml") or start == b"<":
+    if kind.endswith(b"xml") or (start == b"<" and not _is_noise(body)):
         return "xml"
     if kind.endswith(_FORM):
         return "form"
@@ -265,6 +266,18 @@ def _reading(kind: bytes, body: bytes) -> str:
     if (not kind or kind == b"text/plain") and b"\0" not in body[:MAX_LIKE_FIELD]:
         return "form" if not kind or b"=" in body[:256] else "text"
     return "file"
+
+
+def _is_noise(body: bytes) -> bool:
+    """Tell whether a body begins as no parser of texts takes it: with control characters, and not in UTF-8."""
+    start = body[:MAX_LIKE_FIELD]
+    if not is_binary(start.replace(b"\x7f", b"")):
+        return False
+    try:
+        codecs.utf_8_decode(start, "strict", False)
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def is_file(content_type: bytes, start: bytes) -> bool:

@@ -13,15 +13,17 @@ _ENDS = {b"!--": re.compile(rb"-->"), b"script": re.compile(rb"</script", re.IGN
          b"style": re.compile(rb"</style", re.IGNORECASE), b"textarea": re.compile(rb"</textarea", re.IGNORECASE),
          b"title": re.compile(rb"</title", re.IGNORECASE)}  # fmt: skip
 """What ends content in which there are no tags (HTML 13.2.5)."""
+MAX_BROKEN = 16
+"""Tags without an end that are gone by in one piece: to see that it is none costs a look at all of the piece."""
 ATTRIBUTE = re.compile(rb"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
 """An attribute: its name, and its value in double quotes, in single quotes or in none."""
 
 
 def tag_pattern(*names: bytes) -> re.Pattern[bytes]:
-    """Return what finds tags of these names (`name`, `rest`), or what holds none (`skip`)."""
+    """Return what finds tags of these names (`name`, and `rest` if their end is here), or what holds none (`skip`)."""
     return re.compile(
         rb"""<(?:(?P<skip>!--|script\b|style\b|textarea\b|title\b)|(?P<name>%b)"""
-        rb"""(?=[\s/>])(?P<rest>(?:[^>"']|"[^"]*"|'[^']*')*+)>)""" % b"|".join(names),
+        rb"""(?=[\s/>])(?:(?P<rest>(?:[^>"']++|"[^"]*"|'[^']*')*+)>)?)""" % b"|".join(names),
         re.IGNORECASE,
     )
 
@@ -57,7 +59,7 @@ class TagStream:
         """Take a piece, return what may go out."""
         text = self._kept + data
         out: list[bytes] = []
-        at = start = 0
+        at = start = judged = broken = 0
         while True:
             if self._end is not None:
                 found = self._end.search(text, at)
@@ -65,11 +67,16 @@ class TagStream:
                     at = max(at, len(text) - 12)
                     break
                 at, self._end = found.end(), None
+                judged = at
             tag = self.pattern.search(text, at)
-            if tag is None:
-                at = self._unfinished(text, at)
+            if tag is None or broken == MAX_BROKEN:
+                at = self._unfinished(text, judged)
                 break
             at = tag.end()
+            if tag["skip"] is None and tag["rest"] is None:
+                broken += 1
+                continue
+            judged = at
             if tag["skip"] is not None:
                 self._end = _ENDS[tag["skip"].lower()]
             elif (changed := self.changed(tag)) is not None:

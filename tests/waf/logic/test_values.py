@@ -1,6 +1,7 @@
 """Values: every place of a request is inspected, in the form the application will see."""
 
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -254,3 +255,38 @@ def test_a_text_with_a_control_character_is_a_text() -> None:
     assert ("body", b"\x0b1' union select 1") in found(
         b"/", [(b"content-type", b"text/plain")], b"\x0b1' union select 1"
     )
+
+
+RANDOM = 1 << 18
+"""Bytes of noise: at the lengths of photographs short patterns come up by chance."""
+_PART = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+UPLOADS = {
+    "octets": (b"application/octet-stream", b"", b""),
+    "octets like JSON": (b"application/octet-stream", b"{", b""),
+    "octets like XML": (b"application/octet-stream", b"<", b""),
+    "picture": (b"image/jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xdb\0\x43\0", b"\xff\xd9"),
+    "part": (b"multipart/form-data; boundary=b", _PART + b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"\xff\xd9\r\n--b--\r\n"),
+}
+
+
+@pytest.mark.parametrize("upload", UPLOADS)
+def test_noise_in_files_is_no_attack(upload: str) -> None:
+    kind, head, tail = UPLOADS[upload]
+    for seed in range(8):
+        noise = random.Random(seed).randbytes(RANDOM)
+        for stuffed in (noise, noise.replace(b"\xff", b"\xff\0")):  # as JPEG writes its scans (ITU-T T.81 B.1.1.5)
+            values = list(body_values(kind, head + stuffed + tail))
+            assert sum(len(value.data) for value in values) >= RANDOM
+            assert {fact for value in values for fact in facts_of(value.data, value.place)} == set(), seed
+
+
+def test_what_is_like_json_is_read_as_json_whatever_its_type_unless_it_is_noise() -> None:
+    for mark in (b"", b"\0", b"\x01", b"\xff", b"\x7f\xff"):
+        values = body_values(b"application/octet-stream", b'{"a":"%b","q":"1\' or 1=1"}' % mark)
+        assert any(value.place == "body" and b"1' or 1=1" in value.data for value in values), mark
+
+
+def test_a_script_in_noise_is_found() -> None:
+    noise = random.Random(1).randbytes(RANDOM)
+    values = body_values(b"image/jpeg", b"\xff\xd8\xff" + noise + b"<?php system($_GET['c']); ?>" + noise)
+    assert "code.php_runs" in {fact for value in values for fact in facts_of(value.data, value.place)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -68,3 +69,16 @@ def test_who_filled_it_in(sent: list[tuple[bytes, bytes]], filled: bytes) -> Non
 def test_what_makes_no_sense_is_refused(written: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Config.model_validate(written)
+
+
+@pytest.mark.parametrize("unit", [b"<form ", b"<input x='", b"<form a=\"<input b='", b'<form ""\'>'])
+def test_tags_without_an_end_cost_no_more_than_their_length(unit: bytes) -> None:
+    page = unit * (1 << 16)
+    began = time.process_time()
+    assert through([page[at : at + (1 << 16)] for at in range(0, len(page), 1 << 16)]) == page
+    assert time.process_time() - began < 5.0, "looked through from each tag on it would be a minute"
+
+
+def test_a_tag_without_an_end_hides_no_other() -> None:
+    page = b"<input title=don't " * 3 + PAGE
+    assert DECOYS.markup in through([page])

@@ -233,6 +233,8 @@ def test_body_that_is_large_once_decoded(tmp_path: Path, policy: str) -> None:
                 bascule, post(gzip.compress(random.randbytes(2 * LIMIT))[:-LIMIT] + b"x" * LIMIT, FORM, GZIP), 400
             )
             assert server.bodies == []
+        else:
+            await refused(bascule, post(brotli.compress(b"a" * (16 << 20)), FORM, b"content-encoding: br\r\n"), 400)
         assert (await send(bascule.address, bomb)).status == 200
         assert gzip.decompress(server.bodies.pop()) == form(1 << 20, 4 * LIMIT)
         if policy == "stream":
