@@ -59,8 +59,10 @@ class BanKeeper:
         self.on_change: Callable[[Ban], object] = lambda ban: None
         """Told of what is banned or lifted here."""
         self._held: dict[str, float] = {}
+        self._wide: set[str] = set()
+        """Those held that are wider than a client."""
         self._watched: set[str] = set()
-        self._said: list[str] | None = None
+        self._said: set[str] | None = None
         self._networks: list[list[str]] | None = None
         self._any: bool | None = None
         self._complained = False
@@ -143,7 +145,8 @@ class BanKeeper:
         with suppress(BanError):
             ban = self.list.add(str(client), None, str(reason), str(evidence), "auto")
             self._show(ban.network)
-            self.publish()
+            if not self._any:
+                self.publish()  # workers look from now on; of this client they need to hear no more than that
             self.on_change(ban)
 
     async def _run(self) -> None:
@@ -159,11 +162,14 @@ class BanKeeper:
     def hold(self, network: str, until: float) -> None:
         """Keep a network out until a time (of the epoch), whatever the list says; in force after `publish`."""
         self._held[network] = until
+        if not self._is_client(network.encode()):
+            self._wide.add(network)
         self._show(network)
 
     def release(self, network: str) -> None:
         """Keep a network out no longer than the list says; in force after `publish`."""
         if self._held.pop(network, None) is not None:
+            self._wide.discard(network)
             self._show(network)
 
     def watch(self, network: str, on: bool) -> None:
@@ -191,18 +197,17 @@ class BanKeeper:
     def publish(self) -> None:
         """Tell the workers what changed of the networks, and whether there is any ban."""
         current = list(self.list.current())
-        named = {ban.network: ban.source for ban in current}
-        named.update((network, "crowdsec") for network in self._held if network not in named)
-        networks = [[name, source] for name, source in named.items() if not self._is_client(name.encode())][:MAX_BANS]
+        named = {ban.network: ban.source for ban in current if not self._is_client(ban.network.encode())}
+        named.update((network, "crowdsec") for network in sorted(self._wide) if network not in named)
+        networks = [[name, source] for name, source in named.items()][:MAX_BANS]
         if networks != self._networks:
             self._networks = networks
             self._bus.publish(NETWORKS, networks, durable=True)
-        watched = sorted(self._watched)[:MAX_BANS]
-        if watched != self._said:
-            self._said = watched
-            self._bus.publish(WATCHED, watched, durable=True)
-        if bool(named) != self._any:
-            self._any = bool(named)
+        if self._watched != self._said:
+            self._said = set(self._watched)
+            self._bus.publish(WATCHED, sorted(self._watched)[:MAX_BANS], durable=True)
+        if bool(current or self._held) != self._any:
+            self._any = bool(current or self._held)
             self._bus.publish(ANY, self._any, durable=True)
 
     def _load(self) -> None:

@@ -8,6 +8,7 @@ the API is away.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import re
 import time
 import urllib.error
@@ -190,7 +191,7 @@ class CrowdSecWatch:
             error.close()
             why = "it does not know the key" if error.code == 403 else f"status {error.code}"
             raise ApiError(why) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise ApiError(str(getattr(error, "reason", None) or error)) from None
         if len(content) > MOST_BYTES:
             raise ApiError(f"its answer has more than {MOST_BYTES >> 20} MiB")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bascule.config.plan import Plan
 from bascule.config.schema import Config
 from bascule.defence.ban_keeper import ANY, NETWORKS, WATCHED, BanKeeper
@@ -24,6 +26,46 @@ class Bus:
 
     def on(self, topic_prefix: str, callback: Callable[[str, Any], None]) -> None:
         pass
+
+
+def make(bus: Bus, file: str) -> tuple[BanKeeper, Shared]:
+    config = Config.model_validate({"sites": {"*": {"routes": {"/": {"respond": {"status": 200}}}}}})
+    shared = Shared(Plan(config, (), (), (), "", ()))
+    return BanKeeper(config.defence, shared, bus, file), shared
+
+
+def test_what_others_decide_about_clients_and_wider_networks(tmp_path: Path) -> None:
+    bus = Bus()
+    keeper, shared = make(bus, str(tmp_path / "bans.jsonl"))
+    until = time.time() + 600
+    keeper.hold("192.0.2.1", until)
+    keeper.hold("198.51.100.0/24", until)
+    keeper.publish()
+    assert shared.bans.until(hash_of(b"192.0.2.1")) > time.monotonic()
+    assert bus.topics == {NETWORKS: [["198.51.100.0/24", "crowdsec"]], ANY: True, WATCHED: []}
+    keeper.release("198.51.100.0/24")
+    keeper.publish()
+    assert (bus.topics[NETWORKS], bus.topics[ANY]) == ([], True)
+    keeper.release("192.0.2.1")
+    keeper.watch("192.0.2.0/24", on=True)
+    keeper.publish()
+    assert shared.bans.until(hash_of(b"192.0.2.1")) < time.monotonic()
+    assert bus.topics == {NETWORKS: [], ANY: False, WATCHED: ["192.0.2.0/24"]}
+
+
+def test_a_botnet_that_bans_itself_costs_no_look_at_all_bans_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = Bus()
+    keeper, shared = make(bus, str(tmp_path / "bans.jsonl"))
+    looks = []
+    publish = keeper.publish
+    monkeypatch.setattr(keeper, "publish", lambda: looks.append(publish()))
+    for number in range(1, 21):
+        keeper._offended("", [f"192.0.2.{number}", "more than 20/m offences", "the last one: waf"])
+        assert bus.topics[ANY], "from the first on workers look"
+        assert shared.bans.until(hash_of(b"192.0.2.%d" % number)) > time.monotonic()
+    assert len(looks) == 1
 
 
 def test_what_the_old_keeper_changes_during_a_hand_over_is_known_to_the_new_one(tmp_path: Path) -> None:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from bascule.config.compile import compile_config
+from bascule.config.defence import CrowdSec
 from bascule.config.errors import ConfigError
 from bascule.config.schema import Config
 from bascule.defence import calendar
 from bascule.defence.access import AccessRules
 from bascule.defence.bans import check_networks
 from bascule.defence.calendar import Calendar
-from bascule.defence.crowdsec import seconds
+from bascule.defence.crowdsec import ApiError, CrowdSecWatch, seconds
 from bascule.defence.geo import Geography
 from tests.support.clients import Message, Wire, connect, request
-from tests.support.origins import Origin, answer
+from tests.support.origins import Handler, Origin, answer
 from tests.support.program import Bascule, wait_for
 from tests.support.shared import shared_dir
 
@@ -99,11 +100,20 @@ def test_crowdsec() -> None:
     assert api.asked[:2] == ["true", "false"]
 
 
-def test_crowdsec_does_not_know_the_key() -> None:
-    with Origin(Api()) as lapi:
-        crowdsec = {"url": f"http://{lapi.address}", "key": "wrong"}
-        with Bascule({"defence": {"crowdsec": crowdsec}, "sites": SITES}) as bascule:
-            wait_for(lambda: any("does not know the key" in line for line in bascule.lines), "the complaint")
+def babble(wire: Wire, message: Message) -> bool:
+    wire.send(b"220 mail.test ESMTP\r\n")
+    return False
+
+
+@pytest.mark.parametrize(
+    ("api", "why"), [(Api(), "it does not know the key"), (babble, "220 mail.test"), (lambda *_: False, "closed")]
+)
+def test_an_api_that_cannot_be_asked(api: Handler, why: str) -> None:
+    """Whatever it says: what was decided stays in force, and it is asked again."""
+    with Origin(api) as origin:
+        watch = CrowdSecWatch(CrowdSec(url=f"http://{origin.address}", key="wrong"), cast(Any, None))
+        with pytest.raises(ApiError, match=why):
+            watch._ask(startup=True)
 
 
 def test_lists_that_only_record(tmp_path: Path) -> None:
