@@ -90,6 +90,10 @@ class AdaptiveLimit:
     def update(self, now: float) -> None:
         """End the window if it is over; call it about every 100 ms."""
         count = len(self._samples) + self._failed
+        if self._restore and now - self._measured_from >= LONGEST * self._config.window:
+            self._end_measurement(now)
+            self._begin_window()
+            return
         if not count:
             self._since = None
             return
@@ -140,8 +144,10 @@ class AdaptiveLimit:
         self._set(limit / 3)
 
     def _end_measurement(self, now: float) -> None:
-        """What this window saw is how fast the server is."""
+        """What this window saw is how fast the server is, unless it came so late that others may have learned since."""
         words, limit, self._restore = self._words, self._restore, 0.0
+        if now - self._measured_from >= (LONGEST + 1) * self._config.window:
+            return
         if self._samples:
             words[_BEST], words[_BEST_SINCE] = median_low(self._samples), now
         words[_DUE] = now + self._config.window
@@ -153,5 +159,5 @@ class AdaptiveLimit:
 
 def learned(words: memoryview[float], config: Adaptive, most: int) -> int:
     """Return the limit that shared memory has for a server, whose `max_connections` is `most` (0 for none)."""
-    limit = int(words[_LIMIT]) or config.min
+    limit = max(config.min, min(int(words[_LIMIT]), config.max))  # it may have been learned under other bounds
     return min(limit, most) if most else limit

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from bascule.config.pools import Adaptive, Pool
-from bascule.upstream.adaptive import HORIZON, WORDS, AdaptiveLimit
+from bascule.upstream.adaptive import HORIZON, LONGEST, WORDS, AdaptiveLimit
 from bascule.upstream.handover import record, restore
 from bascule.upstream.keeper import UpstreamKeeper
 from bascule.upstream.pool import Outcome, ServerState, Unavailable
@@ -146,6 +146,35 @@ def test_a_worker_that_dies_while_it_measures_leaves_no_half_limit_behind() -> N
     assert second.window(0.010, 33) == 33
     second.now += 10.0
     assert [second.window(0.010, 33) for _ in range(3)] == [11, 33, 39]
+
+
+def test_a_measurement_ends_even_if_nobody_asks() -> None:
+    learner = Learner(initial=100)
+    learner.window(0.010, 1)
+    learner.now += HORIZON
+    assert learner.window(0.010, 100) == 33
+    learner.now += LONGEST * 0.5
+    learner.limit.update(learner.now)
+    assert learner.limit.learned == 100
+
+
+def test_a_measurement_that_ends_too_late_overrules_nobody() -> None:
+    shared = words()
+    first, second = Learner(shared, initial=100), Learner(shared, initial=100)
+    first.window(0.010, 1)
+    first.now += HORIZON
+    assert first.window(0.010, 100) == 33
+    first.now += HORIZON
+    second.now = first.now
+    assert second.window(0.500, 33, TIMEOUT) == 30
+    assert first.window(0.010, 30) == 30
+
+
+def test_what_was_learned_under_other_bounds_is_kept_within_the_new_ones() -> None:
+    shared = words()
+    Learner(shared, initial=100).window(0.010, 1)
+    assert Learner(shared, initial=40, max=40).limit.learned == 40
+    assert Learner(shared, min=150, initial=150).limit.learned == 150
 
 
 def test_what_was_asked_before_a_measurement_does_not_count_in_it() -> None:
