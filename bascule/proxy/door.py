@@ -105,7 +105,8 @@ class Door:
         spared = client.address in shield.allowed or client.address in shield.trusted
         word = "" if spared else arrivals.over(client.address, monotonic(), handshake)
         if handshake and not arrivals.begin_handshake() and not word and not spared:
-            self.room.relieve(self._app.now)
+            if not arrivals.detect:
+                self.room.relieve(self._app.now)
             word = "" if arrivals.fits else "handshakes_at_once"
         if not word:
             return False

@@ -115,7 +115,7 @@ class Prelude(asyncio.Protocol):
             client.begin(self.transport, *self._ends)
             self.transport.set_write_buffer_limits(high=WRITE_HIGH)
         self.transport.set_protocol(follower)
-        if rest:
+        if rest and not self.transport.is_closing():
             follower.data_received(rest)
 
     def connection_lost(self, error: Exception | None) -> None:

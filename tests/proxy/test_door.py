@@ -1,0 +1,105 @@
+"""The door beside handshakes: what is over a limit in `detect` mode costs nobody its place, and what is refused no TLS."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bascule.config.overload import Arrivals
+from bascule.defence.arrivals import Gatekeeper
+from bascule.defence.clients import ClientPrefix
+from bascule.http.addresses import TrustedNetworks
+from bascule.proxy.app import ProxyApp
+from bascule.proxy.door import Door
+from bascule.proxy.prelude import Prelude, TlsLink
+
+HEADER = b"PROXY TCP4 192.0.2.9 192.0.2.1 4711 443\r\n"
+
+
+class Transport:
+    """A connection from the balancer."""
+
+    def __init__(self) -> None:
+        self.closing = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"peername": ("127.0.0.1", 4000), "socket": SimpleNamespace(setsockopt=lambda *_: None)}.get(
+            name, default
+        )
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Nothing waits here."""
+
+    def set_protocol(self, protocol: Any) -> None:
+        """Nothing comes from here."""
+
+    def abort(self) -> None:
+        self.closing = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+class App:
+    """What the door asks of an app whose workers may have one handshake in progress."""
+
+    def __init__(self, mode: str) -> None:
+        config = Arrivals.model_validate({"mode": mode, "handshakes_at_once": 1})
+        self.now = 1000.0
+        self.tls_handshake = 30.0
+        self.limits = SimpleNamespace(connections_per_address=0)
+        self.arrivals = Gatekeeper(config, ClientPrefix(), {}, memoryview(bytearray(8)).cast("Q"), 0)
+        nobody = TrustedNetworks(())
+        self.counted: list[str] = []
+        reports = SimpleNamespace(count=lambda _, rule, decision: self.counted.append(decision))
+        self.shield = SimpleNamespace(closes=False, allowed=nobody, trusted=nobody, reports=reports)
+        self.recorder = SimpleNamespace(
+            connections_refused=0, connections_opened=0, connections_closed=0, decided=lambda *_: None
+        )
+        self.draining = False
+        self.door = Door(cast(ProxyApp, self), None, 100)
+        self.admit, self.forget = self.door.admit, self.door.forget
+
+    def note(self, *facts: Any) -> None:
+        """Nobody reads the log."""
+
+    def silent(self) -> TlsLink:
+        """Return a handshake that has lasted for longer than it may under pressure."""
+        link = TlsLink(cast(ProxyApp, self), Contexts(), cast(Any, None), (("192.0.2.7", 4000), None))
+        link.connection_made(cast(Any, Transport()))
+        self.now += 3.0
+        return link
+
+
+class Contexts:
+    """TLS that must not see a byte."""
+
+    def filter(self) -> Any:
+        return SimpleNamespace()
+
+
+@pytest.mark.parametrize(("mode", "is_ended", "decisions"), [("block", True, []), ("detect", False, ["detect"])])
+def test_only_who_enforces_makes_room(mode: str, is_ended: bool, decisions: list[str]) -> None:
+    app = App(mode)
+    silent = app.silent()
+    newcomer = TlsLink(cast(ProxyApp, app), Contexts(), cast(Any, None), (("192.0.2.8", 4000), None))
+    newcomer.connection_made(cast(Any, Transport()))
+    assert silent.is_closing() is is_ended
+    assert newcomer in app.door.clients
+    assert app.counted == decisions
+
+
+def test_a_handshake_that_is_refused_behind_a_proxy_header_is_not_begun() -> None:
+    app = App("block")
+    app.silent()
+    app.now -= 2.5  # it has not lasted for long: it keeps its place
+    transport = Transport()
+    networks = TrustedNetworks((ip_network("127.0.0.0/8"),))
+    prelude = Prelude(cast(ProxyApp, app), cast(Any, Contexts()), networks, cast(Any, None))
+    prelude.connection_made(cast(Any, transport))
+    prelude.data_received(HEADER + b"\x16\x03\x01")
+    assert transport.closing
+    assert app.counted == ["refuse"]
