@@ -23,10 +23,13 @@ _LASTS: Final = 5.0
 class Hitters:
     """The sketch of one worker."""
 
-    __slots__ = ("_counts", "_told")
+    __slots__ = ("_counts", "_least", "_lowest", "_told")
 
     def __init__(self) -> None:
         self._counts: dict[bytes, float] = {}
+        self._least = 0.0
+        self._lowest: list[bytes] = []
+        """Who had the least count when that was looked for: so that not each newcomer of a crowd looks at all."""
         self._told = False
 
     def add(self, client: bytes) -> None:
@@ -37,8 +40,17 @@ class Hitters:
         elif len(counts) < PLACES:
             counts[client] = 1.0
         else:
-            least = min(counts, key=counts.__getitem__)
-            counts[client] = counts.pop(least) + 1.0
+            counts[client] = counts.pop(self._find_lowest()) + 1.0
+
+    def _find_lowest(self) -> bytes:
+        """Return a client with the smallest count, where all counters are taken: until they fade, counts only grow."""
+        counts = self._counts
+        while self._lowest:
+            if counts.get(client := self._lowest.pop()) == self._least:
+                return client
+        self._least = min(counts.values())
+        self._lowest = [client for client, count in counts.items() if count == self._least]
+        return self._lowest.pop()
 
     def every_second(self) -> list[tuple[str, float]] | None:
         """Let counts fade. Return the largest as refusals a second; None where there is nothing to tell."""
@@ -46,6 +58,7 @@ class Hitters:
             return None
         top = largest(self._counts.items())
         self._told = bool(top)
+        self._lowest.clear()
         self._counts = {client: left for client, count in self._counts.items() if (left := count * FADE) >= 1.0}
         return [(client.decode("latin-1"), round(count * (1 - FADE), 1)) for client, count in top]
 

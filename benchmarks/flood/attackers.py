@@ -106,26 +106,28 @@ class Attack:
     async def addresses(self) -> None:
         """One request from one address after the other, `rate` a second."""
         limit = asyncio.Semaphore(WORKERS)
+        came: set[int] = set()
 
         async def once(number: int) -> None:
             async with limit:
                 try:
                     reader, writer = await self._connect(number)
+                    came.add(number)
                     writer.write(CURL)
                     await self._answer(reader)
                     writer.close()
                 except (OSError, asyncio.IncompleteReadError):
                     self.counts["cut"] += 1
 
-        number, begun = 0, time.monotonic()
+        asked, begun = 0, time.monotonic()
         while True:
             due = int((time.monotonic() - begun) * self._rate)
-            for number in range(number, max(number, min(due, number + WORKERS))):  # noqa: B020 - it goes on from there
+            for number in range(asked, min(due, asked + WORKERS)):
                 task = asyncio.ensure_future(once(number % self._count))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            number = max(number, due)
-            self.counts["addresses"] = min(number, self._count)
+            asked = due  # what is late is not made up for
+            self.counts["addresses"] = len(came)
             await asyncio.sleep(BURST)
 
     async def flood(self) -> None:

@@ -97,5 +97,7 @@ def test_beyond_the_line_there_is_an_answer_at_once() -> None:
                 response = client.getresponse()
                 response.read()
                 statuses.append((response.status, response.headers["retry-after"]))
+                if response.status == 503:
+                    break
             client.close()
-            assert (503, "5") in statuses
+            assert statuses[-1] == (503, "5")
