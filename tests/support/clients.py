@@ -169,9 +169,17 @@ def fields_of(lines: list[str]) -> Fields:
 
 def connect(port: int, source: str = "", context: ssl.SSLContext | None = None, name: str = "") -> Wire:
     """Open a connection to a port of this machine; with a `context` speak TLS for the server `name`."""
-    sock = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0) if source else None)
-    if context is not None:
-        sock = context.wrap_socket(sock, server_hostname=name or None, suppress_ragged_eofs=False)
+    if context is None:
+        return Wire(socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0) if source else None))
+    sock = context.wrap_socket(socket.socket(), server_hostname=name or None, suppress_ragged_eofs=False)
+    try:  # wrapped before it is connected: wrap_socket does not close one that was reset meanwhile
+        sock.settimeout(PATIENCE)
+        if source:
+            sock.bind((source, 0))
+        sock.connect(("127.0.0.1", port))
+    except BaseException:
+        sock.close()
+        raise
     return Wire(sock)
 
 
