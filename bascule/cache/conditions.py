@@ -8,7 +8,7 @@ from bascule.cache.dates import parse_date
 from bascule.cache.entry import HOP_BY_HOP, Fields, Meta
 from bascule.http.message import RequestHead, ResponseHead
 
-_ENTITY_TAG = re.compile(rb'[ \t,]*((?:W/)?"[^"]*"|[^", \t]+)')
+_ENTITY_TAG = re.compile(rb'(?:W/)?"[^"]*"|[^", \t]+')
 _RANGE = re.compile(rb"bytes[ \t]*=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
 PRECONDITIONS = frozenset((b"if-match", b"if-unmodified-since"))
 """Conditions that protect changes: they are the server's to judge."""

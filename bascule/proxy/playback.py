@@ -85,6 +85,7 @@ class Playback:
         """Send the head and what there is of the content."""
         exchange, body = self._exchange, self._body
         if body.complete and self._end - self._offset <= AT_ONCE and body.file is None:
+            self._ended = True
             exchange.on_response(head, body.read(self._offset, self._end - self._offset), True)
             return
         exchange.origin = cast("OriginConnection", self)
@@ -105,8 +106,6 @@ class Playback:
             self._run()
         except OSError:
             self._break()
-        except RuntimeError:  # of uvloop: the client's connection was reset, and will say so in a moment
-            self.pause_reading()
         finally:
             self._running = False
 
@@ -118,7 +117,7 @@ class Playback:
     def _run(self) -> None:
         exchange, body = self._exchange, self._body
         for _ in range(_TURN):
-            if self._paused or self._ended or self.closed:
+            if self._paused or self._ended or self.closed or exchange.finished:
                 return
             if self._end < 0 and body.complete:
                 self._end = body.size

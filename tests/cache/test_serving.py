@@ -79,6 +79,17 @@ def test_a_fresh_response_is_reused_and_says_so(port: int, origin: Origin) -> No
     assert sorted(f for f in first.fields if f[0] not in own) == sorted(f for f in second.fields if f[0] not in own)
 
 
+def test_content_is_sent_once(port: int, origin: Origin) -> None:
+    origin.handler = counted("Cache-Control: max-age=60", body=b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    with connect(port) as wire:
+        for path in ("/once", "/once-more"):
+            wire.send(request(path))
+            assert wire.response().raw.startswith(b"HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\n")
+        wire.send(request("/once", Connection="close") + request("/ahead"))
+        assert wire.response().body.startswith(b"HTTP/1.1")
+        assert wire.rest() == b""
+
+
 def test_what_one_client_is_given_is_not_kept_for_another(port: int, origin: Origin) -> None:
     for number, fields in enumerate((
         ("Cache-Control: max-age=60", "Set-Cookie: id=1"), ("Cache-Control: private, max-age=60",),
@@ -277,6 +288,9 @@ def test_a_hundred_clients_are_one_request(port: int, origin: Origin, chunked: b
         for number, wire in enumerate(wires[1:], 1):
             if chunked or number != 50:
                 assert wire.response().body == body
+            assert not wire.buffer
+            wire.end()
+            assert wire.at_end()
     assert len(origin.seen) == 1
 
 
