@@ -110,7 +110,7 @@ class Body:
 
 def write_all(fd: int, content: bytes | bytearray, offset: int) -> None:
     """Write content at an offset. Raises OSError."""
-    rest = memoryview(content)
-    while rest:
-        written = os.pwrite(fd, rest, offset)
-        rest, offset = rest[written:], offset + written
+    with memoryview(content) as view:  # let go of whatever happens: an error that is kept would hold the view
+        done = 0
+        while done < len(view):
+            done += os.pwrite(fd, view[done:], offset + done)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bascule.cache import keys
-from bascule.cache.body import Body
+from bascule.cache.body import Body, File
 from bascule.cache.entry import Marker
 from bascule.cache.folder import KEPT_IN_MEMORY, Folder
 from bascule.cache.store import Store
@@ -143,6 +143,15 @@ def test_content_goes_on_in_memory_where_the_disk_is_full(folder: Folder, monkey
     with pytest.raises(OSError, match="No space"):
         folder.save(1, meta(), growing)
     assert folder.load(1) is None
+
+
+def test_content_that_a_file_never_took_grows_on(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing = Body(b"begun, ")
+    monkeypatch.setattr(folder, "_new_file", lambda: File(os.open(folder.path / "index", os.O_RDONLY)))
+    folder.move_out(growing)
+    assert growing.error is not None
+    growing.append(b"ended")
+    assert growing.read(0, 100) == b"begun, ended"
 
 
 def test_it_outlives_the_program(tmp_path: Path) -> None:
