@@ -351,7 +351,8 @@ class Inspection:
             return False
         if not transaction.wants_response_body or self._exchange.method == b"HEAD" or head.length == 0:
             return not self.refuse(transaction.response_end())
-        if complete and not steady.encoded and b"content-encoding" not in [name for name, _ in varying]:
+        plain = not steady.encoded and b"content-encoding" not in [name for name, _ in varying]
+        if complete and plain and len(content) <= CHEAP:
             transaction.response_body(content)
             verdict = transaction.response_end()
             return verdict is None or not self.refuse(verdict)

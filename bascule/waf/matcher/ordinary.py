@@ -251,7 +251,9 @@ class Ordinary:
         if any(form.translate(None, ALPHABET) for form in single):
             return None
         mask = self._whole.hits(found + single) & ~self._rare | self._always
-        return mask if self._encoded is None else mask | self._encoded.scan(joined, OTHER_SEAM.join(found))
+        if self._encoded is None:
+            return mask
+        return mask | self._encoded.scan(joined, OTHER_SEAM.join(found).translate(None, b" "))  # which may end Base64
 
 
 class _Database:

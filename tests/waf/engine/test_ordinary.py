@@ -251,6 +251,12 @@ def scan_encoded(values: list[bytes], names: tuple[str, ...], each: bool = False
     return builder.build(None, whole.build(None)).scan(values)
 
 
+@pytest.mark.parametrize("other", [b"1", b"%20", b"a%41"])
+@pytest.mark.parametrize("value", [b"ZXZhbCgx+", b"ZXZhbCgx++", b"ZXZhbCgx%20", b"ZXZhbCg=+"])
+def test_blanks_behind_base64_hide_nothing_whatever_stands_beside_it(value: bytes, other: bytes) -> None:
+    assert scan_encoded([value, other], ("urldecodeuni", "base64decode"))
+
+
 BEHIND = (
     ("urldecodeuni", "jsdecode", "removewhitespace"),
     ("urldecodeuni", "jsdecode", "replacecomments"),

@@ -9,14 +9,19 @@ import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import brotli
 import pytest
 import zstandard
 
+from bascule.http.h1.head import ResponseParser
+from bascule.proxy.divided import CHEAP
+from bascule.proxy.inspection import Inspection
 from tests.support.reflector import origin, read_request, reflector
 from tests.support.shared import shared_dir
+from tests.waf.engine.world import waf as firewall
 from tests.waf.wire.world import Guarded, guarded, send
 
 RULES = """
@@ -234,6 +239,32 @@ def test_others_are_answered_while_a_long_response_is_judged(tmp_path: Path, cod
     (tmp_path / "costly.conf").write_text(COSTLY)
     files = [str(tmp_path / "rules.conf"), str(tmp_path / "costly.conf")]
     run(tmp_path, serve, test, directives=files, budget="60s")
+
+
+def test_a_long_response_that_comes_at_once_waits_for_its_turn_too() -> None:
+    jobs: list[Callable[[], bool]] = []
+    passed: list[bytes] = []
+    exchange: Any = SimpleNamespace(
+        peer=SimpleNamespace(facts=None, address=b"192.0.2.1", port=1, local=("192.0.2.2", 80), deadline=0.0),
+        route=SimpleNamespace(profile=None, times=SimpleNamespace(response_idle=1.0)),
+        app=SimpleNamespace(now=0.0, turns=SimpleNamespace(add=lambda job, back: jobs.append(job))),
+        method=b"GET", origin=None, finished=False, respond=lambda head, content, complete: passed.append(content),
+    )  # fmt: skip
+    head = ResponseParser().parse(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n", b"GET")
+    rules = "SecRuleEngine On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/html\n" + RULES
+
+    def judged(content: bytes) -> bool:
+        inspection = Inspection(exchange, firewall(rules), "stream")
+        inspection.transaction.request_head(b"GET", b"/", b"1.1", [])
+        return inspection.judge_response(head, content, complete=True)
+
+    long = b"a" * (CHEAP + 1)
+    assert judged(b"short")
+    assert jobs == []
+    assert not judged(long)
+    assert passed == []
+    jobs.pop()()
+    assert passed == [long]
 
 
 def test_a_long_response_of_a_server_that_closes_is_whole(tmp_path: Path) -> None:
