@@ -168,9 +168,9 @@ class BanKeeper:
 
     def release(self, network: str) -> None:
         """Keep a network out no longer than the list says; in force after `publish`."""
-        if self._held.pop(network, None) is not None:
-            self._wide.discard(network)
-            self._show(network)
+        self._held.pop(network, None)
+        self._wide.discard(network)
+        self._show(network)  # also what the keeper before had put there
 
     def watch(self, network: str, on: bool) -> None:
         """Let workers record, or record no longer, that a network would be kept out; in force after `publish`."""

@@ -182,7 +182,7 @@ class CrowdSecWatch:
     def _ask(self, startup: bool) -> bytes:
         """Ask the API. Blocks. Raises ApiError."""
         word = "true" if startup else "false"
-        url = f"{self._config.url.rstrip('/')}/v1/decisions/stream?startup={word}&scopes=ip,range"
+        url = f"{self._config.url.rstrip('/')}/v1/decisions/stream?startup={word}&scopes=ip,range&dedup=false"
         fields = {"X-Api-Key": self._config.key, "User-Agent": "bascule/1", "Accept": "application/json"}
         try:
             with opener().open(urllib.request.Request(url, headers=fields), timeout=TIMEOUT) as answer:  # noqa: S310

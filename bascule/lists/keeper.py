@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from bascule.lists.remote import FetchError, RemoteList
+from bascule.lists.remote import RemoteList
 from bascule.telemetry.sinks import complain
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class ListKeeper:
         """Return whether a list has changed."""
         try:
             changed = await in_thread(found.refresh)
-        except FetchError as error:
+        except OSError as error:  # FetchError, and a folder that cannot be written
             if found.url not in self._failed:
                 self._failed.add(found.url)
                 complain(f"a list stays as it is: {error}")

@@ -51,15 +51,22 @@ def begin(exchange: Exchange, shield: Shield, guard: LoginGuard, wait: float) ->
 
 def _leave_out(exchange: Exchange, sessions: SessionLimit) -> None:
     """Let the server see no session that ended for a newer one."""
-    session = exchange.cookie(sessions.cookie)
-    if session is None or not sessions.has_ended(session):
-        return
-    pair = sessions.cookie + b"=" + session
     changed = {}
     for value in exchange.head.values(b"cookie"):
-        kept = [part for text in value.split(b";") if (part := text.strip()) != pair]
-        changed[b"cookie", value] = b"; ".join(kept)
-    exchange.head = exchange.head.amended(changed)
+        if sessions.cookie not in value:
+            continue
+        parts = [part.strip() for part in value.split(b";")]
+        kept = [part for part in parts if not _has_ended(part, sessions)]
+        if len(kept) < len(parts):
+            changed[b"cookie", value] = b"; ".join(kept)
+    if changed:
+        exchange.head = exchange.head.amended(changed)
+
+
+def _has_ended(part: bytes, sessions: SessionLimit) -> bool:
+    """Whether a cookie is a session that ended. Each of that name is looked at: servers differ in which they take."""
+    name, _, session = part.partition(b"=")
+    return name.rstrip() == sessions.cookie and sessions.has_ended(session)
 
 
 class Login:
@@ -101,10 +108,15 @@ class Login:
 
     def _judge(self, found: Credentials) -> None:
         self._awaits = False
-        guard, exchange = self._guard, self._exchange
-        if guard.config.passwords is not None and (password := guard.new_password(exchange.path, found)):
-            self._check(password, found.accounts)
-        elif guard.is_login(exchange.path, found):
+        guard = self._guard
+        if guard.config.passwords is not None and (password := guard.new_password(self._exchange.path, found)):
+            self._check(password, found)
+        else:
+            self._log_in(found)
+
+    def _log_in(self, found: Credentials) -> None:
+        """Charge what is a login. A new password beside it, where logins are configured, makes it no less of one."""
+        if self._guard.is_login(self._exchange.path, found):
             self._try(found.accounts)
         else:
             self._go_on(self._wait)
@@ -142,11 +154,11 @@ class Login:
         if waits.tarpit(exchange, guard.config.delay):
             self._go_on(max(self._wait, guard.config.delay))
 
-    def _check(self, password: bytes, accounts: tuple[bytes, ...]) -> None:
+    def _check(self, password: bytes, found: Credentials) -> None:
         """Hold a new password against what is weak, then against the list, which may have to be read from the disk."""
         exchange, guard = self._exchange, self._guard
-        if why := guard.weakness(password, accounts):
-            self._found("weak", why)
+        if why := guard.weakness(password, found.accounts):
+            self._checked(found, "weak", why)
             return
         exchange.peer.deadline = exchange.app.now + _DISK
 
@@ -156,12 +168,13 @@ class Login:
                 breached = await asyncio.to_thread(guard.is_breached, password)
             exchange.connecting = None
             if not exchange.finished:
-                self._found("breached" if breached else "fine", "known from breaches" if breached else "")
+                word, why = ("breached", "known from breaches") if breached else ("fine", "")
+                self._checked(found, word, why)
 
         # Kept where a connection in the making is: it goes when the client goes.
         exchange.connecting = exchange.app.loop.create_task(look())
 
-    def _found(self, word: str, why: str) -> None:
+    def _checked(self, found: Credentials, word: str, why: str) -> None:
         """Do what is configured about a password of this kind."""
         guard, exchange = self._guard, self._exchange
         passwords = guard.config.passwords
@@ -173,7 +186,7 @@ class Login:
             return
         if not guard.detect and passwords is not None and passwords.answer == "flag":
             exchange.head = exchange.head.with_field(PASSWORD_WORD.encode(), word.encode())
-        self._go_on(self._wait)
+        self._log_in(found)
 
     def _go_on(self, wait: float) -> None:
         exchange = self._exchange
@@ -230,7 +243,9 @@ class Login:
         if self._tried is None:
             return
         if self._head is not None:
-            self._settle(self._outcome(complete=True))
+            outcome = self._outcome(complete=True)
+            # Who goes away before the form comes again has not succeeded.
+            self._settle(UNKNOWN if outcome == SUCCEEDED and self._exchange.cause else outcome)
         elif self._exchange.cause == causes.CLIENT_ABORT:
             self._settle(UNKNOWN)
         else:

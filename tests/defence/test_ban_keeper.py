@@ -99,3 +99,21 @@ def test_what_the_old_keeper_changes_during_a_hand_over_is_known_to_the_new_one(
         await new.stop()
 
     asyncio.run(scene())
+
+
+def test_what_a_keeper_before_held_is_let_go(tmp_path: Path) -> None:
+    config = Config.model_validate({"sites": {"*": {"routes": {"/": {"respond": {"status": 200}}}}}})
+    shared = Shared(Plan(config, (), (), (), "", ()))
+    before, bus = BanKeeper(config.defence, shared, Bus(), str(tmp_path / "one")), Bus()
+    after = BanKeeper(config.defence, shared, bus, str(tmp_path / "two"))
+    before.hold("192.0.2.1", time.time() + 600)
+    assert shared.bans.until(hash_of(b"192.0.2.1")) > time.monotonic()
+    after.hold("198.51.100.0/24", time.time() + 600)
+    after.release("192.0.2.1")
+    after.publish()
+    assert shared.bans.until(hash_of(b"192.0.2.1")) <= time.monotonic()
+    assert bus.topics == {NETWORKS: [["198.51.100.0/24", "crowdsec"]], ANY: True, WATCHED: []}
+    after.watch("203.0.113.0/24", True)
+    after.release("198.51.100.0/24")
+    after.publish()
+    assert bus.topics == {NETWORKS: [], ANY: False, WATCHED: ["203.0.113.0/24"]}

@@ -57,7 +57,8 @@ class Api:
 
     def __call__(self, wire: Wire, message: Message) -> bool:
         parts = urlsplit(message.start[1])
-        startup = parse_qs(parts.query)["startup"][0]
+        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        startup = asked["startup"]
         self.asked.append(startup)
         if self.away or parts.path != "/v1/decisions/stream":
             wire.send(answer(b"", "502 Bad Gateway", "Connection: close"))
@@ -65,7 +66,11 @@ class Api:
             wire.send(answer(b'{"message":"access forbidden"}', "403 Forbidden", "Connection: close"))
         else:
             new = list(self.decisions.values()) if startup == "true" else self.new
-            told = json.dumps({"deleted": self.deleted or None, "new": new or None}).encode()
+            deleted = self.deleted
+            if asked.get("dedup") != "false":  # it then tells the longest decision about each value only
+                others = {decision["value"] for decision in self.decisions.values()}
+                deleted = [decision for decision in deleted if decision["value"] not in others]
+            told = json.dumps({"deleted": deleted or None, "new": new or None}).encode()
             self.new, self.deleted = [], []
             wire.send(answer(told, "200 OK", "Content-Type: application/json", "Connection: close"))
         return False
@@ -97,6 +102,8 @@ def test_crowdsec() -> None:
             assert status(bascule, "127.0.2.1") == 403
             api.away = False
             wait_for(lambda: any("answers again" in line for line in bascule.lines), "the end of it")
+            api.delete(5)
+            wait_for(lambda: status(bascule, "127.0.2.1") == 200, "that nothing is decided about it any more")
     assert api.asked[:2] == ["true", "false"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from bascule.forward.lists import check_domains
 from bascule.lists import remote
+from bascule.lists.keeper import ListKeeper
 from bascule.lists.remote import FetchError, RemoteList
 from tests.forward.test_protocols import FORWARD, get
 from tests.support.clients import Message, Wire
@@ -82,6 +84,32 @@ def test_what_is_no_list_takes_no_lists_place(tmp_path: Path, content: bytes, st
     assert Path(found.file).read_bytes() == b"games.example\n"
     with pytest.raises(FetchError):
         found.refresh()  # nobody is there any more
+
+
+def test_a_folder_that_cannot_be_written_does_not_end_the_keeper(tmp_path: Path) -> None:
+    library = Library()
+    with Origin(library) as origin:
+        found = RemoteList.of(f"http://{origin.address}/list", str(tmp_path), check_domains)
+        found.refresh()
+        notes = Path(found.file + ".json")
+        notes.unlink()
+        notes.symlink_to(tmp_path / "gone" / "notes")
+        asked = []
+
+        def current(wire: Wire, message: Message) -> bool:
+            asked.append(message)
+            wire.send(b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n")
+            return False
+
+        origin.handler = current
+
+        async def scene() -> None:
+            keeper = ListKeeper([found], 0.01, reload=lambda: pytest.fail("nothing has changed"))
+            await keeper.start()
+            await asyncio.to_thread(wait_for, lambda: len(asked) > 1, "that it is asked for again")
+            await keeper.stop()
+
+        asyncio.run(scene())
 
 
 def test_a_server_that_sends_byte_by_byte_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,13 +78,20 @@ def _pairs(body: bytes, content_type: bytes) -> list[tuple[bytes, bytes]]:
     kind = content_type.partition(b";")[0].strip().lower()
     if kind == b"multipart/form-data":
         return parse_multipart(body, content_type, _LIMITS).fields
-    if kind == b"application/json" or kind.endswith(b"+json"):
-        try:
-            leaves = json_leaves(body, _LIMITS)
-            return [] if leaves is None else [pair for pair, _ in zip(leaves, range(_LIMITS.fields), strict=False)]
-        except RecursionError:
-            return []
-    return parse_urlencoded(body, limits=_LIMITS).pairs if readable(content_type) else []
+    form = kind == b"application/x-www-form-urlencoded"
+    pairs = list(parse_urlencoded(body, limits=_LIMITS).pairs) if form else []
+    # Many servers read JSON whatever the type says.
+    if (readable(content_type) and not form) or body.lstrip().startswith((b"{", b"[")):
+        pairs += _leaves(body)
+    return pairs
+
+
+def _leaves(body: bytes) -> list[tuple[bytes, bytes]]:
+    try:
+        leaves = json_leaves(body, _LIMITS)
+        return [] if leaves is None else [pair for pair, _ in zip(leaves, range(_LIMITS.fields), strict=False)]
+    except RecursionError:
+        return []
 
 
 def _plain(name: str) -> str:

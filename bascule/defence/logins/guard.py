@@ -31,7 +31,7 @@ LEARNED_BODY: Final = 16_384
 _LEARNED: Final = 64
 """Logins that a worker remembers to have told of."""
 _ROUNDING: Final = 1e-6
-_BEYOND: Final = 1.25
+_BEYOND: Final = 0.25
 """How much more than its allowance is remembered of who goes on: it takes a while to come down from there."""
 _NEW_WORDS: Final = (b"regist", b"signup", b"sign-up", b"sign_up", b"join", b"password", b"passwd", b"reset")
 """Parts of the paths to which new passwords are sent."""
@@ -49,7 +49,7 @@ class Asked(Request, Protocol):
 class Counter:
     """One allowance made ready to run."""
 
-    __slots__ = ("_cost", "_most", "_table", "answer", "name", "rate")
+    __slots__ = ("_ceiling", "_cost", "_most", "_table", "answer", "name", "rate")
 
     def __init__(self, name: str, allowance: Allowance, table: Buckets) -> None:
         self.name = name
@@ -57,18 +57,22 @@ class Counter:
         self.rate = allowance.failures
         self._cost = self.rate.seconds / self.rate.count
         self._most = self.rate.seconds + _ROUNDING
+        self._ceiling = self._most + max(self._cost, self.rate.seconds * _BEYOND)
         self._table = table
 
-    def take(self, key: int, now: float) -> float:
-        """Charge a key; beyond its allowance only where that is not refused. Return by how many seconds it is."""
+    def take(self, key: int, now: float) -> tuple[float, bool]:
+        """Charge a key; beyond its allowance only where that is not refused, and only so far.
+
+        Return by how many seconds it is beyond, and whether it was charged: what was not must not be given back.
+        """
         excess = self._table.take(key, self._cost, self._most, now)
-        if excess > 0 and self.answer != "refuse":
-            self._table.charge(key, self._cost, self._most * _BEYOND, now)
-        return excess
+        if excess <= 0:
+            return excess, True
+        return excess, self.answer != "refuse" and self._table.take(key, self._cost, self._ceiling, now) <= 0
 
     def give_back(self, key: int, now: float) -> None:
         """Take a charge back."""
-        self._table.charge(key, -self._cost, self._most * _BEYOND, now)
+        self._table.charge(key, -self._cost, self._ceiling, now)
 
     def clear(self, key: int, now: float) -> None:
         """Forget what a key was charged."""
@@ -89,11 +93,20 @@ class Over(NamedTuple):
     why: str
 
 
+class Charge(NamedTuple):
+    """One allowance that a login counts for."""
+
+    counter: Counter
+    key: int
+    charged: bool
+    """Whether there is anything to give back."""
+
+
 class Try(NamedTuple):
     """One login that was charged."""
 
     account: bytes
-    charges: list[tuple[Counter, int]]
+    charges: list[Charge]
     over: Over | None
     """The hardest of what it is beyond."""
     first: bool
@@ -176,8 +189,8 @@ class LoginGuard:
         account = b"\0".join(accounts)
         if account and (device := self.devices.known(account, self._device_cookie(request, account))):
             key = self._key(b"device", account, device)
-            if self._pair.take(key, now) <= 0:
-                return Try(account, [(self._pair, key)], None, False, True)
+            if self._pair.take(key, now)[0] <= 0:
+                return Try(account, [Charge(self._pair, key, True)], None, False, True)
         client = self._clients.of(request.client)
         pairs = [self._key(b"pair", each, client) for each in accounts]
         first = any(self._pair.is_new(key, now) for key in pairs)
@@ -190,12 +203,12 @@ class LoginGuard:
             over = self._site_wide(request, over, now)
         return Try(account, charges, over, first, False)
 
-    def _take(self, asked: list[tuple[Counter, int]], now: float) -> tuple[list[tuple[Counter, int]], Over | None]:
+    def _take(self, asked: list[tuple[Counter, int]], now: float) -> tuple[list[Charge], Over | None]:
         """Charge counters. Return what was charged, and the hardest of what that is beyond."""
-        charges: list[tuple[Counter, int]] = []
+        charges: list[Charge] = []
         over: Over | None = None
         for counter, key in asked:
-            excess = counter.take(key, now)
+            excess, charged = counter.take(key, now)
             if excess > 0:
                 if over is None or _HARDNESS[counter.answer] > _HARDNESS[over.answer]:
                     over = Over(counter.name, counter.answer, excess, f"more than {counter.rate} failed")
@@ -204,12 +217,13 @@ class LoginGuard:
                         self._give_back(charges, now)
                         return [], over
                     continue
-            charges.append((counter, key))
+            charges.append(Charge(counter, key, charged))
         return charges, over
 
-    def _give_back(self, charges: list[tuple[Counter, int]], now: float) -> None:
-        for counter, key in charges:
-            counter.give_back(key, now)
+    def _give_back(self, charges: list[Charge], now: float) -> None:
+        for counter, key, charged in charges:
+            if charged:
+                counter.give_back(key, now)
 
     def _key(self, *parts: bytes) -> int:
         return hash_of(b"\0".join((self._mark, *parts)))
@@ -254,10 +268,10 @@ class LoginGuard:
         now = monotonic()
         self._count("succeeded")
         self._windows.add(self._row, SUCCEEDED, now)
-        for counter, key in tried.charges:
+        for counter, key, charged in tried.charges:
             if counter is self._pair or counter is self._account:
                 counter.clear(key, now)
-            else:  # an attacker's own account must not wipe out what its client did before
+            elif charged:  # an attacker's own account must not wipe out what its client did before
                 counter.give_back(key, now)
         if request.path not in self._endpoints and len(self._learned) < _LEARNED and request.path not in self._learned:
             self._learned.add(request.path)

@@ -114,7 +114,10 @@ def _usual(path: bytes, known: bytes, head: ResponseHead, body: bytes, whole: bo
 
 def _leads_back(path: bytes, place: bytes) -> bool:
     """Whether a redirect leads to a login again, or to an error."""
-    parts = urlsplit(place)
+    try:
+        parts = urlsplit(place)
+    except ValueError:  # nobody gets there
+        return True
     if _NEXT_STEP.search(parts.path):
         return False
     again = parts.path.rstrip(b"/") == path.rstrip(b"/") or _LOGIN_PATH.search(parts.path) is not None

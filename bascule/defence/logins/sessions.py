@@ -54,4 +54,4 @@ class SessionLimit:
         return self._ended.until(self._hash(session)) > monotonic()
 
     def _hash(self, session: bytes) -> int:
-        return hash_of(self._site + b"\0" + session)
+        return hash_of(self._site + b"\0" + session.strip(b' \t"'))

@@ -88,6 +88,7 @@ class SharedKeeper:
         self._bans = SharedBans(share, bans)
         self._attacks = SharedAttacks(share, attacks)
         self._task: asyncio.Task[None] | None = None
+        self._broken = False
 
     def start(self) -> None:
         """Begin."""
@@ -101,6 +102,16 @@ class SharedKeeper:
 
     async def _run(self) -> None:
         while True:
-            await self._bans.exchange(self._line)
-            await self._attacks.exchange(self._line)
+            try:
+                await self._bans.exchange(self._line)
+                await self._attacks.exchange(self._line)
+                self._broken = False
+            except Exception as error:  # what others wrote there must not end the sharing for ever
+                self._complain(error)
             await asyncio.sleep(INTERVAL)
+
+    def _complain(self, error: Exception) -> None:
+        """Say once what is wrong with what the server has, until it is right again."""
+        if not self._broken:
+            self._broken = True
+            complain(f"what machines share cannot be read, trying again: {error!r}")

@@ -40,6 +40,9 @@ BOUNDED = b"multipart/form-data; boundary=b"
             Credentials((b"ada",), b"secret", b""),
         ),
         (b"text/plain", b"email=ada&password=x", NONE),
+        (b"text/plain", b' {"username": "ada", "password": "secret"}', Credentials((b"ada",), b"secret", b"")),
+        (FORM, b'{"username": "ada", "password": "secret"}', Credentials((b"ada",), b"secret", b"")),
+        (FORM, b'["&email=ada&password=secret&"]', Credentials((b"ada",), b"secret", b"")),
     ],
 )  # fmt: skip
 def test_bodies(content_type: bytes, body: bytes, found: Credentials) -> None:

@@ -80,6 +80,15 @@ def test_an_own_account_wipes_nothing_out(monkeypatch: pytest.MonkeyPatch) -> No
     assert world.answers(1, accounts=(b"victim9",)) == ["refuse"]
 
 
+def test_many_successes_at_once_wipe_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, client="4/10m delay")
+    world.answers(4, accounts=(b"victim",))
+    own = Asked(EVE.encode(), path=b"/login")
+    for tried in [world.guard.charge(own, (b"eve",)) for _ in range(9)]:
+        world.guard.succeeded(own, tried)
+    assert world.answers(1, accounts=(b"victim",)) == ["delay"]
+
+
 def test_stuffing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, accounts="4/10m refuse")
     tried = [world.login(accounts=(b"account%d" % number,)) for number in range(6)]

@@ -37,6 +37,7 @@ class Head:
         (303, [("location", "https://shop.example/session/new?error=1")], b"", FAILED),
         (302, [("location", "/signin?failed")], b"", FAILED),
         (302, [("location", "/login/mfa")], b"", SUCCEEDED),
+        (302, [("location", "http://[next")], b"", FAILED),
         (302, [("location", "/home?from=login")], b"", SUCCEEDED),
         (200, HTML, b"<form><input name=p type='password'></form>", FAILED),
         (200, [*HTML, ("set-cookie", "sid=new; Path=/")], b"<h1>Hello</h1>", SUCCEEDED),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
+import struct
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.support.clients import Message, connect, request
+from tests.support.clients import Message, Wire, connect, request
 from tests.support.origins import Origin, answer
 from tests.support.program import Bascule, wait_for
 
@@ -112,6 +115,35 @@ def test_a_success_begins_anew(bascule: Bascule) -> None:
         assert statuses == [403, 403, 303]
 
 
+def test_who_goes_away_has_not_succeeded(bascule: Bascule, origin: Origin) -> None:
+    assert [log_in(bascule, "127.0.13.1", account="kim").status for _ in range(2)] == [403] * 2
+    left = threading.Event()
+
+    def form(wire: Wire, message: Message) -> bool:
+        wire.read_body(message)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nSet-Cookie: csrf=new\r\nContent-Length: 999\r\n\r\n"
+        wire.send(head + b"<h1>Log in</h1>")
+        wire.at_end()
+        left.set()
+        return False
+
+    origin.handler = form
+    body = b"email=kim&password=wrong"
+    with connect(bascule.port, "127.0.13.1") as wire:
+        wire.send(request("/login", "POST", "site.test", body, Content_Type=FORM))
+        assert wire.head().start[1] == "200"
+        wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert left.wait(10), "the server is left before the form has come"
+    origin.handler = server
+    assert log_in(bascule, "127.0.13.1", account="kim").status == 429
+
+
+def test_a_new_password_hides_no_login(bascule: Bascule) -> None:
+    body = b"email=lea&password=wrong&new_password=a+good+long+one"
+    statuses = [post(bascule, "127.0.14.1", body, "flag.test", "/login").status for _ in range(4)]
+    assert statuses == [403] * 3 + [429]
+
+
 def test_bodies_that_come_in_pieces(bascule: Bascule, origin: Origin) -> None:
     body = b"email=dan&password=wrong"
     statuses = []
@@ -205,3 +237,4 @@ def test_sessions(bascule: Bascule) -> None:
         f"{sessions[1]}; theme=dark",
         f"{sessions[2]}; theme=dark",
     ]
+    assert whoami(f"sid=other; {sessions[0]}") == "sid=other; theme=dark", "servers differ in which they take"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from tests.defence.test_shared_limits import Flood
 from tests.support.certs import Authority
@@ -130,8 +131,12 @@ def test_who_comes_later_knows_what_was_banned(machines: list[Bascule], valkey: 
             wait_for(lambda: status(fourth, "127.0.4.1") == 403, "the ban, told again by those who know it")
 
 
-def test_attacks(machines: list[Bascule]) -> None:
+def test_attacks(machines: list[Bascule], valkey: Valkey) -> None:
     first, second = machines
+    with Redis(valkey.address) as server:
+        server.set("{bascule}:attack-by-hand", "no JSON")
+        wait_for(lambda: any("cannot be read" in line for line in second.lines), "the complaint")
+        server.delete("{bascule}:attack-by-hand")
     bascule(first, "under-attack", "on")
     wait_for(lambda: "site.test: under attack" in bascule(second, "under-attack", "show"), "the word of the first")
     wait_for(lambda: status(second, "127.0.5.1") == 403, "the challenge at the other machine")
