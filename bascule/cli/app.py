@@ -117,7 +117,7 @@ def run(load: Callable[[], Plan]) -> int:
 
     supervisor = Supervisor(load, prepare, worker, Keeper, standing, restore)
     status = supervisor.run()
-    if memory.prepared is not None and memory.prepared.cache is not None and not supervisor.has_successor:
+    if memory.prepared is not None and memory.prepared.cache is not None and not supervisor.handed_over:
         cache_folder.leave(memory.prepared.cache)
     return status
 

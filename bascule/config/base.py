@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
+from functools import cache
+from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
@@ -13,7 +18,7 @@ M = TypeVar("M", bound="Model")
 class Model(BaseModel):
     """A part of the configuration. Immutable; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     short_forms: ClassVar[tuple[dict[str, Any], ...]] = ()
     """JSON Schemas of what may be written in place of the whole mapping."""
@@ -23,8 +28,12 @@ class Model(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         schema = handler(core_schema)
+        target = handler.resolve_ref_schema(schema)
+        said = meanings(cls)
+        for name, field in cls.model_fields.items():
+            if name in said:
+                target["properties"][field.alias or name]["description"] = said[name]
         if cls.short_forms:
-            target = handler.resolve_ref_schema(schema)
             whole = dict(target)
             target.clear()
             target.update(title=whole.pop("title"), description=whole.pop("description", ""))
@@ -43,6 +52,24 @@ class Switched(Model):
         if data is False:  # YAML 1.1 habits: a bare `off`
             return {"mode": "off"}
         return {"mode": data} if isinstance(data, str) else data
+
+
+@cache
+def meanings(model: type[Model]) -> dict[str, str]:
+    """Return what the docstrings below the keys of a model say, by field.
+
+    pydantic could keep them (use_attribute_docstrings), but then every start would parse the source of every model.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if not issubclass(base, Model):
+            continue
+        tree = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        for key, below in pairwise(getattr(tree, "body", [])):
+            match key, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
+    return found
 
 
 def overlay(parent: M, child: M | None) -> M:

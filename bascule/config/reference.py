@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_origin
 
-from bascule.config.base import Model
+from bascule.config.base import Model, meanings
 from bascule.config.schema import Config
 from bascule.config.walk import inner, model_of, unwrap
 
@@ -93,11 +93,11 @@ def _section(model: type[Model], places: list[str]) -> str:
         "|---|---|---|---|",
     ]
     required = schema.get("required", [])
-    for name, field in model.model_fields.items():
-        name = field.alias or name
+    for field_name, field in model.model_fields.items():
+        name = field.alias or field_name
         part = schema["properties"][name]
         default = "required" if name in required else _default(part, part.get("default"), model_of(field.annotation))
-        meaning = _markdown(field.description or "")
+        meaning = _markdown(meanings(model).get(field_name, ""))
         lines.append(f"| `{name}` | {_type(part, field.annotation)} | {default} | {meaning} |")
     return "\n".join(lines) + "\n"
 

@@ -29,6 +29,8 @@ MAX_RATIO = 200
 _SLACK = 1 << 20
 _SLICE = 256
 """Bytes of zstd decoded in one go: 8 MiB at most, for the smallest block is of four bytes and stands for 128 KiB."""
+_PIECE = 4096
+"""Bytes of gzip decoded at a time: at each end of a member zlib copies the rest, and members may be 20 bytes short."""
 
 
 class Decoder:
@@ -76,14 +78,16 @@ class _Members:
         """Return what a piece decodes to, `limit` bytes of it at most."""
         found: list[bytes] = []
         size = 0
-        while data:
-            if self._member.eof:
-                self._member = zlib.decompressobj(31)
-            found.append(self._member.decompress(data, limit - size))
-            size += len(found[-1])
-            if size >= limit:
-                break
-            data = self._member.unused_data
+        for start in range(0, len(data), _PIECE):
+            rest = data[start : start + _PIECE]
+            while rest:
+                if self._member.eof:
+                    self._member = zlib.decompressobj(31)
+                found.append(self._member.decompress(rest, limit - size))
+                size += len(found[-1])
+                if size >= limit:
+                    return b"".join(found)
+                rest = self._member.unused_data
         return b"".join(found)
 
 

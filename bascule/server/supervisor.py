@@ -102,9 +102,9 @@ class Supervisor:
         self._exit_status = 0
 
     @property
-    def has_successor(self) -> bool:
-        """Whether an upgraded program has taken over."""
-        return bool(self._successor)
+    def handed_over(self) -> bool:
+        """Whether another program goes on: the one after this, or the one that this failed to replace."""
+        return bool(self._successor) or (self._will is not None and self._control is None)
 
     def run(self) -> int:
         """Run until told to stop. Return the exit status: 0 after a stop, 1 if the start failed."""
@@ -208,7 +208,7 @@ class Supervisor:
     def _build(self, on_ready: Callable[[Generation], None], on_failed: Callable[[str], None]) -> Generation:
         """Load, compile, open what is to be opened, and launch a new generation beside the present one."""
         plan = self._load()
-        if plan.config.run_dir and os.path.abspath(plan.config.run_dir) != self._house.run_dir:
+        if plan.config.run_dir and str(rundir.choose(plan)) != self._house.run_dir:
             log.say(f"run_dir stays {self._house.run_dir} until a restart")
         prepared = self._prepare(plan)
         self._number += 1
@@ -331,11 +331,10 @@ class Supervisor:
         self._lineage.kill()
 
     def _leave_house(self) -> None:
-        handed_over = self._successor != 0 or (self._will is not None and self._control is None)
         if self._dir is not None:
-            if not handed_over:
+            if not self.handed_over:
                 self._sockets.release(set())
-            self._dir.leave(handed_over=handed_over)
+            self._dir.leave(handed_over=self.handed_over)
         for answer in self._stop_answers:
             answer({"ok": True, "error": None, "pid": os.getpid()})
 

@@ -45,12 +45,12 @@ class AdaptiveLimit:
     `max_connections`, 0 for none.
     """
 
-    __slots__ = ("_config", "_failed", "_measured_from", "_most", "_peak", "_restore", "_samples", "_since", "_words")
+    __slots__ = ("_config", "_failed", "_measured_from", "_peak", "_restore", "_samples", "_since", "_words", "most")
 
-    def __init__(self, config: Adaptive, words: memoryview[float], most: int) -> None:
+    def __init__(self, config: Adaptive, words: memoryview[float], most: int = 0) -> None:
         self._config = config
         self._words = words
-        self._most = most
+        self.most = most
         self._samples: list[float] = []
         self._failed = 0
         self._peak = 0
@@ -64,12 +64,12 @@ class AdaptiveLimit:
     @property
     def learned(self) -> int:
         """How many requests the server may have in progress, whether that is enforced or not."""
-        return learned(self._words, self._config, self._most)
+        return learned(self._words, self._config, self.most)
 
     @property
     def enforced(self) -> int:
         """The limit that holds; 0 for none."""
-        return self._most if self._config.mode == "detect" else self.learned
+        return self.most if self._config.mode == "detect" else self.learned
 
     def take(self, outcome: Outcome, latency: float, busy: int, now: float) -> None:
         """Take what became of a request: `latency` seconds to the head of its answer, or to its failure.

@@ -318,11 +318,11 @@ class PoolState:
             else:
                 if server.slot != member.slot:
                     self._board.clear(server.slot, self._worker)
+                    server.adaptive = None
                 _adopt(server, fresh)
             if (adaptive := self.config.adaptive) is not None:
-                server.adaptive = AdaptiveLimit(
-                    adaptive, self._board.learned(server.slot), member.server.max_connections
-                )
+                server.adaptive = server.adaptive or AdaptiveLimit(adaptive, self._board.learned(server.slot))
+                server.adaptive.most = member.server.max_connections
                 server.limit = server.adaptive.enforced
             servers.append(server)
         self.servers = servers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -176,6 +177,15 @@ def test_memory_is_given_back(tmp_path: Path) -> None:
             ask(bascule.port, "/")
             made = {name for name in os.listdir("/dev/shm") if name.startswith("bascule-")} - before
             assert len(made) == 1
+            file = bascule.folder / "bascule.json"
+            file.write_text(
+                json.dumps({**json.loads(file.read_text()), "listen": [origin.address.removeprefix("http://")]})
+            )
+            family = set(bascule.children())
+            os.kill(bascule.process.pid, signal.SIGUSR2)
+            wait_for(lambda: any("upgrade failed" in line for line in tuple(bascule.lines)), "the upgrade to fail")
+            wait_for(lambda: set(bascule.children()) == family, "the new program to be gone")
+            assert made <= set(os.listdir("/dev/shm")), "the new program took it from the old one, which goes on"
         assert not made & set(os.listdir("/dev/shm"))
 
 

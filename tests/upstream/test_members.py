@@ -64,6 +64,16 @@ def test_requests_in_progress_on_a_removed_server_end_in_peace() -> None:
     assert names(harness) == {"2:443"}
 
 
+def test_what_is_being_learned_of_a_member_that_stays_is_not_lost() -> None:
+    harness = discovered(adaptive=True)
+    harness.pool.update_members(payload(1))
+    learner = harness.server(1).adaptive
+    assert learner is not None
+    harness.pool.update_members(payload(1, 2, max_connections=3))
+    assert harness.server(1).adaptive is learner
+    assert harness.server(1).limit == 3
+
+
 def test_a_member_changes_in_place() -> None:
     harness = discovered()
     harness.pool.update_members(payload(1, 2))
