@@ -155,6 +155,7 @@ class Wire:
         """Read a whole response, interim ones left out."""
         while True:
             message = self.head()
+            assert message.start[0].startswith("HTTP/1."), message.start
             if message.status >= 200 or message.status == 101:
                 break
         if method == "HEAD" or message.status in (101, 204, 304):
