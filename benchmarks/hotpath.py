@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from time import process_time_ns
 from typing import Any, Literal, get_args
 
-from bascule.cli.app import cache_dir
+from bascule.cli.folders import cache_dir
 from bascule.config.compile import compile_config
 from bascule.config.profile import WafProfile
 from bascule.config.quick import reverse_config

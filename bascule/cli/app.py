@@ -20,6 +20,7 @@ from bascule.admin.app import AdminApp
 from bascule.cache.folder import Folder
 from bascule.cache.keeper import CacheKeeper
 from bascule.cli import cache_folder, machines
+from bascule.cli.folders import cache_dir, lists_dir
 from bascule.config.plan import Plan
 from bascule.defence.arrivals import limits_arrivals
 from bascule.defence.attack import AttackWatch
@@ -238,32 +239,6 @@ def restore(recorded: dict[str, Any], resources: Resources) -> None:
 
 def _board_of(resources: Resources) -> Board:
     return Board(resources.board, resources.plan.pools, resources.workers)
-
-
-def _cache_place(configured: str) -> Path:
-    if configured:
-        return Path(configured)
-    if os.geteuid() == 0:
-        return Path("/var/cache/bascule")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bascule"
-
-
-def lists_dir(configured: str) -> str:
-    """Return the folder of fetched lists, which need not be there."""
-    return str(_cache_place(configured) / "lists")
-
-
-def cache_dir(configured: str) -> Path | None:
-    """Return the folder for compiled rules; None where none can be written."""
-    folder = _cache_place(configured)
-    try:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    except OSError as error:
-        if configured:
-            raise
-        complain(f"compiled rules are not cached: {folder}: {error.strerror}; set cache_dir")
-        return None
-    return folder
 
 
 def _members_of(pool: PoolState) -> Callable[[str, Any], None]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from bascule.cli.app import cache_dir
+from bascule.cli.folders import cache_dir
 from bascule.config.errors import MAX_SHOWN, ConfigError, Problem
 from bascule.config.loader import load
 from bascule.config.plan import Plan

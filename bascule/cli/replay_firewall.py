@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from bascule.cli.app import cache_dir
+from bascule.cli.folders import cache_dir
 from bascule.config.loader import load
 from bascule.config.plan import Plan, RoutePlan
 from bascule.config.waf import WafConfig

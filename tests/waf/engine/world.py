@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bascule.cli.app import cache_dir
+from bascule.cli.folders import cache_dir
 from bascule.waf.engine import ConnectionFacts, Transaction, Verdict, Waf, WafSettings
 from tests.support.shared import shared_dir
 

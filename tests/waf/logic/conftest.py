@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bascule.cli.app import cache_dir
+from bascule.cli.folders import cache_dir
 from bascule.waf.logic.facts import warm
 
 

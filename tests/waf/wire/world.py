@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bascule.cli.app import cache_dir
+from bascule.cli.folders import cache_dir
 from tests.server.harness import PATIENCE, Program, wait_for
 from tests.support.shared import shared_dir
 
