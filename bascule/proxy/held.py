@@ -26,7 +26,7 @@ _DECODED_LIMIT = 1 << 20
 class HeldResponse:
     """What came of one response's body. `waits` until it is judged; `timer` is to be cancelled with the exchange."""
 
-    __slots__ = ("_content", "_exchange", "_head", "_inspection", "_size", "timer", "waits")
+    __slots__ = ("_content", "_ended", "_exchange", "_head", "_inspection", "_judging", "_size", "timer", "waits")
 
     def __init__(self, exchange: Exchange, inspection: Inspection, head: ResponseHead) -> None:
         self._exchange = exchange
@@ -34,6 +34,7 @@ class HeldResponse:
         self._head = head
         self._content: list[bytes] = []
         self._size = 0
+        self._judging = self._ended = False
         self.waits = True
         self.timer: asyncio.TimerHandle | None = None
 
@@ -41,6 +42,9 @@ class HeldResponse:
         """Take content; judge it once it is complete or the window is full. Return whether it may go out now."""
         self._content.append(content)
         self._size += len(content)
+        self._ended = complete
+        if self._judging:  # a server may close though it is not read
+            return False
         if complete or self._size >= self._inspection.transaction.response_body_limit:
             return self._judge(complete)
         if self.timer is None:
@@ -53,7 +57,7 @@ class HeldResponse:
 
     def _release(self) -> None:
         """The response trickles: judge what is here and hold no more."""
-        if self.waits and not self._exchange.finished and self._judge(complete=False):
+        if self.waits and not self._judging and not self._exchange.finished and self._judge(complete=False):
             self.let_go(complete=False)
 
     def _judge(self, complete: bool) -> bool:
@@ -63,21 +67,20 @@ class HeldResponse:
         if self._size <= CHEAP and not self._head.values(b"content-encoding"):
             self.waits = False
             return not self._inspection.refuse(self._look(complete))
+        self._judging = True
         exchange = self._exchange
         if exchange.origin is not None:
             exchange.origin.transport.pause_reading()
-        Divided(exchange, self._inspection.transaction).begin(
-            lambda: self._look(complete), lambda verdict: self._judged(verdict, complete)
-        )
+        Divided(exchange, self._inspection.transaction).begin(lambda: self._look(complete), self._judged)
         return False
 
-    def _judged(self, verdict: Verdict | None, complete: bool) -> None:
+    def _judged(self, verdict: Verdict | None) -> None:
         self.waits = False
         origin = self._exchange.origin
         if origin is not None and not origin.closed:
             origin.transport.resume_reading()
         if not self._inspection.refuse(verdict):
-            self.let_go(complete)
+            self.let_go(self._ended)
 
     def _look(self, complete: bool) -> Verdict | None:
         content = b"".join(self._content)

@@ -253,10 +253,10 @@ def test_a_long_response_that_comes_at_once_waits_for_its_turn_too() -> None:
     head = ResponseParser().parse(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n", b"GET")
     rules = "SecRuleEngine On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/html\n" + RULES
 
-    def judged(content: bytes) -> bool:
-        inspection = Inspection(exchange, firewall(rules), "stream")
+    def judged(content: bytes, complete: bool = True) -> bool:
+        exchange.inspection = inspection = Inspection(exchange, firewall(rules), "stream")
         inspection.transaction.request_head(b"GET", b"/", b"1.1", [])
-        return inspection.judge_response(head, content, complete=True)
+        return inspection.judge_response(head, content, complete)
 
     long = b"a" * (CHEAP + 1)
     assert judged(b"short")
@@ -265,6 +265,11 @@ def test_a_long_response_that_comes_at_once_waits_for_its_turn_too() -> None:
     assert passed == []
     jobs.pop()()
     assert passed == [long]
+    assert not judged(long * 200, complete=False)
+    exchange.inspection.on_response_content(b"", complete=True)
+    (only,) = jobs
+    only()
+    assert passed == [long, long * 200], "a server that closes meanwhile ends it, once"
 
 
 def test_a_long_response_of_a_server_that_closes_is_whole(tmp_path: Path) -> None:
