@@ -92,6 +92,12 @@ def run(scene: Callable[[Stage], Any]) -> None:
     asyncio.run(main())
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who steps back leaves all to the others, however long this process is kept from running."""
+    monkeypatch.setattr("bascule.proxy.accept.PATIENCE", 60.0)
+
+
 def test_a_burst_is_shared_out_evenly() -> None:
     async def scene(stage: Stage) -> None:
         for worker in stage.workers:
@@ -103,6 +109,7 @@ def test_a_burst_is_shared_out_evenly() -> None:
     run(scene)
 
 
+@pytest.mark.usefixtures("patient")
 def test_who_has_fewer_clients_takes_the_next() -> None:
     async def scene(stage: Stage) -> None:
         busy, free = stage.workers
@@ -127,6 +134,7 @@ def test_what_the_others_leave_is_taken_after_all() -> None:
     run(scene)
 
 
+@pytest.mark.usefixtures("patient")
 def test_nobody_waits_for_a_worker_that_has_stepped_back() -> None:
     async def scene(stage: Stage) -> None:
         first, second = stage.workers

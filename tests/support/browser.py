@@ -38,12 +38,13 @@ class Browser:
         self._events: list[dict[str, Any]] = []
         for domain in ("Page", "Runtime", "Network"):
             self._call(f"{domain}.enable")
+        self._call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def runs_script(self, url: str, settle: float = SETTLE) -> bool:
         """Open a page, touch what can be touched, and say whether a dialog opened within `settle` seconds."""
         self._events.clear()
-        self._call("Page.navigate", url=url)
-        self._until(lambda: self._seen("Page.loadEventFired") or self._seen("Page.javascriptDialogOpening"), PATIENCE)
+        loader = self._call("Page.navigate", url=url)["result"].get("loaderId")
+        self._until(lambda: self._loaded(loader) or self._seen("Page.javascriptDialogOpening"), PATIENCE)
         if not self._seen("Page.javascriptDialogOpening"):
             self._call("Runtime.evaluate", expression=_TOUCH)
         self._until(lambda: self._seen("Page.javascriptDialogOpening"), settle)
@@ -81,6 +82,11 @@ class Browser:
     def forget_cookies(self) -> None:
         """Drop all cookies."""
         self._call("Network.clearBrowserCookies")
+
+    def _loaded(self, loader: str | None) -> bool:
+        """Whether a page is loaded: this one, for the event of the page before may come late."""
+        found = (event["params"] for event in self._events if event["method"] == "Page.lifecycleEvent")
+        return any(params["loaderId"] == loader and params["name"] == "load" for params in found)
 
     def _seen(self, method: str) -> bool:
         return any(event.get("method") == method for event in self._events)
