@@ -11,7 +11,7 @@ import html
 from collections.abc import Iterable
 
 from bascule.config.response import Decoys as DecoysConfig
-from bascule.waf.response.tags import TagStream, attributes
+from bascule.waf.response.tags import InsertingStream, attributes
 
 _AWAY = b'aria-hidden="true" hidden style="display:block;position:absolute;left:-9999px;top:auto;overflow:hidden"'
 _FIELD = (
@@ -41,7 +41,7 @@ class Decoys:
         return DecoyStream(self)
 
 
-class DecoyStream(TagStream):
+class DecoyStream(InsertingStream):
     """One page on its way through: forms that are posted to this site get the field, the end of the page the links."""
 
     __slots__ = ("_decoys", "_posts")
@@ -51,8 +51,8 @@ class DecoyStream(TagStream):
         self._decoys = decoys
         self._posts = False
 
-    def tag(self, name: bytes, rest: bytes) -> bytes | None:
-        """See TagStream."""
+    def before(self, name: bytes, rest: bytes) -> bytes | None:
+        """See InsertingStream."""
         if name == b"form":
             found = attributes(rest)
             own = not found.get(b"action", b"").strip().lower().startswith((b"http:", b"https:", b"//"))

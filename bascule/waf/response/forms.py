@@ -17,7 +17,7 @@ from bascule.config.response import FormGuard
 from bascule.waf.bodies import parse_json, parse_multipart, parse_urlencoded
 from bascule.waf.bodies.boundary import parse_boundary
 from bascule.waf.response.cookies import derived
-from bascule.waf.response.tags import TagStream, attributes
+from bascule.waf.response.tags import InsertingStream, attributes
 
 FIELD = b"_bascule"
 """Name of the field that holds the token."""
@@ -77,7 +77,7 @@ def _mac(key: bytes, stamp: bytes, fields: Pairs) -> bytes:
     return digest.digest()[:_TAG_BYTES]
 
 
-class FormStream(TagStream):
+class FormStream(InsertingStream):
     """One page on its way through: hidden fields are noted, and each form that has protected ones gets its token."""
 
     __slots__ = ("_fields", "_forms", "_now")
@@ -89,8 +89,8 @@ class FormStream(TagStream):
         self._fields: Pairs | None = None
         """The protected fields of the form that is open."""
 
-    def tag(self, name: bytes, rest: bytes) -> bytes | None:
-        """See TagStream."""
+    def before(self, name: bytes, rest: bytes) -> bytes | None:
+        """See InsertingStream."""
         if name == b"form":
             self._fields = []
         elif name == b"/form":

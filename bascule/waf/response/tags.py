@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import html
 import re
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 MAX_TAG = 8192
 _ENDS = {b"!--": re.compile(rb"-->"), b"script": re.compile(rb"</script", re.IGNORECASE),
@@ -28,27 +30,23 @@ def tag_pattern(*names: bytes) -> re.Pattern[bytes]:
     )
 
 
-class TagStream:
-    """One page on its way through. What `tag` returns for a tag is put before it."""
+class TagStream(ABC):
+    """One page on its way through. What `changed` returns for a tag stands in its place."""
 
     __slots__ = ("_end", "_kept")
-    names: tuple[bytes, ...] = (b"form", b"/form", b"input", b"/body")
+    names: ClassVar[tuple[bytes, ...]]
     """The tags that are looked at."""
-    pattern = tag_pattern(*names)
+    pattern: ClassVar[re.Pattern[bytes]]
+    """`tag_pattern` of them."""
 
     def __init__(self) -> None:
         self._kept = b""
         self._end: re.Pattern[bytes] | None = None
         """What ends the content without tags that is open."""
 
-    def tag(self, name: bytes, rest: bytes) -> bytes | None:
-        """Return what is to be put before a tag: ``form``, ``/form``, ``input`` or ``/body`` with its attributes."""
-        raise NotImplementedError
-
+    @abstractmethod
     def changed(self, found: re.Match[bytes]) -> bytes | None:
-        """Return what is to stand in the place of a tag; None where it stays."""
-        before = self.tag(found["name"].lower(), found["rest"])
-        return None if before is None else before + found[0]
+        """Return what is to stand in the place of a tag (a match of `pattern`); None where it stays."""
 
     @property
     def holds(self) -> bool:
@@ -95,6 +93,23 @@ class TagStream:
                 return opened
             opened = text.find(b"<", opened + 1)
         return len(text)
+
+
+class InsertingStream(TagStream):
+    """A page into which something is put, before the tags of forms or the end of the body."""
+
+    __slots__ = ()
+    names = (b"form", b"/form", b"input", b"/body")
+    pattern = tag_pattern(*names)
+
+    @abstractmethod
+    def before(self, name: bytes, rest: bytes) -> bytes | None:
+        """Return what is to be put before a tag with these attributes; None where nothing is."""
+
+    def changed(self, found: re.Match[bytes]) -> bytes | None:
+        """See TagStream."""
+        more = self.before(found["name"].lower(), found["rest"])
+        return None if more is None else more + found[0]
 
 
 def attributes(rest: bytes) -> dict[bytes, bytes]:
