@@ -23,7 +23,7 @@ class Bounds(NamedTuple):
     found: dict[str, float]
     refused: dict[str, float]
     classes: int
-    hard: dict[str, float] = {}
+    hard: dict[str, float]
     """Classes with addresses that some sites have, or that only the application can judge."""
 
 
@@ -36,7 +36,7 @@ BOUNDS = {
         {"scanner": 75.0, "mail": 60.0, "jwt": 60.0, "xpath twice": 70.0, "jwt base64": 40.0, "redirect base64": 60.0},
     ),
     # What is refused is nearly all program code and markup that people send each other.
-    wild: Bounds({"standard": 98.0, "advanced": 98.5}, {"standard": 7.0, "advanced": 10.0}, 25),
+    wild: Bounds({"standard": 98.0, "advanced": 98.5}, {"standard": 7.0, "advanced": 10.0}, 25, {}),
 }
 
 
