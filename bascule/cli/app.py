@@ -39,6 +39,7 @@ from bascule.forward.quotas import SEEN
 from bascule.forward.service import CACHE_LABELS, ForwardMaterial, ForwardService
 from bascule.forward.transparent import TransparentFront
 from bascule.lists.keeper import ListKeeper, prepare_folder
+from bascule.lists.remote import RemoteList
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.profile_keeper import ProfileKeeper, known_before, open_folders
@@ -78,6 +79,8 @@ class Prepared:
     """The file of each site's profile."""
     usual: dict[str, Usual]
     """What is usual in each site, by these files."""
+    lists: list[tuple[list[RemoteList], float]]
+    """Those at a URL, as they were before they were read, and every how many seconds they are looked for."""
 
 
 @dataclass
@@ -103,6 +106,7 @@ def run(load: Callable[[], Plan]) -> int:
         for warning in firewalls.warnings:
             complain(warning)
         profiles = open_folders(plan, owner)
+        lists = _remote_lists(plan, owner)
         memory.prepared = Prepared(
             contexts=contexts,
             firewalls=firewalls,
@@ -112,7 +116,8 @@ def run(load: Callable[[], Plan]) -> int:
             profiles=profiles,
             usual=known_before(plan, profiles),
             cache=cache_folder.prepare(plan, owner),
-            shared=_shared(plan, last, owner),
+            shared=_shared(plan, last),
+            lists=lists,
         )
         return memory.prepared
 
@@ -123,20 +128,28 @@ def run(load: Callable[[], Plan]) -> int:
     return status
 
 
-def _shared(plan: Plan, last: Prepared | None, owner: tuple[int, int] | None) -> Shared:
-    """Return what workers share for defence. Feeds that were never fetched come later: the keeper fetches them."""
-    folder = lists_dir(plan.config.cache_dir)
-    if remote_feeds(plan.config.defence, folder):
+def _remote_lists(plan: Plan, owner: tuple[int, int] | None) -> list[tuple[list[RemoteList], float]]:
+    """Return the lists that are at a URL: those of the forward proxy, and the feeds. Those that were never fetched come
+    later: the keeper fetches them."""
+    config, folder = plan.config, lists_dir(plan.config.cache_dir)
+    found = [(remote_feeds(config.defence, folder), config.defence.refresh)]
+    if config.forward is not None:
+        found.append((remote_lists(config.forward, folder), config.forward.refresh))
+    found = [(lists, interval) for lists, interval in found if lists]
+    if found:
         prepare_folder(folder, owner)
-    return Shared(plan, last.shared if last else None, _challenge_key(plan), folder)
+    return found
+
+
+def _shared(plan: Plan, last: Prepared | None) -> Shared:
+    """Return what workers share for defence."""
+    return Shared(plan, last.shared if last else None, _challenge_key(plan), lists_dir(plan.config.cache_dir))
 
 
 def _forward_material(plan: Plan, last: Prepared | None) -> ForwardMaterial | None:
     if plan.forward is None:
         return None
     config, folder = plan.forward.config, lists_dir(plan.config.cache_dir)
-    if remote_lists(config, folder):
-        prepare_folder(folder, _owner(plan))
     return ForwardMaterial.load(config, complain, worker_count(plan), folder, last.forward if last else None)
 
 
@@ -276,7 +289,9 @@ class Keeper:
         self._events = EventLog(context.plan.config.events, events) if events and context.prepared.profiles else None
         write = _at_once(self._events) if self._events else None
         self._profiles = ProfileKeeper(context.plan, context.prepared.profiles, context.bus, write)
-        self._lists = _list_keepers(context)
+        self._lists = [
+            ListKeeper(lists, interval, context.supervisor.reload) for lists, interval in context.prepared.lists
+        ]
         self._attacks = AttackWatch(context.plan, context.bus, partial(read_totals, context.stats), time.monotonic)
         self._cache = _cache_keeper(context)
         hitters = HitterBoard(time.monotonic)
@@ -339,15 +354,6 @@ class Keeper:
 
 def _room_counts(queues: dict[str, Queue]) -> dict[str, tuple[int, int]]:
     return {name: queue.counts(time.monotonic()) for name, queue in queues.items()}
-
-
-def _list_keepers(context: KeeperContext) -> list[ListKeeper]:
-    """Return who keeps the lists fresh that are at a URL: those of the forward proxy, and the feeds."""
-    config, folder = context.plan.config, lists_dir(context.plan.config.cache_dir)
-    found = [(remote_feeds(config.defence, folder), config.defence.refresh)]
-    if config.forward is not None:
-        found.append((remote_lists(config.forward, folder), config.forward.refresh))
-    return [ListKeeper(lists, interval, context.supervisor.reload) for lists, interval in found if lists]
 
 
 def _cache_keeper(context: KeeperContext) -> CacheKeeper | None:

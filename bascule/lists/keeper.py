@@ -47,13 +47,20 @@ class ListKeeper:
 
     async def _run(self) -> None:
         while True:
+            await self._take_up()
             await asyncio.sleep(self._wait())
-            changed = [found.url for found in self._lists if self._is_due(found) and await self._refresh(found)]
-            if changed:
-                complain(f"{len(changed)} lists have changed and are taken up: {', '.join(changed)}")
-                answer = await self._reload()
-                if not answer.get("ok"):
-                    complain(f"the changed lists are not in force: {answer.get('error')}")
+            for found in self._lists:
+                if self._is_due(found):
+                    await self._refresh(found)
+
+    async def _take_up(self) -> None:
+        """Have taken up what has changed since it was read; what a failed reload left out is tried again."""
+        changed = [found.url for found in self._lists if found.has_changed]
+        if changed:
+            complain(f"{len(changed)} lists have changed and are taken up: {', '.join(changed)}")
+            answer = await self._reload()
+            if not answer.get("ok"):
+                complain(f"the changed lists are not in force: {answer.get('error')}")
 
     def _wait(self) -> float:
         """Return the seconds until the next list is due."""
@@ -65,17 +72,15 @@ class ListKeeper:
     def _is_due(self, found: RemoteList) -> bool:
         return found.url in self._failed or found.age(time.time()) >= self._interval
 
-    async def _refresh(self, found: RemoteList) -> bool:
-        """Return whether a list has changed."""
+    async def _refresh(self, found: RemoteList) -> None:
         try:
-            changed = await in_thread(found.refresh)
+            await in_thread(found.refresh)
         except OSError as error:  # FetchError, and a folder that cannot be written
             if found.url not in self._failed:
                 self._failed.add(found.url)
                 complain(f"a list stays as it is: {error}")
-            return False
-        self._failed.discard(found.url)
-        return changed
+        else:
+            self._failed.discard(found.url)
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -30,6 +30,8 @@ _PIECE: Final = 1 << 20
 _AGENT: Final = "bascule (lists)"
 
 
+Version = tuple[int, int]
+"""Which file it is that is there: its number and when it was written; zeros where there is none."""
 Check = Callable[[str], None]
 """Looks at a file that was fetched; raises ValueError that says why it is no list."""
 
@@ -45,16 +47,24 @@ class RemoteList:
     url: str
     file: str
     check: Check
+    version: Version
+    """What was there when this was made: make it before the file is read."""
 
     @classmethod
     def of(cls, url: str, folder: str, check: Check) -> RemoteList:
         """Return the list of a URL, kept in `folder`."""
-        return cls(url, place_of(url, folder), check)
+        file = place_of(url, folder)
+        return cls(url, file, check, _version(file))
 
     @property
     def is_here(self) -> bool:
         """Whether it was fetched before."""
         return os.path.exists(self.file)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether another list is there now, whoever has fetched it: programs may share the folder."""
+        return _version(self.file) != self.version
 
     def age(self, now: float) -> float:
         """Return the seconds since it was last found to be current; a great many if it never was."""
@@ -117,13 +127,22 @@ class RemoteList:
             except ValueError as error:
                 raise FetchError(f"{self.url}: {error}, so the list is left as it is") from None
             same = self.is_here and _digest(self.file) == digest.digest()
-            os.replace(temporary, self.file)
+            if not same:
+                os.replace(temporary, self.file)
         finally:
             with suppress(OSError):
                 os.unlink(temporary)
         told = {"etag": response.headers.get("ETag"), "last_modified": response.headers.get("Last-Modified")}
         Path(self._notes).write_text(json.dumps({"url": self.url, **told}))
         return not same
+
+
+def _version(file: str) -> Version:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
 
 
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):

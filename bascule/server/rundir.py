@@ -72,8 +72,9 @@ class PidFile:
         except OSError:
             owner = os.pread(fd, 32, 0).decode(errors="replace").strip()
             os.close(fd)
+            known = f"pid {owner}" if owner else "and is starting"
             raise RunDirError(
-                f"an instance with the same first address runs already (pid {owner}); stop it, or set `run_dir`"
+                f"an instance with the same first address runs already ({known}); stop it, or set `run_dir`"
             ) from None
         return cls(fd)
 

@@ -91,6 +91,7 @@ def test_a_folder_that_cannot_be_written_does_not_end_the_keeper(tmp_path: Path)
     with Origin(library) as origin:
         found = RemoteList.of(f"http://{origin.address}/list", str(tmp_path), check_domains)
         found.refresh()
+        found = RemoteList.of(found.url, str(tmp_path), check_domains)
         notes = Path(found.file + ".json")
         notes.unlink()
         notes.symlink_to(tmp_path / "gone" / "notes")
@@ -110,6 +111,27 @@ def test_a_folder_that_cannot_be_written_does_not_end_the_keeper(tmp_path: Path)
             await keeper.stop()
 
         asyncio.run(scene())
+
+
+def test_what_another_program_has_fetched_is_taken_up_too(tmp_path: Path) -> None:
+    with Origin(Library()) as origin:
+        url = f"http://{origin.address}/list"
+        mine, others = (RemoteList.of(url, str(tmp_path), check_domains) for _ in range(2))
+        assert others.refresh()
+        assert not mine.refresh()
+        answers = [{"ok": False, "error": "once"}, {"ok": True}]
+
+        async def reload() -> dict[str, Any]:
+            return answers.pop(0)
+
+        async def scene() -> None:
+            keeper = ListKeeper([mine], 0.01, reload)
+            await keeper.start()
+            await asyncio.to_thread(wait_for, lambda: not answers, "that a failed reload is tried again")
+            await keeper.stop()
+
+        asyncio.run(scene())
+    assert not RemoteList.of(url, str(tmp_path), check_domains).has_changed
 
 
 def test_a_server_that_sends_byte_by_byte_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
