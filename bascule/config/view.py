@@ -13,6 +13,7 @@ from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
 from bascule.config.policies import CookieMap, ErrorPages, Headers, Limits, PathPolicy, Rewrite, Timeouts
 from bascule.config.quotas import Quota
 from bascule.config.schema import Config, Forward, Match
+from bascule.config.waf import WafConfig
 
 _FORWARD_PARTS = ("rules", "ways", "quotas", "parents")
 """Parts of the forward proxy that are shown by themselves; its parents are among the pools."""
@@ -112,10 +113,17 @@ def _route(route: RoutePlan, plan: Plan) -> dict[str, Any]:
         "kind": route.kind,
         "path": route.path,
         "answer": _answer(route, plan),
-        "waf": route.waf.model_dump(mode="json") if route.waf.mode != "off" else {"mode": "off"},
+        "waf": _waf(route.waf),
         "maintenance": route.maintenance.model_dump(mode="json") if route.maintenance else None,
         "differs": differing,
     }
+
+
+def _waf(waf: WafConfig) -> dict[str, Any]:
+    """Return what a firewall is told beside its defaults, and which rules it asks."""
+    if waf.mode == "off":
+        return {"mode": "off"}
+    return {"mode": waf.mode, "rules": waf.rules, "preset": waf.preset, **differences(waf, WafConfig(mode=waf.mode))}
 
 
 def _forward(plan: Plan) -> dict[str, Any]:

@@ -184,6 +184,7 @@ class PoolState:
             changed = server.breaker.success(server.answered)
             if changed:
                 server.warm_since = self._clock()
+                report(self.plan.name, f"the circuit of {server.name} closes again")
         else:
             changed = self._count_failure(server)
         if server.adaptive is not None:

@@ -155,7 +155,7 @@ def test_all_circuits_open_after_a_stall_close_with_the_first_answers() -> None:
     assert set(harness.numbers(9)) == {1, 2, 3}
 
 
-def test_half_open_lets_one_request_through_and_a_good_answer_closes() -> None:
+def test_half_open_lets_one_request_through_and_a_good_answer_closes(capfd: pytest.CaptureFixture[str]) -> None:
     harness = broken(1)
     harness.advance(5)
     trial = harness.pick()
@@ -165,6 +165,8 @@ def test_half_open_lets_one_request_through_and_a_good_answer_closes() -> None:
     harness.pool.release(trial, Outcome.OK, 0.01)
     assert woken == [True]
     assert harness.numbers(5) == [1] * 5
+    told = [line.rsplit(maxsplit=1)[-1] for line in capfd.readouterr().err.splitlines() if "circuit" in line]
+    assert told == ["opens", "again"]
 
 
 def test_half_open_in_a_pool_costs_the_others_nothing() -> None:
