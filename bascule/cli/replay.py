@@ -112,7 +112,8 @@ def recordings(files: list[Path], form: Form, bad: Report | None = None) -> Iter
             for request in _records(_again(first, chunks), kind, bad):
                 yield str(file), request
         except ReplayError as error:
-            fail(f"{file}:{_PLACES.get(kind, '')}{error.place}: {error.reason}", 2)
+            remedy = "; --skip-bad leaves such lines out" if kind == "json" else ""
+            fail(f"{file}:{_PLACES.get(kind, '')}{error.place}: {error.reason}{remedy}", 2)
         except (OSError, EOFError, zlib.error) as error:
             fail(f"{file}: {getattr(error, 'strerror', None) or error}", 2)
 

@@ -8,10 +8,8 @@ from bascule.config.base import Model
 from bascule.config.cache import NO_CACHE
 from bascule.config.errors import Problem
 from bascule.config.inherit import log_fields
-from bascule.config.parents import Way
 from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
 from bascule.config.policies import CookieMap, ErrorPages, Headers, Limits, PathPolicy, Rewrite, Timeouts
-from bascule.config.quotas import Quota
 from bascule.config.schema import Config, Forward, Match
 from bascule.config.waf import WafConfig
 
@@ -52,20 +50,28 @@ def problem_data(problem: Problem) -> dict[str, Any]:
 
 
 def differences(model: Model, default: Model) -> dict[str, Any]:
-    """Return what differs from a default, by dotted key."""
-    return _differences(model.model_dump(mode="json"), default.model_dump(mode="json"), "")
+    """Return what differs from a default, by dotted key; of a part that is absent there, what it says itself."""
+    return _differences(model.model_dump(mode="json"), default.model_dump(mode="json"), "", _said(model))
 
 
-def _differences(mine: dict[str, Any], default: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _said(model: Model) -> dict[str, Any]:
+    """Return what a part says, without what it leaves as it is."""
+    return model.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+
+
+def _differences(
+    mine: dict[str, Any], default: dict[str, Any], prefix: str, said: dict[str, Any] | None
+) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in mine.items():
         usual = default.get(key)
         if value == usual:
             continue
+        own = said.get(key) if said is not None else None
         if isinstance(value, dict) and isinstance(usual, dict) and usual:
-            result.update(_differences(value, usual, f"{prefix}{key}."))
+            result.update(_differences(value, usual, f"{prefix}{key}.", own if isinstance(own, dict) else None))
         else:
-            result[prefix + key] = value
+            result[prefix + key] = own if isinstance(value, dict) and usual is None and own else value
     return result
 
 
@@ -73,7 +79,10 @@ def _settings(config: Config) -> dict[str, Any]:
     default = Config.model_construct()
     kept = set(Config.model_fields) - set(_TOP)
     shown = _differences(
-        config.model_dump(mode="json", include=kept), default.model_dump(mode="json", include=kept, warnings=False), ""
+        config.model_dump(mode="json", include=kept),
+        default.model_dump(mode="json", include=kept, warnings=False),
+        "",
+        _said(config),
     )
     if config.access_log.fields == log_fields(config):
         shown.pop("access_log.fields", None)  # the default, where there is a forward proxy or a cache
@@ -146,15 +155,10 @@ def _forward(plan: Plan) -> dict[str, Any]:
     return {
         "rules": rules,
         "default": config.default,
-        "ways": [_brief(way) for way in config.ways],
-        "quotas": {name: _brief(quota) for name, quota in config.quotas.items()},
+        "ways": [_said(way) for way in config.ways],
+        "quotas": {name: _said(quota) for name, quota in config.quotas.items()},
         "differs": shown,
     }
-
-
-def _brief(part: Way | Quota) -> dict[str, Any]:
-    """Return what a way or a quota says, without what it leaves as it is."""
-    return part.model_dump(mode="json", exclude_defaults=True, by_alias=True)
 
 
 def _answer(route: RoutePlan, plan: Plan) -> dict[str, Any]:

@@ -67,11 +67,17 @@ def test_prints_what_would_run(app: typer.Typer, tmp_path: Path) -> None:
 
 
 def test_prints_of_a_firewall_what_it_is_told(app: typer.Typer, tmp_path: Path) -> None:
-    waf = "waf: {mode: detect, response: {mask: [card]}}\n"
+    waf = "waf: {mode: detect, response: {mask: [card], cookies: {secret: abcdefghijklmnopqrstuvwxyz012345}}}\n"
     (tmp_path / "c.yaml").write_text(f"listen: 80\n{waf}sites: {{a.example: 'b.example:1'}}")
     lines = run(app, "check", tmp_path / "c.yaml").stdout.splitlines()
     shown = [line.rpartition("─ ")[2] for line in lines if "waf." in line]
-    assert shown == ["waf.mode: detect", "waf.rules: logic", "waf.preset: standard", 'waf.response.mask: ["card"]']
+    assert shown == [
+        "waf.mode: detect",
+        "waf.rules: logic",
+        "waf.preset: standard",
+        'waf.response.mask: ["card"]',
+        'waf.response.cookies: {"secret": "***"}',
+    ]
 
 
 def test_prints_json(app: typer.Typer, tmp_path: Path) -> None:
