@@ -5,33 +5,17 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 import zlib
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import brotli
 import pytest
-import zstandard
 
 from bascule.http import coding as room
 from bascule.http.coding import CodingError, Decoder, GrowthError, grows_beyond
+from tests.support.codings import ENCODERS
 
 BOMB = 64 << 20
 TEXT = b"".join(b"%d little pieces, " % number for number in range(20_000))
-
-
-def _zstd(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(data)
-
-
-ENCODERS: dict[bytes, Callable[[bytes], bytes]] = {
-    b"gzip": gzip.compress,
-    b"deflate": zlib.compress,
-    b"br": brotli.compress,
-    b"zstd": _zstd,
-    b"gzip, gzip": lambda data: gzip.compress(gzip.compress(data)),
-    b"zstd, br": lambda data: brotli.compress(_zstd(data)),
-}
 EACH = pytest.mark.parametrize("coding", ENCODERS)
 
 

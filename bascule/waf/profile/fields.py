@@ -64,9 +64,10 @@ def key_of(value: Value) -> str:
     if known is None:
         name = value.name[: 4 * MAX_NAME].decode("utf-8", "backslashreplace")[:MAX_NAME]
         known = f"{value.place}:{_INDEX.sub('', name)}"
-        if len(_keys) >= _REMEMBERED:
-            _keys.clear()
-        _keys[value[:2]] = known
+        if len(value.name) <= MAX_NAME:
+            if len(_keys) >= _REMEMBERED:
+                _keys.clear()
+            _keys[value[:2]] = known
     return known
 
 

@@ -57,16 +57,18 @@ class Holding:
 class Held:
     """One request beside what is usual at its place."""
 
-    __slots__ = ("_habit", "_holding", "_points", "_untold", "_usual", "found", "method", "path", "spot")
+    __slots__ = ("_habit", "_holding", "_points", "_strangest", "_untold", "_usual", "_whole", "found", "method",
+                 "path", "spot")  # fmt: skip
 
     def __init__(self, holding: Holding, usual: Usual, path: str) -> None:
         self._holding, self._usual, self.path = holding, usual, path
         self.spot: Spot | None = usual.spot(path)
         self.method = ""
         self._habit: Habit | None = None
-        self._points = 0
+        self._points = self._whole = self._strangest = 0
+        """Of the request in all; those that add up, and those of its strangest value."""
         self.found: list[Deviation] = []
-        """What differed."""
+        """What differed most."""
         self._untold: list[Deviation] = []
 
     @property
@@ -81,7 +83,7 @@ class Held:
 
     def told(self) -> str:
         """Return the gravest difference in words."""
-        worst = max(self.found, key=lambda each: each.points)
+        worst = self.found[0]
         name = "" if worst.value is None else f"{worst.value.name.decode('utf-8', 'backslashreplace')[:64]}: "
         return name + worst.words[:256]
 
@@ -94,6 +96,8 @@ class Held:
                 self._add(t, [Deviation(PATH, CERTAIN, "a path that was never asked for while learning")])
             return
         habit = self._habit = spot.habits.get(method)
+        if habit is None and method == "HEAD":  # programs take it for GET (RFC 9110 9.3.2)
+            habit = self._habit = spot.habits.get("GET")
         if habit is None:
             if spot.habits and method not in spot.methods and not (method in _ALWAYS and "GET" in spot.methods):
                 words = f"{method}, usually {' or '.join(spot.methods)}"
@@ -146,17 +150,19 @@ class Held:
         fresh = [each for each in found if not t.waf.named.excludes(t, each.rule, _variable(each))]
         if not fresh:
             return
-        self.found = (self.found + fresh)[:MAX_TOLD]
+        fresh.sort(key=_gravity)
+        self.found = sorted(self.found + fresh, key=_gravity)[:MAX_TOLD]
         self._untold += fresh[:MAX_TOLD]
-        whole = sum(each.points for each in self.found if each.rule != VALUE)
-        self._points = whole + max((each.points for each in self.found if each.rule == VALUE), default=0)
+        self._whole += sum(each.points for each in fresh if each.rule != VALUE)
+        self._strangest = max([self._strangest, *(each.points for each in fresh if each.rule == VALUE)])
+        self._points = self._whole + self._strangest
         if self.deviates:
             self._answer(t)
 
     def _answer(self, t: Transaction) -> None:
         """Tell what differs, and refuse the request for the gravest of it where the profile is enforced."""
         rules, holding = t.waf.named, self._holding
-        untold, self._untold = sorted(self._untold, key=lambda each: -each.points), []
+        untold, self._untold = sorted(self._untold, key=_gravity), []
         for each in untold:
             words = f"{each.words} ({each.points} points, {self._points} of {holding.limit} in all)"
             data = each.value.data if each.value is not None else t.target
@@ -166,6 +172,10 @@ class Held:
                 t.carry_out(t.waf.answers, each.rule, message, each.value)
         if holding.stage == "shadow":
             t.note("the profile is in shadow: nothing is refused for it")
+
+
+def _gravity(each: Deviation) -> int:
+    return -each.points
 
 
 def _variable(each: Deviation) -> bytes:

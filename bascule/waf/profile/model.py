@@ -21,7 +21,7 @@ FORMAT = 1
 MAX_PLACES = 2_000
 """Nodes of a site's tree. When they are used up, those that few clients asked for make room."""
 MAX_PARAMETERS = 128
-"""Parameters of one place and method: where there are more, their names are data, and none is unusual."""
+"""Parameters of one place and method: where several clients show more, their names are data, and none is unusual."""
 MAX_LEARNED = 4_000
 """Parameters of a site."""
 MAX_METHODS = 12
@@ -195,12 +195,15 @@ class Learner:
         operation.count += 1
         operation.last = now
         self._add(operation.clients, client)
-        if seen.content_type:
-            self._under(operation.content_types, seen.content_type, client, operation)
+        if kind := seen.content_type:
+            if kind in operation.content_types or self._room(operation.content_types, MAX_KEPT):
+                self._add(operation.content_types.setdefault(kind, []), client)
+            else:
+                operation.open = True
         if seen.before:
-            page = template_of(self.profile.root, seen.before)
-            if page in operation.before or len(operation.before) < MAX_KEPT:
-                self._add(operation.before.setdefault(page, []), client)
+            page, pages = template_of(self.profile.root, seen.before), operation.before
+            if page in pages or self._room(pages, MAX_KEPT - 1) or len(pages) < MAX_KEPT:  # as many are any
+                self._add(pages.setdefault(page, []), client)
         else:
             self._add(operation.entries, client)
         here = {trait.key for trait in seen.parameters}
@@ -210,7 +213,7 @@ class Learner:
         for trait in seen.parameters:
             known = operation.parameters.get(trait.key)
             if known is None:
-                if len(operation.parameters) >= MAX_PARAMETERS or self._parameters >= MAX_LEARNED:
+                if not self._parameter_fits(operation):
                     operation.open = True
                     continue
                 known = operation.parameters[trait.key] = Parameter(absent=earlier)
@@ -231,18 +234,33 @@ class Learner:
             self._add(parameter.alphabet.setdefault(lowest.bit_length() - 1, []), client)
             alphabet ^= lowest
 
-    def _under(self, known: dict[str, Seen], name: str, client: int, operation: Operation) -> None:
-        if name in known or len(known) < MAX_KEPT:
-            self._add(known.setdefault(name, []), client)
-        else:
-            operation.open = True
+    def _parameter_fits(self, operation: Operation) -> bool:
+        if len(operation.parameters) >= MAX_PARAMETERS:
+            for name in self._few({name: known.clients for name, known in operation.parameters.items()}):
+                del operation.parameters[name]
+                self._parameters -= 1
+        if self._parameters >= MAX_LEARNED and not operation.open:
+            self._prune()
+        return len(operation.parameters) < MAX_PARAMETERS and self._parameters < MAX_LEARNED
+
+    def _room(self, known: dict[str, Seen], most: int) -> bool:
+        """Whether one more fits, when what few have shown has made room."""
+        if len(known) >= most:
+            for name in self._few(known):
+                del known[name]
+        return len(known) < most
+
+    def _few(self, known: dict[str, Seen]) -> list[str]:
+        """Return what fewer clients have shown than have to; nothing where as many were the first: it must be data."""
+        few = {name: seen for name, seen in known.items() if len(seen) < self.clients}
+        return list(few) if len({seen[0] for seen in few.values()}) < self.clients else []
 
     def _add(self, seen: Seen, client: int) -> None:
         if len(seen) < self.clients and client not in seen:
             seen.append(client)
 
     def _prune(self) -> None:
-        """Let go of the places that fewer clients asked for than have to."""
+        """Let go of the places and parameters that fewer clients asked for than have to."""
         _drop(self.profile.root, self.clients)
         self._recount()
 
@@ -274,6 +292,9 @@ def _drop(node: Node, clients: int) -> None:
         _drop(child, clients)
         if not child.children and all(len(operation.clients) < clients for operation in child.operations.values()):
             del node.children[name]
+        for operation in child.operations.values():
+            known = operation.parameters
+            operation.parameters = {name: each for name, each in known.items() if len(each.clients) >= clients}
 
 
 def _merge(into: Node, other: Node, clients: int) -> None:

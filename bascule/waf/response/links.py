@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import re
 from html import escape
-from urllib.parse import urljoin
 
 from bascule.config.response import LinkGuard
 from bascule.waf.bodies import parse_urlencoded
@@ -107,7 +106,8 @@ class LinkStream(TagStream):
         for attribute in ATTRIBUTE.finditer(rest):
             if attribute[1].lower() not in _ADDRESS:
                 continue
-            link = plain(attribute[2] or attribute[3] or attribute[4] or b"").strip(b" \t\r\n\f")
+            value = plain(attribute[2] or attribute[3] or attribute[4] or b"")
+            link = value.translate(None, b"\t\r\n").strip(b" \f")
             signed = self._links.signed(link, self._page, self._host)
             if signed is not link:
                 out += (rest[at : attribute.start()], attribute[1], b'="', _quoted(signed), b'"')
@@ -122,8 +122,14 @@ class LinkStream(TagStream):
 
 
 def _joined(page: bytes, place: bytes) -> bytes:
-    """Return the target that a link without a host leads to."""
-    return urljoin(page.decode("latin-1"), place.decode("latin-1")).encode("latin-1", "replace")
+    """Return the target that a link without a host leads to; dots in it are left to `plain_path`.
+
+    Not `urljoin`, to which a path of two slashes is a host, and one of brackets an error.
+    """
+    if place[:1] == b"/":
+        return place
+    path = page.partition(b"?")[0]
+    return (path[: path.rfind(b"/") + 1] if place[:1] not in (b"", b"?") else path) + place
 
 
 def _quoted(link: bytes) -> bytes:

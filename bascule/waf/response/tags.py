@@ -72,6 +72,9 @@ class TagStream(ABC):
                 break
             at = tag.end()
             if tag["skip"] is None and tag["rest"] is None:
+                if not last and len(text) - tag.start() <= MAX_TAG:  # cut: what looks like a tag in it may be none
+                    at = tag.start()
+                    break
                 broken += 1
                 continue
             judged = at

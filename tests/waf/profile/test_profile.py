@@ -15,7 +15,7 @@ from bascule.waf.logic.values import Value
 from bascule.waf.policy import Exclusion
 from bascule.waf.profile import fields
 from bascule.waf.profile.drift import SILENCE, Drift
-from bascule.waf.profile.model import MAX_PLACES, Learner, Profile, ProfileError
+from bascule.waf.profile.model import MAX_KEPT, MAX_LEARNED, MAX_PARAMETERS, MAX_PLACES, Learner, Profile, ProfileError
 from bascule.waf.profile.paths import template_of
 from bascule.waf.profile.traits import kind_of
 from bascule.waf.profile.usual import from_plain, usual_of
@@ -90,6 +90,7 @@ FORMS = [
         (request("/item"), 2, 2),
         (request("/item?id=3", "DELETE"), 5, 5),
         (request("/item?id=3", "HEAD"), 0, 0),
+        (request("/item?id=1'", "HEAD"), 6, 6),
         (request("/nowhere?x='"), 0, 0),
         (request("/login", "POST", b"user=eve&password=Sesame18"), 0, 0),
         (request("/login", "POST", b"user=eve&password=a%00b"), 5, 5),
@@ -113,6 +114,43 @@ def test_one_client_widens_nothing() -> None:
     assert world.judge(request("/item?id=%27%3B--")).verdict is not None
     world.learn(request("/item?id=a"), ["c", "d", "e"])
     assert world.judge(request("/item?id=b")).verdict is None
+
+
+def test_one_client_makes_no_data_of_names() -> None:
+    world = World(clients=3)
+    world.learn([request("/cart?id=1", referer="/item"), request("/cart", "POST", b"n=1", referer="/item")], FEW)
+    before = usual_of(world.learner.profile, 3, 1)
+    world.learn([request(f"/cart?x{n}=1", referer=f"/p{'q' * n}") for n in range(MAX_PARAMETERS + 2)], ["evil"])
+    world.learn([request("/cart", "POST", b"{}", b"text/x%d" % n) for n in range(MAX_KEPT + 2)], ["evil"])
+    assert usual_of(world.learner.profile, 3, 1) == before
+    world.learn([request(f"/elsewhere-{n}?y{n}=1") for n in range(4)], FEW)
+    world.learner._parameters = MAX_LEARNED  # as if that client had been to many places
+    world.learn(request("/cart?id=1&z=1"), FEW)
+    assert world.points(request("/cart?id=1&z=1", referer="/item")) == 0
+    assert world.points(request("/cart?id=1&cmd=1", referer="/item")) == 2
+    for n in range(MAX_PARAMETERS + 2):
+        world.learn(request(f"/cart?x{n}=1", referer="/item"), [f"client {n}"])
+    assert world.points(request("/cart?id=1&cmd=1", referer="/item")) == 0, "names that many clients invent are data"
+
+
+def test_many_slight_differences_hide_no_grave_one() -> None:
+    world = World(clients=3)
+    world.learn(request("/list?id=ab&id=cd", "POST", b"user=ann"), FEW)
+    slight = "&".join(["id=A"] * 20)
+    assert world.points(request("/list?" + slight, "POST", b"user=bob")) == 1
+    grave = request("/list?" + slight, "POST", b"user=a%00%27%3B")
+    t = world.judge(grave)
+    assert t.verdict is not None
+    assert t.fired[0].evidence[0].name == b"ARGS_POST:user"
+    assert t.profile is not None
+    assert t.profile.told().startswith("user: with ")
+
+
+def test_long_names_are_not_remembered() -> None:
+    names = [b"n%d" % n + b"x" * 10_000 for n in range(50)]
+    for name in names:
+        fields.key_of(Value("body", name, b""))
+    assert sum(len(name) for _, name in fields._keys) < 100 * len(fields._keys) + 10_000
 
 
 def test_one_client_makes_no_data_of_places() -> None:

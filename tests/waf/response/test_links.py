@@ -86,12 +86,22 @@ def test_what_was_changed_is_not_accepted() -> None:
         (b'<a href="https://shop.example/orders/view?id=5">', b"/orders/view?id=5"),
         (b'<a href="//SHOP.example/orders/view?id=5">', b"/orders/view?id=5"),
         (b'<base href="/orders/deep/"><a href="view?id=5">', b"/orders/deep/view?id=5"),
+        (b'<base href="?x"><a href="view?id=5">', b"/orders/view?id=5"),
+        (b'<a href="//shop.example//[orders/../orders/view?id=5">', b"/[orders/../orders/view?id=5"),
+        (b'<a href="/or\n\tders/view?id=5">', b"/orders/view?id=5"),
     ],
 )
 def test_links_are_read_as_browsers_read_them(page: bytes, leads: bytes) -> None:
     mac = re.search(rb"_bascule_link=([\w-]+)", signed(page, b"/orders/list"))
     assert mac is not None
     assert broken(leads + b"&_bascule_link=" + mac[1]) is None
+
+
+@pytest.mark.parametrize("target", [b"//[/orders/", b"//elsewhere.example/../orders/", b"http://shop.example/orders/"])
+def test_targets_of_any_form_have_links(target: bytes) -> None:
+    mac = re.search(rb"_bascule_link=([\w-]+)", signed(b'<a href="view?id=5">', target.replace(b"//[", b"//[/..")))
+    assert mac is not None
+    assert broken(b"/orders/view?id=5&_bascule_link=" + mac[1]) is None
 
 
 @pytest.mark.parametrize(
@@ -132,6 +142,8 @@ def test_pieces_make_no_difference(data: st.DataObject) -> None:
             b"-->",
             b"<form action='?id=1'>",
             b"text ",
+            b'<a title="<script" href="/orders/view?id=6">',
+            b"<a href='/orders/view?id=7' title='<a href=?id=8>'>",
         ]
     )
     page = b"".join(data.draw(st.lists(part, max_size=12)))

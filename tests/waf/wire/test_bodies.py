@@ -6,15 +6,14 @@ import asyncio
 import gzip
 import json
 import random
-import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import brotli
 import pytest
-import zstandard
 
+from tests.support.codings import ENCODERS
 from tests.support.reflector import origin, read_body
 from tests.waf.wire.world import Answer, Guarded, guarded, read_answer, send
 
@@ -185,19 +184,6 @@ def test_body_cut_at_the_limit_is_no_malformed_body(tmp_path: Path, rules: str) 
             await refused(bascule, post(document[:100], b"application/json"), 400)
 
     run(tmp_path, test, engines=rules)
-
-
-def _zstd(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(data)
-
-
-ENCODERS: dict[bytes, Callable[[bytes], bytes]] = {
-    b"gzip": gzip.compress,
-    b"deflate": zlib.compress,
-    b"br": brotli.compress,
-    b"zstd": _zstd,
-    b"gzip, br": lambda data: brotli.compress(gzip.compress(data)),
-}
 
 
 def test_encoded_bodies_are_judged_decoded_and_bombs_are_bounded(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 
 import brotli
 import pytest
-import zstandard
 
 from bascule.http.h1.head import ResponseParser
 from bascule.proxy.divided import CHEAP
 from bascule.proxy.inspection import Inspection
+from tests.support.codings import zstd
 from tests.support.reflector import origin, read_request, reflector
 from tests.support.shared import shared_dir
 from tests.waf.engine.world import waf as firewall
@@ -83,7 +83,7 @@ LEAK = b"<p>" + b"lorem ipsum " * 40 + b"the secret plan</p>"
         page(gzip.compress(LEAK), HTML + b"content-encoding: gzip\r\n"),
         page(zlib.compress(LEAK), HTML + b"content-encoding: deflate\r\n"),
         page(brotli.compress(LEAK), HTML + b"content-encoding: br\r\n"),
-        chunked(zstandard.ZstdCompressor().compress(LEAK), HTML + b"content-encoding: zstd\r\n"),
+        chunked(zstd(LEAK), HTML + b"content-encoding: zstd\r\n"),
         page(brotli.compress(gzip.compress(LEAK)), HTML + b"content-encoding: gzip, br\r\n"),
         page(gzip.compress(LEAK + b"\0" * (32 << 20)), HTML + b"content-encoding: gzip\r\n"),
         page(b"", HTML + b"x-debug: 1\r\n"),
