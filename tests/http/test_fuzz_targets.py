@@ -6,10 +6,10 @@ from types import ModuleType
 
 import pytest
 
-from fuzz import h1_body, h1_head, h1_response, hops, path, rewrite
+from fuzz import h1_body, h1_head, h1_response, hops, path, proxy_protocol, rewrite, websocket
 from tests.support.mutation import hold
 
-TARGETS = [h1_head, h1_response, h1_body, path, hops, rewrite]
+TARGETS = [h1_head, h1_response, h1_body, path, hops, rewrite, proxy_protocol, websocket]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
