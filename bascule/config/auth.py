@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from bascule.config.base import Model
 from bascule.config.forward import Words
+from bascule.config.grammar import host_of_url
 from bascule.config.types import Duration, FileField, PositiveDuration, parse_network
 
 KERBEROS_EXTRA = "pip install 'bascule[kerberos]', which takes a compiler and the headers of MIT Kerberos (libkrb5-dev)"
@@ -76,8 +77,43 @@ class Kerberos(Model):
     """Whose key of the keytab is used, such as ``HTTP/proxy.example.com@EXAMPLE.COM``; any by default."""
 
 
+class Portal(Model):
+    """People sign in with a browser at an OpenID Connect provider; for a while their address is taken for them."""
+
+    issuer: str
+    """Who the provider is, ``https://login.example.com/realms/staff``: what it says of itself is below it, at
+    ``/.well-known/openid-configuration``."""
+    client_id: str
+    """By which name the provider knows this proxy."""
+    client_secret: Annotated[str, Field(repr=False)] = ""
+    """What proves that name; empty for a public client, which PKCE alone protects."""
+    url: str
+    """Where browsers reach a listener of the proxy, ``http://proxy.example.com:3128``. The provider is told
+    ``URL/portal/callback`` as redirect URI."""
+    user: str = "sub"
+    """Claim that names the user. A provider gives no ``sub`` to two people; ``email`` counts if it is verified."""
+    groups: str = ""
+    """Claim with the user's groups, as rules call them; none by default."""
+    scopes: Words = ("openid", "profile", "email")
+    """What the provider is asked for."""
+    valid: PositiveDuration = 28800.0
+    """How long after signing in an address is the user's."""
+    open: Words = ()
+    """Domains, with all below them, that are reached without signing in, as that of `issuer` is: what the provider's
+    pages are made of."""
+    ca: FileField = ""
+    """File of authorities trusted for the provider; the system's by default."""
+    timeout: PositiveDuration = 5.0
+    """Longest time to wait for the provider, at each step."""
+
+    @property
+    def reached(self) -> frozenset[str]:
+        """Domains that are reached without signing in."""
+        return frozenset(name.lower() for name in (host_of_url(self.issuer), *self.open))
+
+
 class Auth(Model):
-    """Who asks. Users have a password in a file or a directory, a client certificate, or an address."""
+    """Who asks. Users have a password in a file or a directory, a client certificate, an address, or signed in."""
 
     users: FileField = ""
     """An htpasswd file, names and hashed passwords: bcrypt, argon2, SHA-crypt, apr1 or {SHA}."""
@@ -87,6 +123,8 @@ class Auth(Model):
     """A directory that knows the users who are in neither file, and groups."""
     kerberos: Kerberos | None = None
     """Take tickets."""
+    portal: Portal | None = None
+    """Let people sign in at an OpenID Connect provider."""
     certificates: bool = False
     """Take clients with a certificate for whom its common name names; the listener's `tls.client_auth` asks for one."""
     addresses: dict[str, str] = Field(default_factory=dict)
@@ -110,5 +148,5 @@ class Auth(Model):
 
     @property
     def asks(self) -> bool:
-        """Whether there are passwords or tickets to ask for."""
-        return bool(self.users or self.digest or self.ldap or self.kerberos)
+        """Whether who is not known can say who they are."""
+        return bool(self.users or self.digest or self.ldap or self.kerberos or self.portal)

@@ -6,7 +6,7 @@ import importlib.util
 import os
 from urllib.parse import urlsplit
 
-from bascule.config.auth import KERBEROS_EXTRA, Auth, Kerberos, Ldap
+from bascule.config.auth import KERBEROS_EXTRA, Auth, Kerberos, Ldap, Portal
 from bascule.config.check_tls import check_authority
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
@@ -20,7 +20,7 @@ def check_auth(findings: Findings, path: KeyPath, auth: Auth, forward: Forward) 
     """Check what says who asks."""
     if not auth.asks and not auth.addresses and not auth.certificates:
         findings.error(
-            path, "nothing says who anybody is: give users, digest, ldap, kerberos, certificates or addresses"
+            path, "nothing says who anybody is: give users, digest, ldap, kerberos, portal, certificates or addresses"
         )
     if auth.required and not auth.asks and not auth.certificates:
         findings.warn(path, "only clients in `addresses` can use the proxy", "required: false lets others in")
@@ -40,6 +40,8 @@ def check_auth(findings: Findings, path: KeyPath, auth: Auth, forward: Forward) 
         _check_kerberos(findings, (*path, "kerberos"), auth.kerberos)
     if auth.ldap is not None:
         _check_ldap(findings, (*path, "ldap"), auth.ldap)
+    if auth.portal is not None:
+        _check_portal(findings, (*path, "portal"), auth.portal, forward)
 
 
 def _lines(findings: Findings, path: KeyPath, file: str, program: str) -> list[tuple[int, str]]:
@@ -140,3 +142,28 @@ def _check_ldap(findings: Findings, path: KeyPath, ldap: Ldap) -> None:
     for key in ("base", "group_base", "bind_dn", "user_dn"):
         if (text := getattr(ldap, key)) and (fault := dn_fault(text.replace("{user}", "x"))):
             findings.error((*path, key), fault)
+
+
+def _check_portal(findings: Findings, path: KeyPath, portal: Portal, forward: Forward) -> None:
+    for key, example in (("issuer", "https://login.example.com"), ("url", "http://proxy.example.com:3128")):
+        url = getattr(portal, key)
+        host, parts = host_of_url(url), urlsplit(url if host_of_url(url) else "")
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or parts.username:
+            findings.error((*path, key), f"{url!r} is not a URL such as {example}")
+        elif key == "issuer" and parts.scheme == "http" and host not in _NEAR:
+            findings.error((*path, key), "what the provider says could be forged on the way", f"https://{host}")
+        elif key == "url" and parts.path.strip("/"):
+            findings.error((*path, key), "the portal has paths of its own", f"{parts.scheme}://{parts.netloc}")
+        elif key == "url" and parts.scheme == "http" and host not in _NEAR:
+            findings.warn((*path, key), "who listens can see people sign in", "give a listener tls, and write https://")
+    if not portal.client_id:
+        findings.error((*path, "client_id"), "the provider knows no client without a name")
+    for key in ("user", "groups"):
+        if not getattr(portal, key) and key in portal.model_fields_set:
+            findings.error((*path, key), "a claim has a name", f"leave `{key}` out")
+    if "openid" not in portal.scopes:
+        findings.error((*path, "scopes"), "without `openid` the provider does not say who signed in", "[openid, email]")
+    if all(listener.transparent != "off" for listener in forward.listen):
+        findings.error((*path, "url"), "no listener serves it: all are transparent", 'listen: ["0.0.0.0:3128"]')
+    if portal.ca:
+        check_authority(findings, (*path, "ca"), portal.ca)

@@ -39,6 +39,7 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 """Methods whose requests may go over a kept connection: if that breaks they are simply sent again (RFC 9110 9.2.2)."""
 _UNDECIDED = Decision("")
+_TO_PROVIDER = Decision("allow")
 _VIA = int(Kind.VIA)  # an Enum is slow to ask and to compare
 
 
@@ -115,6 +116,12 @@ class ForwardExchange(Exchange):
         """Whether the client asks for a connection, and not for a resource."""
         return self.method == b"CONNECT"
 
+    @property
+    def url(self) -> bytes:
+        """The URL of the resource that is asked for, which is no tunnel."""
+        scheme = b"https" if self.asked.target.secure else b"http"
+        return b"%b://%b%b" % (scheme, self.head.authority, self.head.target)
+
     def _read_target(self) -> Access:
         head = self.head
         target = target_of(head)
@@ -148,7 +155,8 @@ class ForwardExchange(Exchange):
 
     def decide(self) -> None:
         """Ask the rules, as far as they can be asked before the name is resolved."""
-        decision = self.decision = self.service.policy.decide(self.asked)
+        decision = _TO_PROVIDER if login.leads_to_provider(self) else self.service.policy.decide(self.asked)
+        self.decision = decision
         self.asked.rule = decision.rule
         self.by_address = decision.need is Need.ADDRESS
         if decision.need is Need.USER:
@@ -179,8 +187,7 @@ class ForwardExchange(Exchange):
         rule, target = policy.rule(decision), self.asked.target
         self.rule = policy.name(decision)
         if decision.action == "redirect" and rule is not None and not self.is_tunnel:
-            url = b"%b://%b%b" % (b"https" if target.secure else b"http", self.head.authority, self.head.target)
-            place = rule.to.encode().replace(b"{host}", target.host.encode()).replace(b"{url}", url)
+            place = rule.to.encode().replace(b"{host}", target.host.encode()).replace(b"{url}", self.url)
             answers.redirect(self, place, 302, causes.EGRESS_REDIRECT)
             return
         answers.error(self, 403, causes.EGRESS_DENIED, advice=pages.reason(rule, self.asked))
@@ -411,10 +418,10 @@ class ForwardExchange(Exchange):
         else:
             self.answer(504, causes.CONNECT_TIMEOUT)
 
-    def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
+    def answer(self, status: int, cause: str, fields: bytes = b"", advice: str = "") -> None:
         """Answer with a page that says in plain words what is the matter; or go on to the next on the way."""
         if not chain.goes_on(self, cause):
-            answers.error(self, status, cause, fields, pages.advice(cause, self.access))
+            answers.error(self, status, cause, fields, advice or pages.advice(cause, self.access))
 
 
 def _names(via: bytes, name: bytes) -> bool:

@@ -44,7 +44,7 @@ class ForwardAsking(AskingMixin, ForwardExchange):
         """See OriginUser."""
         AskingMixin.on_content(self, content, complete)
 
-    def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
+    def answer(self, status: int, cause: str, fields: bytes = b"", advice: str = "") -> None:
         """See AskingMixin; or go on to the next on the way."""
         if not chain.goes_on(self, cause):
             AskingMixin.answer(self, status, cause, fields)

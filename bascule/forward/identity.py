@@ -27,6 +27,7 @@ from bascule.config.types import parse_network
 from bascule.forward.digest import Digest, Stored, read_htdigest
 from bascule.forward.guesses import Guesses, LockedOutError
 from bascule.forward.negotiate import Negotiate, Negotiation, NegotiationError, Step
+from bascule.forward.portal import Portal, SignIns
 from bascule.http.addresses import TrustedNetworks
 from bascule.state.locks import make_locks
 from bascule.state.replay import ReplayWindows
@@ -96,19 +97,27 @@ class Users:
     digests: Stored = field(default_factory=dict)
     nonce_key: bytes = b""
     windows: ReplayWindows | None = None
+    sign_ins: SignIns | None = None
+    """Who signed in at the portal."""
 
     @classmethod
     def load(cls, auth: Auth, previous: Users | None = None) -> Users:
-        """Read the files; nonces that clients have stay good. Raises OSError and ValueError."""
+        """Read the files; nonces that clients have stay good, and who signed in stays so while the portal is the same.
+
+        Raises OSError and ValueError.
+        """
         hashes = read_htpasswd(auth.users) if auth.users else {}
         if auth.kerberos is not None:
             Negotiate(auth.kerberos)  # a keytab that cannot be used fails the start, not a login
+        sign_ins = previous.sign_ins if previous is not None else None
+        if auth.portal is None or sign_ins is None or sign_ins.config != auth.portal:
+            sign_ins = SignIns(auth.portal) if auth.portal is not None else None
         if not auth.digest:
-            return cls(hashes)
+            return cls(hashes, sign_ins=sign_ins)
         digests = read_htdigest(auth.digest, auth.realm)
         if previous is not None and previous.windows is not None:
-            return cls(hashes, digests, previous.nonce_key, previous.windows)
-        return cls(hashes, digests, secrets.token_bytes(32), ReplayWindows(_NONCES, make_locks()))
+            return cls(hashes, digests, previous.nonce_key, previous.windows, sign_ins)
+        return cls(hashes, digests, secrets.token_bytes(32), ReplayWindows(_NONCES, make_locks()), sign_ins)
 
 
 def _directory(config: Ldap) -> Directory:
@@ -146,6 +155,10 @@ class Identity:
         """Until when a name and a password (as a keyed digest) are known to be right."""
         self._key = secrets.token_bytes(32)
         self.guesses = Guesses(auth.lock_out, clock)
+        self.portal: Portal | None = None
+        """Where people sign in, if they can."""
+        if users.sign_ins is not None:
+            self.portal = Portal(users.sign_ins, self.guesses, self._directory_pool)
         self._found_groups: dict[str, tuple[frozenset[str], float]] = {}
         """Groups of the directory by user, and until when they are not looked at again."""
         self._own = {*users.hashes, *users.digests, *auth.addresses.values()}
@@ -161,9 +174,11 @@ class Identity:
         )
         self._addresses = [(TrustedNetworks([network]), user) for network, user in networks]
 
-    def groups(self, user: str) -> frozenset[str]:
-        """Return the groups of a user, those the directory knows among them."""
-        return self._found_groups.get(user, _UNKNOWN)[0].union(self._groups.get(user, ()))
+    def groups(self, user: str, address: bytes) -> frozenset[str]:
+        """Return the groups of a user, those among them that the directory knows, or the provider at signing in."""
+        groups = self._found_groups.get(user, _UNKNOWN)[0].union(self._groups.get(user, ()))
+        found = self.portal.sign_ins.of(address) if self.portal is not None else None
+        return groups | found[0].groups if found is not None and found[0].user == user else groups
 
     def lacks_groups(self, user: str) -> bool:
         """Tell whether the directory has to be asked for the groups of a user who is known without a password."""
@@ -196,8 +211,11 @@ class Identity:
         return tickets + digests + self._basic
 
     def user_at(self, address: bytes) -> str:
-        """Return the user that an address stands for, or empty; the smallest network counts."""
-        return next((user for networks, user in self._addresses if address in networks), "")
+        """Return the user that an address stands for, or who signed in there, or empty; the smallest network counts."""
+        user = next((user for networks, user in self._addresses if address in networks), "")
+        if not user and self.portal is not None and (found := self.portal.sign_ins.of(address)) is not None:
+            return found[0].user
+        return user
 
     def remembered(self, credentials: Credentials) -> bool:
         """Tell whether name and password were found right not long ago."""

@@ -1,7 +1,8 @@
 """Who asks: how a request of the forward proxy says it, and what becomes of what it says.
 
-In this order: who logged in on the connection (SOCKS), whom its client certificate names, whom its address stands for,
-what ``Proxy-Authorization`` says. Who showed a ticket on a connection has logged in on it.
+In this order: who logged in on the connection (SOCKS), whom its client certificate names, whom its address stands for
+or who signed in there (`portal.py`), what ``Proxy-Authorization`` says. Who showed a ticket on a connection has logged
+in on it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, cast
 
+from bascule.forward.conditions import is_below
 from bascule.forward.digest import Claim, Digest, parse_claim
 from bascule.forward.guesses import LockedOutError
 from bascule.forward.identity import Credentials, DirectoryError, Identity, basic_credentials
 from bascule.forward.negotiate import NegotiationError, token_of
+from bascule.forward.portal import invite
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -52,10 +55,18 @@ def identify(exchange: ForwardExchange) -> bool:
             user = credentials[0]
     if user:
         return knows(exchange, identity, user)
-    if identity.auth.required:
+    if identity.auth.required and not leads_to_provider(exchange):
         challenge(exchange)
         return False
     return True
+
+
+def leads_to_provider(exchange: ForwardExchange) -> bool:
+    """Tell whether somebody who is not known yet needs this to sign in: no rule has a say then."""
+    identity = exchange.service.identity
+    if identity is None or identity.portal is None or exchange.user:
+        return False
+    return is_below(exchange.asked.target.host, identity.portal.open)
 
 
 def knows(exchange: ForwardExchange, identity: Identity, user: str) -> bool:
@@ -81,7 +92,7 @@ async def _learn(exchange: ForwardExchange, identity: Identity, user: str) -> No
 
 def _is(exchange: ForwardExchange, identity: Identity, user: str) -> None:
     exchange.user = exchange.asked.user = user
-    exchange.asked.groups = identity.groups(user)
+    exchange.asked.groups = identity.groups(user, exchange.peer.address)
 
 
 def _proven(exchange: ForwardExchange, identity: Identity, digest: Digest, claim: Claim) -> bool:
@@ -159,6 +170,11 @@ def _locked_out(exchange: ForwardExchange, error: LockedOutError) -> None:
 
 
 def challenge(exchange: ForwardExchange, stale: bool = False) -> None:
-    """Ask for name and password."""
+    """Ask who it is: by name and password, or at the portal, to which browsers are led."""
     identity = exchange.service.identity
-    exchange.answer(407, causes.PROXY_AUTHENTICATION, b"" if identity is None else identity.challenge(stale))
+    fields = b"" if identity is None else identity.challenge(stale)
+    if identity is None or (portal := identity.portal) is None:
+        exchange.answer(407, causes.PROXY_AUTHENTICATION, fields)
+    elif not invite(exchange, portal):
+        advice = f"Sign in at {portal.url}/portal with a browser, then try again."
+        exchange.answer(407 if fields else 511, causes.PROXY_AUTHENTICATION, fields, advice)  # RFC 6585 6

@@ -1,10 +1,10 @@
-"""What the proxy serves itself: the script for browsers, and the certificate that interception wants trusted."""
+"""What the proxy serves itself: portal, script for browsers, and the certificate that interception wants trusted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bascule.forward import pac
+from bascule.forward import pac, portal
 from bascule.proxy import answers
 from bascule.telemetry import causes
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 def answer(exchange: ForwardExchange) -> bool:
     """Serve a page of the proxy's own, if one is asked for. Return whether it was."""
     head, service = exchange.head, exchange.service
+    identity = service.identity
+    if identity is not None and identity.portal is not None and portal.answer(exchange, identity.portal):
+        return True
     path = head.line_target
     if path[:1] != b"/" or exchange.method not in (b"GET", b"HEAD"):
         return False

@@ -8,7 +8,7 @@ from typing import Any
 from bascule.config.auth import Ldap
 from bascule.config.schema import Forward
 from bascule.forward import pages
-from bascule.forward.conditions import Need
+from bascule.forward.conditions import Need, is_below
 from bascule.forward.guard import inside_range
 from bascule.forward.identity import DirectoryError
 from bascule.forward.intercept import InterceptRules
@@ -113,8 +113,11 @@ def _before_rules(forward: Forward, access: Access, tunnel: bool) -> tuple[str, 
         return "deny", f"{access.client.decode()} is not in `clients`"
     if not any(first <= port <= last for first, last in ports):
         return "deny", f"port {port} is not in `ports.{'connect' if tunnel else 'http'}`"
-    if forward.auth is not None and forward.auth.required and not access.user:
-        return "ask", _NEEDED[Need.USER]
+    if forward.auth is not None and not access.user:
+        if forward.auth.portal is not None and is_below(access.target.host, forward.auth.portal.reached):
+            return "allow", "it leads to the provider, or to what its pages need (`auth.portal`)"
+        if forward.auth.required:
+            return "ask", _NEEDED[Need.USER]
     if access.address and not forward.allow_private and (inside := inside_range(access.address)):
         return "deny", f"{access.address} is not a public address ({inside}); see `allow_private`"
     return "", ""

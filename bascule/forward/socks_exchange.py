@@ -32,7 +32,7 @@ class SocksExchange(ForwardExchange):
         self.rule = self.service.policy.name(decision)
         self.answer(403, causes.EGRESS_DENIED)
 
-    def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
+    def answer(self, status: int, cause: str, fields: bytes = b"", advice: str = "") -> None:
         """Answer with a code of SOCKS and close; or go on to the next on the way."""
         if self.finished or chain.goes_on(self, cause):
             return

@@ -112,8 +112,11 @@ class TransparentExchange(ForwardExchange):
         access.user = ""
         self._check_way()
         user = "" if identity is None else login.known_user(cast(ForwardClient, self.peer), identity)
-        if identity is not None and identity.auth.required and not user:
-            raise HttpError(403, causes.PROXY_AUTHENTICATION)
+        if identity is not None and identity.auth.required and not user and not login.leads_to_provider(self):
+            if identity.portal is None:
+                raise HttpError(403, causes.PROXY_AUTHENTICATION)
+            login.challenge(self)
+            return
         if identity is None or not user or login.knows(self, identity, user):
             self.decide()
 
@@ -142,7 +145,7 @@ class TransparentTunnel(TransparentExchange):
         self.rule = self.service.policy.name(decision)
         self.answer(403, causes.EGRESS_DENIED)
 
-    def answer(self, status: int, cause: str, fields: bytes = b"") -> None:
+    def answer(self, status: int, cause: str, fields: bytes = b"", advice: str = "") -> None:
         """Cut the connection; or go on to the next on the way."""
         if not self.finished and not chain.goes_on(self, cause):
             self.close = True

@@ -114,7 +114,7 @@ def test_nobody_is_remembered_without_the_groups_of_the_directory(monkeypatch: p
             assert await users.verify((name, "secret"), b"192.0.2.1")
         known = [name for name in ("anna", "ben", "carl") if users.remembered((name, "secret"))]
         assert "carl" in known
-        assert all(users.groups(name) == {"staff"} for name in known)
+        assert all(users.groups(name, b"") == {"staff"} for name in known)
         users.close()
 
     monkeypatch.setattr(identity, "_REMEMBERED", 2)
@@ -148,7 +148,7 @@ def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_users_by_address_and_groups() -> None:
     users, _ = make(addresses={"10.0.0.0/8": "company", "10.1.0.0/16": "lab"}, groups={"a": "lab", "b": ["lab", "x"]})
     assert [users.user_at(address) for address in (b"10.1.2.3", b"10.2.0.1", b"192.0.2.1")] == ["lab", "company", ""]
-    assert users.groups("lab") == {"a", "b"}
+    assert users.groups("lab", b"") == {"a", "b"}
     users.close()
 
 

@@ -90,6 +90,13 @@ def test_tproxy(inside: dict[str, Any]) -> None:
     assert inside["tproxy"] == [200, "/tproxy"]
 
 
+def test_who_is_unknown_is_led_to_the_portal(inside: dict[str, Any]) -> None:
+    assert inside["led"] == "https://portal.test/portal/login"
+    assert inside["unknown"][0] == 511
+    assert inside["unknown in TLS"] != 0
+    assert inside["open"] == [200, "/open"]
+
+
 class Sock:
     """A socket that the kernel has turned, as far as that shows."""
 

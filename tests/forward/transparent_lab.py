@@ -118,6 +118,21 @@ def resolved_and_opened(lab: Lab, seen: dict[str, Any]) -> None:
         seen["opened issuer"] = lab.issuer()
 
 
+def led_to_the_portal(lab: Lab, seen: dict[str, Any]) -> None:
+    portal = {"issuer": "https://login.test", "client_id": "a", "url": "https://portal.test", "open": ["127.0.0.1"]}
+    config = lab.config(auth={"portal": portal})
+    config["forward"]["listen"].append("127.0.0.1:0")
+    port = lab.http.port
+    with Bascule(config) as bascule:
+        lab.turn(bascule)
+        with Wire(socket.create_connection(("127.0.0.1", port), 20, (CLIENT, 0))) as wire:
+            wire.send(f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: text/html\r\n\r\n".encode())
+            seen["led"] = str(wire.response()["location"]).partition("?")[0]
+        seen["unknown"] = get(("127.0.0.1", port), "/x", f"localhost:{port}")
+        seen["unknown in TLS"] = lab.curl("localhost", "127.0.0.1", lab.web.path)[0]
+        seen["open"] = get(("127.0.0.1", port), "/open", f"127.0.0.1:{port}")
+
+
 def tproxy(lab: Lab, seen: dict[str, Any], port: int) -> None:
     for address in ("192.0.2.8", "192.0.2.9"):
         ip("address", "add", f"{address}/32", "dev", "lo")
@@ -132,7 +147,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     ip("link", "set", "lo", "up")
     lab, seen = Lab(folder), {}
-    for part in (refused, resolved_and_opened):
+    for part in (refused, resolved_and_opened, led_to_the_portal):
         part(lab, seen)
     (folder / "seen.json").write_text(json.dumps(seen))
 
