@@ -9,8 +9,8 @@ import grp
 import os
 import pwd
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from bascule.admin.api import Offers
 from bascule.admin.app import AdminApp
 from bascule.cache.folder import Folder
 from bascule.cache.keeper import CacheKeeper
-from bascule.cli import cache_folder, machines
+from bascule.cli import machines
+from bascule.cli.cache_folder import CacheFolders
 from bascule.cli.folders import cache_dir, lists_dir
 from bascule.config.plan import Plan
 from bascule.defence.arrivals import limits_arrivals
@@ -83,49 +84,41 @@ class Prepared:
     """Those at a URL, as they were before they were read, and every how many seconds they are looked for."""
 
 
-@dataclass
-class _Memory:
-    """What the last generation was prepared with: TLS sessions and compiled rules survive a reload through it."""
-
-    prepared: Prepared | None = field(default=None)
-
-
 def run(load: Callable[[], Plan]) -> int:
     """Run Bascule on the plan that `load` returns, now and at every reload. Return the exit status."""
-    memory = _Memory()
+    folders = CacheFolders()
 
-    def prepare(plan: Plan) -> Prepared:
-        last = memory.prepared
-        owner = _owner(plan)
-        contexts = ServerContexts.build(plan, last.contexts if last else None)
-        for warning in contexts.warnings:
-            complain(warning)
-        for pool in plan.pools:
-            origin_context(pool.config.tls)  # a file that cannot be read fails the start, not a request
-        firewalls = Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None)
-        for warning in firewalls.warnings:
-            complain(warning)
-        profiles = open_folders(plan, owner)
-        lists = _remote_lists(plan, owner)
-        memory.prepared = Prepared(
-            contexts=contexts,
-            firewalls=firewalls,
-            forward=_forward_material(plan, last),
-            sink=open_early(plan.config.access_log, owner),
-            events=open_events(plan.config.events, owner) if has_events(plan) else None,
-            profiles=profiles,
-            usual=known_before(plan, profiles),
-            cache=cache_folder.prepare(plan, owner),
-            shared=_shared(plan, last),
-            lists=lists,
-        )
-        return memory.prepared
+    def tidy(living: Sequence[Prepared]) -> None:
+        folders.tidy([prepared.cache for prepared in living])
 
-    supervisor = Supervisor(load, prepare, worker, Keeper, standing, restore)
-    status = supervisor.run()
-    if memory.prepared is not None and memory.prepared.cache is not None and not supervisor.handed_over:
-        cache_folder.leave(memory.prepared.cache)
-    return status
+    return Supervisor(load, partial(prepare, folders), worker, Keeper, standing, restore, tidy).run()
+
+
+def prepare(folders: CacheFolders, plan: Plan, last: Prepared | None) -> Prepared:
+    """Build what is worth building once per generation. TLS sessions and compiled rules survive it through `last`."""
+    owner = _owner(plan)
+    contexts = ServerContexts.build(plan, last.contexts if last else None)
+    for warning in contexts.warnings:
+        complain(warning)
+    for pool in plan.pools:
+        origin_context(pool.config.tls)  # a file that cannot be read fails the start, not a request
+    firewalls = Firewalls(plan, cache_dir(plan.config.cache_dir), last.firewalls if last else None)
+    for warning in firewalls.warnings:
+        complain(warning)
+    profiles = open_folders(plan, owner)
+    lists = _remote_lists(plan, owner)
+    return Prepared(
+        contexts=contexts,
+        firewalls=firewalls,
+        forward=_forward_material(plan, last),
+        sink=open_early(plan.config.access_log, owner),
+        events=open_events(plan.config.events, owner) if has_events(plan) else None,
+        profiles=profiles,
+        usual=known_before(plan, profiles),
+        shared=_shared(plan, last),
+        lists=lists,
+        cache=folders.prepare(plan, owner),
+    )
 
 
 def _remote_lists(plan: Plan, owner: tuple[int, int] | None) -> list[tuple[list[RemoteList], float]]:

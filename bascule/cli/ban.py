@@ -8,18 +8,16 @@ import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.admin_socket import UnreachableError, call
 from bascule.cli.event_source import fail, visible
-from bascule.cli.reload import Pid, RunDir
+from bascule.cli.instance import Pid, RunDir, ask
 from bascule.config.types import parse_duration
 from bascule.defence.bans import Ban, nftables
-from bascule.server import rundir
 
 app = typer.Typer(name="ban", help="Keep clients out, or let them in again.", no_args_is_help=True)
 
@@ -38,14 +36,14 @@ class Format(StrEnum):
 @app.command()
 def add(address: str, for_: For = "", reason: Reason = "", run_dir: RunDir = "", pid: Pid = 0) -> None:
     """Ban an address or network."""
-    ban = _ask("POST", "/bans", run_dir, pid, {"network": address, "for": _seconds(for_), "reason": reason})["ban"]
+    ban = ask("POST", "/bans", run_dir, pid, {"network": address, "for": _seconds(for_), "reason": reason})["ban"]
     typer.echo(f"bascule: {ban['network']} is banned {_until(ban['until'])}", err=True)
 
 
 @app.command()
 def remove(address: str, run_dir: RunDir = "", pid: Pid = 0) -> None:
     """Lift a ban, and forget that there was one."""
-    if not _ask("POST", "/bans/remove", run_dir, pid, {"network": address})["found"]:
+    if not ask("POST", "/bans/remove", run_dir, pid, {"network": address})["found"]:
         fail(f"{address} is not banned")
 
 
@@ -54,7 +52,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, run_dir: RunDir = "", pid: Pid = 0
 ) -> None:
     """Show the bans in force."""
-    bans = _ask("GET", "/bans", run_dir, pid)["bans"]
+    bans = ask("GET", "/bans", run_dir, pid)["bans"]
     if as_json:
         typer.echo(json.dumps(bans, indent=2))
         return
@@ -79,7 +77,7 @@ def import_(
     except (OSError, ValueError) as error:
         fail(f"{file}: {getattr(error, 'strerror', None) or error}")
     body = {"list": text, "for": _seconds(for_), "reason": reason, "source": file.name}
-    typer.echo(f"bascule: {_ask('POST', '/bans/import', run_dir, pid, body)['count']} entries are banned", err=True)
+    typer.echo(f"bascule: {ask('POST', '/bans/import', run_dir, pid, body)['count']} entries are banned", err=True)
 
 
 @app.command()
@@ -89,7 +87,7 @@ def export(
     pid: Pid = 0,
 ) -> None:
     """Print the bans in force, for `bascule ban import`, other programs, or the kernel (`... | nft -f -`)."""
-    bans = _ask("GET", "/bans", run_dir, pid)["bans"]
+    bans = ask("GET", "/bans", run_dir, pid)["bans"]
     if form == Format.json:
         typer.echo(json.dumps(bans, indent=2))
     elif form == Format.nftables:
@@ -97,13 +95,6 @@ def export(
     else:
         for ban in bans:
             typer.echo(ban["network"])
-
-
-def _ask(method: str, path: str, run_dir: str, pid: int, body: Any = None) -> dict[str, Any]:
-    try:
-        return call(rundir.find(run_dir, pid).path / rundir.ADMIN_SOCKET, method, path, body)
-    except (rundir.RunDirError, UnreachableError) as error:
-        fail(str(error))
 
 
 def _seconds(text: str) -> float | None:

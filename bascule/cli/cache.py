@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bascule.cli.admin_socket import UnreachableError, call
 from bascule.cli.event_source import fail
-from bascule.cli.reload import Pid, RunDir
-from bascule.server import rundir
+from bascule.cli.instance import Pid, RunDir, ask
 
 app = typer.Typer(name="cache", help="Purge stored responses, or tell how many there are.", no_args_is_help=True)
 
@@ -28,7 +26,7 @@ def purge(
     asked = {"url": url, "prefix": prefix, "tag": tag, "all": all_}
     if sum(map(bool, asked.values())) != 1:
         fail("say what: a URL, --prefix URL, --tag NAME or --all", 2)
-    count = _ask("POST", "/cache/purge", run_dir, pid, asked)["purged"]
+    count = ask("POST", "/cache/purge", run_dir, pid, asked)["purged"]
     typer.echo(f"bascule: {count} purged", err=True)
 
 
@@ -37,17 +35,10 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, run_dir: RunDir = "", pid: Pid = 0
 ) -> None:
     """Tell what is stored, and what became of what was."""
-    counts = _ask("GET", "/cache", run_dir, pid)
+    counts = ask("GET", "/cache", run_dir, pid)
     if as_json:
         typer.echo(json.dumps(counts, indent=2))
         return
     share = counts["bytes"] / counts["limit"]
     typer.echo(f"{counts['entries']} responses, {counts['bytes'] >> 10} of {counts['limit'] >> 10} KiB ({share:.0%})")
     typer.echo(f"stored {counts['stored']}, pushed out {counts['evicted']}, found broken {counts['broken']}")
-
-
-def _ask(method: str, path: str, run_dir: str, pid: int, body: Any = None) -> dict[str, Any]:
-    try:
-        return call(rundir.find(run_dir, pid).path / rundir.ADMIN_SOCKET, method, path, body)
-    except (rundir.RunDirError, UnreachableError) as error:
-        fail(str(error))

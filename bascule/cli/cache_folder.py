@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from bascule.cache.folder import Folder
@@ -27,14 +28,33 @@ def place(plan: Plan) -> Path:
     """Return the folder of an instance: that of the configuration, or one in memory named after its `run_dir`."""
     if plan.config.cache_store.path:
         return Path(plan.config.cache_store.path)
+    return _in_memory(plan)
+
+
+def _in_memory(plan: Plan) -> Path:
     name = hashlib.blake2b(str(rundir.choose(plan)).encode(), digest_size=6).hexdigest()
     return _MEMORY / f"bascule-{os.geteuid()}-{name}"
 
 
-def prepare(plan: Plan, owner: tuple[int, int] | None) -> Path | None:
-    """Make the folder, for workers that run as `owner`; None where nothing is stored. Raises CacheFolderError."""
-    if not plan.caches:
-        return None
+class CacheFolders:
+    """Those of an instance: in memory, they are given back when nobody uses them any more."""
+
+    def __init__(self) -> None:
+        self._in_memory: set[Path] = set()
+
+    def prepare(self, plan: Plan, owner: tuple[int, int] | None) -> Path | None:
+        """Make the folder, for workers that run as `owner`; None where nothing is stored. Raises CacheFolderError."""
+        self._in_memory.add(_in_memory(plan))  # also where it is not used: a program before this one may have left it
+        return _prepare(plan, owner) if plan.caches else None
+
+    def tidy(self, used: Collection[Path | None]) -> None:
+        """Give back what is not used."""
+        for path in self._in_memory.difference(used):
+            shutil.rmtree(path, ignore_errors=True)
+            self._in_memory.remove(path)
+
+
+def _prepare(plan: Plan, owner: tuple[int, int] | None) -> Path:
     path, size = place(plan), plan.config.cache_store.size
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,9 +73,3 @@ def prepare(plan: Plan, owner: tuple[int, int] | None) -> Path | None:
             f"cache_store: {path}: {error.strerror}; name a folder with `path`, or a smaller `size`"
         ) from None
     return path
-
-
-def leave(path: Path) -> None:
-    """Give the memory back, unless the folder is one that is to outlive the program."""
-    if path.parent == _MEMORY:
-        shutil.rmtree(path, ignore_errors=True)

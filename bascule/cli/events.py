@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bascule.cli.event_source import ConfigOption, EventsOption, fail, locate, visible
-from bascule.cli.reload import Pid, RunDir
+from bascule.cli.instance import Pid, RunDir
 from bascule.config.types import parse_duration
 from bascule.telemetry import eventfiles
 from bascule.telemetry.eventfiles import LoggedEvent

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bascule.cli.event_source import ConfigOption, EventsOption, fail, locate
 from bascule.cli.explain_view import render
-from bascule.cli.reload import Pid, RunDir
+from bascule.cli.instance import Pid, RunDir
 from bascule.telemetry import eventfiles
 
 

@@ -17,7 +17,7 @@ from ruamel.yaml.error import YAMLError
 
 from bascule.cli.event_source import ConfigOption, EventsOption, fail, locate, visible
 from bascule.cli.exceptions import EXPIRES_AFTER, Proposal, default_expiry, proposals
-from bascule.cli.reload import Pid, RunDir
+from bascule.cli.instance import Pid, RunDir
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
 from bascule.config.plan import Plan

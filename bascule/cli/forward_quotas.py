@@ -10,21 +10,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.admin_socket import UnreachableError, call
-from bascule.cli.event_source import fail, visible
-from bascule.cli.reload import Pid, RunDir
+from bascule.cli.event_source import visible
+from bascule.cli.instance import Pid, RunDir, ask
 from bascule.cli.units import in_bytes
-from bascule.server import rundir
 
 
 def quotas(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, run_dir: RunDir = "", pid: Pid = 0
 ) -> None:
     """Show who has used what of the budgets, those who used most first."""
-    try:
-        told = call(rundir.find(run_dir, pid).path / rundir.ADMIN_SOCKET, "GET", "/quotas")["quotas"]
-    except (rundir.RunDirError, UnreachableError) as error:
-        fail(str(error))
+    told = ask("GET", "/quotas", run_dir, pid)["quotas"]
     told.sort(key=_share, reverse=True)
     if as_json:
         typer.echo(json.dumps(told, indent=2))

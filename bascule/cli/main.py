@@ -12,11 +12,13 @@ from bascule.cli.ca import app as ca
 from bascule.cli.cache import app as cache
 from bascule.cli.check import check
 from bascule.cli.demo import demo
+from bascule.cli.drain import drain, undrain
 from bascule.cli.evaluate import evaluate
 from bascule.cli.events import events
 from bascule.cli.explain import explain
 from bascule.cli.feedback import feedback
 from bascule.cli.forward import app as forward
+from bascule.cli.maintenance import maintenance
 from bascule.cli.pages import app as pages
 from bascule.cli.profile import app as profile
 from bascule.cli.reload import reload, status, stop, upgrade
@@ -69,6 +71,9 @@ for command in (
     reload,
     upgrade,
     stop,
+    drain,
+    undrain,
+    maintenance,
     schema,
     train,
     evaluate,

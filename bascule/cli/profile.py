@@ -14,13 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.admin_socket import UnreachableError, call
 from bascule.cli.event_source import fail, visible
-from bascule.cli.reload import Pid, RunDir
+from bascule.cli.instance import Pid, RunDir, ask
 from bascule.cli.replay import Form, load_firewall, recordings
 from bascule.config.profile import WafProfile
 from bascule.proxy.profile_keeper import file_of, folder_of, read, write
-from bascule.server import rundir
 from bascule.waf.profile.export import openapi
 from bascule.waf.profile.model import Learner, Profile, ProfileError
 from bascule.waf.profile.observation import Observation, observe
@@ -61,7 +59,7 @@ def show(
             {"site": profile.site, "learned": profile.learned, "places": progress(profile, clients, requests)},
         ]
     else:
-        found = _ask("GET", "/profiles", run_dir, pid)["profiles"]
+        found = ask("GET", "/profiles", run_dir, pid)["profiles"]
     found = [each for each in found if site in ("", each["site"])]
     if site and not found:
         fail(f"there is no profile of {site}")
@@ -192,7 +190,7 @@ def export(
     if file is None and not site:
         fail("name the site, or a profile's file with --file", 2)
     if file is None:
-        document = _ask("GET", f"/profiles/{quote(site, safe='')}{'/openapi' if as_openapi else ''}", run_dir, pid)
+        document = ask("GET", f"/profiles/{quote(site, safe='')}{'/openapi' if as_openapi else ''}", run_dir, pid)
     else:
         profile = _read(file)
         document = openapi(profile, clients, requests) if as_openapi else json.loads(profile.to_json())
@@ -207,7 +205,7 @@ def forget(
     pid: Pid = 0,
 ) -> None:
     """Learn a place anew, because the application has changed there."""
-    count = _ask("POST", f"/profiles/{quote(site, safe='')}/forget", run_dir, pid, {"place": place})["count"]
+    count = ask("POST", f"/profiles/{quote(site, safe='')}/forget", run_dir, pid, {"place": place})["count"]
     if not count:
         fail(f"nothing was learned of {place}")
     typer.echo(f"bascule: {count} places of {site} are learned anew", err=True)
@@ -220,10 +218,3 @@ def _read(file: Path, site: str = "") -> Profile:
         return read(file, site)
     except (OSError, ProfileError) as error:
         fail(f"{file}: {getattr(error, 'strerror', None) or error}")
-
-
-def _ask(method: str, path: str, run_dir: str, pid: int, body: Any = None) -> dict[str, Any]:
-    try:
-        return call(rundir.find(run_dir, pid).path / rundir.ADMIN_SOCKET, method, path, body)
-    except (rundir.RunDirError, UnreachableError) as error:
-        fail(str(error))

@@ -10,13 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bascule.cli.instance import Pid, RunDir
 from bascule.server import control, rundir
 
 PATIENCE = 180.0
 """Seconds to wait for an answer: a rehearsal, a start and a wait for old generations fit."""
-
-RunDir = Annotated[str, typer.Option("--run-dir", help="Folder of the instance, if it has a `run_dir` of its own.")]
-Pid = Annotated[int, typer.Option("--pid", min=0, help="Process id of the instance, where several run.")]
 
 
 def reload(run_dir: RunDir = "", pid: Pid = 0) -> None:

@@ -8,10 +8,8 @@ from urllib.parse import quote
 
 import typer
 
-from bascule.cli.admin_socket import UnreachableError, call
-from bascule.cli.event_source import fail, visible
-from bascule.cli.reload import Pid, RunDir
-from bascule.server import rundir
+from bascule.cli.event_source import visible
+from bascule.cli.instance import Pid, RunDir, ask
 
 
 class Word(StrEnum):
@@ -32,11 +30,7 @@ def under_attack(
     """Say that sites are under attack: their clients pass `challenge.under_attack` then."""
     query = f"?site={quote(site)}" if site else ""
     method, path = ("GET", "/under-attack") if word == Word.show else ("POST", f"/under-attack/{word}{query}")
-    try:
-        answer = call(rundir.find(run_dir, pid).path / rundir.ADMIN_SOCKET, method, path)
-    except (rundir.RunDirError, UnreachableError) as error:
-        fail(str(error))
-    for name, state in answer["sites"].items():
+    for name, state in ask(method, path, run_dir, pid)["sites"].items():
         if site in ("", name):
             why = f" ({visible(state['why'])})" if state["why"] else ""
             typer.echo(f"{visible(name)}: {'under attack' if state['attacked'] else 'quiet'}, says {state['by']}{why}")

@@ -113,6 +113,10 @@ class Lineage:
         """Close the sockets that nobody needs any more."""
         self._house.sockets.release(self.kept.union(*(generation.resources.keys for generation in self._living)))
 
+    def prepared(self) -> list[Any]:
+        """Return what each generation was prepared with."""
+        return [generation.resources.prepared for generation in self._living]
+
     def headline(self) -> str:
         """Return how things stand, in a line for the service manager."""
         current = self.current

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bascule import __version__
@@ -35,26 +35,29 @@ HURRY = 1.0
 
 
 class Supervisor:
-    """`load` reads the configuration, `prepare` builds from the plan what is worth building once, before the fork;
-    the factories make what runs in each worker and in the keeper. What `standing` returns of a generation (JSON-able)
-    is what `restore` gives to the one after it, of this program or the next, before it starts. Nothing else is known
-    about the application.
+    """`load` reads the configuration, `prepare` builds from the plan what is worth building once, before the fork, with
+    what the generation that serves was prepared with at hand (None at the start); the factories make what runs in each
+    worker and in the keeper. What `standing` returns of a generation (JSON-able) is what `restore` gives to the one
+    after it, of this program or the next, before it starts. When a generation has ended, or could not be started,
+    `tidy` is told what those that live were prepared with. Nothing else is known about the application.
     """
 
     def __init__(
         self,
         load: Callable[[], Plan],
-        prepare: Callable[[Plan], Any],
+        prepare: Callable[[Plan, Any], Any],
         worker_factory: AppFactory,
         keeper_factory: KeeperFactory,
         standing: Callable[[Resources], Any] = lambda _resources: None,
         restore: Callable[[Any, Resources], None] = lambda _standing, _resources: None,
+        tidy: Callable[[Sequence[Any]], None] = lambda _prepared: None,
     ) -> None:
         self._begun = time.monotonic()
         self._load = load
         self._prepare = prepare
         self._standing = standing
         self._restore = restore
+        self._tidy = tidy
         self._notify = notify.Notifier(os.environ)
         self._poller = Poller()
         self._will = upgrade.inherited(os.environ)
@@ -75,7 +78,7 @@ class Supervisor:
             crash_loop=CrashLoop(time.monotonic),
             durable=Durable(self._will.durable if self._will else {}),
         )
-        self._lineage = Lineage(self._house, self._is_led, self._leave_lead, lambda: self._reloader.begin())
+        self._lineage = Lineage(self._house, self._is_led, self._leave_lead, self._generation_gone)
         if self._will is not None:
             self._predecessor = upgrade.Predecessor(
                 self._will.line, self._poller, self._house.durable, self._lineage.choose_leader
@@ -210,7 +213,7 @@ class Supervisor:
         plan = self._load()
         if plan.config.run_dir and str(rundir.choose(plan)) != self._house.run_dir:
             log.say(f"run_dir stays {self._house.run_dir} until a restart")
-        prepared = self._prepare(plan)
+        prepared = self._prepare(plan, self._served())
         self._number += 1
         resources = gather(self._number, plan, prepared, self._sockets, self._house.run_dir)
         current = self._lineage.current
@@ -219,6 +222,19 @@ class Supervisor:
         elif self._will is not None:
             self._restore(self._will.standing, resources)
         return self._lineage.launch(resources, on_ready, on_failed)
+
+    def _served(self) -> Any:
+        """Return what the generation that serves was prepared with."""
+        current = self._lineage.current
+        return current.resources.prepared if current is not None else None
+
+    def _tidy_up(self) -> None:
+        if not self.handed_over:  # the other program may use what is left
+            self._tidy(self._lineage.prepared())
+
+    def _generation_gone(self) -> None:
+        self._tidy_up()
+        self._reloader.begin()
 
     def _adopt(self, generation: Generation, on_quiet: Callable[[], None]) -> None:
         self._watcher.follow(generation.resources.plan.files)
@@ -239,7 +255,7 @@ class Supervisor:
         """In a forked child: what a reload does before the fork, with nothing at stake."""
         self._close_private()
         self._sockets.leave_only(())
-        self._prepare(self._load())
+        self._prepare(self._load(), self._served())
 
     def _reload(self, answer: Answer) -> None:
         if self._stopping or self._upgrade is not None:
@@ -257,6 +273,7 @@ class Supervisor:
             log.say(f"reloaded: generation {generation.resources.number} serves")
         else:
             self._lineage.release_unused()
+            self._tidy_up()
             log.say(f"reload failed, nothing was changed: {error}")
         if not self._stopping:
             self._notify.ready(self._lineage.headline())
@@ -331,6 +348,7 @@ class Supervisor:
         self._lineage.kill()
 
     def _leave_house(self) -> None:
+        self._tidy_up()
         if self._dir is not None:
             if not self.handed_over:
                 self._sockets.release(set())

@@ -1,16 +1,18 @@
 """What a new generation, of this program or the next, takes over from the one before: the standing of the servers.
 
-Which are down, which are ejected, which came back not long ago, how much they can take. Without it a server known to be
-down would get requests after every reload, until the checks find out anew. An operator's overrides end with the
-generation. Times are of the monotonic clock, the same for all processes.
+Which are down, which are ejected, which came back not long ago, how much they can take, and which an operator drained.
+Without it a server known to be down would get requests after every reload, until the checks find out anew, and one
+taken out by hand after a reload that nobody asked for. Times are of the monotonic clock, the same for all processes.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
 from bascule.config.plan import PoolPlan
+from bascule.upstream.adaptive import WORDS
 from bascule.upstream.board import Board, PoolBoard
 from bascule.upstream.server import server_key
 
@@ -33,6 +35,8 @@ def _record(board: PoolBoard, pool: PoolPlan) -> dict[str, Any]:
                 "key": key,
                 "slot": slot,
                 "down": board.is_down(slot),
+                "drain": board.is_drained(slot),
+                "weight": board.weight(slot),
                 "ejection": board.ejection(slot),
                 "back": board.back[slot],
                 "learned": board.learned(slot).tolist() if pool.config.adaptive else None,
@@ -63,11 +67,11 @@ def _restore(recorded: dict[str, Any], board: PoolBoard, pool: PoolPlan) -> None
             continue
         found = known[key]
         board.back[slot] = found["back"]
-        if pool.config.adaptive and found.get("learned"):  # not told by a program from before there was such a thing
-            for place, word in enumerate(found["learned"]):
-                board.learned(slot)[place] = word
-        if pool.config.health and recorded["checked"]:
-            board.set_flags(slot, down=found["down"], drain=False)
+        learned = found.get("learned")  # `get`: a program from before there was such a thing does not tell
+        if pool.config.adaptive and learned and len(learned) == WORDS:
+            board.learned(slot)[:] = array("d", learned)
+        down = bool(pool.config.health) and recorded["checked"] and found["down"]
+        board.set_flags(slot, down=down, drain=found.get("drain", False), weight=found.get("weight"))
         since, until = found["ejection"]
         if until and pool.config.outliers.consecutive:
             board.eject(slot, 0, since, until)

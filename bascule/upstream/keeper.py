@@ -70,7 +70,7 @@ class UpstreamKeeper:
     def override(self, pool: str, server: str, *, drain: bool | None = None, weight: int | None = None) -> bool:
         """Drain a server (or end that), or give it another weight, by an operator. False if there is no such server.
 
-        It holds until the next reload and reaches all workers at once.
+        It reaches all workers at once, and holds over reloads and upgrades.
         """
         keeper = self.pools.get(pool)
         return keeper is not None and keeper.override(server, drain, weight)

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from bascule.cli.admin_socket import _UnixConnection, call
+from bascule.cli.main import app
+from bascule.server import control
 from tests.cache.test_serving import counted, gated
 from tests.support.clients import EndedError, Message, ask, connect, request
 from tests.support.origins import Origin, answer
-from tests.support.program import COMMAND, ROOT, Bascule, wait_for
+from tests.support.program import ROOT, Bascule, wait_for
 
 KEPT = "Cache-Control: max-age=600"
 
@@ -77,12 +80,9 @@ def test_the_command_line(program: tuple[Bascule, Origin], arguments: list[str],
     bascule, origin = program
     origin.handler = counted(KEPT)
     ask(bascule.port, "/")
-    done = subprocess.run(
-        [*COMMAND, "cache", *arguments, "--run-dir", str(bascule.folder / "run")],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == status, done.stderr
-    assert said in done.stdout + done.stderr
+    done = CliRunner().invoke(app, ["cache", *arguments, "--run-dir", str(bascule.folder / "run")])
+    assert done.exit_code == status, done.output
+    assert said in done.output
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +168,11 @@ def test_a_restart_finds_what_is_on_disk(tmp_path: Path) -> None:
         assert len(origin.seen) == 1
 
 
+def reload(bascule: Bascule, settings: dict[str, Any]) -> bool:
+    (bascule.folder / "bascule.json").write_text(json.dumps(settings))
+    return bool(control.call(bascule.folder / "run" / "control.sock", {"call": "reload"}, 30)["ok"])
+
+
 def test_memory_is_given_back(tmp_path: Path) -> None:
     with Origin() as origin:
         settings = config(origin, tmp_path, 1)
@@ -178,9 +183,18 @@ def test_memory_is_given_back(tmp_path: Path) -> None:
             made = {name for name in os.listdir("/dev/shm") if name.startswith("bascule-")} - before
             assert len(made) == 1
             file = bascule.folder / "bascule.json"
-            file.write_text(
-                json.dumps({**json.loads(file.read_text()), "listen": [origin.address.removeprefix("http://")]})
-            )
+            works = json.loads(file.read_text())
+            fails = {**works, "listen": [origin.address.removeprefix("http://")]}
+            uncached = {"sites": {"site.test": {"routes": {"/": origin.address}}}}
+            assert not reload(bascule, {**fails, **uncached})
+            assert made <= set(os.listdir("/dev/shm")), "the configuration that failed does not cache; this one does"
+            assert reload(bascule, {**works, **uncached})
+            wait_for(lambda: not made & set(os.listdir("/dev/shm")), "memory that nobody uses to be given back")
+            assert not reload(bascule, fails)
+            assert not made & set(os.listdir("/dev/shm")), "the configuration that failed caches; this one does not"
+            assert reload(bascule, works)
+            file.write_text(json.dumps(fails))
+            wait_for(lambda: len(bascule.children()) == 2, "the generations before to be gone")
             family = set(bascule.children())
             os.kill(bascule.process.pid, signal.SIGUSR2)
             wait_for(lambda: any("upgrade failed" in line for line in tuple(bascule.lines)), "the upgrade to fail")

@@ -186,4 +186,4 @@ class EchoKeeper:
 if __name__ == "__main__":
     file = Path(sys.argv[1])
     generation.HUNG_BEATS = json.loads(file.read_text()).get("test", {}).get("hung_beats", generation.HUNG_BEATS)
-    sys.exit(Supervisor(lambda: load(file), lambda plan: {"prepared": True}, EchoWorker, EchoKeeper).run())
+    sys.exit(Supervisor(lambda: load(file), lambda plan, last: {"prepared": True}, EchoWorker, EchoKeeper).run())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bascule.config.plan import PoolPlan
+from bascule.upstream.adaptive import WORDS
 from bascule.upstream.board import Board
 from bascule.upstream.handover import record, restore
 from bascule.upstream.pool import PoolState
@@ -52,11 +53,24 @@ def test_down_is_forgotten_where_nobody_checks_any_more() -> None:
     assert usable(after_reload(harness, [A, B], name="other", health="/")) == [A, B]
 
 
-def test_an_operators_drain_ends_with_the_reload() -> None:
-    harness = Harness([A, B], health="/")
-    harness.flags.set_flags(1, down=True, drain=True)
-    after = after_reload(harness, [A, B], health="/")
-    assert [server.draining for server in after.servers] == [False, False]
+@pytest.mark.parametrize("health", ["/", None])
+def test_an_operators_drain_holds_over_a_reload(health: str | None) -> None:
+    checked = {"health": health} if health else {}
+    harness = Harness([A, B], **checked)
+    harness.flags.set_flags(1, down=False, drain=True)
+    after = after_reload(harness, [C, B], **checked)
+    assert [server.draining for server in after.servers] == [False, True]
+    assert after_reload(harness, [C, A], **checked).servers[1].draining is False
+
+
+@pytest.mark.parametrize("words", [WORDS - 1, WORDS, WORDS + 1])
+def test_another_programs_measure_of_a_server_is_taken_over_where_it_is_the_same(words: int) -> None:
+    plan = plan_of([A], adaptive=True)
+    recorded = record(Harness([A], adaptive=True).board, [plan])
+    recorded["pool"]["servers"][0]["learned"] = [7.0] * words
+    board = Board(PlainArena(), [plan], 1)
+    restore(recorded, board, [plan])
+    assert board.pools[0].learned(0).tolist() == [7.0 if words == WORDS else 0.0] * WORDS
 
 
 @pytest.mark.parametrize("workers", [1, 3])
