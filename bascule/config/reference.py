@@ -34,6 +34,7 @@ editors complete and check while you type.
 | address | host and port, or a UNIX socket | `127.0.0.1:8080`, `[::1]:8080`, `:80`, `unix:/run/app.sock` |
 | origin | a server: address or URL, without a path | `10.0.0.1:8000`, `https://app.internal:8443` |
 | file | a path, relative to the file it is written in | `certs/shop.pem`, `/etc/bascule/shop.pem` |
+| affinity | `auto`, `off`, or numbers of cores | `[0, 1]` |
 | pattern | a regular expression as RE2 knows it: linear time, no look-around | `^/item/[0-9]+$` |
 
 **References.** In any text, `${env:NAME}` is an environment variable, `${env:NAME:-default}` one with a default, and

@@ -40,7 +40,7 @@ from bascule.config.privacy import Privacy
 from bascule.config.quotas import Quota
 from bascule.config.several import Networks
 from bascule.config.tls import ListenTls, SiteTls
-from bascule.config.types import AddressField, Cidr, Count, Duration, FileField, parse_network
+from bascule.config.types import AddressField, Affinity, Cidr, Count, Duration, FileField, parse_network
 from bascule.config.waf import WafConfig, WafExclusion
 from bascule.config.waiting_room import WaitingRoom
 
@@ -317,6 +317,10 @@ class Config(Model):
     """From name to pool, for routes to share."""
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     """Worker processes; 0 means one per core."""
+    affinity: Affinity = "auto"
+    """Which core each worker stays on: ``auto`` gives each its own where there are as many workers as cores that the
+    program may use, and at least two; ``off`` leaves it to the kernel; a list of core numbers, such as ``[2, 3]``, is
+    gone through in turn."""
     trusted_proxies: tuple[Cidr, ...] = ()
     """Hops whose `X-Forwarded-For` / `Forwarded` are believed, walked from right to left."""
     trusted_field: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"

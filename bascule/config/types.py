@@ -28,6 +28,8 @@ _SIZE_UNITS = {
     "gib": 1024**3,
 }
 MAX_SIZE = 1 << 50
+MAX_CORES = 8192
+"""As many as a kernel for x86 can be built for (NR_CPUS)."""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -226,6 +228,18 @@ def parse_log_target(value: Any) -> str:
     return parse_file(value)
 
 
+def parse_affinity(value: Any) -> str | tuple[int, ...]:
+    """Return ``auto``, ``off``, or core numbers."""
+    if value is False or value == "off":
+        return "off"
+    if value == "auto":
+        return "auto"
+    cores = value if isinstance(value, list | tuple) else [value]
+    if not cores or not all(type(core) is int and 0 <= core < MAX_CORES for core in cores):
+        raise ValueError(f"{value!r} is no affinity: write auto, off, or core numbers such as [0, 1]")
+    return tuple(cores)
+
+
 def number_as_text(value: Any) -> Any:
     """Return a whole number as text; anything else as it is."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -251,6 +265,11 @@ FileField = Annotated[str, BeforeValidator(parse_file), _schema("file", "string"
 PlaceField = Annotated[str, BeforeValidator(parse_place), _schema("file or URL", "string")]
 Digits = BeforeValidator(number_as_text)
 """For texts that are often all digits, which YAML reads as numbers."""
+Affinity = Annotated[
+    Literal["auto", "off"] | tuple[int, ...],
+    BeforeValidator(parse_affinity),
+    _schema("affinity", "string", "integer", "array", examples=["auto", "off", [0, 1]]),
+]
 LogTarget = Annotated[str, BeforeValidator(parse_log_target)]
 TlsVersion = Annotated[
     Literal["1.2", "1.3"],

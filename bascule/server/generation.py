@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 
 from bascule.server import log
+from bascule.server.affinity import bind
 from bascule.server.bus import BusClient, BusServer
 from bascule.server.context import KeeperContext, WorkerContext
 from bascule.server.crashes import Backoff
@@ -203,6 +204,7 @@ class Generation:
         house.close_private()
         house.sockets.leave_only(sock for _listener, sock in res.service)
         confine(f"bascule-w{index}", supervisor, res.account)
+        bind(res.cores, index)
         loop = uvloop.new_event_loop()
         context = WorkerContext(
             plan=res.plan,

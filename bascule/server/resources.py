@@ -11,6 +11,7 @@ from bascule.config.plan import Plan
 from bascule.config.schema import Listener
 from bascule.config.types import Address
 from bascule.server import rundir
+from bascule.server.affinity import cores_of, usable_cores
 from bascule.server.privileges import Account, account_for, entrust
 from bascule.server.sockets import Bound, Sockets, address_text, keyed
 from bascule.state.arena import Arena
@@ -27,6 +28,8 @@ class Resources:
     plan: Plan
     prepared: Any
     workers: int
+    cores: tuple[int, ...]
+    """Of each worker, where it stays on one."""
     account: Account | None
     service: Bound
     admin: list[socket.socket]
@@ -55,10 +58,12 @@ class Resources:
 def gather(number: int, plan: Plan, prepared: Any, sockets: Sockets, run_dir: str) -> Resources:
     """Open what is to be opened and return it all.
 
-    Raises ListenError and PrivilegeError; sockets opened until then stay open for the caller to release.
+    Raises ListenError, PrivilegeError and AffinityError; sockets opened until then stay open for the caller to release.
     """
     config = plan.config
     account = account_for(config.user, config.group)
+    workers = worker_count(plan)
+    cores = cores_of(config.affinity, workers)
     admin = [unix_listener(run_dir, rundir.ADMIN_SOCKET)]
     if config.admin.listen is not None:
         admin.append(Listener(address=config.admin.listen))
@@ -73,7 +78,8 @@ def gather(number: int, plan: Plan, prepared: Any, sockets: Sockets, run_dir: st
         number=number,
         plan=plan,
         prepared=prepared,
-        workers=worker_count(plan),
+        workers=workers,
+        cores=cores,
         account=account,
         service=service,
         admin=[sock for _listener, sock in private],
@@ -88,7 +94,7 @@ def gather(number: int, plan: Plan, prepared: Any, sockets: Sockets, run_dir: st
 
 def worker_count(plan: Plan) -> int:
     """Return how many workers a plan asks for: one per core if it does not say."""
-    return plan.config.workers or len(os.sched_getaffinity(0))
+    return plan.config.workers or len(usable_cores())
 
 
 def unix_listener(run_dir: str, name: str) -> Listener:
