@@ -27,6 +27,7 @@ _SHARE, _MOST_GUESSED = 10, 86400
 """A tenth of the time since Last-Modified, but no more than a day, is taken as fresh (RFC 9111 4.2.2)."""
 _PAGES = frozenset(("text/html", "application/xhtml+xml"))
 _TAGS = (b"cache-tag", b"surrogate-key")
+mimetypes.init()  # reads the system's tables now, before the fork, and not while the first request waits
 MOST_TAGS = 64
 
 

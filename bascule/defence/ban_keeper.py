@@ -28,6 +28,8 @@ OFFENDER: Final = "bans/offender"
 """Topic of the bus, from workers: a client that banned itself, ``[client, reason, evidence]``."""
 ANY: Final = "bans/any"
 """Topic of the bus: whether there is any ban; until then workers look at nothing."""
+HELD: Final = "bans/held"
+"""Topic of the bus: whether clients are kept out by what others decide, which no list of a keeper to come has."""
 INTERVAL: Final = 1.0
 """Seconds between looks at what has ended, and between writings of the file."""
 LIFTED: Final = "lifted"
@@ -42,6 +44,8 @@ class Bus(Protocol):
     def publish(self, topic: str, payload: Any, *, durable: bool = False) -> None: ...
 
     def on(self, topic_prefix: str, callback: Callable[[str, Any], None]) -> None: ...
+
+    def retained(self, topic: str) -> Any: ...
 
 
 class BanKeeper:
@@ -65,6 +69,7 @@ class BanKeeper:
         self._said: set[str] | None = None
         self._networks: list[list[str]] | None = None
         self._any: bool | None = None
+        self._is_alone = defence.crowdsec is None
         self._complained = False
         self._task: asyncio.Task[None] | None = None
 
@@ -82,6 +87,8 @@ class BanKeeper:
         self.start()
         for network in before - {ban.network for ban in self.list.current()}:
             self._show(network)
+        if self._is_alone and self._bus.retained(HELD):
+            self.let_go()
         self._bus.on(OFFENDER, self._offended)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -172,6 +179,12 @@ class BanKeeper:
         self._wide.discard(network)
         self._show(network)  # also what the keeper before had put there
 
+    def let_go(self) -> None:
+        """Keep out no client any more but those of the list and those held: a keeper before this one held others."""
+        names = [ban.network for ban in self.list.current()]
+        self._table.keep_only({hash_of(name.encode()) for name in (*names, *self._held)})
+        self._bus.publish(HELD, bool(self._held), durable=True)
+
     def watch(self, network: str, on: bool) -> None:
         """Let workers record, or record no longer, that a network would be kept out; in force after `publish`."""
         (self._watched.add if on else self._watched.discard)(network)
@@ -206,6 +219,8 @@ class BanKeeper:
         if self._watched != self._said:
             self._said = set(self._watched)
             self._bus.publish(WATCHED, sorted(self._watched)[:MAX_BANS], durable=True)
+        if self._held and not self._bus.retained(HELD):
+            self._bus.publish(HELD, True, durable=True)
         if bool(current or self._held) != self._any:
             self._any = bool(current or self._held)
             self._bus.publish(ANY, self._any, durable=True)

@@ -82,6 +82,8 @@ class CrowdSecWatch:
         self._held: dict[str, dict[int, float]] = {}
         self._task: asyncio.Task[None] | None = None
         self._away = False
+        self._settled = False
+        """Whether all that is decided was told once since the start."""
         self._full = False
 
     @property
@@ -129,6 +131,9 @@ class CrowdSecWatch:
             if until > now:
                 self._hold(name, decision.id, until)
         self._forget_ended(now)
+        if not self._settled:
+            self._settled = True
+            self._keeper.let_go()  # what a keeper before held, and was taken back since or is another API's
         self._keeper.publish()
 
     def _hold(self, name: str, number: int, until: float) -> None:

@@ -6,6 +6,7 @@ a list. However large it is, only a piece of it is in memory.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import http.client
 import json
@@ -27,6 +28,8 @@ MOST_SECONDS: Final = 1800.0
 MOST_BYTES: Final = 256 << 20
 """Bytes of a list: the largest that are published have some 100 MiB."""
 _PIECE: Final = 1 << 20
+_ABANDONED: Final = 600.0
+"""Seconds after which nobody writes any more to what is half fetched: its program ended meanwhile."""
 _AGENT: Final = "bascule (lists)"
 
 
@@ -105,7 +108,15 @@ class RemoteList:
             return {field: str(told[name]) for name, field in names.items() if told.get(name)}
         return {"If-Modified-Since": formatdate(os.stat(self.file).st_mtime, usegmt=True)}
 
+    def _clear_away(self) -> None:
+        """Remove what programs that ended left half fetched; others may share the folder, and fetch it now."""
+        for left in glob.glob(f"{glob.escape(self.file)}.*.new"):
+            with suppress(OSError):
+                if time.time() - os.stat(left).st_mtime > _ABANDONED:
+                    os.unlink(left)
+
     def _take(self, response: Any) -> bool:
+        self._clear_away()
         temporary = f"{self.file}.{os.getpid()}.new"
         digest = hashlib.sha256()
         try:

@@ -14,13 +14,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
 from bascule.cache import conditions, keys, reuse
-from bascule.cache.directives import NONE, Directives, cache_control
 from bascule.cache.entry import Meta
 from bascule.cache.folder import Folder
 from bascule.cache.hot import Entry
@@ -30,12 +29,12 @@ from bascule.cache.storing import Unstorable
 from bascule.config.cache import Cache
 from bascule.config.plan import RoutePlan, SitePlan
 from bascule.http.fields import Field
-from bascule.http.h1.block import Block
 from bascule.http.h1.head import ResponseParser
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.proxy.asking import Asking, AskingMixin
 from bascule.proxy.fetch import Fetch
 from bascule.proxy.playback import Playback
+from bascule.proxy.traits import OURS, UNKEYED, Traits, traits_of
 from bascule.telemetry import causes
 from bascule.telemetry.sinks import complain
 
@@ -52,27 +51,6 @@ HIDDEN: Final = ("surrogate-key", "cache-tag", "bascule-cache-control")
 _COMPLAINT: Final = 60.0
 """Seconds between two complaints about a store that takes nothing."""
 _PLAYED: Final = frozenset((b"GET", b"HEAD"))
-_UNKEYED: Final = frozenset(
-    b"x-original-url x-rewrite-url x-original-uri x-http-method-override x-http-method x-method-override x-host "
-    b"x-original-host x-forwarded-path x-forwarded-prefix x-forwarded-scheme x-scheme front-end-https".split()
-)
-"""Fields by which servers may answer as if another URI, host or method was asked for. They are no part of the key, so
-requests with them go past the cache: else one could leave others a wrong answer (web cache poisoning, Kettle 2018)."""
-_OURS: Final = frozenset(b"x-forwarded-for forwarded x-real-ip x-client-cert-subject via".split())
-"""Fields that servers are told by Bascule, and not by the client: what varies by them is not seen in its request."""
-_CONDITIONS: Final = frozenset((b"if-none-match", b"if-modified-since", b"range"))
-
-
-class _Traits(NamedTuple):
-    """What a block of request fields means to the cache."""
-
-    past: bool
-    known: bool
-    """Whether it has credentials."""
-    asks: bool
-    """Whether it is conditional, or for a part."""
-    part: bool
-    asked: Directives
 
 
 class Caching:
@@ -168,10 +146,10 @@ class RouteCache:
         """Bytes of the largest response that is stored."""
         cookies = (keys.COOKIE + name.encode() for name in policy.key.cookies)
         self.forced = tuple(sorted((*(name.encode() for name in policy.key.headers), *cookies)))
-        self._ours = _OURS | {name.lower().encode() for name in asked_otherwise}
+        self._ours = OURS | {name.lower().encode() for name in asked_otherwise}
         self._is_forward = forward
         self._honours = policy.client_directives == "honour"
-        self._bypass_fields = _UNKEYED | {name.encode() for name in policy.bypass.headers}
+        self._bypass_fields = UNKEYED | {name.encode() for name in policy.bypass.headers}
         self._bypass_paths = tuple(path.encode() for path in policy.bypass.paths)
 
     # A request ---------------------------------------------------------------------------------------
@@ -184,7 +162,7 @@ class RouteCache:
         block = exchange.head.block
         traits = block.notes.get(self)
         if traits is None:
-            traits = self._traits(block)
+            traits = traits_of(block, self._bypass_fields, self._honours)
             block.note(self, traits)
         if traits.past or not exchange.request_done or exchange.upgrading or self._goes_past(exchange):
             self.ask(exchange, "bypass", b"Bascule; fwd=bypass")
@@ -215,7 +193,7 @@ class RouteCache:
         exchange.replayable = False
         exchange.on_response(entry.usual[1], body.read(0, body.size), True)
 
-    def _miss(self, exchange: Exchange, look: Look, traits: _Traits, now: float) -> None:
+    def _miss(self, exchange: Exchange, look: Look, traits: Traits, now: float) -> None:
         """There is no response that may be used as it is."""
         asked = traits.asked
         if b"only-if-cached" in asked:
@@ -244,17 +222,6 @@ class RouteCache:
         """Say how the response is come by (RFC 9211), where the head is the server's own."""
         if self.policy.status_field:
             exchange.extra += b"cache-status: %b\r\n" % status
-
-    def _traits(self, block: Block) -> _Traits:
-        names = {field[0] for field in block.fields}
-        asked = NONE
-        if self._honours:
-            asked = cache_control([field[1] for field in block.fields if field[0] == b"cache-control"])
-            if not asked and any(f[0] == b"pragma" and b"no-cache" in f[1].lower() for f in block.fields):
-                asked = Directives({b"no-cache": b""})
-        past = bool(names & self._bypass_fields or names & conditions.PRECONDITIONS) or block.expect
-        conditional = bool(names & _CONDITIONS)
-        return _Traits(past, b"authorization" in names, conditional, b"range" in names, asked)
 
     def _goes_past(self, exchange: Exchange) -> bool:
         """Tell whether the operator wants a request to go past the cache."""

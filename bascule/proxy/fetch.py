@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from bascule.cache import conditions, storing
@@ -136,12 +138,18 @@ class Fetch(Peer):
             self.deadline = now + 1.0
             self.exchange.on_deadline()
 
-    def _released(self) -> list[Exchange]:
-        """Return those who wait, the leader first, and let them wait no more."""
+    def _released(self) -> Iterator[Exchange]:
+        """Yield those who wait, the leader first; they wait no more. Where the loop fails, the rest go on alone."""
         waiting, self._waiting, self._leader = self._waiting, [], None
         for one in waiting:
             one.exchange.ticket = None
-        return [one.exchange for one in waiting if not one.exchange.finished]
+        left = deque(one.exchange for one in waiting if not one.exchange.finished)
+        try:
+            while left:
+                yield left.popleft()
+        finally:
+            for exchange in left:
+                alone(exchange)
 
     def pass_hint(self, head: ResponseHead) -> None:
         """Pass on an interim response to those who wait; 100 is for who sends a body, which nobody does here."""
@@ -317,17 +325,16 @@ class Fetch(Peer):
         if stale is not None and head.status < 500:
             self._cache.store.drop(self._look)
         self._cache.pass_on(self._look, self.exchange.head, head.status)
-        waiting = self._released()
-        if leader is not None and leader.exchange in waiting:
-            waiting.remove(leader.exchange)
-            self._give_connection(leader.exchange)
-            leader.exchange.cache = "miss"
-            self._cache.tell(leader.exchange, b"Bascule; fwd=miss")
-            leader.exchange.on_response(head, content, complete)
-        else:
+        if leader is None or leader.exchange.finished:
             self.exchange.finish(Outcome.CLIENT_ABORT, causes.CLIENT_ABORT, 499)
-        for exchange in waiting:
-            alone(exchange)
+        for exchange in self._released():
+            if leader is None or exchange is not leader.exchange:
+                alone(exchange)
+                continue
+            self._give_connection(exchange)
+            exchange.cache = "miss"
+            self._cache.tell(exchange, b"Bascule; fwd=miss")
+            exchange.on_response(head, content, complete)
 
     def _give_connection(self, exchange: Exchange) -> None:
         """Let an exchange have the connection to the server, as if it had asked itself."""

@@ -8,6 +8,8 @@ pushed out, so a flood of keys can cost a newcomer some of its burst, but never 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bascule.state.locks import COUNT, Lock
 from bascule.state.sets import LOCK_MASK, WAYS, lane, places, shared_memory
 
@@ -86,6 +88,12 @@ class Buckets:
             self._tats[place] = now + debt
             self.changes[lane(key)] += 1
         return debt
+
+    def keep_only(self, keys: Collection[int]) -> None:
+        """Free all keys but these. It looks at the whole table."""
+        for key, tat in zip(self._tags.tolist(), self._tats.tolist(), strict=True):
+            if tat and key not in keys:
+                self.hold(key, 0.0)
 
     def until(self, key: int) -> float:
         """Return until when (monotonic) `key` is in debt; 0 for an unknown one. Takes no lock."""

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from bascule.config.defence import CrowdSec
 from bascule.config.plan import Plan
 from bascule.config.schema import Config
-from bascule.defence.ban_keeper import ANY, NETWORKS, WATCHED, BanKeeper
+from bascule.defence.ban_keeper import ANY, HELD, NETWORKS, WATCHED, BanKeeper
+from bascule.defence.crowdsec import CrowdSecWatch, Decision, Stream
 from bascule.defence.shared import Shared
 from bascule.state.buckets import hash_of
 
@@ -26,6 +28,9 @@ class Bus:
 
     def on(self, topic_prefix: str, callback: Callable[[str, Any], None]) -> None:
         pass
+
+    def retained(self, topic: str) -> Any:
+        return self.topics.get(topic)
 
 
 def make(bus: Bus, file: str) -> tuple[BanKeeper, Shared]:
@@ -42,7 +47,7 @@ def test_what_others_decide_about_clients_and_wider_networks(tmp_path: Path) -> 
     keeper.hold("198.51.100.0/24", until)
     keeper.publish()
     assert shared.bans.until(hash_of(b"192.0.2.1")) > time.monotonic()
-    assert bus.topics == {NETWORKS: [["198.51.100.0/24", "crowdsec"]], ANY: True, WATCHED: []}
+    assert bus.topics == {NETWORKS: [["198.51.100.0/24", "crowdsec"]], ANY: True, WATCHED: [], HELD: True}
     keeper.release("198.51.100.0/24")
     keeper.publish()
     assert (bus.topics[NETWORKS], bus.topics[ANY]) == ([], True)
@@ -50,7 +55,7 @@ def test_what_others_decide_about_clients_and_wider_networks(tmp_path: Path) -> 
     keeper.watch("192.0.2.0/24", on=True)
     keeper.publish()
     assert shared.bans.until(hash_of(b"192.0.2.1")) < time.monotonic()
-    assert bus.topics == {NETWORKS: [], ANY: False, WATCHED: ["192.0.2.0/24"]}
+    assert bus.topics == {NETWORKS: [], ANY: False, WATCHED: ["192.0.2.0/24"], HELD: True}
 
 
 def test_a_botnet_that_bans_itself_costs_no_look_at_all_bans_for_each(
@@ -112,8 +117,37 @@ def test_what_a_keeper_before_held_is_let_go(tmp_path: Path) -> None:
     after.release("192.0.2.1")
     after.publish()
     assert shared.bans.until(hash_of(b"192.0.2.1")) <= time.monotonic()
-    assert bus.topics == {NETWORKS: [["198.51.100.0/24", "crowdsec"]], ANY: True, WATCHED: []}
+    assert bus.topics == {NETWORKS: [["198.51.100.0/24", "crowdsec"]], ANY: True, WATCHED: [], HELD: True}
     after.watch("203.0.113.0/24", True)
     after.release("198.51.100.0/24")
     after.publish()
-    assert bus.topics == {NETWORKS: [], ANY: False, WATCHED: ["203.0.113.0/24"]}
+    assert bus.topics == {NETWORKS: [], ANY: False, WATCHED: ["203.0.113.0/24"], HELD: True}
+
+
+def test_a_reload_that_drops_crowdsec_lets_go_whom_it_kept_out(tmp_path: Path) -> None:
+    config = Config.model_validate({"sites": {"*": {"routes": {"/": {"respond": {"status": 200}}}}}})
+    shared = Shared(Plan(config, (), (), (), "", ()))
+    bus, file = Bus(), str(tmp_path / "bans.jsonl")
+
+    async def scene() -> None:
+        before = BanKeeper(config.defence, shared, bus, file)
+        await before.lead()
+        before.add("192.0.2.2", 600, "by hand")
+        before.hold("192.0.2.1", time.time() + 600)
+        before.publish()
+        await before.stop()
+        after = BanKeeper(config.defence, shared, bus, file)
+        await after.lead()
+        assert [shared.bans.until(hash_of(b"192.0.2.%d" % n)) > time.monotonic() for n in (1, 2)] == [False, True]
+        assert not bus.topics[HELD]
+        await after.stop()
+
+    asyncio.run(scene())
+
+
+def test_what_crowdsec_took_back_while_no_keeper_lived_is_let_go(tmp_path: Path) -> None:
+    keeper, shared = make(Bus(), str(tmp_path / "bans.jsonl"))
+    shared.bans.hold(hash_of(b"192.0.2.1"), time.monotonic() + 600)
+    watch = CrowdSecWatch(CrowdSec(url="http://127.0.0.1:1", key="x"), keeper)
+    watch.take(Stream(new=[Decision("192.0.2.3", "ban", "Ip", "10m")]))
+    assert [shared.bans.until(hash_of(b"192.0.2.%d" % n)) > time.monotonic() for n in (1, 3)] == [False, True]

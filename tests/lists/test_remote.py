@@ -57,6 +57,17 @@ def test_only_what_has_changed_is_fetched(tmp_path: Path) -> None:
         assert sorted(os.listdir(tmp_path)) == sorted(map(os.path.basename, (found.file, found.file + ".json")))
 
 
+def test_what_programs_left_half_fetched_is_cleared_away(tmp_path: Path) -> None:
+    with Origin(Library()) as origin:
+        found = RemoteList.of(f"http://{origin.address}/list", str(tmp_path), check_domains)
+        dead, alive = Path(f"{found.file}.1.new"), Path(f"{found.file}.2.new")
+        for path in (dead, alive):
+            path.write_bytes(b"games.exam")
+        os.utime(dead, (time.time() - 3600,) * 2)
+        assert found.refresh()
+        assert (dead.exists(), alive.exists()) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("content", "status", "why"),
     [

@@ -2,14 +2,15 @@
 
 The list of Have I Been Pwned is looked up on this machine: SHA-1 hashes in upper-case hexadecimal with how often each
 was seen, as its range interface and its downloader write them. Nothing of a password leaves the machine, nothing of it
-is kept, and no more of the list than some pages is in memory.
+is kept, and no more of the list than a line is in memory. It is read, not mapped: what is mapped and then cut short by
+somebody who writes over it kills who looks (SIGBUS).
 """
 
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
+import weakref
 from itertools import pairwise
 from typing import Final
 
@@ -34,18 +35,19 @@ class Breached:
     def __init__(self, path: str) -> None:
         self._path = path
         self._folder = os.path.isdir(path)
-        self._memory: mmap.mmap | None = None
+        self._file = -1
         if self._folder:
             if not os.path.isfile(self._range(b"0" * PREFIX)):
                 raise BreachedError(f"{path} has no file 00000.txt, so it is no folder of ranges")
             return
         try:
-            with open(path, "rb") as stream:
-                self._memory = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise BreachedError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-        self._memory.madvise(mmap.MADV_RANDOM)
-        for at in (0, len(self._memory) // 2):
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, self._file)
+            os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_RANDOM)
+            size = os.fstat(self._file).st_size
+        except OSError as error:
+            raise BreachedError(f"{path} cannot be read: {error.strerror}") from None
+        for at in (0, size // 2):
             if not _is_line(self._line(at)[1]):
                 raise BreachedError(f"{path} has other lines than HASH:COUNT with an SHA-1 in upper case")
 
@@ -68,9 +70,11 @@ class Breached:
 
     def _in_file(self, digest: bytes) -> int:
         """Search by halves: each step looks at one line."""
-        low, high = 0, len(self._memory or b"")
+        low, high = 0, os.fstat(self._file).st_size
         while low < high:
             start, line = self._line((low + high) // 2)
+            if start < 0:
+                return 0
             found = line[:_HASH]
             if found == digest:
                 return _count(line)
@@ -81,11 +85,11 @@ class Breached:
         return 0
 
     def _line(self, at: int) -> tuple[int, bytes]:
-        """Return where the line begins that holds a byte, and the line without its end."""
-        memory = self._memory
-        assert memory is not None
+        """Return where the line begins that holds a byte (-1: there is no such byte), and the line without its end."""
         first = max(0, at - _LINE_MAX)
-        around = memory[first : at + _LINE_MAX]
+        around = os.pread(self._file, at + _LINE_MAX - first, first)
+        if len(around) <= at - first:
+            return -1, b""
         begin = around.rfind(b"\n", 0, at - first) + 1
         end = around.find(b"\n", at - first)
         return first + begin, around[begin : end if end >= 0 else len(around)]

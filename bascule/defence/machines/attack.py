@@ -1,7 +1,9 @@
 """Attacks that are known on several machines: a site under attack at one is under attack at all of them.
 
 Each keeper says which sites it finds attacked, once a second, and what it said counts for a few seconds: a machine that
-is gone says nothing any more. What operators say by hand counts everywhere; the later word wins.
+is gone says nothing any more. What operators say by hand counts everywhere. The later word wins: whoever knows one that
+is later than the server's tells it, so one that a slower machine overwrote, or that was lost with the server, is told
+again.
 """
 
 from __future__ import annotations
@@ -33,12 +35,11 @@ class SharedAttacks:
         self._token = secrets.token_hex(8)
         self._watch = watch
         self._said_at = 0.0
-        self._tells = False
         watch.on_say = self._said
 
     def _said(self) -> None:
         """Note that an operator said something here."""
-        self._said_at, self._tells = time.time(), True
+        self._said_at = time.time()
 
     async def exchange(self, line: Line) -> None:
         """Tell what is attacked here, and hear what is elsewhere."""
@@ -50,10 +51,10 @@ class SharedAttacks:
         self._watch.set_elsewhere({str(site) for text in words if text for site in json.loads(text)})
         told: dict[str, Any] = json.loads(hand) if hand else {"at": 0.0, "sites": {}}
         if told["at"] > self._said_at:
-            self._said_at, self._tells = float(told["at"]), False
+            self._said_at = float(told["at"])
             self._watch.adopt({str(site): bool(on) for site, on in told["sites"].items()})
-        elif self._tells and await line.ask(self._tell):
-            self._tells = False
+        elif told["at"] < self._said_at:
+            await line.ask(self._tell)
 
     async def _look(self, redis: Redis) -> tuple[list[bytes | None], bytes | None]:
         """Say what is found here; return what the others found, and what operators said."""

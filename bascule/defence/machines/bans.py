@@ -1,8 +1,9 @@
 """Bans that hold on several machines: the keeper of each tells the others what it bans and what it lifts.
 
 A hash at the server has what is known of each network, a stream what changed lately. Of two words about a network the
-later one counts; a ban that was lifted stays as one that has ended. A keeper that comes, or finds that the server has
-lost its memory, compares all of it with its own list, and both have the union after.
+later one counts, whichever comes first: who hears an older one than is known here tells this again. So a ban that was
+lifted stays as one that has ended, at the server and for a while in each keeper. A keeper that comes, or finds that the
+server has lost its memory, compares all of it with its own list, and both have the union after.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from bascule.config.sharing import Sharing
-from bascule.defence.ban_keeper import BanKeeper
+from bascule.defence.ban_keeper import LIFTED, BanKeeper
 from bascule.defence.bans import MAX_BANS, Ban, BanError
 from bascule.state.valkey import Line
 
@@ -42,13 +43,27 @@ class SharedBans:
         """By what a server is recognised that has lost its memory: whoever comes first then makes up another one."""
         self._last = b"0-0"
         self._pending: dict[str, Ban] = {}
+        self._lifted: dict[str, Ban] = {}
+        """The last word about networks that were banned: the list of bans has none."""
         self._keeper = keeper
         keeper.on_change = self._changed
 
     def _changed(self, ban: Ban) -> None:
         """Note what this machine decided."""
+        self._remember(ban)
         if ban.network in self._pending or len(self._pending) < MAX_BANS:
             self._pending[ban.network] = ban
+
+    def _remember(self, ban: Ban) -> None:
+        self._lifted.pop(ban.network, None)
+        if ban.source == LIFTED:
+            if len(self._lifted) >= MAX_BANS:
+                del self._lifted[next(iter(self._lifted))]
+            self._lifted[ban.network] = ban
+
+    def _latest(self, network: str) -> Ban | None:
+        """Return the last word about a network that is known here."""
+        return self._lifted.get(network) or self._keeper.list.get(network)
 
     async def exchange(self, line: Line) -> None:
         """Tell what changed here, and hear what changed elsewhere."""
@@ -113,10 +128,13 @@ class SharedBans:
         """Take a word about a network, unless there is a later one here. None for what is no ban."""
         try:
             ban = _decode(text)
-            waiting = self._pending.get(ban.network)
-            if waiting is None or waiting.since < ban.since:
+            known = self._latest(ban.network)
+            if known is None or known.since < ban.since:
                 self._pending.pop(ban.network, None)
                 self._keeper.adopt(ban)
+                self._remember(ban)
+            elif known.since > ban.since:
+                self._changed(known)
         except (msgspec.MsgspecError, BanError):
             return None
         return ban

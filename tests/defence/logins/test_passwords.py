@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,18 @@ def test_one_file(tmp_path: Path, end: str) -> None:
     breached = Breached(str(file))
     assert {word: breached.count(word.encode()) for word in KNOWN} == KNOWN
     assert [breached.count(b"unknown%d" % number) for number in range(500)] == [0] * 500
+
+
+def test_a_file_that_is_cut_short_in_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "pwned.txt"
+    lines = sorted(f"{digest(word)}:{count}\n" for word, count in KNOWN.items())
+    file.write_text("".join(lines))
+    breached = Breached(str(file))
+    os.truncate(file, 100)
+    found = {word for word in KNOWN if breached.count(word.encode())}
+    assert found <= {word for word in KNOWN if digest(word) <= lines[1][:40]}
+    os.truncate(file, 0)
+    assert not any(breached.count(word.encode()) for word in KNOWN)
 
 
 def test_a_folder_of_ranges(tmp_path: Path) -> None:
