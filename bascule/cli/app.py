@@ -34,7 +34,6 @@ from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, remote_feeds
 from bascule.defence.shield import Shield
 from bascule.forward.lists import remote_lists
-from bascule.forward.pinning import PINNED
 from bascule.forward.quota_keeper import QuotaKeeper
 from bascule.forward.quotas import SEEN
 from bascule.forward.service import CACHE_LABELS, ForwardMaterial, ForwardService
@@ -211,12 +210,8 @@ def worker(context: WorkerContext) -> ProxyApp:
             prepared.forward,
             app,
             sockets,
-            context.index,
             lambda quota, who: context.bus.send(SEEN, [quota, who]),
-            lambda client, host: context.bus.send(PINNED, [client, host]),
         )
-        if (interception := service.interception) is not None:
-            context.bus.subscribe(PINNED, lambda topic, found: interception.pins.let_go(*found))
         app.add_front(service, [listener for listener in listeners if listener.transparent == "off"])
         for mode in ("redirect", "tproxy"):
             turned = [listener for listener in listeners if listener.transparent == mode]
@@ -302,7 +297,6 @@ class Keeper:
     async def start(self) -> None:
         """Begin what workers need."""
         self._bans.start()
-        self._bus.on(PINNED, self._bus.publish)  # what one worker finds out, all learn
         await self._profiles.start()
         await self._upstream.start()
 

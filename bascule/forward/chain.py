@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from bascule.forward import pages
+from bascule.forward import direct, pages
 from bascule.forward.parents import DIRECT_WAY, REFUSALS, Tunnels
 from bascule.forward.safesearch import reached_as
 from bascule.proxy import attempts
@@ -54,7 +54,7 @@ def _looked_up(exchange: ForwardExchange, cause: str) -> None:
     """Rules that ask for the address have judged every one; the parent, which looks itself, is told the name."""
     exchange.connecting = None
     if cause:
-        exchange.dialled(None, cause)
+        direct.dialled(exchange, None, cause)
     else:
         take(exchange)
 

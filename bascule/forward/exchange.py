@@ -9,12 +9,10 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from bascule.forward import chain, login, own_pages, pages, sniffing, throttle
+from bascule.forward import chain, direct, login, own_pages, pages, sniffing, throttle
 from bascule.forward.conditions import Need
-from bascule.forward.egress import Destination
 from bascule.forward.parents import DIRECT_WAY, Tunnels
 from bascule.forward.policy import Access, Decision
-from bascule.forward.safesearch import reached_as
 from bascule.forward.target import target_of
 from bascule.http.errors import HttpError
 from bascule.http.fields import Kind, list_tokens
@@ -33,11 +31,8 @@ if TYPE_CHECKING:
     from bascule.forward.throttle import Throttle
     from bascule.upstream.connection import OriginConnection
     from bascule.upstream.connector import Connector, Done
-    from bascule.upstream.server import ServerState
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-_REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
-"""Methods whose requests may go over a kept connection: if that breaks they are simply sent again (RFC 9110 9.2.2)."""
 _UNDECIDED = Decision("")
 _TO_PROVIDER = Decision("allow")
 _VIA = int(Kind.VIA)  # an Enum is slow to ask and to compare
@@ -163,7 +158,7 @@ class ForwardExchange(Exchange):
             login.challenge(self)
             return
         if decision.action in ("deny", "redirect"):
-            self._refuse(decision)
+            self.refuse(decision)
             return
         if (ways := self.service.ways) is not None:
             self.way = ways.of(self.asked)
@@ -181,7 +176,7 @@ class ForwardExchange(Exchange):
                 return
         self.try_server()
 
-    def _refuse(self, decision: Decision) -> None:
+    def refuse(self, decision: Decision) -> None:
         """Answer as the rule says that refuses or redirects."""
         policy = self.service.policy
         rule, target = policy.rule(decision), self.asked.target
@@ -207,18 +202,7 @@ class ForwardExchange(Exchange):
         if self.way is not DIRECT_WAY:
             chain.take(self)
             return
-        egress, target, outgoing, source = self.service.egress, self.asked.target, self.service.outgoing, self.source
-        if self.request_done and self.method in _REPEATABLE and not self.kept:
-            wanted = source if outgoing is not None and outgoing.is_constant else None
-            kept = egress.kept(target, self.judge_address, self.app.now, wanted)
-            if kept is not None:
-                self._connected(kept)
-                return
-        self.peer.deadline = self.app.now + self.route.connect_timeout
-        name = reached_as(self.service.config, target.host)
-        self.connecting = egress.dial(
-            target, name, self.judge_address, self.route.connect_timeout, self.dialled, source
-        )
+        direct.take(self)
 
     @property
     def source(self) -> Source | None:
@@ -240,30 +224,8 @@ class ForwardExchange(Exchange):
             return ""
         return causes.PROXY_AUTHENTICATION if decision.need is Need.USER else causes.EGRESS_DENIED
 
-    def dialled(self, connection: OriginConnection | None, cause: str) -> None:
-        self.connecting = None
-        if connection is not None and self.finished:
-            connection.close()
-        elif connection is not None:
-            self._connected(connection)
-        elif cause == causes.EGRESS_DENIED:
-            self._refuse(self.decision)
-        elif cause == causes.PROXY_AUTHENTICATION:
-            login.challenge(self)
-        else:
-            self.answer(pages.STATUS[cause], cause)
-
-    def _connected(self, connection: OriginConnection) -> None:
-        destination = cast(Destination, connection.server)
-        self.server = cast("ServerState", destination)  # only its name is asked for: no pool counts it (`charged`)
-        self.tries = 1
-        self.rule = self.service.policy.name(self.decision)
-        if self.is_tunnel:
-            self._open_tunnel(connection)
-        else:
-            attempts.send(self, connection)
-
-    def _open_tunnel(self, connection: OriginConnection) -> None:
+    def open_tunnel(self, connection: OriginConnection) -> None:
+        """Pass on bytes both ways from now on, once what they begin with was looked at where tunnels are opened."""
         self.origin = connection
         connection.tunnel(self)
         self.wait = perf_counter() - self.started
@@ -291,7 +253,7 @@ class ForwardExchange(Exchange):
     def use(self, connection: OriginConnection) -> None:
         """See Exchange."""
         if self.is_tunnel:
-            self._open_tunnel(connection)
+            self.open_tunnel(connection)
         else:
             attempts.send(self, connection)
 
@@ -323,7 +285,7 @@ class ForwardExchange(Exchange):
             decision = self.service.policy.decide(access)
             if decision.action != "allow":
                 self.detach(Outcome.CLIENT_ABORT)
-                self._refuse(decision)
+                self.refuse(decision)
                 return
         if (privacy := self.service.privacy) is not None:
             head = privacy.response(head, self.head, self.asked.target)
@@ -371,6 +333,13 @@ class ForwardExchange(Exchange):
         if self._leaves_no_trace:
             self.route, self.user = self.service.unlogged, ""
         super().record()
+
+    @property
+    def version(self) -> bytes:
+        """See Facts. A whole URL may be one of https; then it is we who speak TLS."""
+        access = self.access
+        secure = access is not None and access.target.secure and not self.is_tunnel
+        return b"HTTPS" if secure else super().version
 
     @property
     def place(self) -> tuple[bytes, bytes, int, bytes]:

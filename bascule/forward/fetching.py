@@ -49,7 +49,7 @@ class ForwardAsking(AskingMixin, ForwardExchange):
         if not chain.goes_on(self, cause):
             AskingMixin.answer(self, status, cause, fields)
 
-    def _refuse(self, decision: Decision) -> None:
+    def refuse(self, decision: Decision) -> None:
         self.answer(403, causes.EGRESS_DENIED)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +13,7 @@ from bascule.forward.conditions import NamedTest, compile_condition
 from bascule.forward.onboarding import Page, pages
 from bascule.forward.peek import Peek
 from bascule.forward.pinning import Pins
+from bascule.state.buckets import Buckets
 from bascule.tls.authority import Authority
 from bascule.tls.mimicry import Mimicry
 
@@ -54,15 +53,14 @@ class InterceptRules:
 
 
 class Interception:
-    """The interception of one worker. `announce` tells the other workers of a client that is let go."""
+    """The interception of one worker. `let_go` is what all of them know of clients that pin (see pinning.py)."""
 
-    def __init__(self, config: Intercept, authority: Authority, announce: Callable[[str, str], Any]) -> None:
+    def __init__(self, config: Intercept, authority: Authority, let_go: Buckets) -> None:
         self.config = config
         self.authority = authority
         self.mimicry = Mimicry(authority, config.cache)
-        self.pins = Pins(config.pinning, time.monotonic)
+        self.pins = Pins(config.pinning, let_go)
         self._rules = InterceptRules(config)
-        self._announce = announce
         self._pages = pages(authority) if config.page else {}
 
     def choose(self, access: Access) -> Choice:
@@ -87,7 +85,6 @@ class Interception:
         client = exchange.client.decode()
         if not self.pins.rejected(client, host):
             return
-        self._announce(client, host)
         if (events := exchange.app.events) is not None:
             events.write(_event(exchange, host, reason))
 

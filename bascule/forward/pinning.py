@@ -8,33 +8,36 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from time import monotonic
 
 from bascule.config.intercept import Pinning
+from bascule.state.buckets import Buckets, hash_of
+from bascule.state.locks import make_locks
 
 MOST = 4096
-"""Pairs of client and host that are remembered, counted and let go alike; the oldest goes first."""
-PINNED = "forward/pinned"
-"""Topic by which one worker's finding reaches the others."""
+"""Pairs of client and host that a worker counts; the oldest goes first."""
 Pair = tuple[str, str]
 """Address of a client, and a host."""
-V = TypeVar("V")
+
+
+def let_go_memory() -> Buckets:
+    """Return where it stands who is let go, for all workers: made before the fork, and handed on over reloads."""
+    return Buckets(4 * MOST, make_locks())
 
 
 class Pins:
-    """What one worker knows of pinning. `clock` gives seconds."""
+    """What one worker knows of pinning. `clock` gives seconds that all of them count alike."""
 
-    def __init__(self, config: Pinning, clock: Callable[[], float]) -> None:
+    def __init__(self, config: Pinning, let_go: Buckets, clock: Callable[[], float] = monotonic) -> None:
         self._config = config
+        self._let_go = let_go
         self._clock = clock
         self._counts: OrderedDict[Pair, tuple[int, float]] = OrderedDict()
         """How many handshakes a client ended, and when the first of them."""
-        self._until: OrderedDict[Pair, float] = OrderedDict()
 
     def holds(self, client: str, host: str) -> bool:
         """Tell whether a client's tunnels to a host are to be left closed."""
-        until = self._until.get((client, host))
-        return until is not None and until > self._clock()
+        return bool(self._config.attempts) and self._let_go.until(_key(client, host)) > self._clock()
 
     def rejected(self, client: str, host: str) -> bool:
         """A client ended a handshake for a host. Return whether that was once too often."""
@@ -45,22 +48,17 @@ class Pins:
         if now - first > self._config.within:
             count, first = 0, now
         if count + 1 >= self._config.attempts:
-            self.let_go(client, host)
+            self._let_go.hold(_key(client, host), now + self._config.for_)
             return True
-        _put(self._counts, pair, (count + 1, first))
+        self._counts[pair] = count + 1, first
+        if len(self._counts) > MOST:
+            self._counts.popitem(last=False)
         return False
 
     def accepted(self, client: str, host: str) -> None:
         """A client took a certificate for a host: what it ended before was no pinning."""
         self._counts.pop((client, host), None)
 
-    def let_go(self, client: str, host: str) -> None:
-        """Leave a client's tunnels to a host closed from now on."""
-        _put(self._until, (client, host), self._clock() + self._config.for_)
 
-
-def _put(table: OrderedDict[Pair, V], pair: Pair, value: V) -> None:
-    table.pop(pair, None)
-    table[pair] = value
-    if len(table) > MOST:
-        table.popitem(last=False)
+def _key(client: str, host: str) -> int:
+    return hash_of(f"{client}\0{host}".encode())

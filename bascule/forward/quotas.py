@@ -32,8 +32,8 @@ SEEN: Final = "quota/seen"
 """Topic of the bus, from workers: who uses a budget, ``[quota, who]``."""
 _ACCOUNTS: Final = 1 << 16
 _IN_PROGRESS: Final = 1 << 13
-_GENERATIONS: Final = 3
-"""Generations that count side by side: the present one, the one that drains, and one that a failed reload left over."""
+_GENERATIONS: Final = 8
+"""Generations that count side by side: the present one, and those that drain."""
 _TELL_AGAIN: Final = 60.0
 """Seconds after which the keeper is told again who uses a budget: it may be a new one."""
 _NO_LIMIT: Final = 1e9
@@ -48,19 +48,12 @@ class QuotaMemory:
         self.locks: tuple[Lock, ...] = locks
         self.ledger: Ledger = Ledger(_ACCOUNTS, locks) if previous is None else previous.ledger
         self.debts: Buckets = Buckets(_ACCOUNTS, locks) if previous is None else previous.debts
-        self._workers = workers
-        same = previous is not None and previous._workers == workers
-        self._generation: int = previous._generation + 1 if previous is not None and same else 0
+        self._workers: int = workers if previous is None else max(workers, previous._workers)
         self.tallies: Tallies = (
-            previous.tallies if previous is not None and same else Tallies(_IN_PROGRESS, workers * _GENERATIONS, locks)
+            previous.tallies
+            if previous is not None and previous._workers >= workers
+            else Tallies(_IN_PROGRESS, workers * _GENERATIONS, locks)
         )
-
-    def column(self, worker: int) -> int:
-        """Return where a worker of this generation counts what is in progress.
-
-        The workers of the generation before go on to count theirs while they drain.
-        """
-        return self._generation % _GENERATIONS * self._workers + worker
 
 
 class Periods:
@@ -128,7 +121,6 @@ class Quotas:
         forward: Forward,
         memory: QuotaMemory,
         clients: ClientPrefix,
-        worker: int,
         announce: Callable[[str, str], Any] = lambda quota, who: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -136,13 +128,12 @@ class Quotas:
         self._limits = {index: _Rule(name, config, ()) for index, (name, config) in limits_of_rules(forward).items()}
         self._memory = memory
         self._clients = clients
-        self._worker = memory.column(worker)
+        self._column = memory.tallies.claim()
         self._announce = announce
         self._clock = clock
         self._periods = Periods(forward.timezone, clock)
         self._told: dict[int, float] = {}
         self._known_users = forward.auth is not None
-        memory.tallies.clear(self._worker)
 
     def admit(self, access: Access) -> Meter | Refusal | None:
         """Return what measures a request that is about to go its way; None if no quota is about it."""
@@ -151,7 +142,7 @@ class Quotas:
             rules.append(limit)
         if not rules:
             return None
-        meter = Meter(self._memory, self._worker)
+        meter = Meter(self._memory, self._column)
         for rule in rules:
             who = self._who(rule.config, access)
             key = account_key(rule.name, who)
@@ -172,7 +163,7 @@ class Quotas:
             if excess > 0:
                 return Refusal(rule.name, causes.RATE_LIMITED, 429, ceil(excess))
         if config.connections:
-            place = memory.tallies.enter(key, self._worker, config.connections)
+            place = memory.tallies.enter(key, self._column, config.connections)
             if place is None:
                 return Refusal(rule.name, causes.QUOTA_CONNECTIONS, 429)
             meter.places.append(place)
@@ -240,11 +231,11 @@ def beyond(config: Quota, size: float, seconds: float) -> bool:
 class Meter:
     """Measures one request or tunnel by all quotas that are about it."""
 
-    __slots__ = ("_accounts", "_memory", "_periods", "_worker", "places", "slowest", "used_up")
+    __slots__ = ("_accounts", "_column", "_memory", "_periods", "places", "slowest", "used_up")
 
-    def __init__(self, memory: QuotaMemory, worker: int) -> None:
+    def __init__(self, memory: QuotaMemory, column: int) -> None:
         self._memory = memory
-        self._worker = worker
+        self._column = column
         self._accounts: list[tuple[_Rule, int]] = []
         self._periods: Periods | None = None
         self.places: list[int] = []
@@ -282,4 +273,4 @@ class Meter:
         """It is over: it is no more in progress."""
         places, self.places = self.places, []
         for place in places:
-            self._memory.tallies.leave(place, self._worker)
+            self._memory.tallies.leave(place, self._column)

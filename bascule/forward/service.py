@@ -25,6 +25,7 @@ from bascule.forward.intercept import Interception
 from bascule.forward.lists import remote_lists
 from bascule.forward.outgoing import OutgoingAddresses
 from bascule.forward.parents import ParentProxy, Ways
+from bascule.forward.pinning import let_go_memory
 from bascule.forward.policy import Policy, load_table
 from bascule.forward.privacy import PrivacyPlan
 from bascule.forward.quotas import QuotaMemory, Quotas, limits_of_rules
@@ -33,6 +34,7 @@ from bascule.forward.target import Target, proxy_form
 from bascule.http.addresses import TrustedNetworks
 from bascule.lists.remote import fetch_missing
 from bascule.proxy.caching import RouteCache
+from bascule.state.buckets import Buckets
 from bascule.telemetry import causes
 from bascule.tls.authority import Authority
 from bascule.tls.client import destination_context
@@ -55,6 +57,8 @@ class ForwardMaterial:
     quotas: QuotaMemory | None = None
     authority: Authority | None = None
     """Signs what stands in for servers, where tunnels are opened."""
+    let_go: Buckets | None = None
+    """Clients whose tunnels stay closed, for they pin (see pinning.py)."""
     name: str = field(default_factory=lambda: f"bascule-{secrets.token_hex(4)}")
     """What this proxy calls itself in Via (RFC 9110 7.6.3): a name of its own, so that it knows itself again."""
 
@@ -69,7 +73,9 @@ class ForwardMaterial:
     ) -> ForwardMaterial:
         """Read lists and users, and fetch lists into `folder` that are not there.
 
-        What was used of quotas is that of the generation before. Raises OSError and ValueError for what cannot be used.
+        What was used of quotas, and who pins, is known of the generation before.
+
+        Raises OSError and ValueError for what cannot be used.
         """
         fetch_missing(remote_lists(forward, folder))
         table, notes = load_table(forward, folder)
@@ -82,7 +88,10 @@ class ForwardMaterial:
             quotas = QuotaMemory(workers, previous.quotas if previous else None)
         intercept = forward.intercept
         authority = Authority.read(intercept.certificate, intercept.key) if intercept is not None else None
-        return cls(table, users, quotas, authority)
+        let_go = None
+        if intercept is not None:
+            let_go = previous.let_go if previous is not None and previous.let_go is not None else let_go_memory()
+        return cls(table, users, quotas, authority, let_go)
 
 
 class ForwardService:
@@ -94,9 +103,7 @@ class ForwardService:
         material: ForwardMaterial,
         app: ProxyApp,
         sockets: Iterable[socket.socket],
-        worker: int = 0,
         announce: Callable[[str, str], Any] = lambda quota, who: None,
-        announce_pinned: Callable[[str, str], Any] = lambda client, host: None,
     ) -> None:
         config = self.config = plan.config
         self.app = app
@@ -106,7 +113,7 @@ class ForwardService:
         if material.quotas is not None:
             defence = app.plan.config.defence
             prefix = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
-            self.quotas = Quotas(config, material.quotas, prefix, worker, announce)
+            self.quotas = Quotas(config, material.quotas, prefix, announce)
             self.policy.used_up = self.quotas.used
         self.name = material.name.encode()
         self.route, self.site = app.front_runtime(plan.site, self.name)
@@ -133,8 +140,8 @@ class ForwardService:
         self.associations = 0
         """Relays of datagrams that are open."""
         self.interception: Interception | None = None
-        if config.intercept is not None and material.authority is not None:
-            self.interception = Interception(config.intercept, material.authority, announce_pinned)
+        if config.intercept is not None and material.authority is not None and material.let_go is not None:
+            self.interception = Interception(config.intercept, material.authority, material.let_go)
         self.socks = tuple(version for version in (4, 5) if f"socks{version}" in config.protocols)
         self.http = "http" in config.protocols
         self._own = [name[:2] for sock in sockets if isinstance(name := sock.getsockname(), tuple)]

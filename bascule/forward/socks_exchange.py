@@ -28,7 +28,7 @@ class SocksExchange(ForwardExchange):
     def _established(self) -> bytes:
         return reply(self._version, Reply.SUCCEEDED)
 
-    def _refuse(self, decision: Decision) -> None:
+    def refuse(self, decision: Decision) -> None:
         self.rule = self.service.policy.name(decision)
         self.answer(403, causes.EGRESS_DENIED)
 

@@ -141,7 +141,7 @@ class TransparentTunnel(TransparentExchange):
     def _established(self) -> bytes:
         return b""
 
-    def _refuse(self, decision: Decision) -> None:
+    def refuse(self, decision: Decision) -> None:
         self.rule = self.service.policy.name(decision)
         self.answer(403, causes.EGRESS_DENIED)
 

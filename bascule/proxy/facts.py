@@ -192,6 +192,11 @@ class Facts:
         """Return the seconds since the head was complete."""
         return perf_counter() - self.started
 
+    @property
+    def version(self) -> bytes:
+        """What the log says was spoken."""
+        return self.protocol or (b"HTTP/1.1" if self.head.minor else b"HTTP/1.0")
+
     def reference(self) -> str:
         """Return the reference id of this exchange, made on first use."""
         if not self.ref:
@@ -214,7 +219,7 @@ class Facts:
                 head.method,
                 head.authority,
                 head.target,
-                self.protocol or (b"HTTP/1.1" if head.minor else b"HTTP/1.0"),
+                self.version,
                 self.status,
                 self.bytes_in,
                 self.bytes_out,

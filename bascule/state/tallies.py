@@ -1,9 +1,11 @@
 """How many of something are in progress by key, over all workers: a table in shared memory with a column a worker.
 
-Every worker writes its own column only, so what a killed one left behind is gone when its successor clears that.
+Every worker writes its own column only. Who begins takes one whose owner is gone, and what that left behind is gone.
 """
 
 from __future__ import annotations
+
+import os
 
 from bascule.state.locks import Lock
 from bascule.state.sets import WAYS, lane, places, shared_memory
@@ -13,46 +15,65 @@ NOWHERE = -1
 
 
 class Tallies:
-    """Made before the fork. Raises ValueError for fewer than `MIN_KEYS` or more than `MAX_KEYS` keys."""
+    """Made before the fork, for `columns` processes at a time.
 
-    __slots__ = ("_counts", "_locks", "_mask", "_tags", "_workers")
+    Raises ValueError for fewer than `MIN_KEYS` or more than `MAX_KEYS` keys.
+    """
 
-    def __init__(self, keys: int, workers: int, locks: tuple[Lock, ...]) -> None:
+    __slots__ = ("_columns", "_counts", "_locks", "_mask", "_owners", "_tags")
+
+    def __init__(self, keys: int, columns: int, locks: tuple[Lock, ...]) -> None:
         keys = places(keys)
-        view = shared_memory(keys * 8 * (1 + workers))
-        self._tags = view[: keys * 8].cast("Q")
-        self._counts = view[keys * 8 :].cast("Q")
+        view = shared_memory((keys * (1 + columns) + columns) * 8).cast("Q")
+        self._tags = view[:keys]
+        self._counts = view[keys : keys * (1 + columns)]
+        self._owners = view[keys * (1 + columns) :]
+        """Process ids."""
         self._mask = keys - WAYS
-        self._workers = workers
+        self._columns = columns
         self._locks = locks
 
-    def clear(self, worker: int) -> None:
-        """Forget what a worker had in progress: it is a new one."""
+    def claim(self) -> int:
+        """Return an empty column for this process: one that was nobody's, or whose owner is gone.
+
+        `NOWHERE` where there is none: what is entered there is not counted.
+        """
+        with self._locks[0]:
+            for column in range(self._columns):
+                if not _lives(self._owners[column]):
+                    self._owners[column] = os.getpid()
+                    self._clear(column)
+                    return column
+        return NOWHERE
+
+    def _clear(self, column: int) -> None:
         for place in range(len(self._tags)):
             if self._tags[place]:
-                self._counts[place * self._workers + worker] = 0
+                self._counts[place * self._columns + column] = 0
 
-    def enter(self, key: int, worker: int, most: int) -> int | None:
+    def enter(self, key: int, column: int, most: int) -> int | None:
         """Count one more of a key, unless there are `most` already: then None. Return its place, for `leave`.
 
         Where a set is full of keys in progress, it is let through uncounted (`NOWHERE`).
         """
+        if column == NOWHERE:
+            return NOWHERE
         with self._locks[lane(key)]:
             place = self._place(key)
             if place != NOWHERE:
                 if self._total(place) >= most:
                     return None
-                self._counts[place * self._workers + worker] += 1
+                self._counts[place * self._columns + column] += 1
             return place
 
-    def leave(self, place: int, worker: int) -> None:
+    def leave(self, place: int, column: int) -> None:
         """One that `enter` gave a place has ended."""
         if place != NOWHERE:
-            at = place * self._workers + worker
+            at = place * self._columns + column
             self._counts[at] = max(0, self._counts[at] - 1)
 
     def _total(self, place: int) -> int:
-        return sum(self._counts[place * self._workers : (place + 1) * self._workers].tolist())
+        return sum(self._counts[place * self._columns : (place + 1) * self._columns].tolist())
 
     def _place(self, key: int) -> int:
         first = (key >> 2) & self._mask
@@ -64,3 +85,15 @@ class Tallies:
                 self._tags[place] = key
                 return place
         return NOWHERE
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether there is a process; 0 stands for none."""
+    try:
+        if pid:
+            os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return bool(pid)

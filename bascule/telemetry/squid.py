@@ -1,7 +1,7 @@
 """Squid's native access log format, for the many programs that read it (calamaris, SARG, lightsquid).
 
 ``time.ms elapsed client result/status bytes method URL user hierarchy/peer type``, parted by blanks. The time is that
-of the end. The type of the content is not known here and is ``-``; an URL is told as http unless it is a tunnel's.
+of the end. The type of the content is not known here and is ``-``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _line(record: Any) -> bytes:
 
 
 def _scheme(version: bytes) -> bytes:
-    """Return the scheme of a URL: requests inside of tunnels that were opened say so."""
+    """Return the scheme of a URL: requests of https ones, inside of opened tunnels or not, say so."""
     return b"https" if version == b"HTTPS" else b"http"
 
 

@@ -89,6 +89,17 @@ def test_a_reload_lets_opened_tunnels_end(lab: Lab) -> None:
         assert tls.ask("/after").status == 200
 
 
+def test_who_pins_is_let_go_over_a_reload(lab: Lab) -> None:
+    def get() -> int:  # by who trusts only the web
+        way = ("--interface", "127.0.0.8", "--cacert", lab.web.path, f"https://{lab.authority}/")
+        return curl(lab, lab.bascule.port, *way).returncode
+
+    wait_for(lambda: get() == 0, "the end of its tries")
+    lab.bascule.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: any("generation 3" in line for line in lab.bascule.lines), "the reload")
+    assert get() == 0
+
+
 def test_a_client_that_ends_after_its_hello(lab: Lab) -> None:
     coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = ssl.create_default_context().wrap_bio(coming, going, server_hostname="localhost")

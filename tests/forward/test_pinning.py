@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bascule.config.intercept import Pinning
-from bascule.forward.pinning import MOST, Pins
+from bascule.forward.pinning import MOST, Pins, let_go_memory
 
 A, SHOP = "192.0.2.1", "shop.test"
 
@@ -17,7 +17,16 @@ class Clock:
 
 def pins(**config: float) -> tuple[Pins, Clock]:
     clock = Clock()
-    return Pins(Pinning.model_validate(config), clock), clock
+    return Pins(Pinning.model_validate(config), let_go_memory(), clock), clock
+
+
+def test_all_workers_know_and_those_after_a_reload() -> None:
+    memory, config = let_go_memory(), Pinning(attempts=1)
+    first, second = Pins(config, memory), Pins(config, memory)
+    assert first.rejected(A, SHOP)
+    assert second.holds(A, SHOP)
+    assert not second.rejected(A, SHOP)
+    assert not Pins(Pinning(attempts=0), memory).holds(A, SHOP)  # no longer wanted
 
 
 def test_let_go_after_some_tries_for_a_while() -> None:
@@ -50,6 +59,5 @@ def test_memory_is_bounded() -> None:
     found, _ = pins(attempts=2)
     for number in range(MOST + 10):
         found.rejected(A, f"{number}.test")
-        found.let_go(A, f"{number}.test")
-    assert len(found._counts) == len(found._until) == MOST
-    assert not found.holds(A, "0.test")
+    assert len(found._counts) == MOST
+    assert not found.rejected(A, "0.test")

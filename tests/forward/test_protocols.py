@@ -263,14 +263,15 @@ def test_tls_to_the_proxy_and_through_it_beside_sites(origin: Origin, tmp_path: 
         assert get(site, f"http://{secure.address}/x").json()["start"][1] == "/x"  # its own server: no open proxy
 
 
-def test_https_urls_are_verified(port: int, tmp_path: Path) -> None:
+def test_https_urls_are_verified(bascule: Bascule, port: int, tmp_path: Path) -> None:
     """``GET https://...`` asks the proxy itself to speak TLS: never to somebody who cannot prove who it is."""
     pair = Authority(tmp_path).issue("127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.cert, pair.key)
     with Origin(context=context) as origin:
-        message = get(port, f"https://{origin.address}/")
-    assert message.status == 502
+        message = get(port, f"https://{origin.address}/unproven")
+        found = wait_for(lambda: [line for line in bascule.logged() if line["target"] == "/unproven"], "the line")
+    assert (message.status, found[0]["version"]) == (502, "HTTPS")
     assert b"could not prove who it is" in message.body
 
 

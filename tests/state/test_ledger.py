@@ -88,8 +88,24 @@ def test_no_more_than_the_most_in_progress() -> None:
     assert tallies.enter(7, 0, 2) is None
     tallies.leave(first, 0)
     assert tallies.enter(7, 1, 2) is not None
-    tallies.clear(1)  # its worker died with two
-    assert [tallies.enter(7, 0, 2) is not None for _ in range(3)] == [True, True, False]
+
+
+def test_columns_of_those_who_are_gone_are_cleared() -> None:
+    tallies = Tallies(1024, 2, make_locks())
+    if not (pid := os.fork()):
+        tallies.enter(7, tallies.claim(), 2)
+        tallies.enter(7, 0, 2)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert tallies.enter(7, 1, 2) is None  # it died with two
+    assert tallies.claim() == 0
+    assert tallies.enter(7, 0, 2) is not None
+    assert tallies.claim() == 1
+    column = tallies.claim()
+    assert column == NOWHERE  # there are two, and both live
+    place = tallies.enter(7, column, 1)
+    assert place == NOWHERE
+    tallies.leave(NOWHERE, column)
 
 
 def test_keys_without_a_place_are_not_counted_and_places_are_used_again() -> None:
