@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from bascule.waf.logic.facts import facts_of
+from bascule.waf.logic.facts import DECISIVE, facts_of
 from bascule.waf.logic.facts.conditions import is_condition
 from bascule.waf.logic.facts.context import is_noise, prose_drops
 from bascule.waf.logic.facts.players import without_players
@@ -46,6 +46,41 @@ def test_a_sentence_is_no_path_but_may_hold_tags_climbs_and_commands() -> None:
     assert "html.script_tag" in facts_of(said + b"<script>alert(1)</script>", "body")
     assert "shell.runs_command" in facts_of(said + b"x;cat /etc/passwd", "body")
     assert "template.sum" in facts_of(said + b"{{7*7}}", "body")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rb"C:\Windows\win.ini holds settings of very old programs.",
+        b"/proc/cpuinfo shows 8 cores, but nproc says 4",
+        b"Error: ENOENT: no such file or directory, open '/etc/nginx/nginx.conf'",
+        b"/home/anna/.config/nvim/init.vim",
+        b"LDAP filter (&(objectClass=user)(sAMAccountName=jdoe)) returns nothing",
+        b"import os\nimport sys\n\nprint(os.getcwd())",
+        b"function(){ return this; }",
+        b"jdbc:mysql://db.example:3306/test?useSSL=false",
+        b"Set-Cookie: session=abc; HttpOnly; Secure",
+    ],
+)
+def test_what_people_paste_does_nothing(text: bytes) -> None:
+    assert not facts_of(text, "body") & DECISIVE
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        (b"/etc/passwd", "path.unix_secret"),
+        (b"/etc/passwd\0 and some more words", "path.unix_secret"),
+        (b"see my file /etc/passwd", "path.unix_secret"),
+        (b"LDAP filter x)(objectClass=user)(cn=*", "ldap.leaves_filter"),
+        (b"x';import os;y", "code.python_call"),
+        (b"function(){ return this.password == 1 }", "nosql.leaves_string"),
+        (b"jdbc:mysql://db.example/x?autoDeserialize=true", "code.java_object"),
+        (b"en\r\nSet-Cookie: a=b", "http.set_cookie"),
+    ],
+)
+def test_what_acts_is_still_seen(text: bytes, fact: str) -> None:
+    assert fact in facts_of(text, "query")
 
 
 def test_other_places_than_fields_hold_no_prose() -> None:

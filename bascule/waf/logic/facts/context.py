@@ -20,7 +20,7 @@ _KEYWORD = (
 _OTHER = rb"(?!" + _KEYWORD + rb")" + _WORD
 _STRAY = rb"(?:is|in|for|if|select|insert|update|delete|drop|create|set|execute)"
 _SENTENCE = re.compile(
-    rb"\W{0,3}(?:" + _OTHER + rb"[,:.;!?]\s+)?" + _OTHER + rb"[ \t]+"
+    rb"\W{0,3}(?:" + _OTHER + rb"[,:.;!?]\s+){0,3}" + _OTHER + rb"[ \t]+"
     rb"(?:"
     + _OTHER
     + rb"|"
@@ -41,10 +41,15 @@ _LONG = re.compile(
     + _WORD
     + rb"|\d[\d.,]{0,9})(?:[,:.;!?)]{0,3}(?:\s+|\s+[-&+/]\s+)[(\"]?(?:"
     + _WORD
-    + rb"|\d[\d.,]{0,9})){5}",
+    + rb"|\d[\d.,]{0,9})){4}",
     re.I,
 )
-"""Six words in a row."""
+"""Five words in a row."""
+_ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z0-9.,'()-]{1,20}){2,}\W{0,3}\Z")
+"""Three words and more, with nothing behind them: what is before them is no path, for no file is named like that."""
+_TAIL = 160
+"""Bytes of a text's end in which such words are looked for."""
+_PATHS = ("path.unix", "path.windows", "path.app", "path.java", "path.file", "path.wrapper", "path.dot", "path.system")
 _CONTINUES = re.compile(
     rb"[\s)]*(?:$|[;,|&=<>!*/+^%#~-]|--|(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit"
     rb"|order|group|procedure|into|as|collate|when|then|else|end|select|waitfor|exec|sounds|glob|ilike|if|case|except|intersect"
@@ -69,6 +74,7 @@ _SHORT = ("shell.", "code.php_tag")
 _WORDS = re.compile(rb"[a-z]{5,}")
 MIN_NOISE = 700
 """Bytes from which on a text can be told to be noise."""
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"()")
 _LETTERS = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b" \n\t"
 
 
@@ -78,9 +84,15 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
         return ()
     if is_condition(text):
         return ("sql.",)
+    dead: tuple[str, ...] = ()
+    if b"\0" not in text and _ENDS_IN_WORDS.search(text, max(len(text) - _TAIL, 0)):
+        dead = _PATHS
     if _SENTENCE.match(text) is None:
-        return ()
-    dead: tuple[str, ...] = () if _leaves_quotes(text) else _ENDS_STRING
+        return dead
+    if not _leaves_quotes(text):
+        dead += _ENDS_STRING
+    if not _leaves_brackets(text):
+        dead += ("ldap.",)
     if _LEADS_TO_SCRIPT.search(text) is None:
         dead += ("js.",)
     if _LONG.match(text) is not None:
@@ -95,6 +107,16 @@ def _leaves_quotes(text: bytes) -> bool:
         if at >= 0 and _CONTINUES.match(text, at + 1):
             return True
     return b"\\" in text[:1]
+
+
+def _leaves_brackets(text: bytes) -> bool:
+    """Tell whether a bracket is closed that was not opened: only so does anything get out of a filter."""
+    depth = 0
+    for bracket in text.translate(None, _NO_BRACKETS):
+        depth += 1 if bracket == 0x28 else -1
+        if depth < 0:
+            return True
+    return False
 
 
 def acting(found: set[str], text: bytes, place: str, decisive: frozenset[str]) -> set[str]:

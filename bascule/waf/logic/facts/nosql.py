@@ -51,7 +51,7 @@ FACTS = (
             rb"\bdb\s*\.\s*\w{1,30}\s*\.\s*(?:find(?:one)?|insert\w{0,8}|remove|drop|update\w{0,8}|mapreduce|aggregate)\s*\(",
             rb"^\s*\|\|\s*\d+\s*={2,3}\s*\d",
             rb"^\W{0,6}(?:this\.\w+(?:\.\w+(?:\([^()]{0,40}\))?)?\s*(?:[=!]==?|>=?|<=?)\s*['\"\d/]|this\.\w+\.match\s*\()",
-            rb"(?:^|[;{'\"])\s*(?:while\s*\(\s*(?:1|true)\s*\)|for\s*\(\s*;\s*;\s*\))|\bfunction\s*\(\s*\)\s*\{\s*(?:while\s*\(|for\s*\(|sleep\s*\(|return\s+(?:true|1|this)\b)",
+            rb"(?:^|[;{'\"])\s*(?:while\s*\(\s*(?:1|true)\s*\)|for\s*\(\s*;\s*;\s*\))|\bfunction\s*\(\s*\)\s*\{\s*(?:while\s*\(|for\s*\(|sleep\s*\(|return\s+(?:true\b|1\b|this\.\w+\s*[.=!<>]))",
             rb"\bvar\s+\w{1,12}\s*=\s*new\s+date\s*\(\s*\)\s*;\s*(?:do|while|for)\b|;?\s*do\s*\{[^}]{1,60}new\s+date\s*\(",
             rb"['\"]\s*[)\]}]*\s*(?:union\s+)?(?:\breturn\s+\w+\s+union\s+match|union\s+(?:match|call|unwind|load\s+csv)|detach\s+delete|\|?\s*load\s+csv\s+(?:with\s+headers\s+)?from|(?:call|with)\s+(?:db|dbms|apoc)\.)\b",
             rb"\b(?:match\s*\(\w{0,12}(?::\w+)?\)\s*(?:detach\s+)?(?:delete|set|remove|return)\s+\w|load\s+csv\s+from\s+['\"])",

@@ -96,7 +96,7 @@ FACTS = (
             rb"(?:^|[^\w.])etc[/\\]+(?:passwd|shadow|hosts|group)\b",
             rb"/proc/(?:self|\d+|version|cpuinfo|mounts|net|cmdline|meminfo|sched_debug|stat|swaps|modules|filesystems|ioports|interrupts|partitions|loadavg|key-users|config)\b",
             rb"/var/(?:log|lib|mail|spool|run|www|adm|apache|mysql|cpanel|lock|htmp|webmin|backups|local)(?:[/_]|$)",
-            rb"/(?:root|home/[\w$~.-]{1,40}|users/\w+)/\.?(?:ssh|bash_history|bashrc|profile|mysql_history|aws|config|gnupg|netrc|my\.cnf|viminfo|xauthority|ash_history|zsh|htpasswd|anaconda|kube|docker|npmrc)",
+            rb"/(?:root|home/[\w$~.-]{1,40}|users/\w+)/\.?(?:ssh|bash_history|bashrc|profile|mysql_history|aws|config/(?:gcloud|gh|rclone|filezilla|git)|gnupg|netrc|my\.cnf|viminfo|xauthority|ash_history|zsh|htpasswd|anaconda|kube|docker|npmrc)",
             rb"\bid_(?:rsa|dsa|ecdsa|ed25519)\b|\bauthorized_keys\b",
             rb"/usr/(?:local|lib|share|pkg|spool|home|ports|etc|adm|apache)/[\w/.-]{0,40}(?:conf|logs?/|\.log|php\.ini|\.cnf|passwd|httpd|pureftpd|pure-ftpd|mysql)",
             rb"/opt/[\w/.-]{1,40}(?:conf/|\.conf|logs?/|\.ini|\.cnf)",
