@@ -15,7 +15,7 @@ KERBEROS_EXTRA = "pip install 'bascule[kerberos]', which takes a compiler and th
 
 
 class LockOut(Model):
-    """What happens to an address that guesses passwords."""
+    """What happens to an address (of IPv6 its /64) that guesses passwords."""
 
     attempts: Annotated[int, Field(ge=1, le=10000)] = 10
     """Wrong passwords within `within` after which the address has to wait."""

@@ -2,7 +2,7 @@
 
 The check is made on the very address that is dialled, after the name was resolved, so a name that changes its
 address between check and use (DNS rebinding) gains nothing. An IPv4 address inside an IPv6 one counts as itself
-where a gateway or the kernel would unwrap it (RFC 4291 2.5.5, RFC 6052, RFC 3056).
+where a gateway or the kernel would unwrap it (RFC 4291 2.5.5, RFC 6052, RFC 3056, RFC 2765).
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def _compiled(version: int) -> list[tuple[int, int, str]]:
 _FOUR, _SIX = _compiled(4), _compiled(6)
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 _COMPATIBLE = IPv6Network("::/96")  # RFC 4291 2.5.5.1, deprecated, but unwrapped by some stacks
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")  # RFC 2765 2.1
 _SIX_TO_FOUR = IPv6Network("2002::/16")  # RFC 3056
 
 
@@ -81,7 +82,7 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
     """Return the IPv4 address that an IPv6 address stands for, if any."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
-    if address in _NAT64 or address in _COMPATIBLE:
+    if address in _NAT64 or address in _COMPATIBLE or address in _TRANSLATED:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     if address in _SIX_TO_FOUR:
         return address.sixtofour

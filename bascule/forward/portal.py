@@ -99,6 +99,7 @@ class _Begun(msgspec.Struct, tag=True):
 class _Return(msgspec.Struct, tag=True):
     """Where somebody wanted to go; sealed, so that nobody else can say it."""
 
+    address: str
     to: str
 
 
@@ -139,10 +140,12 @@ class Portal:
         except (InvalidToken, msgspec.MsgspecError):
             return None
 
-    def login_url(self, to: bytes) -> bytes:
+    def login_url(self, address: bytes, to: bytes) -> bytes:
         """Return where somebody who wanted to go somewhere signs in."""
         start = f"{self.url}/portal/login".encode()
-        return start if len(to) > MAX_RETURN else start + b"?to=" + self.seal(_Return(to.decode("latin-1")))
+        if len(to) > MAX_RETURN:
+            return start
+        return start + b"?to=" + self.seal(_Return(address.decode(), to.decode("latin-1")))
 
     def complain(self, error: Exception) -> None:
         """Say on the console, once a minute, that something is wrong between the provider and us."""
@@ -155,9 +158,8 @@ def invite(exchange: ForwardExchange, portal: Portal) -> bool:
     """Lead a browser that asks for a page to the portal. Return whether it is one."""
     if exchange.is_tunnel or exchange.method != b"GET" or preferred(exchange.head.value(b"accept")) != HTML:
         return False
-    answers.redirect(
-        exchange, portal.login_url(exchange.url), 302, causes.PROXY_AUTHENTICATION, b"cache-control: no-store\r\n"
-    )
+    to = portal.login_url(exchange.peer.address, exchange.url)
+    answers.redirect(exchange, to, 302, causes.PROXY_AUTHENTICATION, b"cache-control: no-store\r\n")
     return True
 
 
@@ -233,7 +235,8 @@ def _log_in(exchange: ForwardExchange, portal: Portal, query: bytes) -> None:
     if not _enter(exchange, portal):
         return
     wanted = portal.unseal(query[3:]) if query.startswith(b"to=") else None
-    to = wanted.to if isinstance(wanted, _Return) else ""
+    own = isinstance(wanted, _Return) and wanted.address == exchange.peer.address.decode()
+    to = wanted.to if wanted is not None and own else ""
     exchange.connecting = exchange.app.loop.create_task(_begin(exchange, portal, to))
 
 
@@ -306,7 +309,8 @@ async def _finish(exchange: ForwardExchange, portal: Portal, begun: _Begun, code
         portal.waiting -= 1
     portal.guesses.right(address)
     exchange.connecting = None
-    exchange.user = person.user
+    if exchange.service.no_log.isdisjoint(person.groups):
+        exchange.user = person.user
     to = begun.to.encode("latin-1") or portal.url.encode() + PATH
     answers.redirect(exchange, to, 302, causes.RESPOND, b"cache-control: no-store\r\n" + over)
 

@@ -29,6 +29,7 @@ INSIDE = [
     ("::ffff:a9fe:a9fe", "link-local"),
     ("::10.0.0.1", "private"),
     ("64:ff9b::169.254.169.254", "link-local"),
+    ("::ffff:0:10.0.0.1", "private"),
     ("64:ff9b:1::1", "local-nat64"),
     ("2002:7f00:1::", "loopback"),
     ("2001:0:1::1", "protocol-assignments"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from passlib.context import CryptContext
 
-from bascule.config.auth import Auth
+from bascule.config.auth import Auth, LockOut
 from bascule.forward import guesses as guesses_module
 from bascule.forward import identity
 from bascule.forward.guesses import Guesses, LockedOutError
@@ -75,6 +75,18 @@ def test_guessing_locks_an_address_out_and_no_other() -> None:
         users.close()
 
     asyncio.run(run())
+
+
+def test_who_has_many_addresses_of_a_network_guesses_as_one() -> None:
+    guesses = Guesses(LockOut(attempts=2), lambda: 0.0)
+    for address in (b"2001:db8::1", b"2001:db8::2:3:4"):
+        guesses.check(address)
+        guesses.wrong(address)
+    with pytest.raises(LockedOutError):
+        guesses.check(b"2001:db8::5")
+    guesses.check(b"2001:db8:0:1::1")
+    guesses.right(b"2001:db8::6")
+    guesses.check(b"2001:db8::5")
 
 
 def test_guesses_made_at_the_same_time_count_all() -> None:

@@ -243,8 +243,9 @@ def test_nobody_is_signed_in_by_others(oidc: OidcProvider, origin: Origin) -> No
         assert ask(program, f"GET {elsewhere}", cookie, source="127.0.0.66").status == 403  # RFC 9207
         for source in ("127.0.0.1", "127.0.0.66"):
             assert ask(program, f"GET http://{origin.address}/", source=source).status == 511
-        led = place(sign_in(program, oidc, "/portal/login?to=http://evil.example/"))
-        assert led == f"{URL}/portal"  # only what the portal sealed
+        evil = place(ask(program, "GET http://evil.example/", HTML, source="127.0.0.66")).removeprefix(URL)
+        for path in ("/portal/login?to=http://evil.example/", evil):
+            assert place(sign_in(program, oidc, path)) == f"{URL}/portal"  # only what the portal sealed, and for whom
 
 
 def test_who_guesses_has_to_wait_and_a_provider_may_be_away(oidc: OidcProvider, origin: Origin) -> None:
