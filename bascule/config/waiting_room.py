@@ -14,8 +14,9 @@ class WaitingRoom(Switched):
     """Visitors beyond `total_active_users` wait, on a page that tells their place, and come in in the order in which
     they came. A bare ``block`` or ``off`` is short for `mode`. Names are those of Cloudflare's Waiting Room."""
 
-    mode: Literal["off", "block"] = "block"
-    """``off`` spares a route what its site says. (There is no ``detect``: who would wait depends on who waited.)"""
+    mode: Literal["off", "detect", "block"] = "block"
+    """``off`` spares a route what its site says; ``detect`` gives out the places and only counts the requests of
+    visitors that would not have got one: in no order, since nobody waits."""
     total_active_users: Annotated[int, Field(ge=1, le=200_000)] = 200
     """Visitors that are in at a time, all workers taken together."""
     new_users_per_minute: Annotated[int, Field(ge=1, le=2_000_000)] = 200

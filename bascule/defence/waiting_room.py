@@ -82,6 +82,8 @@ class Room:
         clock: Callable[[], float],
     ) -> None:
         self.name = name
+        self.detects = config.mode == "detect"
+        """Whether nobody waits, and it is only counted who would."""
         self.refresh = int(config.refresh)
         self.rate = config.new_users_per_minute
         self._queue = queue
@@ -96,7 +98,7 @@ class Room:
         return cookie_name(scheme) + self._suffix
 
     def enter(self, request: Asked, text: bytes | None) -> bytes | Wait:
-        """Let a visitor in; `text` is its cookie. Return the one it gets, empty for none, or that it waits."""
+        """Let a visitor in; `text` is its cookie. Return the one it gets, empty for none, or that it would wait."""
         bound = binding(request, self.name, self._clients) + self._epoch
         number = 0
         if text is not None and (known := self._read(text, bound)) is not None:
@@ -105,7 +107,7 @@ class Room:
                 if self._queue.renew(number, place, monotonic()):
                     return b""
                 number = 0
-        answer = self._queue.ask(number, monotonic())
+        answer = self._queue.visit(monotonic()) if self.detects else self._queue.ask(number, monotonic())
         if answer.place >= 0:
             return self._make(IN_ROOM, bound, answer)
         return Wait(self._make(WAITS, bound, answer) if answer.number else b"", answer.ahead)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def admit(exchange: Exchange, shield: Shield, room: Room) -> bool:
-    """Let a request in whose visitor has a place. False: it is told to wait."""
+    """Let a request in whose visitor has a place, or where that is only counted. False: it is told to wait."""
     if _is_spared(exchange, shield):
         return True
     name = room.cookie_name(exchange.scheme)
@@ -31,6 +31,9 @@ def admit(exchange: Exchange, shield: Shield, room: Room) -> bool:
             exchange.extra += _cookie(exchange, name, found)
             if text is not None:
                 shield.reports.count("waiting-room", room.name, "pass")
+        return True
+    if room.detects:
+        shield.reports.count("waiting-room", room.name, "detect")
         return True
     shield.reports.count("waiting-room", room.name, "delay" if found.cookie else "refuse")
     _tell(exchange, room, name, found)
@@ -53,7 +56,7 @@ def _tell(exchange: Exchange, room: Room, name: bytes, wait: Wait) -> None:
     exchange.extra += b"retry-after: %d\r\n" % room.refresh
     if wait.cookie:
         exchange.extra += _cookie(exchange, name, wait.cookie)
-    seconds = wait.ahead * 60 // room.rate
+    seconds = max(room.refresh, wait.ahead * 60 // room.rate)
     if is_navigation(exchange):
         page = waiting_page.render(room.refresh, wait.ahead if wait.cookie else None, seconds, exchange.reference())
         exchange.extra += b"content-security-policy: %b\r\n" % page.policy

@@ -17,7 +17,8 @@ SWEEP: Final = 1.0
 BURST: Final = 6.0
 """Seconds' worth of newcomers that may come in at once."""
 NEAR: Final = 1024
-"""Up to this number of waiters before one they are counted; beyond it, those who left on the way count, too."""
+"""Up to this number of waiters before one they are counted; beyond it, those who left on the way count, too. Each look
+holds up the other workers."""
 _GONE = -1e18
 _NEXT, _HEAD, _CURSOR, _FREE, _EPOCH = range(5)
 _WORDS = 8
@@ -116,6 +117,23 @@ class Queue:
                 return Answer(number, place)
             return Answer(number, ahead=self._ahead(number, now))
 
+    def visit(self, now: float) -> Answer:
+        """Take a place if one is free, whoever waits; without one there is no number either."""
+        memory = self._memory
+        with memory.lock:
+            words, size = memory.words, len(memory.seen)
+            self._sweep(now)
+            self._pass_over(now)
+            if words[_NEXT] - words[_HEAD] >= size or min(int(words[_FREE]), self._allowance(now)) < 1:
+                return Answer()
+            number = int(words[_NEXT])
+            place = self._take(number, now)
+            if place < 0:
+                return Answer()
+            words[_NEXT] = number + 1
+            memory.seen[number % size] = _GONE
+            return Answer(number, place)
+
     def counts(self, now: float) -> tuple[int, int]:
         """Return how many are in, and how many wait (those who have just given up among them)."""
         memory = self._memory
@@ -144,15 +162,18 @@ class Queue:
         return int(max(1.0, BURST * self._limits.rate) - owed * self._limits.rate + 1e-6)
 
     def _alive_before(self, number: int, most: int, now: float) -> int:
-        """Return how many that are alive wait before a number; it counts no further than `most`."""
+        """Return how many that are alive wait before a number; it counts no further than `most`.
+
+        Nobody is looked at beyond the first `NEAR`: who is so far behind waits until the line has moved.
+        """
         memory, oldest = self._memory, now - self._limits.patience
-        seen, size, count = memory.seen, len(memory.seen), 0
-        for before in range(memory.words[_HEAD], number):
+        seen, size, count, head = memory.seen, len(memory.seen), 0, int(memory.words[_HEAD])
+        for before in range(head, min(number, head + NEAR)):
             if seen[before % size] >= oldest:
                 count += 1
                 if count >= most:
                     break
-        return count
+        return most if number - head > NEAR else count
 
     def _ahead(self, number: int, now: float) -> int:
         before = number - int(self._memory.words[_HEAD])

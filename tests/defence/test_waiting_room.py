@@ -39,6 +39,7 @@ def _bascule() -> Iterator[Bascule]:
         routes = {
             "/": route,
             "/sale/": {"servers": [route], "waiting_room": {**room, "total_active_users": 1, "total_waiting_users": 1}},
+            "/trial/": {"servers": [route], "waiting_room": {**room, "total_active_users": 1, "mode": "detect"}},
             "/status": {"servers": [route], "waiting_room": "off"},
         }
         site = {"waiting_room": room, "challenge": {"level": "off", "tokens": {"x-api-key": [KEY]}}, "routes": routes}
@@ -158,6 +159,20 @@ def test_places_outlive_a_reload_and_a_worker(site: Site) -> None:
     assert [first.is_in(), second.is_in(), third.is_in()] == [True, True, False]
 
 
+def test_where_it_only_detects_nobody_waits(site: Site) -> None:
+    def counted() -> float:
+        return scrape(site.bascule, "bascule_defence_decisions_total", 'defence="waiting-room"', 'decision="detect"')
+
+    before = counted()
+    first, second = visitors(site, 2)
+    assert first.is_in("/trial/")
+    assert first.cookies, "it has the place"
+    assert second.is_in("/trial/")
+    assert not second.cookies
+    assert first.is_in("/trial/")
+    wait_for(lambda: counted() - before == 1, "the second one to be counted")
+
+
 def test_a_browser_waits_and_comes_in_by_itself(site: Site) -> None:
     """Without any script of ours: the page asks again, and is the shop in the end."""
     site = Site(site.bascule, "127.0.0.1")  # the site of any other host
@@ -176,7 +191,7 @@ def test_a_browser_waits_and_comes_in_by_itself(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["detect", {"total_active_users": 0}, {"session_duration": 0}, {"refresh": "1h"}, {"queueing_method": "x"}],
+    ["on", {"total_active_users": 0}, {"session_duration": 0}, {"refresh": "1h"}, {"queueing_method": "x"}],
 )
 def test_what_makes_no_sense_is_refused(written: Any) -> None:
     with pytest.raises(ValidationError):

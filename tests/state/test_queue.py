@@ -107,6 +107,37 @@ def test_the_rate_of_newcomers() -> None:
     assert [queue.ask(f"v{number}").place >= 0 for number in range(60, 100)] == [True] * 20 + [False] * 20
 
 
+def test_a_long_line_is_not_gone_through() -> None:
+    queue = visitors(places=2, waiting=10_000, rate=1e6)
+    queue.ask_all("abcd")
+    for number in range(3000):  # who never asks again
+        queue.ask(f"v{number}")
+    last = queue.ask("z")
+    assert last.ahead == 3002
+    assert queue.queues[0]._alive_before(last.number, 5000, queue.now) == 5000, "as many as were asked for"
+    queue.now += 31
+    assert queue.ask_all("z") == [False]
+    queue.now += 30
+    assert queue.ask_all("z") == [True], "and when the line has moved it comes in"
+
+
+def test_places_without_a_line() -> None:
+    queue = visitors(places=2, waiting=3, rate=1e6)
+    visit = queue.queues[0].visit
+    first, second = visit(queue.now), visit(queue.now)
+    assert (first.place, second.place) == (0, 1)
+    assert [visit(queue.now) for _ in range(9)] == [Answer()] * 9
+    assert queue.queues[0].counts(queue.now) == (2, 0)
+    queue.now += 59
+    assert queue.queues[1].renew(first.number, first.place, queue.now)
+    queue.now += 2
+    assert visit(queue.now).place == 1
+    assert visit(queue.now) == Answer()
+    waiting = queue.ask("a")
+    assert waiting.number > second.number
+    assert waiting.place == -1
+
+
 def test_the_line_is_bounded() -> None:
     queue = visitors(places=1, waiting=3)
     assert queue.ask_all("abcd") == [True, False, False, False]
