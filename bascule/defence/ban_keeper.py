@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from bascule.config.defence import Defence
 from bascule.defence.bans import FOR_EVER, MAX_BANS, Ban, BanError, BanList, name_of, parse, read_list
@@ -34,6 +34,7 @@ INTERVAL: Final = 1.0
 """Seconds between looks at what has ended, and between writings of the file."""
 LIFTED: Final = "lifted"
 """Source of what tells other machines that a ban is no more: one that has ended."""
+T = TypeVar("T")
 _AGES: Final = 3650 * 86400.0
 """Seconds that stand for ever in the table."""
 
@@ -69,6 +70,9 @@ class BanKeeper:
         self._said: set[str] | None = None
         self._networks: list[list[str]] | None = None
         self._any: bool | None = None
+        self._next_end = FOR_EVER
+        """When the next ban ends, in seconds of the epoch."""
+        self._is_cut = False
         self._is_alone = defence.crowdsec is None
         self._complained = False
         self._task: asyncio.Task[None] | None = None
@@ -159,9 +163,9 @@ class BanKeeper:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
-            self.list.forget_old()
-            self.publish()
-            if self.list.changed:
+            if self.list.changed or FOR_EVER < self._next_end <= self._clock():
+                self.list.forget_old()
+                self.publish()
                 self._save()
 
     # What others decide, beside the list ----------------------------------------------------------
@@ -210,20 +214,29 @@ class BanKeeper:
     def publish(self) -> None:
         """Tell the workers what changed of the networks, and whether there is any ban."""
         current = list(self.list.current())
+        self._next_end = min((ban.until for ban in current if ban.until), default=FOR_EVER)
         named = {ban.network: ban.source for ban in current if not self._is_client(ban.network.encode())}
         named.update((network, "crowdsec") for network in sorted(self._wide) if network not in named)
-        networks = [[name, source] for name, source in named.items()][:MAX_BANS]
+        networks = self._cut([[name, source] for name, source in named.items()])
         if networks != self._networks:
             self._networks = networks
             self._bus.publish(NETWORKS, networks, durable=True)
         if self._watched != self._said:
             self._said = set(self._watched)
-            self._bus.publish(WATCHED, sorted(self._watched)[:MAX_BANS], durable=True)
+            self._bus.publish(WATCHED, self._cut(sorted(self._watched)), durable=True)
         if self._held and not self._bus.retained(HELD):
             self._bus.publish(HELD, True, durable=True)
         if bool(current or self._held) != self._any:
             self._any = bool(current or self._held)
             self._bus.publish(ANY, self._any, durable=True)
+
+    def _cut(self, networks: list[T]) -> list[T]:
+        """Return as many networks as workers look through; that others are not in force is said once."""
+        if len(networks) > MAX_BANS and not self._is_cut:
+            self._is_cut = True
+            complain(f"{len(networks)} networks are to be kept out: beyond {MAX_BANS} they are not in force, "
+                     "but for those of one client")  # fmt: skip
+        return networks[:MAX_BANS]
 
     def _load(self) -> None:
         try:

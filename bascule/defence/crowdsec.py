@@ -105,12 +105,12 @@ class CrowdSecWatch:
         while True:
             try:
                 content = await in_thread(lambda startup=first: self._ask(startup))  # type: ignore[misc]
-                self.take(_decode(content))
+                self.take(_decode(content), whole=first)
             except (ApiError, msgspec.MsgspecError) as error:
                 if not self._away:
                     self._away = True
                     complain(f"CrowdSec at {self._config.url}: {error}; what it decided before stays in force")
-                wait = min(wait * 2, _LONGEST_WAIT)
+                first, wait = True, min(wait * 2, _LONGEST_WAIT)  # what changed is told once: it may be lost
             else:
                 if self._away:
                     self._away = False
@@ -118,9 +118,12 @@ class CrowdSecWatch:
                 first, wait = False, self._config.interval
             await asyncio.sleep(wait)
 
-    def take(self, stream: Stream) -> None:
-        """Take up decisions, and what was taken back."""
+    def take(self, stream: Stream, whole: bool = False) -> None:
+        """Take up decisions, and what was taken back; `whole`: nothing else is decided."""
         now = self._clock()
+        before = self._held
+        if whole:
+            self._held = {}
         for decision in stream.deleted or ():
             if (name := self._name(decision)) is not None:
                 self._release(name, decision.id)
@@ -130,6 +133,8 @@ class CrowdSecWatch:
             until = now + self._seconds(decision)
             if until > now:
                 self._hold(name, decision.id, until)
+        for name in before.keys() - self._held.keys():
+            self._show(name)
         self._forget_ended(now)
         if not self._settled:
             self._settled = True

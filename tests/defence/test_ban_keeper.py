@@ -58,12 +58,60 @@ def test_what_others_decide_about_clients_and_wider_networks(tmp_path: Path) -> 
     assert bus.topics == {NETWORKS: [], ANY: False, WATCHED: ["192.0.2.0/24"], HELD: True}
 
 
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - there is nothing to wait for but the clock
+            await asyncio.sleep(0.005)
+
+
+def test_networks_that_are_too_many_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bascule.defence.ban_keeper.MAX_BANS", 3)
+    bus = Bus()
+    keeper, _ = make(bus, str(tmp_path / "bans.jsonl"))
+    for number in range(5):
+        keeper.hold(f"10.{number}.0.0/16", time.time() + 600)
+        keeper.publish()
+    assert len(bus.topics[NETWORKS]) == 3
+    assert capfd.readouterr().err.count("beyond 3 they are not in force") == 1
+
+
+def test_a_keeper_with_nothing_new_looks_through_no_bans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bascule.defence.ban_keeper.INTERVAL", 0.005)
+    now = 1000.0
+    bus = Bus()
+    keeper, _ = make(bus, str(tmp_path / "bans.jsonl"))
+    keeper._clock = keeper.list._clock = lambda: now
+    looks: list[None] = []
+    publish = keeper.publish
+
+    def look() -> None:
+        looks.append(None)
+        publish()
+
+    async def live() -> None:
+        nonlocal now
+        await keeper.lead()
+        monkeypatch.setattr(keeper, "publish", look)
+        keeper.add("198.51.100.0/24", 600, "")
+        await asyncio.sleep(0.1)
+        assert len(looks) == 2, "when it was added, and when the file was written"
+        assert bus.topics[NETWORKS]
+        now = 1700.0
+        await _until(lambda: not bus.topics[NETWORKS])
+        assert len(looks) == 3
+        await keeper.stop()
+
+    asyncio.run(live())
+
+
 def test_a_botnet_that_bans_itself_costs_no_look_at_all_bans_for_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bus = Bus()
     keeper, shared = make(bus, str(tmp_path / "bans.jsonl"))
-    looks = []
+    looks: list[None] = []
     publish = keeper.publish
     monkeypatch.setattr(keeper, "publish", lambda: looks.append(publish()))
     for number in range(1, 21):
