@@ -36,6 +36,8 @@ _EXPECTED = {
     "date_from_datetime_inexact": "a date such as 2030-12-31",
     "int_parsing_size": "a whole number of sensible size",
 }
+_MAPPING = ("model_type", "dict_type", "model_attributes_type")
+_OFF = ("off", "no", "false", "none")
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("more than", "gt"),
@@ -71,8 +73,10 @@ def _problem(detail: Mapping[str, Any], root: Node, sources: Sources, model: typ
     if kind == "missing":
         return sources.problem(node.key, f"the key `{location[-1]}` is missing", path, missing_hint(str(location[-1])))
     message, hint = in_words(detail)
-    if kind == "model_type" and getattr(type_at(model, location), "short_forms", ()):
-        message = message.replace("expected a mapping of keys", "expected a mapping of keys or its short form")
+    if kind in _MAPPING:
+        message, hint = _with_remedy(message, hint, type_at(model, location), detail.get("input"))
+    if not hint and location:
+        hint = missing_hint(str(location[-1]))
     if node.outside:
         message = _masked(message, str(node.value))
     # The empty value of a key has no place of its own: YAML finds it where the next thing stands.
@@ -119,9 +123,44 @@ def _unknown_key(key: str, model: Any) -> tuple[str, str]:
     )
 
 
+def _with_remedy(message: str, hint: str, model: Any, value: Any) -> tuple[str, str]:
+    """Return what to say where a mapping is expected: also its short form, how it is turned off, and its keys."""
+    if not isinstance(model, type) or not issubclass(model, Model):
+        return message, hint
+    hints = [hint] if hint else []
+    if model.short_forms:
+        message = message.replace("expected a mapping of keys", "expected a mapping of keys or its short form")
+        hints += [f"short forms: {_short_forms(model)}"]
+    fields = model.model_fields
+    if value is False or str(value).lower() in _OFF:
+        offs = {"mode": "off", "enabled": "false", "path": "off"}  # a log's path; that of cookies is a mapping
+        ways = [(key, word) for key, word in offs.items() if key in fields and fields[key].default_factory is None]
+        hints += [f"write {{{key}: {word}}}" for key, word in ways[:1]]
+    if needed := [f"`{name}`" for name, field in fields.items() if field.is_required()]:
+        hints.append(f"it needs {' and '.join(needed)}")
+    if value is not None:
+        hints.append(f"keys allowed here: {', '.join(sorted([*fields, *model.short_keys]))}")
+    return message, "; ".join(hints)
+
+
+def _short_forms(model: type[Model]) -> str:
+    """Return in words what may stand in place of a mapping."""
+    words = {"string": "a text", "integer": "a whole number", "boolean": "true, false", "array": "a list"}
+    found: list[str] = []
+    for form in model.short_forms:
+        kinds = form["type"] if isinstance(form.get("type"), list) else [form.get("type", "")]
+        found += [_as_written(word) for word in form["enum"]] if "enum" in form else [words[kind] for kind in kinds]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _as_written(word: Any) -> str:
+    return str(word).lower() if isinstance(word, bool) else str(word)
+
+
 def missing_hint(key: str) -> str:
-    """Return an example for a key that has to be there."""
+    """Return an example for a key that has to be there, or has something else."""
     return {
+        "limit": "for example limit: 50/s per client",
         "listen": 'for example listen: ["0.0.0.0:80"]',
         "sites": "for example sites: {shop.example.com: {routes: {/: [10.0.0.11:8000]}}}",
         "routes": "for example routes: {/: [10.0.0.11:8000]}",

@@ -57,7 +57,8 @@ class ListKeeper:
         """Have taken up what has changed since it was read; what a failed reload left out is tried again."""
         changed = [found.url for found in self._lists if found.has_changed]
         if changed:
-            complain(f"{len(changed)} lists have changed and are taken up: {', '.join(changed)}")
+            count = "a list has" if len(changed) == 1 else f"{len(changed)} lists have"
+            complain(f"{count} changed, and a reload takes up what is new: {', '.join(changed)}")
             answer = await self._reload()
             if not answer.get("ok"):
                 complain(f"the changed lists are not in force: {answer.get('error')}")

@@ -182,10 +182,8 @@ class Supervisor:
     def _ready_text(self, generation: Generation) -> str:
         resources = generation.resources
         took = (time.monotonic() - self._begun) * 1000
-        return (
-            f"ready on {', '.join(resources.places())} "
-            f"({resources.workers} workers, pid {os.getpid()}, started in {took:.0f} ms)"
-        )
+        workers = "1 worker" if resources.workers == 1 else f"{resources.workers} workers"
+        return f"ready on {', '.join(resources.places())} ({workers}, pid {os.getpid()}, started in {took:.0f} ms)"
 
     # --- once a second
 

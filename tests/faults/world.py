@@ -39,7 +39,7 @@ class Origin:
 class Bascule(Program):
     """``bascule run`` on a configuration with two origins."""
 
-    command = ("-c", "from bascule.cli.main import main; main()", "run")
+    command = ("-m", "bascule", "run")
 
     def __init__(self, folder: Path, route: dict[str, Any] | None = None, **config: Any) -> None:
         self.origins = [Origin(folder / f"origin{number}.log") for number in range(SERVERS)]

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
-COMMAND = (sys.executable, "-c", "from bascule.cli.main import main; main()")
+COMMAND = (sys.executable, "-m", "bascule")
 T = TypeVar("T")
 
 

@@ -23,7 +23,7 @@ ANSWER_TIME = 20.0
 class Guarded(Program):
     """``bascule run`` with a firewall and an event log."""
 
-    command = ("-c", "from bascule.cli.main import main; main()", "run")
+    command = ("-m", "bascule", "run")
 
     def __init__(self, server: str, waf: dict[str, Any], route: dict[str, Any] | None = None, **config: Any) -> None:
         routes = {"/": {"servers": [server], "waf": waf, **(route or {})}}
