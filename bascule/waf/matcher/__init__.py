@@ -31,6 +31,8 @@ gate is a necessary condition of the rule:
    many, points 3 and 4 hold instead. Rules that ask for the file name alone and match most other texts (920440) are not
    scanned for: they are evaluated where the file name has a byte of their rarest clause, or one to decode.
    What is to be Base64-decoded is (`encoded.py`), and scanned with the whole expressions.
+   Expressions for what is not decoded yet take a plus wherever a blank would do, which URL-decoding makes of it.
+   Parsed values and what they were parsed of are scanned together (`ordinary.Screen`); if that finds anything, apart.
    Queries and cookies with nothing to decode are not taken apart for that scan: seams take the place of their
    separators (`glance.py`). Where all that a chain does to such texts is to delete blanks, only what stands behind it
    is looked for in the texts without them.

@@ -25,6 +25,7 @@ from bascule.waf.seclang.operators.tree import (
 )
 
 EMPTY = Seq(())
+_BLANK, _PLUS = 1 << ord(" "), 1 << ord("+")
 SMALL = 48
 """Characters of an expression that is not worth taking apart."""
 
@@ -60,6 +61,20 @@ def restrict(node: Node, alphabet: int, caseless: bool = False, lowered: bool = 
             if rest is None:
                 return None if least else EMPTY
             return rest if rest == EMPTY else Repeat(rest, least, most)
+    return node
+
+
+def with_plus(node: Node) -> Node:
+    """Return an expression that also takes a plus wherever a blank would do."""
+    match node:
+        case Set(bits):
+            return Set(bits | _PLUS) if bits & _BLANK else node
+        case Seq(items):
+            return Seq(tuple(map(with_plus, items)))
+        case Alt(branches):
+            return Alt(tuple(map(with_plus, branches)))
+        case Repeat(inner, least, most):
+            return Repeat(with_plus(inner), least, most)
     return node
 
 

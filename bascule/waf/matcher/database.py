@@ -18,7 +18,7 @@ from bascule.waf.seclang.operators.linear import LinearPattern
 from bascule.waf.seclang.operators.translated import TRANSLATED
 
 _FORMAT = b"bascule-hs-5\n"
-_ANSWERS = b"bascule-answers-14\n"
+_ANSWERS = b"bascule-answers-15\n"
 
 
 _CANARIES = (

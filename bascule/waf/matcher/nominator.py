@@ -11,6 +11,7 @@ from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton
 from bascule.waf.matcher.fields import Header, Headers, Looking, RequestFields, ResponseFields, opens
 from bascule.waf.matcher.glance import fields_joined, texts_of
 from bascule.waf.matcher.memo import MAX_KEY, Memo
+from bascule.waf.matcher.ordinary import Database, Screen
 from bascule.waf.matcher.plan import ExactGate, Plan
 from bascule.waf.matcher.scanner import MAX_CLEAN, MAX_NAME, gather
 from bascule.waf.matcher.triggers import ALPHABET
@@ -73,8 +74,10 @@ class GateKeeper:
         self._ordinary_body = plan.ordinary_body.build(cache_dir, self._body)
         self._known_names: set[str] = set()
         self._response = plan.response.build(cache_dir)
-        self._ordinary_values = plan.ordinary_values.build(cache_dir, self._values)
-        self._ordinary_raw = plan.ordinary_raw.build(cache_dir, self._raw)
+        database = Database([*plan.ordinary_values.sought(), *plan.ordinary_raw.sought()], cache_dir)
+        self._ordinary_values = plan.ordinary_values.build(cache_dir, self._values, database)
+        self._ordinary_raw = plan.ordinary_raw.build(cache_dir, self._raw, database)
+        self._screen = Screen(self._ordinary_values, self._ordinary_raw, database)
         self._ordinary_line = plan.ordinary_line.build(cache_dir, self._raw)
         self._line_signs = plan.ordinary_line.signs()
         self._fields = RequestFields(plan, self._raw, scratch)
@@ -168,10 +171,17 @@ class GateKeeper:
         if self._ampersand and t.steady is not None and not t.steady.cookies:
             pairs = fields_joined(query, cookies)
         if pairs is None:
-            found = self._ordinary_values.scan([path, basename, *texts_of(t.args_get), *texts_of(t.cookies)])
-        else:
-            found = self._ordinary_values.scan_joined(OTHER_SEAM.join((path, basename, pairs)))
-        more = self._ordinary_raw.scan_joined(joined + OTHER_SEAM + query if self._wants_query else joined)
+            texts = [*texts_of(t.args_get), *texts_of(t.cookies)]  # cookies may be steady fields: not in `joined`
+            pairs = OTHER_SEAM.join(texts)
+            if b"%" in pairs or pairs.translate(None, ALPHABET) != OTHER_SEAM * (len(texts) - 1):
+                return None
+        values, raw = OTHER_SEAM.join((path, basename, pairs)), joined
+        if self._wants_query:
+            raw += OTHER_SEAM + query
+        more: int | None = 0
+        found = self._screen.scan(values, raw)
+        if found is None:
+            found, more = self._ordinary_values.scan_joined(values), self._ordinary_raw.scan_joined(raw)
         of_line = self._scan_line(line)
         if found is None or more is None or of_line is None:
             return None

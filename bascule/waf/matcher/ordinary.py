@@ -147,11 +147,25 @@ def _lasting(briefs: list[Brief]) -> set[bytes]:
     return set() if any(len(text) < 2 or text.translate(None, _LASTING) for text in found) else found
 
 
-class OrdinaryBuilder:
-    """Collects expressions with the gate each opens."""
+_BLIND = frozenset(
+    {
+        "urldecode", "urldecodeuni", "utf8tounicode", "jsdecode", "cssdecode", "escapeseqdecode", "htmlentitydecode",
+        "removenulls", "replacenulls",
+    }
+)  # fmt: skip
+"""Steps to which, in ordinary texts, a plus is as good as the blank that URL-decoding makes of it."""
 
-    def __init__(self, patterns: Patterns) -> None:
-        self._patterns = patterns
+
+def spares_plus(chain: Chain) -> bool:
+    """Whether a chain's expressions may take pluses for blanks, so that it need not be followed for their sake."""
+    return any(step.needs & PLUS for step in chain) and _BLIND.issuperset(step.name for step in chain)
+
+
+class OrdinaryBuilder:
+    """Collects expressions with the gate each opens. `plus`: for texts that are not decoded yet (`spares_plus`)."""
+
+    def __init__(self, patterns: Patterns, plus: bool = False) -> None:
+        self._patterns, self._plus = patterns, plus
         self._bits: dict[Brief, int] = {}
         self._always = 0
         self._chains: set[Chain] = set()
@@ -168,11 +182,14 @@ class OrdinaryBuilder:
         """
         usual = [step for step in steps if not ACTIVE.get(step[0], ALWAYS) & UNUSUAL]
         chain = make_chain(usual, exact_case=False)
+        plus = self._plus and spares_plus(chain)
+        if plus:
+            chain = tuple(step._replace(needs=step.needs & ~PLUS) for step in chain)
         self._chains.add(chain)
         names = [name for name, _ in steps]
         keeps = "cmdline" in names and _KEEPING.issuperset(LOCAL.intersection(names))
         for expression in expressions:
-            left = self._patterns.ordinary(expression, names, each)
+            left = self._patterns.ordinary(expression, names, each, plus)
             if left is None:
                 self._always |= bit
             elif left:  # else it matches nothing ordinary
@@ -194,11 +211,18 @@ class OrdinaryBuilder:
         found = {needle(parse(text)) for text, _ in self._bits}
         return tuple(found | {b"%", b"&#", b"&amp"}) if found else ()
 
-    def build(self, cache_dir: Path | None, scanner: Scanner) -> Ordinary:
-        """Compile what was added; `scanner` has the same gates, for other texts."""
-        forms = Forms(self._chains, self._live, self._squeezing, self._needles)
+    def sought(self) -> list[Brief]:
+        """All that is looked for."""
+        return [*self._bits, *map(_rare, self._forms().rare)]
+
+    def _forms(self) -> Forms:
+        return Forms(self._chains, self._live, self._squeezing, self._needles)
+
+    def build(self, cache_dir: Path | None, scanner: Scanner, database: Database | None = None) -> Ordinary:
+        """Compile what was added; `scanner` has the same gates, for other texts. `database` may hold more."""
         encoded = Encoded(scanner) if scanner.unusual()[1] else None
-        return Ordinary(self._bits, self._squeezed, self._always, forms, encoded, cache_dir)
+        database = database or Database(self.sought(), cache_dir)
+        return Ordinary(self._bits, self._squeezed, self._always, self._forms(), encoded, database, cache_dir)
 
 
 class Ordinary:
@@ -211,17 +235,20 @@ class Ordinary:
         always: int,
         forms: Forms,
         encoded: Encoded | None,
+        database: Database,
         cache_dir: Path | None,
     ) -> None:
-        self._always, self._forms, self._encoded = always, forms, encoded
-        rare = dict.fromkeys((literal(clue), BASE | CASELESS) for clue in forms.rare)
+        self.always, self._forms, self._encoded = always, forms, encoded
+        self.expressions = frozenset(bits)
+        self.rare = {_rare(clue): clue for clue in forms.rare}
+        """What shows that a rough look does not suffice, and the text it stands for."""
         self._rare = 1 << max([always, 1, *bits.values()]).bit_length()
         """Says that something rare was found."""
-        everything = {**dict.fromkeys(rare, 0), **bits}
-        opened = {brief: bit | (self._rare if brief in rare else 0) for brief, bit in everything.items()}
-        self._whole = _Database(opened, cache_dir)
-        few = {brief: bit for brief, bit in opened.items() if brief in squeezed or brief in rare} if squeezed else {}
-        self._few = _Database(few, cache_dir)
+        everything = {**dict.fromkeys(self.rare, 0), **bits}
+        opened = {brief: bit | (self._rare if brief in self.rare else 0) for brief, bit in everything.items()}
+        self._whole = Table(opened, database)
+        few = [brief for brief in opened if brief in squeezed or brief in self.rare] if squeezed else []
+        self._few = Table(opened, Database(few, cache_dir))
         """What is looked for in texts without their blanks."""
         self._squeezes = bool(few) or encoded is not None
 
@@ -235,12 +262,12 @@ class Ordinary:
     def scan_joined(self, joined: bytes) -> int | None:
         """As `scan`, for texts of ordinary bytes that are joined by OTHER_SEAM."""
         if b"%" not in joined:
-            mask = self._whole.hits(self._forms.rough(joined)) | self._always
-            squeezed = joined.translate(None, _SQUEEZED) if self._squeezes else joined
+            forms, squeezed = self.rough(joined)
+            mask = self._whole.hits(forms) | self.always
             if len(squeezed) < len(joined):
                 mask |= self._few.hits([squeezed])
             if not mask & self._rare:
-                return mask if self._encoded is None else mask | self._encoded.scan(joined, squeezed)
+                return mask | self.decoded(joined, squeezed)
         try:
             found, single = self._forms.thorough(joined.split(OTHER_SEAM), joined)
         except TooManyFormsError:
@@ -250,30 +277,87 @@ class Ordinary:
             return None
         if any(form.translate(None, ALPHABET) for form in single):
             return None
-        mask = self._whole.hits(found + single) & ~self._rare | self._always
-        if self._encoded is None:
-            return mask
-        return mask | self._encoded.scan(joined, OTHER_SEAM.join(found).translate(None, b" "))  # which may end Base64
+        mask = self._whole.hits(found + single) & ~self._rare | self.always
+        return mask | self.decoded(joined, OTHER_SEAM.join(found).translate(None, b" "))  # which may end Base64
+
+    def rough(self, joined: bytes) -> tuple[list[bytes], bytes]:
+        """Return the forms of texts without `%`, but for that without their blanks; and that."""
+        squeezed = joined.translate(None, _SQUEEZED) if self._squeezes else joined
+        return self._forms.rough(joined), squeezed
+
+    def decoded(self, joined: bytes, forms: bytes) -> int:
+        """Return the gates that texts open once they are Base64-decoded: see `Encoded.scan`."""
+        return 0 if self._encoded is None else self._encoded.scan(joined, forms)
 
 
-class _Database:
-    """Expressions for ordinary texts, each with the gates it opens."""
+def _rare(clue: bytes) -> Brief:
+    return literal(clue), BASE | CASELESS
 
-    __slots__ = ("_bits", "_scan")
 
-    def __init__(self, bits: dict[Brief, int], cache_dir: Path | None) -> None:
-        self._bits = list(bits.values())
-        database = open_database([Expression(text, flags) for text, flags in bits], cache_dir)
+class Database:
+    """Expressions for ordinary texts in one database, which several groups may look things up in."""
+
+    def __init__(self, sought: Iterable[Brief], cache_dir: Path | None) -> None:
+        self.sought = tuple(dict.fromkeys(sought))
+        database = open_database([Expression(text, flags) for text, flags in self.sought], cache_dir)
         self._scan = None if database is None else database.scan
+
+    def hits(self, forms: list[bytes]) -> list[int]:
+        """Return the places in `sought` of what forms of texts, joined by OTHER_SEAM, match."""
+        hits: list[int] = []
+        if self._scan is not None:
+            joined = OTHER_SEAM.join(forms) if len(forms) > 1 else forms[0]
+            self._scan(joined.replace(OTHER_SEAM, SEAM), match_event_handler=collect, context=hits)
+        return hits
+
+
+class Table:
+    """The gates that a group's expressions in a database open."""
+
+    __slots__ = ("_bits", "_hits")
+
+    def __init__(self, bits: dict[Brief, int], database: Database) -> None:
+        self._hits = database.hits
+        self._bits = [bits.get(brief, 0) for brief in database.sought]
 
     def hits(self, forms: list[bytes]) -> int:
         """Return the gates that forms of texts open."""
-        if self._scan is None:
-            return 0
-        hits: list[int] = []
-        joined = OTHER_SEAM.join(forms) if len(forms) > 1 else forms[0]
-        self._scan(joined.replace(OTHER_SEAM, SEAM), match_event_handler=collect, context=hits)
         mask = 0
-        for hit in hits:
+        for hit in self._hits(forms):
             mask |= self._bits[hit]
         return mask
+
+
+class Screen:
+    """One scan for what two groups look for, each in its own texts, as most requests have none of it.
+
+    What one group looks for may also be found in the other's texts: then they are to be scanned apart. Only what shows
+    that a rough look at the `first` does not suffice is so common elsewhere (the `//` of an address) that it is looked
+    for once more.
+    """
+
+    def __init__(self, first: Ordinary, second: Ordinary, database: Database) -> None:
+        """`database` has what both look for."""
+        self._first, self._second = first, second
+        self._hits = database.hits
+        self._always = first.always | second.always
+        wanted = first.expressions | second.expressions | second.rare.keys()
+        self._signs = [b"" if brief in wanted else first.rare[brief] for brief in database.sought]
+        """What has to be in the first group's texts for a hit to count."""
+
+    def scan(self, first: bytes, second: bytes) -> int | None:
+        """Return the gates that the texts of both groups open; None if something may be in them.
+
+        Both are of ordinary bytes without `%`, and joined by OTHER_SEAM.
+        """
+        forms, squeezed = self._first.rough(first)
+        if len(squeezed) < len(first):
+            forms.append(squeezed)
+        others, squeezed_others = self._second.rough(second)
+        if len(squeezed_others) < len(second):
+            others.append(squeezed_others)
+        for hit in self._hits(forms + others):
+            sign = self._signs[hit]
+            if any(sign in form.lower() for form in forms):
+                return None
+        return self._always | self._first.decoded(first, squeezed) | self._second.decoded(second, squeezed_others)

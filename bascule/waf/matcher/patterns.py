@@ -12,7 +12,7 @@ import re2
 
 from bascule.waf.libinjection import xss
 from bascule.waf.matcher import sqli
-from bascule.waf.matcher.alphabet import alternatives, is_caseless, pieces_of, restrict, spell
+from bascule.waf.matcher.alphabet import alternatives, is_caseless, pieces_of, restrict, spell, with_plus
 from bascule.waf.matcher.automaton import OTHER_SEAM
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.marks import Clauses, clauses_of, clauses_of_literal
@@ -147,17 +147,22 @@ class Patterns:
         others = {"detectsqli": sqli.ordinary(), "detectxss": xss.NECESSARY}.get(link.operator_name)
         return expressions if others is None else [Expression(text, BASE) for text in others]
 
-    def ordinary(self, expression: Expression, steps: Sequence[str], each: bool = False) -> list[Brief] | None:
-        """Return what is left of an expression after `steps` (or after `each`) for ordinary texts, as `Left` has it."""
+    def ordinary(
+        self, expression: Expression, steps: Sequence[str], each: bool = False, plus: bool = False
+    ) -> list[Brief] | None:
+        """Return what is left of an expression after `steps` (or after `each`) for ordinary texts, as `Left` has it.
+
+        With `plus`, it also takes a plus for a blank.
+        """
         alphabet = _ALPHABET if each or not steps else _ALPHABET & ~_LEFT_OUT.get(steps[-1], 0)
         caseless = bool(expression.flags & CASELESS)
         lowered = not CASE_FOLDING.isdisjoint(steps)
         if expression.phrase:
-            return _phrase(expression.phrase, alphabet, caseless or lowered)
+            return _phrase(expression.phrase, alphabet, caseless or lowered, plus)
         known = self.known.ordinary
-        key = f"{caseless:d}{lowered:d}{alphabet:x}:{expression.text.decode('latin-1')}"
+        key = f"{caseless:d}{lowered:d}{plus:d}{alphabet:x}:{expression.text.decode('latin-1')}"
         if key not in known:
-            known[key] = _left_of(expression.text, alphabet, caseless, lowered)
+            known[key] = _left_of(expression.text, alphabet, caseless, lowered, plus)
         found = known[key]
         return None if found is None else [(text.encode(), flags) for text, flags in found]
 
@@ -167,21 +172,22 @@ _LEFT_OUT = {"cmdline": byte_set(b",;"), "removewhitespace": byte_set(b" ")}
 """Bytes of the alphabet that are not there after a step."""
 
 
-def _phrase(phrase: bytes, alphabet: int, caseless: bool) -> list[Brief]:
+def _phrase(phrase: bytes, alphabet: int, caseless: bool, plus: bool) -> list[Brief]:
     """A phrase that must be there as it is, if it can be."""
     if byte_set(phrase) & ~alphabet:
         return []
-    return [(literal(phrase), BASE | CASELESS if caseless else BASE)]
+    text = literal(phrase)
+    return [(text.replace(literal(b" "), b"[ +]") if plus else text, BASE | CASELESS if caseless else BASE)]
 
 
-def _left_of(pattern: bytes, alphabet: int, caseless: bool, lowered: bool) -> Left:
+def _left_of(pattern: bytes, alphabet: int, caseless: bool, lowered: bool, plus: bool) -> Left:
     try:
         tree = restrict(parse(pattern), alphabet, caseless, lowered)
     except OperatorError:
         return None
     if tree is None:
         return []
-    return _spelled(alternatives(tree, alphabet))
+    return _spelled(alternatives(with_plus(tree) if plus else tree, alphabet))
 
 
 def _spelled(nodes: Sequence[Node]) -> list[tuple[str, int]] | None:

@@ -108,9 +108,18 @@ class Plan:
     states: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
 
 
+def _says_little(link: Link) -> bool:
+    """Whether a link only asks of a Referer what nearly all are like: to scan for that would be in vain."""
+    targets = [target for target in link.targets if not target.exclude]
+    referer = all(t.variable.source == v.HEADER and t.name == b"referer" and not t.count for t in targets)
+    pure = link.operator is not None and link.operator_name not in IMPURE
+    return bool(targets) and referer and pure and matches(BoundLink(link), b"https://www.example.com/shop/")
+
+
 def empty_plan(patterns: Patterns) -> Plan:
     """Return a plan without gates."""
-    values, raw, line, body = (OrdinaryBuilder(patterns) for _ in range(4))
+    values, line = OrdinaryBuilder(patterns), OrdinaryBuilder(patterns)
+    raw, body = OrdinaryBuilder(patterns, plus=True), OrdinaryBuilder(patterns, plus=True)
     return Plan(values, raw, line, body)
 
 
@@ -191,8 +200,9 @@ class Planner:
             return bit
         links = rule.links if not self._partly_visible(rule) else rule.links[:1]
         need = 0
-        for link in links:
-            need |= self._gate(rule, link, state)
+        for link in sorted(links, key=_says_little):
+            if not need or not _says_little(link):
+                need |= self._gate(rule, link, state)
         return need
 
     def _weak(self, expressions: list[Expression], link: Link) -> list[Expression]:

@@ -74,17 +74,20 @@ def necessary(between: bytes = rb".*?") -> bytes:
 def ordinary() -> tuple[bytes, ...]:
     """The condition for ordinary texts, as expressions of which one matches what meets it.
 
-    There, what stands before a word is the edge of a word, or a number, which begins at the edge of a word. Digits are
-    company enough for words of logic.
+    There, what stands before a word is the edge of a word, or a number: one that ends with a digit, a point, an
+    exponent without digits or Oracle's suffix, or one to the base 16 or 2. Digits are company enough for words of
+    logic. Each word is looked for by itself: an expression that begins with a digit is tried at each.
     """
+    number = rb"[0-9]\.?e?[df]?"
     important = [*words(), *(first + rb"\s+" + second for first, second in phrases())]
     logic = b"|".join(sorted(e for e in _important() if KEYWORDS.get(e) == "&"))
     functions = b"|".join(re.escape(e) for e, kind in KEYWORDS.items() if kind == "f")
     together, company = rb"\b(?:" + logic + rb")\b", rb"(?:[0-9]|\b(?:" + functions + rb")\b)"
     return (
         MARKS,
-        *(rb"(?i)\b" + entry + rb"\b" for entry in important),
-        rb"(?i)\b[0-9][0-9A-Za-z]*(?:" + b"|".join([*important, logic]) + rb")\b",
+        *(rb"(?i)(?:\b|" + number + b")" + entry + rb"\b" for entry in important),
+        *(rb"(?i)" + number + entry + rb"\b" for entry in logic.split(b"|")),
+        rb"(?i)0[xb][0-9a-f]*(?:" + b"|".join([*important, logic]) + rb")\b",
         rb"(?i)" + company + b".*" + together,
         rb"(?i)" + together + b".*" + company,
     )

@@ -16,9 +16,9 @@ from bascule.waf.matcher import sqli
 from bascule.waf.matcher.alphabet import alternatives, needle, restrict, spell
 from bascule.waf.matcher.automaton import OTHER_SEAM, make_chain
 from bascule.waf.matcher.glance import fields_joined
-from bascule.waf.matcher.ordinary import LOCAL, NEVER, Ordinary, OrdinaryBuilder, squeezes
+from bascule.waf.matcher.ordinary import LOCAL, NEVER, Database, Ordinary, OrdinaryBuilder, Screen, squeezes
 from bascule.waf.matcher.patterns import BASE, Expression, Patterns
-from bascule.waf.matcher.scanner import ScannerBuilder
+from bascule.waf.matcher.scanner import Scanner, ScannerBuilder
 from bascule.waf.matcher.triggers import ALPHABET
 from bascule.waf.seclang.operators import OPERATORS, LoadContext
 from bascule.waf.seclang.operators.pcre import parse
@@ -59,22 +59,32 @@ CHAINS = (
     ["urldecodeuni", "removecommentschar"],
     ["urldecodeuni", "htmlentitydecode", "jsdecode", "removewhitespace"],
     ["urldecodeuni", "removewhitespace"],
+    ["urldecode"],
+    ["utf8tounicode", "urldecodeuni", "htmlentitydecode", "jsdecode", "cssdecode", "removenulls"],
     ["cmdline", "normalizepath"],
     ["cmdline", "removecommentschar"],
     ["urldecodeuni", "jsdecode", "removewhitespace", "base64decode", "urldecodeuni", "jsdecode"],
 )
 
 
-def builder_of(pattern: bytes, names: list[str], each: bool) -> Ordinary | None:
+Group = tuple[OrdinaryBuilder, Scanner]
+
+
+def group_of(pattern: bytes, names: list[str], each: bool, plus: bool) -> Group | None:
     patterns = Patterns()
     expressions = patterns.regex(pattern)
     if expressions is None:
         return None
     steps = tuple((name, TRANSFORMATIONS[name]) for name in names)
-    builder, whole = OrdinaryBuilder(patterns), ScannerBuilder()
+    builder, whole = OrdinaryBuilder(patterns, plus), ScannerBuilder()
     builder.add(expressions, steps, 1, each)
     whole.add(expressions, steps, 1, each)
-    return builder.build(None, whole.build(None))
+    return builder, whole.build(None)
+
+
+def builder_of(pattern: bytes, names: list[str], each: bool, plus: bool = False) -> Ordinary | None:
+    group = group_of(pattern, names, each, plus)
+    return None if group is None else group[0].build(None, group[1])
 
 
 @given(
@@ -82,12 +92,13 @@ def builder_of(pattern: bytes, names: list[str], each: bool) -> Ordinary | None:
     st.lists(st.sampled_from(sorted(TRANSFORMATIONS)), max_size=4) | st.sampled_from(CHAINS),
     st.sampled_from(PATTERNS),
     st.booleans(),
+    st.booleans(),
 )
 @settings(max_examples=1500, deadline=None)
 def test_what_an_operator_accepts_is_nominated(
-    values: list[bytes], names: list[str], pattern: bytes, each: bool
+    values: list[bytes], names: list[str], pattern: bytes, each: bool, plus: bool
 ) -> None:
-    ordinary = builder_of(pattern, names, each)
+    ordinary = builder_of(pattern, names, each, plus)
     if ordinary is None:
         return
     accepts = OPERATORS["rx"](pattern, LoadContext()).evaluate
@@ -98,6 +109,41 @@ def test_what_an_operator_accepts_is_nominated(
             forms.append(TRANSFORMATIONS[name](forms[-1]))
         if any(accepts(form) is not None for form in (forms if each else forms[-1:])):
             assert found is None or found & 1, value
+
+
+plain = st.lists(texts.filter(lambda text: b"%" not in text), min_size=1, max_size=3).map(OTHER_SEAM.join)
+
+
+@given(plain, plain, st.sampled_from(CHAINS), st.sampled_from(CHAINS), *[st.sampled_from(PATTERNS)] * 2)
+@settings(max_examples=250, deadline=None)
+def test_one_scan_for_two_groups_finds_what_two_scans_find(
+    first: bytes, second: bytes, names: list[str], others: list[str], pattern: bytes, other: bytes
+) -> None:
+    one, two = group_of(pattern, names, False, False), group_of(other, others, False, True)
+    if one is None or two is None:
+        return
+    database = Database([*one[0].sought(), *two[0].sought()], None)
+    values, raw = one[0].build(None, one[1], database), two[0].build(None, two[1], database)
+    found = Screen(values, raw, database).scan(first, second)
+    if found is not None:
+        of_values, of_raw = values.scan_joined(first), raw.scan_joined(second)
+        assert of_values is not None
+        assert of_raw is not None
+        assert found == of_values | of_raw
+
+
+def test_an_address_among_the_other_texts_does_not_spoil_the_scan_for_both() -> None:
+    paths, words = (
+        group_of(rb"etc/passwd", ["cmdline", "normalizepath"], False, False),
+        group_of(rb"or", [], False, True),
+    )
+    assert paths is not None
+    assert words is not None
+    database = Database([*paths[0].sought(), *words[0].sought()], None)
+    screen = Screen(paths[0].build(None, paths[1], database), words[0].build(None, words[1], database), database)
+    assert screen.scan(b"/a/b", b"https://shop.example/") == 0
+    assert screen.scan(b"/a//b", b"/a//b") is None
+    assert screen.scan(b"/a/b", b"a+or+b") is None
 
 
 @pytest.mark.parametrize(
@@ -193,9 +239,8 @@ def test_chains_that_only_delete_blanks_and_pluses_are_known(names: list[str], e
 
 
 sentences = st.lists(
-    st.sampled_from(
-        [b"1", b"or", b"and", b"select", b"union", b"x", b"sleep", b"from", b"having", b"0x1f", b"1e5", b"2d"]
-    )
+    st.sampled_from([b"1", b"or", b"and", b"select", b"union", b"x", b"sleep", b"from", b"having"])
+    | st.sampled_from([b"0x1f", b"0b", b"1e5", b"2d", b"1.e"])
     | st.sampled_from([b" ", b"+", b",", b"=", b";", b"--", b"-", b".", b"/", b"@", b"&&", b"%", b"~", b":", b"?"]),
     max_size=9,
 ).map(b"".join)
@@ -206,6 +251,12 @@ sentences = st.lists(
 def test_the_condition_of_sql_injection_holds_for_ordinary_texts(text: bytes) -> None:
     if is_sqli(text) is not None:
         assert any(re.search(expression, text) for expression in sqli.ordinary())
+
+
+@pytest.mark.parametrize("text", [b"1.e1having 2d", b"0x1f=1.e1union", b"0x1f=1.e2dunion"])
+def test_words_right_behind_a_number_with_a_point_are_seen(text: bytes) -> None:
+    assert is_sqli(text) is not None
+    assert any(re.search(expression, text) for expression in sqli.ordinary())
 
 
 markup = st.lists(
