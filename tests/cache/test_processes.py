@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from bascule.cli.admin_socket import _UnixConnection, call
-from bascule.cli.main import app
 from bascule.server import control
 from tests.cache.test_serving import counted, gated
 from tests.support.clients import EndedError, Message, ask, connect, request
+from tests.support.command import tell
 from tests.support.origins import Origin, answer
 from tests.support.program import ROOT, Bascule, wait_for
 
@@ -80,9 +79,9 @@ def test_the_command_line(program: tuple[Bascule, Origin], arguments: list[str],
     bascule, origin = program
     origin.handler = counted(KEPT)
     ask(bascule.port, "/")
-    done = CliRunner().invoke(app, ["cache", *arguments, "--run-dir", str(bascule.folder / "run")])
-    assert done.exit_code == status, done.output
-    assert said in done.output
+    done = tell(bascule, "cache", *arguments)
+    assert done.returncode == status, done.stderr
+    assert said in done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")

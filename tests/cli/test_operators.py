@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from typer.testing import CliRunner
 
-from bascule.cli.main import app
 from tests.support.clients import Message, Wire, ask, connect, request
+from tests.support.command import tell
 from tests.support.origins import Origin, answer
 from tests.support.program import Bascule, wait_for
 
@@ -33,8 +32,8 @@ def program() -> Iterator[tuple[Bascule, Origin, Origin]]:
 
 
 def said(bascule: Bascule, *arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, [*arguments, "--run-dir", str(bascule.folder / "run")])
-    return done.exit_code, done.output
+    done = tell(bascule, *arguments)
+    return done.returncode, done.stdout + done.stderr
 
 
 def served(bascule: Bascule, target: str = "/") -> set[bytes]:

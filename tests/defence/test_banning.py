@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.clients import EndedError, Message, connect, request
+from tests.support.command import tell
 from tests.support.origins import Origin
-from tests.support.program import COMMAND, Bascule, wait_for
+from tests.support.program import Bascule, wait_for
 
 
 def config(origin: Origin) -> dict[str, Any]:
@@ -34,8 +35,7 @@ def ask(bascule: Bascule, source: str, target: str = "/") -> Message:
 
 
 def command(bascule: Bascule, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    argv = [*COMMAND, "ban", *arguments, "--run-dir", str(bascule.folder / "run")]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, input=text)
+    return tell(bascule, "ban", *arguments, text=text)
 
 
 def listed(bascule: Bascule) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ import pytest
 from bascule.waf.engine import Waf, WafSettings
 from bascule.waf.events import risk_of
 from tests.support.clients import Message, connect, request
+from tests.support.command import tell
 from tests.support.origins import Origin
-from tests.support.program import COMMAND, Bascule, wait_for
+from tests.support.program import Bascule, wait_for
 from tests.waf.filters.world import firewall, judge
 
 ATTACK = "/?q=1'+union+select+a,b+from+users--+"
@@ -42,9 +42,7 @@ def ask(bascule: Bascule, source: str, target: str) -> Message:
 
 
 def banned(bascule: Bascule) -> dict[str, Any]:
-    argv = [*COMMAND, "ban", "list", "--json", "--run-dir", str(bascule.folder / "run")]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
-    return {ban["network"]: ban for ban in json.loads(done.stdout)}
+    return {ban["network"]: ban for ban in json.loads(tell(bascule, "ban", "list", "--json").stdout)}
 
 
 def test_risks_add_up_to_a_ban() -> None:

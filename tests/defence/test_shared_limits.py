@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from tests.support.clients import EndedError, Message, connect, request
+from tests.support.command import command
 from tests.support.origins import Origin
-from tests.support.program import COMMAND, Bascule, wait_for
+from tests.support.program import Bascule, wait_for
 
 RATE, BURST = 200, 40
 
@@ -130,9 +130,7 @@ def test_a_refusal_explains_itself(bascule: Bascule) -> None:
     assert message["ratelimit-policy"] == '"200-per-1s-client";q=40;w=1'
     reference = message["x-bascule-ref"]
     assert reference
-    told = subprocess.run(
-        [*COMMAND, "explain", reference, "--events", str(events)], capture_output=True, text=True, timeout=60
-    ).stdout
+    told = command("explain", reference, "--events", str(events)).stdout
     assert "refused with 429 beyond the rate limit of 200/1s (burst 40) per client" in told
     assert "client=127.0.1.7" in told
     assert "secret" not in told

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from tests.forward.test_protocols import FORWARD, get, tunnel
+from tests.support.command import command
 from tests.support.origins import Origin, answer
-from tests.support.program import COMMAND, ROOT, Bascule, wait_for
+from tests.support.program import Bascule, wait_for
 
 
 def line(**more: Any) -> str:
@@ -20,9 +20,7 @@ def line(**more: Any) -> str:
 
 
 def report(*arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [*COMMAND, "report", "egress", *arguments, "--json"], capture_output=True, text=True, cwd=ROOT, timeout=60
-    )
+    done = command("report", "egress", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert isinstance(told, dict)
@@ -59,17 +57,13 @@ def test_sums(tmp_path: Path) -> None:
     assert report(*logs, "--since", "2026-01-01T12:00+02:00")["requests"] == 4  # 10:00 in UTC, as the log has it
     assert report(*logs, "--since", "2026-01-01 23:00")["requests"] == 1
     assert len(report(*logs, "--top", "1")["domains"]) == 1
-    shown = subprocess.run([*COMMAND, "report", "egress", *logs], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    shown = command("report", "egress", *logs)
     assert "4.9 KiB" in shown.stdout
     assert "(nobody)" in shown.stdout
-    yesterday = subprocess.run(
-        [*COMMAND, "report", "egress", *logs, "--since", "yesterday"], capture_output=True, text=True, timeout=60
-    )
+    yesterday = command("report", "egress", *logs, "--since", "yesterday")
     assert yesterday.returncode == 2
     assert "2026-01-31T08:00" in yesterday.stderr
-    gone = subprocess.run(
-        [*COMMAND, "report", "egress", "/nowhere"], capture_output=True, text=True, cwd=ROOT, timeout=60
-    )
+    gone = command("report", "egress", "/nowhere")
     assert gone.returncode
     assert "/nowhere" in gone.stderr
 

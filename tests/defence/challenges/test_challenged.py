@@ -15,8 +15,9 @@ from bascule.defence.challenges.pages import ENDPOINT
 from bascule.defence.challenges.proof import BITS
 from tests.defence.support import solve
 from tests.support.clients import Message, connect
+from tests.support.command import tell
 from tests.support.origins import Origin
-from tests.support.program import COMMAND, Bascule, wait_for
+from tests.support.program import Bascule, wait_for
 
 BROWSER = {"User-Agent": "Mozilla/5.0", "Accept": "text/html,*/*;q=0.8"}
 KEY = "0123456789abcdef"
@@ -204,8 +205,7 @@ def test_whom_nobody_asks(bascule: Bascule) -> None:
 
 
 def command(bascule: Bascule, *words: str) -> subprocess.CompletedProcess[str]:
-    argv = [*COMMAND, "under-attack", *words, "--run-dir", str(bascule.folder / "run")]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    return tell(bascule, "under-attack", *words)
 
 
 def test_under_attack_by_hand(bascule: Bascule) -> None:

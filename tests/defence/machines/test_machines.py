@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from redis import Redis
 from tests.defence.test_shared_limits import Flood
 from tests.support.certs import Authority
 from tests.support.clients import connect, request
-from tests.support.program import COMMAND, Bascule, wait_for
+from tests.support.command import tell
+from tests.support.program import Bascule, wait_for
 from tests.support.valkey import Valkey
 
 RATE, BURST = 200, 40
@@ -48,8 +48,9 @@ def machines(valkey: Valkey) -> Iterator[list[Bascule]]:
 
 
 def bascule(machine: Bascule, *words: str) -> str:
-    run = [*COMMAND, *words, "--run-dir", str(machine.folder / "run")]
-    return subprocess.run(run, capture_output=True, text=True, timeout=60, check=True).stdout
+    done = tell(machine, *words)
+    done.check_returncode()
+    return done.stdout
 
 
 def status(machine: Bascule, source: str) -> int:
