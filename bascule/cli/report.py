@@ -52,8 +52,8 @@ def egress(
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
         return
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
-    span = f"{told['first']} to {told['last']}" if told["requests"] else "no requests"
-    console.print(f"{told['requests']} requests and tunnels, {span}")
+    span = f"{told['requests']} requests and tunnels, {told['first']} to {told['last']}"
+    console.print(span if told["requests"] else "no line of the forward proxy (its route is forward) is among these")
     if told["unreadable"]:
         console.print(f"{told['unreadable']} lines are not of a forward proxy's JSON log")
     for part in ("users", "categories", "domains"):

@@ -254,9 +254,10 @@ def _servers_table(
         errors = sum(deltas(old.get("errors", {}), server["errors"], seconds).values())
         buckets = _buckets(old.get("wait"), server["wait"])
         state = str(server["state"])
+        shown = f"{state}, drained" if server.get("drained") and state != "drain" else state
         cells = [
             Text(server["server"]),
-            Text(f"● {state}", _STATE_STYLE.get(state, "bold red")),
+            Text(f"● {shown}", _STATE_STYLE.get(state, "bold red")),
             Text(f"{server['active']}/{limit}" if (limit := server.get("limit")) else str(server["active"])),
             Text(number(rate), "bold" if rate else "dim"),
             _rate(errors, "bold red"),

@@ -86,6 +86,8 @@ def _settings(config: Config) -> dict[str, Any]:
     )
     if config.access_log.fields == log_fields(config):
         shown.pop("access_log.fields", None)  # the default, where there is a forward proxy or a cache
+    if "limit" in shown:
+        shown["limit"] = [limit.label for limit in config.limit]
     return shown
 
 

@@ -25,7 +25,8 @@ _LE = (*(repr(bound) for bound in BOUNDS), "+Inf")
 
 
 Pools: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
-"""By pool its servers: ``server`` (its name), ``state`` (``up``, ``down``, ``ejected``, ``drain``), ``active``..."""
+"""By pool its servers: ``server`` (its name), ``state`` (``up``, ``down``, ``ejected``, ``drain``), ``active``,
+``drained`` (in any state)..."""
 
 
 @dataclass(slots=True)
@@ -161,7 +162,7 @@ def _pools(pools: Pools) -> Iterator[Metric]:
                 limit.add_metric(labels, server["limit"])
             healthy.add_metric(labels, server["state"] != "down")
             ejected.add_metric(labels, server["state"] == "ejected")
-            draining.add_metric(labels, server["state"] == "drain")
+            draining.add_metric(labels, bool(server.get("drained")))
     yield from (active, limit, healthy, ejected, draining)
 
 

@@ -169,6 +169,7 @@ class PoolKeeper:
         return {
             "server": name,
             "state": state,
+            "drained": drained,
             "weight": weight,
             "backup": server.backup,
             "active": board.active(slot),

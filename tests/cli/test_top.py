@@ -116,6 +116,15 @@ def test_logins_and_what_defence_decides() -> None:
     assert "REFUSED MOST  203.0.113.9 120/s   203.0.113.8 3.5/s" in seen
 
 
+def test_a_server_that_is_down_and_drained() -> None:
+    now = deepcopy(NOW)
+    now["pools"][0]["servers"][0] |= {"state": "down", "drained": True}
+    now["pools"][0]["servers"][1] |= {"state": "drain", "drained": True}
+    lines = picture(BEFORE, now)
+    assert line_of(lines, "http://10.0.0.1:8000")[1:4] == ["●", "down,", "drained"]
+    assert line_of(lines, "http://10.0.0.2:8000")[1:3] == ["●", "drain"]
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_picture(width: int) -> None:
     lines = picture(BEFORE, NOW, width)

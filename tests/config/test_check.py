@@ -80,6 +80,12 @@ def test_prints_of_a_firewall_what_it_is_told(app: typer.Typer, tmp_path: Path) 
     ]
 
 
+def test_prints_limits_by_their_names(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("listen: 80\nsites: {a.example: '10.0.0.1:80'}\nlimit: 50/s per client\n")
+    shown = json.loads(run(app, "check", tmp_path / "c.yaml", "--json").stdout)
+    assert shown["settings"] == {"limit": ["50-per-1s-client"]}
+
+
 def test_prints_json(app: typer.Typer, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(GOOD)
     shown = json.loads(run(app, "check", tmp_path / "c.yaml", "--json").stdout)

@@ -63,6 +63,8 @@ def test_sums(tmp_path: Path) -> None:
     yesterday = command("report", "egress", *logs, "--since", "yesterday")
     assert yesterday.returncode == 2
     assert "2026-01-31T08:00" in yesterday.stderr
+    none = command("report", "egress", *logs, "--user", "nobody").stdout
+    assert none.splitlines()[0] == "no line of the forward proxy (its route is forward) is among these"
     gone = command("report", "egress", "/nowhere")
     assert gone.returncode
     assert "/nowhere" in gone.stderr

@@ -295,6 +295,11 @@ def test_operators_drain_and_weigh() -> None:
         await keeper.start()
         assert keeper.override("pool", "http://10.0.0.1:80", drain=True)
         assert set(harness.numbers(6)) == {2}
+        harness.board.pools[0].set_flags(0, down=True, drain=True)
+        (first, second) = keeper.snapshot()["pool"]
+        assert (first["state"], first["drained"]) == ("down", True), "both are told"
+        assert (second["state"], second["drained"]) == ("up", False)
+        harness.board.pools[0].set_flags(0, down=False, drain=True)
         assert keeper.override("pool", "http://10.0.0.1:80", drain=False, weight=2)
         assert sorted(harness.numbers(6)) == [1, 1, 1, 1, 2, 2]
         assert not keeper.override("pool", "http://10.9.9.9:80", drain=True)
