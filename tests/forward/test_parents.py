@@ -88,20 +88,17 @@ def test_the_server_speaks_first(upper: Bascule, parent: dict[str, Any]) -> None
             assert wire.exactly(9) == b"220 hello"
 
 
-def test_the_proxy_itself_speaks_tls_inside_the_parents_tunnel(
-    parent: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    authority = Authority(tmp_path)
-    pair = authority.issue("127.0.0.1")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair.cert, pair.key)
-    monkeypatch.setenv("SSL_CERT_FILE", authority.path)
-    with Origin(context=context) as origin:
-        with Bascule(through(parent)) as program:
-            assert get(program.port, f"https://{origin.address}/deep").json()["start"][1] == "/deep"
-        monkeypatch.delenv("SSL_CERT_FILE")
-        with Bascule(through(parent)) as program:
-            message = get(program.port, f"https://{origin.address}/deep")
+def test_the_proxy_itself_speaks_tls_inside_the_parents_tunnel(parent: dict[str, Any], tmp_path: Path) -> None:
+    trusted = Authority(tmp_path)
+    contexts = []
+    for authority in (trusted, Authority(tmp_path, "Strangers")):
+        pair = authority.issue("127.0.0.1", file=str(len(contexts)))
+        contexts.append(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        contexts[-1].load_cert_chain(pair.cert, pair.key)
+    settings = through(parent, authorities=trusted.path)
+    with Origin(context=contexts[0]) as good, Origin(context=contexts[1]) as bad, Bascule(settings) as program:
+        assert get(program.port, f"https://{good.address}/deep").json()["start"][1] == "/deep"
+        message = get(program.port, f"https://{bad.address}/deep")
     assert message.status == 502
     assert b"could not prove who it is" in message.body
 
