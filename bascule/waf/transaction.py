@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from bascule.waf.decision import Decision
 from bascule.waf.events import Event
+from bascule.waf.logic.body_values import is_file
 from bascule.waf.logic.inspector import type_of_body
-from bascule.waf.logic.values import is_file
 from bascule.waf.openapi import inspector as openapi
 from bascule.waf.pace import TimeSpentError, rest
 from bascule.waf.request import ConnectionFacts, Pairs

@@ -16,8 +16,9 @@ from bascule.waf.filters.head import Found, HeadCheck, head_checks
 from bascule.waf.filters.table import CONFIGURED, Family, NamedRule, table
 from bascule.waf.filters.uploads import UploadCheck
 from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value_checks
+from bascule.waf.logic.body_values import body_values, file_values, part_values
 from bascule.waf.logic.inspector import type_of_body, variable_of
-from bascule.waf.logic.values import Value, body_values, file_values, head_values, pair_values, part_values
+from bascule.waf.logic.values import Value, head_values, pair_values
 from bascule.waf.response.identifiers import Finder
 from bascule.waf.rewriting import masked
 from bascule.waf.seclang.macros import Macro

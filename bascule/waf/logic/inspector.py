@@ -11,22 +11,12 @@ from typing import TYPE_CHECKING
 
 from bascule.waf.answers import Named
 from bascule.waf.events import Evidence, FiredRule
+from bascule.waf.logic.body_values import body_lines, body_values, file_values, is_file, operators, part_values
 from bascule.waf.logic.charsets import in_utf8
 from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.facts import FACTS, facts_in_turns
 from bascule.waf.logic.rules import SHIPPED, Family, LogicRule, RuleBookError, read
-from bascule.waf.logic.values import (
-    Value,
-    body_lines,
-    body_values,
-    file_values,
-    head_values,
-    is_file,
-    lines_of,
-    lines_of_pairs,
-    pair_values,
-    part_values,
-)
+from bascule.waf.logic.values import Value, head_values, lines_of, lines_of_pairs, pair_values
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
 from bascule.waf.seclang.syntax import WafLoadError
@@ -186,7 +176,9 @@ def type_of_body(t: Transaction) -> bytes:
 def pairs_of(t: Transaction, kind: bytes, body: bytes) -> list[tuple[bytes, bytes]] | None:
     """Return a body's arguments if SecLang's rules or a profile had them read already, and they are all of it."""
     whole = t.body_kinds == ("JSON",) or (t.body_kinds == ("URLENCODED",) and b"x-www-form-urlencoded" in kind.lower())
-    return t.args_post if whole and not t.body_error and not in_utf8(kind, body) else None
+    if not whole or t.body_error or operators(body):  # one on an empty list is no argument
+        return None
+    return None if in_utf8(kind, body) else t.args_post
 
 
 def variable_of(value: Value) -> bytes:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bascule.waf.logic.body_values import body_values
 from bascule.waf.logic.facts.doctype import MAX_DECLARED, expanded, look
-from bascule.waf.logic.values import body_values
 
 ILLUSTRATOR = b"""<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd" [
  <!ENTITY ns_svg "http://www.w3.org/2000/svg"> <!ENTITY ns_xlink "http://www.w3.org/1999/xlink"> ]>"""

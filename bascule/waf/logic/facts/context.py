@@ -71,10 +71,24 @@ _LEADS_TO_SCRIPT = re.compile(rb"[<'\"`;\\]|[$#]\{|//|script:", re.IGNORECASE)
 """What brings a browser from words of a text, of an attribute or of a string to script."""
 _SHORT = ("shell.", "code.php_tag")
 """Decisive facts that a few characters show: they come up in noise by chance."""
+_SHORT_IN_LONG = (
+    *_SHORT,
+    "xpath.leaves",
+    "ldap.leaves",
+    "http.mail_header",
+    "code.python_call",
+    "sql.ends",
+    "sql.quoted",
+    "template.runs",
+    "nosql.operator",
+)
+"""Those that came up in a hundred times 256 KiB of random bytes."""
 _WORDS = re.compile(rb"[a-z]{5,}")
 MIN_NOISE = 700
 """Bytes from which on a text can be told to be noise."""
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"()")
+LONG_NOISE = 1 << 14
+"""Bytes of noise, a picture or an archive in a field, in which more comes up by chance."""
 _LETTERS = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) + b" \n\t"
 
 
@@ -125,7 +139,8 @@ def acting(found: set[str], text: bytes, place: str, decisive: frozenset[str]) -
     if dead:
         found = {name for name in found if not name.startswith(dead)}
     if found and is_noise(text):
-        found = {name for name in found & decisive if not name.startswith(_SHORT)}
+        short = _SHORT_IN_LONG if len(text) >= LONG_NOISE else _SHORT
+        found = {name for name in found & decisive if not name.startswith(short)}
     return found
 
 

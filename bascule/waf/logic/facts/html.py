@@ -86,6 +86,12 @@ FACTS = (
         True,
     ),
     Fact(
+        "html.dangling",
+        "a short text that ends within the address of a tag: what follows goes to another host",
+        (),
+        True,
+    ),
+    Fact(
         "html.script_url",
         "a javascript:, vbscript: or data: address that runs script",
         (
@@ -264,6 +270,21 @@ _BREAKS_OUT = re.compile(
     rb"|[^<>]{0,80}?--!?>\s*<[a-z!/?]",
     re.IGNORECASE,
 )
+
+
+MAX_DANGLING = 512
+"""Bytes of a text that may dangle; of longer ones, excerpts end within a tag by chance."""
+_DANGLES = re.compile(
+    rb"<(?:img|image|input|base|form|a|link|button|iframe|video|audio|object|embed|area|source)\b[^<>]{0,200}"
+    rb"[\s/\"'](?:(?:src|href|action|formaction|data|poster|background)\s*=\s*(?:'\s*(?:https?:)?//[^'<>]*|\"\s*(?:https?:)?//[^\"<>]*)"
+    rb"|(?<=<base.)target\s*=\s*(?:'[^'<>]*|\"[^\"<>]*))\Z",
+    re.IGNORECASE,
+)
+
+
+def dangles(text: bytes) -> bool:
+    """Tell whether a text ends within the quotes of an address on another host, or of a page's target."""
+    return len(text) <= MAX_DANGLING and _DANGLES.search(text) is not None
 
 
 def breaks_out(text: bytes) -> bool:

@@ -24,7 +24,7 @@ MAX_REMEMBERED = 512
 
 CLOSER = {
     "_sql.look": frozenset(("sql.tautology", "sql.constant_comparison", "sql.fingerprint")),
-    "_html.look": frozenset(("html.fingerprint", "html.breaks_out")),
+    "_html.look": frozenset(("html.fingerprint", "html.breaks_out", "html.dangling")),
     "_xml.look": frozenset(
         ("xml.doctype", "xml.entity", "xml.internal_entity", "xml.external_entity", "xml.entity_bomb")
     ),
@@ -129,6 +129,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
             found.add("html.fingerprint")
         if html.breaks_out(text[:MAX_TOKENISED]):
             found.add("html.breaks_out")
+        if html.dangles(text):
+            found.add("html.dangling")
     found = {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
     if place == "document":
         return {name for name in found & DECISIVE if name.startswith(_IN_DOCUMENT)}

@@ -10,7 +10,7 @@ _ANY = rb"(?:" + _UNIX[3:-1] + rb"|" + _WINDOWS[3:-1] + rb")"
 _WEAK = rb"(?:id|date|set|find|sort|cut|file|test|at|w|who|last|host|source|start|more|less|head|tail|time|type|copy|move|del|net|reg|route|query|tree|md|rd|ver|vol|man|init|service|mail|nl|env|export|command|php|node|perl|ruby|lua|locate|which|df|du|ed|git|stat|expr|ps|ip|mount|groups|history|exec|eval|vi|tar|cp|mv|rm|su|dd|printf|true|rev|tee|ln|strings|zip|ftp|ssh|telnet|ping|curl|sh|ls|cat|sleep|echo|dir|pwd|nc)"
 _STRONG = rb"(?:cat|ls|whoami|uname|netstat|ifconfig|wget|curl|ncat|netcat|bash|zsh|ksh|csh|python[23]?|chmod|chown|mkdir|touch|sleep|nslookup|telnet|ssh|scp|tftp|killall|grep|egrep|awk|sed|tac|xxd|base64|gzip|unzip|crontab|nohup|sudo|passwd|useradd|adduser|hostname|lsof|strace|whereis|uptime|reboot|shutdown|systemctl|iptables|apt-get|socat|busybox|xterm|xargs|openssl|sendmail|mknod|mkfifo|vim|nano|readlink|phpinfo|ipconfig|systeminfo|tasklist|taskkill|netsh|schtasks|wmic|certutil|bitsadmin|mshta|rundll32|regsvr32|cscript|wscript|xcopy|icacls|tracert|findstr|powershell|pwsh|cmd|ping|pwd|dir|nc|sh|rm|echo|perl|ruby|printf)"
 _ARG = rb"(?:\s*$|\s*[;|&<>`)'\"\n]|\s+#|\s+[-/\w.$~*'\"\\{(])"
-_READER = rb"(?:cat|tac|more|less|head|tail|nl|strings|type|vim?|nano|[ef]?grep|file|od|xxd|hexdump|base64|cp|mv|sort|rev|awk|sed|cut|uniq|tee|diff|source|ls|dir|find|stat|du|ln|tar|zip|chmod|chown|rm|touch|mkdir|cd)"
+_READER = rb"(?:cat|tac|more|less|head|tail|nl|strings|type|vim?|nano|[ef]?grep|od|xxd|hexdump|base64|cp|mv|sort|rev|awk|sed|cut|uniq|tee|diff|source|ls|dir|find|stat|du|ln|tar|zip|chmod|chown|rm|touch|mkdir|cd)"
 _TELLS = (
     rb"(?:whoami|uname|ifconfig|ipconfig|netstat|systeminfo|tasklist|printenv|phpinfo|lsof|getent|lsb_release|dmesg)"
 )
@@ -26,7 +26,7 @@ _DOES = (
     + rb"|"
     + _TELLS
     + rb"\b(?:\.exe)?(?:\s*(?:$|[;|&`)#'\"\n>,}])|[\s+]+[-/]{1,2}\w)"
-    + rb"|(?:ls|dir|ps|id|netstat|uname|df|du|find|who|pwd|env|date|last|mount)(?:\.exe)?[\s+]+-{1,2}\w"
+    + rb"|(?:ls|dir|ps|ss|id|netstat|uname|df|du|find|who|pwd|env|date|last|mount)(?:\.exe)?[\s+]+-{1,2}\w"
     + rb"|(?:find|ls|dir|du)[\s+]+(?:-\w+[\s+]+)?/(?:\s|$|[;|&])"
     + rb"|ps[\s+]+(?:aux|ax|ef)\b|dir[\s+]+[\w:\\/*.-]*[\\/*:]"
     + rb"|(?:ping6?|nslookup|dig|telnet|ssh|wget|curl|tracert|traceroute|lwp-download|lynx|ftp|tftp|sftp|scp|aria2c|rsync)(?:\.exe)?"
@@ -42,14 +42,14 @@ _DOES = (
     + rb"|(?:rundll32|regsvr32|certutil|bitsadmin|mshta|wmic|schtasks|cscript|wscript|taskkill|attrib|icacls|cacls)(?:\.exe)?[\s+]+[-/\w]"
     + rb"|(?:cmd|powershell|pwsh)(?:\.exe)?[\s+]*(?:/\w|-\w)|set[\s+]+/[ap]\b|ver[\s+]*$"
     + rb"|(?:echo|printf)[\s+]+(?:-\w+[\s+]+)?(?:[\"'$`\\%(]|\w[\w+/=.-]*[\s+]*(?:>|\||&&|;|`|$))|expr[\s+]+\d"
-    + rb"|sudo[\s+]+[-/\w]|(?:nohup|su|xargs|exec|eval|crontab|chmod|chown|kill|killall|useradd|adduser|usermod|passwd|mkfifo|mknod|systemctl|iptables|mysqldump)[\s+]+(?:[-/+]\w|\d{3,}|[ugoa]{1,3}[+=-][rwxs])"
+    + rb"|sudo[\s+]+(?:[-/]|(?:su|id|ls|cat|sh|bash|rm|mv|cp|dd|chmod|chown|tee|sed|awk|find|vi|vim|nc|wget|curl|perl|python3?|passwd|useradd|whoami|kill|reboot)\b)|(?:nohup|su|xargs|exec|eval|crontab|chmod|chown|kill|killall|useradd|adduser|usermod|passwd|mkfifo|mknod|systemctl|iptables|mysqldump)[\s+]+(?:[-/+]\w|\d{3,}|[ugoa]{1,3}[+=-][rwxs])"
     + rb"|/(?:usr/)?(?:local/)?s?bin/\w+)"
 )
 """A command together with what shows that it is meant as one: its arguments, or nothing behind one that needs none."""
 _ADMINISTERS = (
     rb"(?:(?:nltest|cmdkey|qwinsta|quser|gpresult|driverquery|msiexec|forfiles|klist|dsquery|makecab|extrac32|odbcconf|esentutl|diskshadow|psexec)(?:\.exe)?[\s+]+/\w"
     rb"|vssadmin(?:\.exe)?[\s+]+(?:list|delete|create|resize)\b|(?:wevtutil|fsutil|bcdedit|ntdsutil|dsquery)(?:\.exe)?[\s+]+\w|sc(?:\.exe)?[\s+]+(?:query|create|stop|config|delete)\b"
-    rb"|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
+    rb"|[gmn]?awk[\s+]+(?:-\w|['\"{])|\.[\s+]+/\w|(?:copy|move|ren|xcopy)[\s+]+\S{1,60}[\s+]+\S{1,60}\.(?:php\d?|aspx?|jspx?|exe|bat|dll|ps1)\b|for[\s+]+/[fldr][\s+]+%{1,2}\w[\s+]+in\b|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
 )
 """The same of the tools of administrators."""
 _BRIEF = rb"(?:id|ls|pwd|ps|env|dir|whoami|uname|hostname|ver|ifconfig|ipconfig|netstat)"
@@ -75,6 +75,7 @@ FACTS = (
             + rb"\s*(?:[;|&#'\"]{1,2}\s*)?$",
             rb"%0[ad]\s*" + _BRIEF + rb"\s*(?:$|[;|&%#])",
             rb"['\"(]\s*\|\s*" + _BRIEF + rb"\s*['\")]",
+            rb"^/(?:[^;\n]{0,100}/)?;\s*" + _BRIEF + rb"\s*$",
             _SEPARATED
             + rb"(?:(?:reboot|poweroff)\s*(?:$|[;|&`)#'\"])|(?:shutdown|halt|init)\s+(?:-\w|/\w|now\b|[06]\b))",
         ),
@@ -157,6 +158,7 @@ FACTS = (
             rb"(?:^|[;|&\n\s])\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*(?:\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*)*\$\{?\w{1,12}\}?\$",
             rb"[;|&^\r\n]\s*\w{1,12}=\$?\\?['\"][^'\"]{1,60}['\"]\s*;\s*\$\w",
             rb"^[\s'\"]*-{1,2}(?:use-askpass|upload-pack|receive-pack|checkpoint-action|to-command|open-files-in-pager|o?proxycommand|post-file|ssh-command|wrapper)\s*=",
+            rb"\s--(?:checkpoint-action|to-command|rsh-command|use-compress-program|unzip-command)\s*=",
         ),
         True,
     ),
@@ -200,7 +202,7 @@ FACTS = (
             + rb"\s*,\s*[\w/-]{0,20}\}",
             rb"\b(?:cat|sh|bash|tac|head|tail|wc)\s*<>?\s*(?:[.\w$~]|/[ehptv])",
             rb"[a-z]\$(?:@|\{[@*]\})[a-z]",
-            rb"\$'\\",
+            rb"\$'\\|[;|&]\s*(?:\$\{?\w{1,12}\}?|(?:ba|z|k|da)?sh)\s*<<<",
         ),
         True,
     ),

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from bascule.waf.logic.body_values import request_values
 from bascule.waf.logic.facts.patterns import by_fact
 from bascule.waf.logic.facts.recogniser import CLOSER
 from bascule.waf.logic.learn import corpora
-from bascule.waf.logic.values import request_values
 from bascule.waf.matcher.database import open_database
 
 REQUESTS = 400

@@ -9,9 +9,9 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
+from bascule.waf.logic.body_values import request_values
 from bascule.waf.logic.facts import facts_of, warm
 from bascule.waf.logic.learn.corpora import BENIGN, Request, Sample
-from bascule.waf.logic.values import request_values
 
 Facts = frozenset[str]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from tests.waf.logic.red.requests import with_value
 from tests.waf.logic.wild.attacks import ATTACKS
 from tests.waf.logic.wild.honest import HONEST
+from tests.waf.logic.wild.senders import SENDERS
+from tests.waf.logic.wild.variants import VARIANTS
 
 Row = dict[str, Any]
 
@@ -67,15 +69,25 @@ def _request(method: str, target: str, extra: list[list[str]], body: str = "") -
     return {"method": method, "target": target.replace(" ", "%20"), "headers": headers, "body": body}
 
 
-def attacks() -> Iterator[Row]:
-    """Yield every attack, labelled by its class."""
-    for number, (kind, place, text) in enumerate(ATTACKS):
+def attacks_of(texts: Iterable[tuple[str, str, str]]) -> Iterator[Row]:
+    """Yield the requests of (class, place, text), labelled by their classes."""
+    for number, (kind, place, text) in enumerate(texts):
         found = row(kind, place, text, number)
         found.pop("expect", None)
         yield {**found, "class": kind}
 
 
+def harmless_of(texts: Iterable[tuple[str, str, str]]) -> Iterator[Row]:
+    """Yield the requests of honest (kind, place, text)."""
+    for number, (kind, place, text) in enumerate(texts):
+        yield {**row(kind, place, text, number), "expect": "pass"}
+
+
+def attacks() -> Iterator[Row]:
+    """Yield every attack, labelled by its class."""
+    yield from attacks_of(ATTACKS + VARIANTS)
+
+
 def harmless() -> Iterator[Row]:
     """Yield every honest request."""
-    for number, (kind, place, text) in enumerate(HONEST):
-        yield {**row(kind, place, text, number), "expect": "pass"}
+    yield from harmless_of(HONEST + SENDERS)
