@@ -16,6 +16,7 @@ from rich.table import Table
 
 from bascule.cli.event_source import fail, visible
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.units import counted
 from bascule.config.types import parse_duration
 from bascule.defence.bans import Ban, nftables
 
@@ -45,6 +46,7 @@ def remove(address: str, run_dir: RunDir = "", pid: Pid = 0) -> None:
     """Lift a ban, and forget that there was one."""
     if not ask("POST", "/bans/remove", run_dir, pid, {"network": address})["found"]:
         fail(f"{address} is not banned")
+    typer.echo(f"bascule: {address} is banned no more", err=True)
 
 
 @app.command(name="list")
@@ -77,7 +79,8 @@ def import_(
     except (OSError, ValueError) as error:
         fail(f"{file}: {getattr(error, 'strerror', None) or error}")
     body = {"list": text, "for": _seconds(for_), "reason": reason, "source": file.name}
-    typer.echo(f"bascule: {ask('POST', '/bans/import', run_dir, pid, body)['count']} entries are banned", err=True)
+    count = ask("POST", "/bans/import", run_dir, pid, body)["count"]
+    typer.echo(f"bascule: {counted(count, 'entry is', 'entries are')} banned", err=True)
 
 
 @app.command()

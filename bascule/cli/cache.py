@@ -9,6 +9,7 @@ import typer
 
 from bascule.cli.event_source import fail
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.units import counted
 
 app = typer.Typer(name="cache", help="Purge stored responses, or tell how many there are.", no_args_is_help=True)
 
@@ -40,5 +41,6 @@ def stats(
         typer.echo(json.dumps(counts, indent=2))
         return
     share = counts["bytes"] / counts["limit"]
-    typer.echo(f"{counts['entries']} responses, {counts['bytes'] >> 10} of {counts['limit'] >> 10} KiB ({share:.0%})")
+    held = counted(counts["entries"], "response")
+    typer.echo(f"{held}, {counts['bytes'] >> 10} of {counts['limit'] >> 10} KiB ({share:.0%})")
     typer.echo(f"stored {counts['stored']}, pushed out {counts['evicted']}, found broken {counts['broken']}")

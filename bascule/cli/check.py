@@ -14,6 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from bascule.cli.folders import cache_dir
+from bascule.cli.units import counted
 from bascule.config.errors import MAX_SHOWN, ConfigError, Problem
 from bascule.config.loader import load
 from bascule.config.plan import Plan
@@ -50,7 +51,7 @@ def check(
     for tree in trees(shown):
         console.print(tree)
     print_problems(warnings, "warning")
-    console.print(Text(f"{file}: good, {_count(len(warnings), 'warning')}", "green"))
+    console.print(Text(f"{file}: good, {counted(len(warnings), 'warning') if warnings else 'no warnings'}", "green"))
 
 
 def _check_rules(plan: Plan, file: Path) -> list[Problem]:
@@ -193,10 +194,6 @@ def _details(tree: Tree, values: Mapping[str, Any]) -> None:
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_json(data: Any) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from bascule.cli.event_source import fail, visible
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.units import counted
 from bascule.config.types import parse_duration
 
 LOOK_EVERY = 0.3
@@ -59,7 +60,7 @@ def _await_quiet(server: str, pool: str, patience: float, run_dir: str, pid: int
         active = sum(known["active"] for _, known in _found(server, pool, run_dir, pid))
         quiet = 0 if active else quiet + 1
         if active and time.monotonic() >= end:
-            fail(f"{server} still has {active} requests in progress; it stays drained")
+            fail(f"{server} still has {counted(active, 'request')} in progress; it stays drained")
 
 
 def _found(server: str, pool: str, run_dir: str, pid: int) -> list[tuple[str, dict[str, Any]]]:

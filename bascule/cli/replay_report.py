@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bascule.cli.event_source import visible
+from bascule.cli.units import counted
 
 if TYPE_CHECKING:
     from bascule.waf.replay.judge import Judgement
@@ -118,9 +119,9 @@ def print_report(report: Report) -> None:
     console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
     console.print(Text(f"{_requests(report.requests)}, {report.blocked} blocked", "bold"))
     if report.bad:
-        console.print(Text(f"{report.bad} records could not be read", "yellow"))
+        console.print(Text(f"{counted(report.bad, 'record')} could not be read", "yellow"))
     for what, count in report.lacking.items():
-        console.print(Text(f"{count} were recorded without their {what}: rules saw only the rest", "yellow"))
+        console.print(Text(f"{_requests(count)} recorded without {what}: rules saw only the rest", "yellow"))
     if not report.compares:
         _rules(console, report)
         _groups(console, report, "blocked", "blocked", "red")
@@ -159,4 +160,4 @@ def _groups(console: Console, report: Report, kind: str, title: str, color: str)
 
 
 def _requests(count: int) -> str:
-    return f"{count} request{'' if count == 1 else 's'}"
+    return counted(count, "request")

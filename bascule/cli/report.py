@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bascule.cli.event_source import fail, visible
 from bascule.cli.forward_config import forward_of
-from bascule.cli.units import in_bytes
+from bascule.cli.units import counted, in_bytes
 
 app = typer.Typer(name="report", help="Reports from logs.", no_args_is_help=True)
 _WHEN = "Time or date (RFC 3339), in UTC unless it says otherwise: 2026-01-31 or 2026-01-31T08:00."
@@ -52,10 +52,11 @@ def egress(
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
         return
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
-    span = f"{told['requests']} requests and tunnels, {told['first']} to {told['last']}"
-    console.print(span if told["requests"] else "no line of the forward proxy (its route is forward) is among these")
+    count = counted(told["requests"], "request or tunnel", "requests and tunnels")
+    none = "no line of the forward proxy (its route is forward) is among these"
+    console.print(f"{count}, {told['first']} to {told['last']}" if told["requests"] else none)
     if told["unreadable"]:
-        console.print(f"{told['unreadable']} lines are not of a forward proxy's JSON log")
+        console.print(f"{counted(told['unreadable'], 'line is', 'lines are')} not of a forward proxy's JSON log")
     for part in ("users", "categories", "domains"):
         if told[part]:
             console.print(_rows(part, told[part]))

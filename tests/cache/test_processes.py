@@ -72,7 +72,7 @@ def test_purges_are_in_force_at_all_workers(tmp_path: Path) -> None:
         (["purge", "site.test/"], 1, "is not a URL"),
         (["purge"], 2, "say what"),
         (["purge", "--all", "--tag", "x"], 2, "say what"),
-        (["stats"], 0, "responses"),
+        (["stats"], 0, "response"),
     ],
 )
 def test_the_command_line(program: tuple[Bascule, Origin], arguments: list[str], status: int, said: str) -> None:

@@ -74,7 +74,7 @@ def test_drain_waits_for_what_is_in_progress(program: tuple[Bascule, Origin, Ori
         wait_for(lambda: a.seen and b.seen, "a request at each")
         status, output = said(bascule, "drain", a.address, "--wait", "600ms")
         assert status == 1
-        assert f"{a.address} still has 1 requests in progress; it stays drained" in output
+        assert f"{a.address} still has 1 request in progress; it stays drained" in output
         threading.Timer(0.5, gate.set).start()
         begun = time.monotonic()
         assert said(bascule, "drain", a.address, "--wait", "20s")[0] == 0

@@ -142,7 +142,7 @@ def test_recordings_of_several_kinds_at_once(folder: Path, tmp_path: Path) -> No
     assert (found["requests"], found["blocked"]) == (5, 4)
     assert found["without"] == {"headers": 1, "body": 1}
     assert found["groups"][0]["examples"] == [f"{log}:1", f"{har}:1", f"{har}:2"]
-    assert "1 were recorded without their body" in run(access, "--crs", folder).stdout
+    assert "1 request recorded without body" in run(access, "--crs", folder).stdout
 
 
 def test_stdin(folder: Path) -> None:
