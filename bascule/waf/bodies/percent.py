@@ -8,6 +8,8 @@ from collections.abc import Callable
 from bascule.waf.pace import rest
 
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_PLUS, _PERCENT = b"+%"
+"""As numbers: see `matcher/triggers.py`, PERCENT_CODE."""
 
 BYTE_OF = {
     high + low: bytes.fromhex((high + low).decode("ascii"))
@@ -36,9 +38,9 @@ def by_portions(value: bytes, decode: Callable[[bytes], bytes]) -> bytes:
 
 def url_decode(value: bytes) -> bytes:
     """Decode `%HH` and `+`; leave what is not a valid escape as it stands. Same object if nothing changes."""
-    if b"+" in value:
+    if _PLUS in value:
         value = value.replace(b"+", b" ")
-    if b"%" not in value:
+    if _PERCENT not in value:
         return value
     return _decode(value) if len(value) <= PORTION else by_portions(value, _decode)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from bascule.waf.matcher.automaton import OTHER_SEAM
 
 _SEAMS = bytes.maketrans(b"&=", OTHER_SEAM + OTHER_SEAM)
+_PLUS, _AMPERSAND = b"+&"
 _NOT_SIGNS = bytes(set(range(256)) - set(b"&="))
 
 
@@ -19,15 +20,15 @@ def fields_joined(fields: bytes, cookies: bytes = b"") -> bytes | None:
     Both are of ordinary bytes, without escapes. None if one pass will not do: a value has a `=`, a cookie a `&`, or a
     name more than a blank before it, which is none of the name.
     """
-    text = fields.replace(b"+", b" ") if b"+" in fields else fields
+    text = fields.replace(b"+", b" ") if _PLUS in fields else fields
     if cookies:
-        if b"&" in cookies:
+        if _AMPERSAND in cookies:
             return None
         crumbs = cookies.strip(b" ").replace(b"; ", b"&").replace(b";", b"&")
-        if b"& " in crumbs:
+        if crumbs.find(b"& ") >= 0:
             return None
         text = text + b"&" + crumbs if text else crumbs
-    return None if b"==" in text.translate(None, _NOT_SIGNS) else text.translate(_SEAMS)
+    return None if text.translate(None, _NOT_SIGNS).find(b"==") >= 0 else text.translate(_SEAMS)
 
 
 def texts_of(pairs: Iterable[tuple[bytes, bytes]]) -> list[bytes]:

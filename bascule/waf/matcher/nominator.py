@@ -14,7 +14,7 @@ from bascule.waf.matcher.memo import MAX_KEY, Memo
 from bascule.waf.matcher.ordinary import Database, Screen
 from bascule.waf.matcher.plan import ExactGate, Plan
 from bascule.waf.matcher.scanner import MAX_CLEAN, MAX_NAME, gather
-from bascule.waf.matcher.triggers import ALPHABET
+from bascule.waf.matcher.triggers import ALPHABET, PERCENT_CODE
 from bascule.waf.matcher.uri import URI, marks_of_weak, tester
 from bascule.waf.seclang.evaluate import matches_any
 from bascule.waf.steady import MAX_SHAPES, Shape, Steady
@@ -163,7 +163,11 @@ class GateKeeper:
             joined += OTHER_SEAM + value
             if name == b"cookie":
                 cookies = cookies + b"; " + value if cookies else value
-        if b"%" in joined or target[:1] != b"/" or joined.translate(None, ALPHABET) != OTHER_SEAM * len(shape.volatile):
+        if (
+            PERCENT_CODE in joined
+            or target[:1] != b"/"
+            or joined.translate(None, ALPHABET) != OTHER_SEAM * len(shape.volatile)
+        ):
             return None
         path, _, query = target.partition(b"?")
         basename = path[path.rfind(b"/") + 1 :]
@@ -173,7 +177,7 @@ class GateKeeper:
         if pairs is None:
             texts = [*texts_of(t.args_get), *texts_of(t.cookies)]  # cookies may be steady fields: not in `joined`
             pairs = OTHER_SEAM.join(texts)
-            if b"%" in pairs or pairs.translate(None, ALPHABET) != OTHER_SEAM * (len(texts) - 1):
+            if PERCENT_CODE in pairs or pairs.translate(None, ALPHABET) != OTHER_SEAM * (len(texts) - 1):
                 return None
         values, raw = OTHER_SEAM.join((path, basename, pairs)), joined
         if self._wants_query:
@@ -193,7 +197,7 @@ class GateKeeper:
         """Scan the request line, if there is a sign that it may be worth it; None if it is not ordinary."""
         lower = line.lower()
         for sign in self._line_signs:
-            if sign in lower:
+            if lower.find(sign) >= 0:
                 return self._ordinary_line.scan([line])
         return 0
 

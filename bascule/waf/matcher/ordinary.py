@@ -20,7 +20,7 @@ from bascule.waf.matcher.encoded import Encoded
 from bascule.waf.matcher.marks import bytes_of
 from bascule.waf.matcher.patterns import BASE, CASELESS, SEAM, Brief, Expression, Patterns, literal
 from bascule.waf.matcher.scanner import UNUSUAL, Scanner, Steps, collect
-from bascule.waf.matcher.triggers import ACTIVE, ALPHABET, ALWAYS, ENTITIES, PLUS, SHELL, SPACE, shown
+from bascule.waf.matcher.triggers import ACTIVE, ALPHABET, ALWAYS, ENTITIES, PERCENT_CODE, PLUS, SHELL, SPACE, shown
 from bascule.waf.seclang.operators.pcre import parse
 
 _ALL = ALPHABET + OTHER_SEAM
@@ -54,6 +54,7 @@ class Forms:
         self, chains: Iterable[Chain], live: set[Chain], squeezing: set[Chain], needles: Iterable[bytes]
     ) -> None:
         self._clues: dict[tuple[State, bool], Clues] = {}
+        self._codes: dict[State, tuple[tuple[int, int], ...]] = {}
         self._decoding, self._plain = _local(chains), _local(live)
         self._moves = Automaton(self._decoding)
         others = [chain for chain in map(_active, chains) if not all(map(_is_local, chain))]
@@ -76,6 +77,11 @@ class Forms:
             self._clues[state, thorough] = found
         return found
 
+    def _codes_of(self, state: State) -> tuple[tuple[int, int], ...]:
+        """The clues of a rough look, as numbers: `37 in text` takes a tenth of the time of `b"%" in text`."""
+        found = self._codes[state] = tuple((bit, clue[0]) for bit, clue in self._clues_of(state, False))
+        return found
+
     def rough(self, joined: bytes) -> list[bytes]:
         """Return the forms of texts (joined by OTHER_SEAM, without `%`) if none of them holds any of `rare`."""
         found = [joined]
@@ -95,13 +101,13 @@ class Forms:
         return found, []
 
     def _follow(self, joined: bytes, state: State, thorough: bool, into: list[bytes]) -> None:
-        clues = self._clues.get((state, thorough)) or self._clues_of(state, thorough)
         present = 0
         if thorough:
-            present = shown(joined, 0, clues)
+            present = shown(joined, 0, self._clues.get((state, True)) or self._clues_of(state, True))
         else:
-            for bit, clue in clues:
-                if clue in joined:
+            codes = self._codes.get(state)
+            for bit, code in self._codes_of(state) if codes is None else codes:
+                if code in joined:
                     present |= bit
         if not present:
             return
@@ -261,7 +267,7 @@ class Ordinary:
 
     def scan_joined(self, joined: bytes) -> int | None:
         """As `scan`, for texts of ordinary bytes that are joined by OTHER_SEAM."""
-        if b"%" not in joined:
+        if PERCENT_CODE not in joined:
             forms, squeezed = self.rough(joined)
             mask = self._whole.hits(forms) | self.always
             if len(squeezed) < len(joined):
