@@ -65,16 +65,17 @@ class Inspection:
         if facts is None or facts[0] != peer.address:
             facts = peer.facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
         self._exchange = exchange
-        self._waf = waf
+        self.waf = waf
         self._facts = facts
         self._large_body = large_body
-        self.transaction: Transaction = self._begin()
+        self.transaction: Transaction = self.begin()
         if (profile := exchange.route.profile) is not None:
             self.transaction.profile = profile.hold(exchange)
 
-    def _begin(self) -> Transaction:
-        transaction = self._waf.begin(self._facts)
-        if self._waf.answers.challenges:
+    def begin(self) -> Transaction:
+        """Return a transaction: that of the request, or one for a part of what follows, a window or a message."""
+        transaction = self.waf.begin(self._facts)
+        if self.waf.answers.challenges:
             transaction.has_passed = partial(challenge.has_passed, self._exchange)
         return transaction
 
@@ -88,9 +89,9 @@ class Inspection:
             self._open_cookies(guard)
         if _is_long(exchange.head):
             self._long = True
-            Divided(exchange, transaction).begin(partial(self._show_head, transaction), self._long_head_judged)
+            Divided(exchange, transaction).begin(partial(self.show_head, transaction), self._long_head_judged)
             return False
-        return self._head_judged(self._show_head(transaction))
+        return self._head_judged(self.show_head(transaction))
 
     def _long_head_judged(self, verdict: Verdict | None) -> None:
         if self._head_judged(verdict):
@@ -110,8 +111,8 @@ class Inspection:
                 self._wait_for_turn(begun=not self._long)
                 return False
             refused = verdict is not None and self.refuse(verdict)
-            return not refused and amend(exchange, transaction, self._waf, encoded=False)
-        if head.length > self._waf.settings.request_body_limit and self._too_large(head.length):
+            return not refused and amend(exchange, transaction, self.waf, encoded=False)
+        if head.length > self.waf.settings.request_body_limit and self._too_large(head.length):
             return False
         self.holding = True
         steady = transaction.steady
@@ -153,7 +154,7 @@ class Inspection:
         self._seen += len(content)
         if not self._codings:
             self.transaction.request_body(content)
-        if self._seen > self._waf.settings.request_body_limit and not self._too_large(self._seen):
+        if self._seen > self.waf.settings.request_body_limit and not self._too_large(self._seen):
             self._cut = True
             self.judge_body()
 
@@ -185,13 +186,14 @@ class Inspection:
     def _judged(self, verdict: Verdict | None) -> None:
         """Carry out the verdict on a request."""
         exchange = self._exchange
-        if self.refuse(verdict) or not amend(exchange, self.transaction, self._waf, bool(self._codings)):
+        if self.refuse(verdict) or not amend(exchange, self.transaction, self.waf, bool(self._codings)):
             return
         if not self._cut or self._beyond():
             exchange.try_server()
 
-    def _show_head(self, transaction: Transaction) -> Verdict | None:
-        head, waf = self._exchange.head, self._waf
+    def show_head(self, transaction: Transaction) -> Verdict | None:
+        """Judge the head of the request on a transaction."""
+        head, waf = self._exchange.head, self.waf
         block = head.block
         steady = block.notes.get(waf)
         if steady is None:
@@ -206,7 +208,7 @@ class Inspection:
         if self._large_body != "reject":
             return False
         if self.transaction.rule_engine != "On":
-            limit = self._waf.settings.request_body_limit
+            limit = self.waf.settings.request_body_limit
             self.transaction.note(f"request body beyond {limit} bytes passed on uninspected; it would be refused")
             return False
         self.transaction.note(f"request body of {size} bytes or more refused: large_body: reject")
@@ -218,7 +220,7 @@ class Inspection:
 
         Return whether the request may go to a server.
         """
-        exchange, limit = self._exchange, self._waf.settings.request_body_limit
+        exchange, limit = self._exchange, self.waf.settings.request_body_limit
         codings = [] if self._as_sent else self._codings
         if self._large_body == "inspect-start":
             if grows_beyond(b"".join(exchange.parts), codings):
@@ -231,12 +233,6 @@ class Inspection:
             return True
         self.rest = LargeBody(exchange, self, limit, codings)
         return self.rest.asked
-
-    def begin_window(self) -> Transaction:
-        """Return a transaction for a window of the body: the head was judged on it."""
-        transaction = self._begin()
-        self._show_head(transaction)
-        return transaction
 
     def found_in_window(self, window: Transaction, verdict: Verdict | None) -> bool:
         """Take over a window's findings; return whether it may be passed on."""
@@ -259,12 +255,12 @@ class Inspection:
         """
         encoded = b"".join(self._exchange.parts)
         try:
-            plain = decode(encoded, self._codings, self._waf.settings.request_body_limit + 1)
+            plain = decode(encoded, self._codings, self.waf.settings.request_body_limit + 1)
         except CodingError as error:
             self.transaction.fail_body(f"Content-Encoding: {error}".encode())
             self._as_sent, plain = True, encoded
         self.transaction.request_body(plain)
-        self._cut = len(plain) > self._waf.settings.request_body_limit
+        self._cut = len(plain) > self.waf.settings.request_body_limit
         return self._cut and self._too_large(len(plain))
 
     def refuse(self, verdict: Verdict | None) -> bool:
@@ -296,41 +292,6 @@ class Inspection:
         exchange.peer.deadline = exchange.app.now + verdict.delay + LATE
         return True
 
-    # The messages of a WebSocket -------------------------------------------------------------------
-
-    @property
-    def message_limit(self) -> int:
-        """Bytes of the largest text message that is judged."""
-        return self._waf.settings.request_body_limit
-
-    def judge_message(self, name: bytes, text: bytes, then: Callable[[bool], None]) -> bool | None:
-        """Judge a text message, as the argument `name` of the request. Return whether it may be passed on.
-
-        For a long one that is not known yet (None), and `then` told.
-        """
-        transaction = self._begin()
-
-        def judge() -> Verdict | None:
-            verdict = self._show_head(transaction)
-            if verdict is None:
-                transaction.request_message(name, text)
-                verdict = transaction.request_end()
-            return verdict
-
-        if len(text) <= CHEAP:
-            return self._message_passes(transaction, judge())
-        Divided(self._exchange, transaction).begin(
-            judge, lambda verdict: then(self._message_passes(transaction, verdict))
-        )
-        return None
-
-    def _message_passes(self, transaction: Transaction, verdict: Verdict | None) -> bool:
-        passes = verdict is None or verdict.action == "allow"
-        transaction.note("WebSocket message passed on" if passes else "WebSocket message refused, closed with 1008")
-        if transaction.fired:
-            self._write_event(transaction)
-        return passes
-
     # The response ----------------------------------------------------------------------------------
 
     def judge_response(self, head: ResponseHead, content: bytes, complete: bool) -> bool:
@@ -338,7 +299,7 @@ class Inspection:
 
         Otherwise it is refused, or held: then the exchange's `respond` is called once it is judged.
         """
-        transaction, waf = self.transaction, self._waf
+        transaction, waf = self.transaction, self.waf
         if not waf.signatures and (waf.response is None or waf.response.passes(head.status)):
             return True
         steady = head.block.notes.get(waf)
@@ -392,9 +353,10 @@ class Inspection:
             self._leave_tarpit()
         if (profile := self._exchange.route.profile) is not None:
             profile.watch(self._exchange, self.transaction)
-        self._write_event(self.transaction)
+        self.write_event(self.transaction)
 
-    def _write_event(self, transaction: Transaction) -> None:
+    def write_event(self, transaction: Transaction) -> None:
+        """End a transaction, and hand its event to the log."""
         exchange = self._exchange
         event = transaction.finish()
         if event is not None and exchange.app.events is not None:

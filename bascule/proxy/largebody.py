@@ -38,7 +38,8 @@ class LargeBody:
         """A server is to be asked, or was, before what follows is judged."""
 
         def begin_window() -> Transaction:
-            window = self._turns.judging = inspection.begin_window()
+            window = self._turns.judging = inspection.begin()
+            inspection.show_head(window)
             return window
 
         self._windows: Windows | None = Windows(limit, start.reader_of_rest(limit), begin_window)

@@ -18,6 +18,7 @@ from bascule.http.websocket import (
     close_frame,
     compression,
 )
+from bascule.proxy.divided import CHEAP, Divided
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bascule.http.message import ResponseHead
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.inspection import Inspection
+    from bascule.waf.engine import Transaction, Verdict
 
 ARGUMENT = b"websocket"
 """The name under which rules find a message."""
@@ -68,7 +70,7 @@ class Messages:
         """The frames of what waits first."""
         self._server = ServerFrames()
         inflater = compression(head.values(b"sec-websocket-extensions"))
-        self._frames: ClientFrames | None = ClientFrames(inspection.message_limit, inflater)
+        self._frames: ClientFrames | None = ClientFrames(inspection.waf.settings.request_body_limit, inflater)
 
     def from_client(self, data: bytes) -> None:
         """Pass on what a client sent, or end the tunnel."""
@@ -106,25 +108,41 @@ class Messages:
 
     def _judge(self, raw: bytes, text: bytes) -> bool:
         """Judge a message. False: it was refused, or is judged in turns."""
-        passes = self._inspection.judge_message(ARGUMENT, text, partial(self._judged, raw))
-        if passes is False:
-            self._refuse()
-        self._judging = passes is None
-        return bool(passes)
+        inspection = self._inspection
+        transaction = inspection.begin()
 
-    def _judged(self, raw: bytes, passes: bool) -> None:
+        def judge() -> Verdict | None:
+            verdict = inspection.show_head(transaction)
+            if verdict is None:
+                transaction.request_message(ARGUMENT, text)
+                verdict = transaction.request_end()
+            return verdict
+
+        if len(text) <= CHEAP:
+            return self._passes(transaction, judge())
+        self._judging = True
+        Divided(self._exchange, transaction).begin(judge, partial(self._judged, raw, transaction))
+        return False
+
+    def _passes(self, transaction: Transaction, verdict: Verdict | None) -> bool:
+        """Carry out the verdict on a message. Return whether it may be passed on."""
+        passes = verdict is None or verdict.action == "allow"
+        transaction.note("WebSocket message passed on" if passes else "WebSocket message refused, closed with 1008")
+        if transaction.fired:
+            self._inspection.write_event(transaction)
+        if not passes:
+            self._end(POLICY_VIOLATION, f"refused: {self._exchange.reference()}", causes.WAF)
+        return passes
+
+    def _judged(self, raw: bytes, transaction: Transaction, verdict: Verdict | None) -> None:
         """A long message was judged: go on behind it."""
         self._judging = False
-        if not passes:
-            self._refuse()
+        if not self._passes(transaction, verdict):
             return
         if self._blocking:
             self._to_server(raw)
         self._exchange.read_on()
         self._go_on()
-
-    def _refuse(self) -> None:
-        self._end(POLICY_VIOLATION, f"refused: {self._exchange.reference()}", causes.WAF)
 
     def from_server(self, data: bytes) -> bool:
         """Pass on what a server sent. Return False if that ended the tunnel."""
