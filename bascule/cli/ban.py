@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.event_source import fail, visible
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.texts import fail, visible
 from bascule.cli.units import counted
 from bascule.config.types import parse_duration
 from bascule.defence.bans import Ban, nftables

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.event_source import fail
 from bascule.cli.forward_config import forward_of
+from bascule.cli.texts import fail
 from bascule.config.grammar import host_fault
 from bascule.tls.authority import Authority, create
 from bascule.tls.certificates import CertificateError

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.event_source import fail
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.texts import fail
 from bascule.cli.units import counted
 
 app = typer.Typer(name="cache", help="Purge stored responses, or tell how many there are.", no_args_is_help=True)

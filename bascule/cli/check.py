@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +14,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from bascule.cli.folders import cache_dir
+from bascule.cli.problems import print_problems
 from bascule.cli.units import counted
-from bascule.config.errors import MAX_SHOWN, ConfigError, Problem
+from bascule.config.errors import ConfigError, Problem
 from bascule.config.loader import load
 from bascule.config.plan import Plan
 from bascule.config.view import problem_data, view
@@ -68,25 +69,6 @@ def _problem(fault: WafLoadError, file: Path) -> Problem:
     """Tell the place of a refusal: a rule file's, or the configuration for what stands in it."""
     own = fault.file.startswith("<")
     return Problem(fault.reason, file=str(file) if own else fault.file, line=0 if own else fault.line)
-
-
-def print_problems(problems: Iterable[Problem], kind: str) -> None:
-    """Print problems on stderr as a compiler does; `kind` is ``error`` or ``warning``."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    problems = list(problems)
-    color = "red" if kind == "error" else "yellow"
-    for problem in problems[:MAX_SHOWN]:
-        line = Text(f"{problem.where}: " if problem.where else "", "bold")
-        line.append(f"{kind}: ", f"bold {color}")
-        line.append(f"{problem.key}: " if problem.path else "", "cyan")
-        line.append(problem.message)
-        console.print(line)
-        for excerpt in problem.excerpt.splitlines():
-            console.print(Text(f"    {excerpt}", "green" if excerpt.strip() == "^" else "dim"))
-        if problem.hint:
-            console.print(Text(f"    hint: {problem.hint}", "cyan"))
-    if len(problems) > MAX_SHOWN:
-        console.print(Text(f"... and {len(problems) - MAX_SHOWN} more", color))
 
 
 def trees(shown: Mapping[str, Any]) -> list[Tree]:

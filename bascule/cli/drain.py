@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import typer
 
-from bascule.cli.event_source import fail, visible
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.texts import fail, visible
 from bascule.cli.units import counted
 from bascule.config.types import parse_duration
 

@@ -1,15 +1,16 @@
-"""Where `explain` and `events` find the event log, and how untrusted text is shown."""
+"""Where `explain` and `events` find the event log."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from bascule.cli.admin_socket import UnreachableError
-from bascule.cli.check import print_problems
+from bascule.cli.problems import print_problems
+from bascule.cli.texts import fail
 from bascule.cli.top import read_status
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
@@ -20,12 +21,6 @@ from bascule.telemetry.eventlog import events_path
 
 EventsOption = Annotated[Path | None, typer.Option("--events", help="The event log, if it is not the usual one.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Take the log that this configuration names.")]
-
-
-def fail(text: str, status: int = 1) -> NoReturn:
-    """Say what is wrong and end."""
-    typer.echo(f"bascule: {text}", err=True)
-    raise typer.Exit(status)
 
 
 def locate(events: Path | None, config: Path | None, run_dir: str, pid: int) -> str:
@@ -61,8 +56,3 @@ def _running(run_dir: str, pid: int) -> str:
         if run_dir or pid or not os.path.exists(default):
             fail(f"{error} (no log at {default} either; name one with --events)")
         return default
-
-
-def visible(text: str) -> str:
-    """Return a text with everything that could act on a terminal or hide in it written as an escape."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bascule.cli.event_source import ConfigOption, EventsOption, fail, locate, visible
+from bascule.cli.event_source import ConfigOption, EventsOption, locate
 from bascule.cli.instance import Pid, RunDir
+from bascule.cli.texts import fail, visible
 from bascule.config.types import parse_duration
 from bascule.telemetry import eventfiles
 from bascule.telemetry.eventfiles import LoggedEvent

@@ -9,9 +9,10 @@ import msgspec
 import typer
 from rich.console import Console
 
-from bascule.cli.event_source import ConfigOption, EventsOption, fail, locate
+from bascule.cli.event_source import ConfigOption, EventsOption, locate
 from bascule.cli.explain_view import render
 from bascule.cli.instance import Pid, RunDir
+from bascule.cli.texts import fail
 from bascule.telemetry import eventfiles
 
 

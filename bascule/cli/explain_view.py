@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bascule.cli.event_source import visible
 from bascule.cli.exceptions import Proposal, default_expiry, is_report, number_of, points_of, proposals
+from bascule.cli.texts import visible
 from bascule.telemetry.eventfiles import Change, Fired, LoggedEvent, Matched
 from bascule.telemetry.eventformats import SPELLED
 

@@ -15,9 +15,10 @@ import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from bascule.cli.event_source import ConfigOption, EventsOption, fail, locate, visible
+from bascule.cli.event_source import ConfigOption, EventsOption, locate
 from bascule.cli.exceptions import EXPIRES_AFTER, Proposal, default_expiry, proposals
 from bascule.cli.instance import Pid, RunDir
+from bascule.cli.texts import fail, visible
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
 from bascule.config.plan import Plan

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import typer
 
-from bascule.cli.check import print_problems
-from bascule.cli.event_source import fail
 from bascule.cli.folders import lists_dir
+from bascule.cli.problems import print_problems
+from bascule.cli.texts import fail
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
 from bascule.config.schema import Forward

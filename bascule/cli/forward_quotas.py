@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.event_source import visible
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.texts import visible
 from bascule.cli.units import in_bytes
 
 

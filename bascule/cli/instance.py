@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from bascule.cli.admin_socket import UnreachableError, call
-from bascule.cli.event_source import fail
+from bascule.cli.texts import fail
 from bascule.server import rundir
 
 RunDir = Annotated[str, typer.Option("--run-dir", help="Folder of the instance, if it has a `run_dir` of its own.")]

@@ -2,38 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from bascule import __version__
-from bascule.cli.ban import app as ban
-from bascule.cli.ca import app as ca
-from bascule.cli.cache import app as cache
-from bascule.cli.check import check
-from bascule.cli.demo import demo
-from bascule.cli.drain import drain, undrain
-from bascule.cli.evaluate import evaluate
-from bascule.cli.events import events
-from bascule.cli.explain import explain
-from bascule.cli.feedback import feedback
-from bascule.cli.forward import app as forward
-from bascule.cli.maintenance import maintenance
-from bascule.cli.pages import app as pages
-from bascule.cli.profile import app as profile
-from bascule.cli.reload import reload, status, stop, upgrade
-from bascule.cli.replay import replay
-from bascule.cli.report import app as report
-from bascule.cli.reverse import reverse
-from bascule.cli.rules import app as rules
-from bascule.cli.run import run
-from bascule.cli.schema import schema
-from bascule.cli.top import top
-from bascule.cli.train import train
-from bascule.cli.under_attack import under_attack
+
+COMMANDS = {
+    "run": "run:run",
+    "reverse": "reverse:reverse",
+    "demo": "demo:demo",
+    "check": "check:check",
+    "explain": "explain:explain",
+    "feedback": "feedback:feedback",
+    "events": "events:events",
+    "replay": "replay:replay",
+    "top": "top:top",
+    "status": "reload:status",
+    "reload": "reload:reload",
+    "upgrade": "reload:upgrade",
+    "stop": "reload:stop",
+    "drain": "drain:drain",
+    "undrain": "drain:undrain",
+    "maintenance": "maintenance:maintenance",
+    "schema": "schema:schema",
+    "train": "train:train",
+    "evaluate": "evaluate:evaluate",
+    "under-attack": "under_attack:under_attack",
+    "pages": "pages:app",
+    "rules": "rules:app",
+    "forward": "forward:app",
+    "ban": "ban:app",
+    "ca": "ca:app",
+    "cache": "cache:app",
+    "report": "report:app",
+    "profile": "profile:app",
+}
+"""From name to place in this room: a function, or the application of several."""
+
+
+class OnDemand(TyperGroup):
+    """Imports a command when it is asked for: most need neither data plane nor firewall, which take a second."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """See Click."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """See Click."""
+        for name in (cmd_name,) if cmd_name in COMMANDS else COMMANDS:  # all, to suggest one that was meant
+            if name not in self.commands:
+                self.commands[name] = _command(name)
+        return self.commands.get(cmd_name)
+
+
+def _command(name: str) -> Any:
+    module, _, what = COMMANDS[name].partition(":")
+    found = getattr(import_module(f"bascule.cli.{module}"), what)
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        single.command(name)(found)
+        found = single
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
 
 app = typer.Typer(
     name="bascule",
+    cls=OnDemand,
     help="Bascule: reverse proxy, load balancer, web application firewall and forward proxy.",
     no_args_is_help=True,
     add_completion=False,
@@ -55,39 +94,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-for command in (
-    run,
-    reverse,
-    demo,
-    check,
-    explain,
-    feedback,
-    events,
-    replay,
-    top,
-    status,
-    reload,
-    upgrade,
-    stop,
-    drain,
-    undrain,
-    maintenance,
-    schema,
-    train,
-    evaluate,
-):
-    app.command()(command)
-app.command("under-attack")(under_attack)
-app.add_typer(pages, name="pages")
-app.add_typer(rules, name="rules")
-app.add_typer(forward, name="forward")
-app.add_typer(ban, name="ban")
-app.add_typer(ca, name="ca")
-app.add_typer(cache, name="cache")
-app.add_typer(report, name="report")
-app.add_typer(profile, name="profile")
 
 
 def main() -> None:

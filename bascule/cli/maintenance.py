@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import typer
 
-from bascule.cli.event_source import fail, visible
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.texts import fail, visible
 
 _WORDS = {True: "on, by an operator", False: "off, by an operator", None: "as the configuration says"}
 

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.check import print_problems
-from bascule.cli.event_source import fail
+from bascule.cli.problems import print_problems
+from bascule.cli.texts import fail
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
 from bascule.config.plan import Plan, RoutePlan, SitePlan

@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.event_source import fail, visible
 from bascule.cli.instance import Pid, RunDir, ask
 from bascule.cli.replay import Form, load_firewall, recordings
+from bascule.cli.texts import fail, visible
 from bascule.config.profile import WafProfile
 from bascule.proxy.profile_keeper import file_of, folder_of, read, write
 from bascule.waf.profile.export import openapi

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from bascule.cli.check import print_problems
+from bascule.cli.problems import print_problems
 from bascule.config.compile import compile_config
 from bascule.config.errors import ConfigError
 from bascule.config.plan import Plan

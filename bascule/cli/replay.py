@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from bascule.cli.check import print_problems
-from bascule.cli.event_source import fail
+from bascule.cli.problems import print_problems
 from bascule.cli.replay_report import Report, print_json, print_report
+from bascule.cli.texts import fail
 from bascule.config.errors import ConfigError
 from bascule.waf.replay.json_lines import from_json, split_lines
 from bascule.waf.replay.reader import kind_of, read

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bascule.cli.event_source import visible
+from bascule.cli.texts import visible
 from bascule.cli.units import counted
 
 if TYPE_CHECKING:

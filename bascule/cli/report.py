@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.event_source import fail, visible
 from bascule.cli.forward_config import forward_of
+from bascule.cli.texts import fail, visible
 from bascule.cli.units import counted, in_bytes
 
 app = typer.Typer(name="report", help="Reports from logs.", no_args_is_help=True)

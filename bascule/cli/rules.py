@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from bascule.cli import rules_install
-from bascule.cli.event_source import fail
 from bascule.cli.folders import cache_dir
 from bascule.cli.rules_list import list_rules, shipped
+from bascule.cli.texts import fail
 from bascule.waf.engine import Waf, WafLoadError, WafSettings, config_warnings, load_rules
 from bascule.waf.filters.table import CONFIGURED, ENABLE
 from bascule.waf.seclang.model import Rule, RuleSet

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bascule.cli.event_source import fail
+from bascule.cli.texts import fail
 from bascule.waf.filters.table import LEVELS, measured, table
 from bascule.waf.logic.facts import FACTS
 from bascule.waf.logic.rules import SHIPPED, read

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.check import print_problems
+from bascule.cli.problems import print_problems
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import typer
 
-from bascule.cli.event_source import visible
 from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.texts import visible
 
 
 class Word(StrEnum):

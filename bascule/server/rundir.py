@@ -10,8 +10,11 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bascule.config.plan import Plan
+if TYPE_CHECKING:
+    from bascule.config.plan import Plan
+
 
 PID_FILE = "pid"
 CONTROL_SOCKET = "control.sock"

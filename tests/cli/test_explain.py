@@ -10,10 +10,10 @@ from rich.console import Console
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from bascule.cli.event_source import visible
 from bascule.cli.exceptions import normal_path
 from bascule.cli.explain_view import render
 from bascule.cli.main import app
+from bascule.cli.texts import visible
 from bascule.config.waf import WafConfig
 from bascule.proxy.firewall import settings_of
 from bascule.telemetry.eventfiles import Fired, LoggedEvent, Matched, decode
