@@ -83,8 +83,8 @@ def test_a_client_bans_itself(bascule: Bascule) -> None:
     assert "more than 5/60s offences" in ban["reason"]
     assert "no_route" in ban["evidence"]
     assert ask(bascule, "127.0.4.2").status == 200
-    events = (bascule.folder / "events.jsonl").read_text()
-    assert "banned: more than 5/60s offences" in events
+    events = bascule.folder / "events.jsonl"
+    wait_for(lambda: "banned: more than 5/60s offences" in events.read_text(), "the event")
 
 
 def test_bans_outlive_processes(bascule: Bascule) -> None:
