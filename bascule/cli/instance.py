@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,15 @@ from bascule.server import rundir
 
 RunDir = Annotated[str, typer.Option("--run-dir", help="Folder of the instance, if it has a `run_dir` of its own.")]
 Pid = Annotated[int, typer.Option("--pid", min=0, help="Process id of the instance, where several run.")]
+
+
+class Word(StrEnum):
+    """What an operator says of a switch."""
+
+    on = "on"
+    off = "off"
+    auto = "auto"
+    show = "show"
 
 
 def ask(method: str, path: str, run_dir: str, pid: int, body: Any = None) -> dict[str, Any]:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.instance import Pid, RunDir, Word, ask
 from bascule.cli.texts import fail, visible
 
 _WORDS = {True: "on, by an operator", False: "off, by an operator", None: "as the configuration says"}
-
-
-class Word(StrEnum):
-    """What an operator says."""
-
-    on = "on"
-    off = "off"
-    auto = "auto"
-    show = "show"
 
 
 def maintenance(

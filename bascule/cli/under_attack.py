@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-from bascule.cli.instance import Pid, RunDir, ask
+from bascule.cli.instance import Pid, RunDir, Word, ask
 from bascule.cli.texts import visible
-
-
-class Word(StrEnum):
-    """What an operator says."""
-
-    on = "on"
-    off = "off"
-    auto = "auto"
-    show = "show"
 
 
 def under_attack(

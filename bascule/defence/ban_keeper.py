@@ -213,8 +213,12 @@ class BanKeeper:
 
     def publish(self) -> None:
         """Tell the workers what changed of the networks, and whether there is any ban."""
-        current = list(self.list.current())
-        self._next_end = min((ban.until for ban in current if ban.until), default=FOR_EVER)
+        current, now = list(self.list.current()), self._clock()
+        for network in [network for network in self._wide if self._held[network] <= now]:
+            self._wide.discard(network)
+            del self._held[network]
+        ends = [*(ban.until for ban in current if ban.until), *(self._held[network] for network in self._wide)]
+        self._next_end = min(ends, default=FOR_EVER)
         named = {ban.network: ban.source for ban in current if not self._is_client(ban.network.encode())}
         named.update((network, "crowdsec") for network in sorted(self._wide) if network not in named)
         networks = self._cut([[name, source] for name, source in named.items()])

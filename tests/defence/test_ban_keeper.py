@@ -101,6 +101,12 @@ def test_a_keeper_with_nothing_new_looks_through_no_bans(tmp_path: Path, monkeyp
         now = 1700.0
         await _until(lambda: not bus.topics[NETWORKS])
         assert len(looks) == 3
+        keeper.hold("203.0.113.0/24", 1800.0)
+        look()
+        assert bus.topics[NETWORKS] == [["203.0.113.0/24", "crowdsec"]]
+        now = 1900.0
+        await _until(lambda: not bus.topics[NETWORKS])
+        assert not bus.topics[ANY], "though nobody said again that it has ended"
         await keeper.stop()
 
     asyncio.run(live())

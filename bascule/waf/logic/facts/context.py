@@ -49,7 +49,8 @@ _ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z0-9.,'()-
 """Three words and more, with nothing behind them: what is before them is no path, for no file is named like that."""
 _TAIL = 160
 """Bytes of a text's end in which such words are looked for."""
-_PATHS = ("path.unix", "path.windows", "path.app", "path.java", "path.file", "path.wrapper", "path.dot", "path.system")
+_PATHS = ("path.unix", "path.windows", "path.app", "path.java", "path.dot", "path.system")
+"""Not addresses, of which a loader takes some of what follows for a query, for arguments, or for nothing."""
 _CONTINUES = re.compile(
     rb"[\s)]*(?:$|[;,|&=<>!*/+^%#~-]|--|(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit"
     rb"|order|group|procedure|into|as|collate|when|then|else|end|select|waitfor|exec|sounds|glob|ilike|if|case|except|intersect"

@@ -32,12 +32,7 @@ FACTS = (
         ),
         True,
     ),
-    Fact(
-        "http.set_cookie",
-        "a Set-Cookie header in a value",
-        (rb"set-cookie2?\s*(?::|%3a)\s*\+?\s*[\w-]+\s*=",),
-        True,
-    ),
+    Fact("http.set_cookie", "a Set-Cookie header in a value", (rb"set-cookie2?\s*(?::|%3a)\s*\+?\s*[\w-]+\s*=",), True),
     Fact(
         "http.mail_header",
         "a line end followed by a header or command of mail",
