@@ -117,10 +117,15 @@ def written_path(root: Node, location: KeyPath) -> KeyPath:
 
 
 def _unknown_key(key: str, model: Any) -> tuple[str, str]:
-    names = [*model.model_fields, *model.short_keys] if isinstance(model, type) and issubclass(model, Model) else []
+    names = _keys_of(model) if isinstance(model, type) and issubclass(model, Model) else []
     return f"unknown key `{key[:_ECHO]}`", "; ".join(
-        part for part in (suggest(key, names), f"keys allowed here: {', '.join(sorted(names))}") if part
+        part for part in (suggest(key, names), f"keys allowed here: {', '.join(names)}") if part
     )
+
+
+def _keys_of(model: type[Model]) -> list[str]:
+    """Return the keys of a mapping as they are written."""
+    return sorted([*(field.alias or name for name, field in model.model_fields.items()), *model.short_keys])
 
 
 def _with_remedy(message: str, hint: str, model: Any, value: Any) -> tuple[str, str]:
@@ -139,7 +144,7 @@ def _with_remedy(message: str, hint: str, model: Any, value: Any) -> tuple[str, 
     if needed := [f"`{name}`" for name, field in fields.items() if field.is_required()]:
         hints.append(f"it needs {' and '.join(needed)}")
     if value is not None:
-        hints.append(f"keys allowed here: {', '.join(sorted([*fields, *model.short_keys]))}")
+        hints.append(f"keys allowed here: {', '.join(_keys_of(model))}")
     return message, "; ".join(hints)
 
 

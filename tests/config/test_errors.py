@@ -54,6 +54,7 @@ SCHEMA = [
     ("listen: 80\nsites: {a.example: '10.0.0.1:80'}\ncache: 10m", 3, 8, "cache", "expected a mapping of keys or its short form, not '10m'", "short forms: true, false; keys allowed here: bypass"),
     ("listen: 80\nsites: {a.example: {cookies: off, routes: {/: '10.0.0.1:80'}}}", 2, 30, 'sites."a.example".cookies', "expected a mapping of keys, not 'off'", "keys allowed here: domain, http_only, path"),
     ("forward: on", 1, 10, "forward", "expected a mapping of keys, not 'on'", "it needs `listen`; keys allowed here: allow_private"),
+    ("forward: {listen: ':1', rules: [{deny: {to: [a]}}]}", 1, 41, "forward.rules[0].deny.to", "unknown key `to`", "domain, for, header"),
     ("listen: 80\nsites: [a.example]", 2, 8, "sites", "expected a mapping of keys, not a list", "for example sites: {shop.example.com: "),
     ("listen: 80\nsites: {a.example: '10.0.0.1:80'}\nlimit: 5", 3, 8, "limit", "expected a list, as in [a, b], not 5", "limit: 50/s per client"),
     ("listen: 80\nsites:\n", 2, 1, "sites", "there is no value here: expected a mapping of keys", "remove the key"),
