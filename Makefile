@@ -11,7 +11,7 @@ demo: $(VENV)/.ready
 	$(BIN)/bascule demo
 
 test: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

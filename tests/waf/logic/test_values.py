@@ -284,7 +284,7 @@ def test_noise_in_files_is_no_attack(upload: str) -> None:
 
 def test_noise_in_a_field_is_no_attack_and_hides_none() -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n'
-    for seed in range(8):
+    for seed in range(3):
         noise = random.Random(seed).randbytes(RANDOM)
         for text, facts in ((noise, set()), (noise + b"' union select password from users--", {"sql.union_select"})):
             values = body_values(b"multipart/form-data; boundary=b", head + text + b"\r\n--b--\r\n")

@@ -23,7 +23,7 @@ FLOOR = 0.02
 """Seconds. A request passes the loop three times, each time behind a turn of 1 ms, or a native call on 128 KiB of up to
 10 ms; and the machine of a test has other things to do: alone, too, a request of a hundred takes some milliseconds."""
 STEP = 0.1
-"""Seconds that a request may be over its budget: a native call, by a clock that goes on while others have the core."""
+"""Seconds that nine in ten may be over their budget: a native call, by a clock that goes on while others have the core."""
 GET = b"GET /shop?item=%d&sort=price HTTP/1.1\r\nhost: x\r\nuser-agent: Mozilla/5.0\r\naccept: text/html\r\n\r\n"
 
 
@@ -88,8 +88,8 @@ def test_others_hardly_notice(rules: str) -> None:
                 middle, high = ASKED // 2, int(ASKED * 0.99)
                 assert beside[middle] < 2 * alone[middle] + FLOOR / 4
                 assert beside[high] < 2 * alone[high] + FLOOR
-                costs = [event["engine_us"] / 1e6 for event in bascule.events()]
-                assert costs
-                assert max(costs) < BUDGET + STEP
+                costs = sorted(event["engine_us"] / 1e6 for event in bascule.events())
+                assert costs[int(len(costs) * 0.9)] < BUDGET + STEP
+                assert costs[-1] < 4 * BUDGET  # where others had the core for long, within a native call
 
     asyncio.run(main())
