@@ -150,3 +150,29 @@ def test_a_stack_trace_is_no_script_but_a_call_is() -> None:
     trace = b"at eval (eval at <anonymous> (https://shop.example/a.js:1:2), <anonymous>:1:1)"
     assert "js.dangerous_call" not in facts_of(trace, "body")
     assert "js.dangerous_call" in facts_of(b"eval(evil)", "body")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'javascript alert("hello") not working',
+        b'why does alert("hello") come twice',
+        b"the page says confirm('really') there",
+    ],
+)
+def test_words_that_quote_a_call_of_script_do_not_run_it(text: bytes) -> None:
+    assert facts_of(text, "query") == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'some nice words"-alert(1)-"',
+        b'some nice words"\nalert(1)\n"',
+        b"some nice words' in alert(1)+'",
+        b'some nice words" onfocus=alert(1) x="',
+        b'say "hello" to `+alert(1)+`',
+    ],
+)
+def test_a_quote_that_script_goes_on_behind_lets_it_act(text: bytes) -> None:
+    assert "js.dialog_call" in facts_of(text, "query")

@@ -181,6 +181,40 @@ def test_a_document_type_that_only_names_elements_and_texts_is_no_attack(declare
     assert fact in facts_of(DTD % declared, "document")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"filters[price][$gte]",
+        b"filters[$or][0][date][$eq]",
+        b"where[owner][name][$in][]",
+        b"query[state][$notNull]",
+    ],
+)
+def test_a_filter_may_compare_fields(name: bytes) -> None:
+    assert "nosql.bracket_operator" not in facts_of(name, "name")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"filter[$ne]",
+        b"filters[password][$gt]",
+        b"where[owner][username][$ne]",
+        b"filter[a][$where]",
+        b"filter[a][$regex]",
+        b"filter[a][$gte][$ne]",
+        b"name[$ne]",
+        b"my[filter][a][$ne]",
+    ],
+)
+def test_what_is_asked_of_a_secret_or_in_script_is_no_filter(name: bytes) -> None:
+    assert "nosql.bracket_operator" in facts_of(name, "name")
+
+
+def test_counting_rows_is_no_xpath() -> None:
+    assert "xpath.function" not in facts_of(b"SELECT $__time(t), count(*) FROM orders", "body")
+
+
 def test_mathematics_reads_a_little_like_a_condition() -> None:
     assert facts_of(b"If x > 3 and y < 4 then x + y = 7", "query") == {"sql.number_then_logic"}
 

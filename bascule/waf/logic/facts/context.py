@@ -68,8 +68,10 @@ _MUST_BEGIN = (
 )  # fmt: skip
 """What is a path, an address, a document or a program only from its beginning, and what people quote on lines of their
 own. Separators of a shell, climbs, tags and templates act anywhere: those facts stay."""
-_LEADS_TO_SCRIPT = re.compile(rb"[<'\"`;\\]|[$#]\{|//|script:", re.IGNORECASE)
-"""What brings a browser from words of a text, of an attribute or of a string to script."""
+_LEADS_TO_SCRIPT = re.compile(rb"[<;\\]|[$#]\{|//|script:", re.IGNORECASE)
+"""What brings a browser from words of a text, of an attribute or of a string to script, besides a quote."""
+_NO_SCRIPT = re.compile(rb"[ \t]*(?!(?:in|of|instanceof)\b|on\w{3,30}\s*=)\w", re.IGNORECASE)
+"""A word, which neither script nor a tag goes on with where a string has just ended on the same line."""
 _SHORT = ("shell.", "code.php_tag")
 """Decisive facts that a few characters show: they come up in noise by chance."""
 _SHORT_IN_LONG = (
@@ -108,7 +110,7 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
         dead += _ENDS_STRING
     if not _leaves_brackets(text):
         dead += ("ldap.",)
-    if _LEADS_TO_SCRIPT.search(text) is None:
+    if _LEADS_TO_SCRIPT.search(text) is None and not _leaves_script_string(text):
         dead += ("js.",)
     if _LONG.match(text) is not None:
         dead += _MUST_BEGIN
@@ -122,6 +124,12 @@ def _leaves_quotes(text: bytes) -> bool:
         if at >= 0 and _CONTINUES.match(text, at + 1):
             return True
     return b"\\" in text[:1]
+
+
+def _leaves_script_string(text: bytes) -> bool:
+    """Tell whether the first quote of any kind is followed by what script, or the attributes of a tag, could go on with."""
+    firsts = (text.find(quote) for quote in (b"'", b'"', b"`"))
+    return any(at >= 0 and _NO_SCRIPT.match(text, at + 1) is None for at in firsts)
 
 
 def _leaves_brackets(text: bytes) -> bool:

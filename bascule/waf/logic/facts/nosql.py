@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 from .fact import Fact
+
+_OFFERED = re.compile(
+    rb"(?:filters?|where|query|criteria|conditions?)(?:\[(?:\d{1,4}|\$(?:and|or|not))\]){0,6}"
+    rb"(?:\[(?!(?:user(?:name)?|login|e?mail|pass\w*|pwd|token|secret|hash|otp|pin|code|api_?key)\])\w{1,40}\](?:\[\d{1,4}\])?){1,4}"
+    rb"\[\$(?:eqi?|nei?|gte?|lte?|in|nin|notin|null|notnull|between|(?:not)?containsi?|startswithi?|endswithi?)\](?:\[\d{0,4}\])?",
+    re.IGNORECASE,
+)
+
+
+def is_offered(name: bytes) -> bool:
+    """Tell whether a parameter's name is a comparison of a field that is no secret, below what is there for filters.
+
+    So APIs (Strapi, Sails, qs) let clients ask: ``filters[price][$gte]``. The root alone, as in ``filter[$ne]``, has no field.
+    """
+    return _OFFERED.fullmatch(name) is not None
+
 
 FACTS = (
     Fact(

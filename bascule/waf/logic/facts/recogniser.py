@@ -8,7 +8,7 @@ from functools import lru_cache
 from bascule.waf.libinjection import is_sqli, is_xss
 from bascule.waf.logic.decode import How, decodings, decodings_in_turns
 
-from . import context, doctype, encoding, html, paths, ssrf
+from . import context, doctype, encoding, html, nosql, paths, ssrf
 from .fact import HIDDEN
 from .forms import forms
 from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
@@ -131,6 +131,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
             found.add("html.breaks_out")
         if html.dangles(text):
             found.add("html.dangling")
+    if "nosql.bracket_operator" in found and nosql.is_offered(text):
+        found.discard("nosql.bracket_operator")
     found = {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
     if place == "document":
         return {name for name in found & DECISIVE if name.startswith(_IN_DOCUMENT)}
