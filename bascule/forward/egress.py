@@ -17,6 +17,7 @@ from bascule.forward.target import Target
 from bascule.http.h1.head import ResponseParser
 from bascule.telemetry import causes
 from bascule.upstream.connection import Endpoint, Keeper, OriginConnection
+from bascule.upstream.dialling import Cancellable, Dialling
 
 Judge = Callable[[str], str]
 """Says by which cause an address may not be dialled; empty if it may."""
@@ -164,15 +165,27 @@ class Egress:
 
     def dial(
         self, target: Target, name: str, judge: Judge, timeout: float, done: Done, source: Source | None = None
-    ) -> asyncio.Task[None]:
+    ) -> Cancellable:
         """Open a connection to a target, over an address of `name` that `judge` lets through.
 
         `source` is where it comes from; addresses that cannot be reached from there are passed over.
 
         `done` is called once: with the connection, or with None and a cause. `timeout` seconds are shared out between
-        several addresses; the deadline of the whole is the caller's, who cancels the task.
+        several addresses; the deadline of the whole is the caller's, who cancels. It is never called from in here.
         """
+        if source is None and not target.secure:
+            known = (target.address,) if target.address else self._resolver.known(name)
+            if known is not None and len(known) == 1:
+                return self._dial_only(target, known[0], judge, done)
         return self._loop.create_task(self._open(target, name, judge, timeout, done, source))
+
+    def _dial_only(self, target: Target, address: str, judge: Judge, done: Done) -> Cancellable:
+        """Open a connection to the only address, of which nothing has to be found out."""
+        if cause := judge(address):
+            return self._loop.call_soon(done, None, cause)
+        return Dialling(
+            self._loop, self._connect(target, address, None, done), lambda error: done(None, _cause_of(error))
+        )
 
     async def _open(
         self,
@@ -206,12 +219,8 @@ class Egress:
                     connection = await self._connect(target, address, source, done)
                 else:
                     connection = await asyncio.wait_for(self._connect(target, address, source), share)
-            except TimeoutError:
-                failure = causes.CONNECT_TIMEOUT
-            except ssl.SSLError:
-                failure = causes.ORIGIN_TLS
-            except OSError:
-                failure = causes.CONNECT_FAILED
+            except OSError as error:
+                failure = _cause_of(error)
             else:
                 if not only:
                     done(connection, "")
@@ -284,6 +293,13 @@ class Egress:
             lambda: WaitingConnection(self, destination, made=made), address, target.port, **more
         )
         return connection
+
+
+def _cause_of(error: OSError) -> str:
+    """Return the cause of a connection that was not made."""
+    if isinstance(error, TimeoutError):
+        return causes.CONNECT_TIMEOUT
+    return causes.ORIGIN_TLS if isinstance(error, ssl.SSLError) else causes.CONNECT_FAILED
 
 
 def _target_of(connection: OriginConnection) -> Target:

@@ -47,6 +47,7 @@ class ForwardExchange(Exchange):
         "by_address",
         "decision",
         "held_start",
+        "is_tunnel",
         "path_sent",
         "rule",
         "service",
@@ -58,6 +59,8 @@ class ForwardExchange(Exchange):
     def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
         super().__init__(peer, head)
         self.service: ForwardService = peer.service
+        self.is_tunnel = head.method == b"CONNECT"
+        """Whether the client asks for a connection, and not for a resource."""
         self.access: Access | None = None
         self.decision = _UNDECIDED
         self.by_address = False
@@ -107,11 +110,6 @@ class ForwardExchange(Exchange):
         return self.access
 
     @property
-    def is_tunnel(self) -> bool:
-        """Whether the client asks for a connection, and not for a resource."""
-        return self.method == b"CONNECT"
-
-    @property
     def url(self) -> bytes:
         """The URL of the resource that is asked for, which is no tunnel."""
         scheme = b"https" if self.asked.target.secure else b"http"
@@ -131,8 +129,9 @@ class ForwardExchange(Exchange):
         service, route, head = self.service, self.route, self.head
         if cause := service.port_fault(self.asked.target, self.is_tunnel):
             raise HttpError(403, cause)
-        if any(field[2] == _VIA and _names(field[1], service.name) for field in head.block.asks):
-            raise HttpError(508, causes.EGRESS_LOOP)
+        for field in head.block.asks:
+            if field[2] == _VIA and _names(field[1], service.name):
+                raise HttpError(508, causes.EGRESS_LOOP)
         if route.own_limits:
             answers.check_limits(self)
         if route.body_limit and head.length > route.body_limit:
@@ -150,9 +149,10 @@ class ForwardExchange(Exchange):
 
     def decide(self) -> None:
         """Ask the rules, as far as they can be asked before the name is resolved."""
-        decision = _TO_PROVIDER if login.leads_to_provider(self) else self.service.policy.decide(self.asked)
+        access = self.asked
+        decision = _TO_PROVIDER if login.leads_to_provider(self) else self.service.policy.decide(access)
         self.decision = decision
-        self.asked.rule = decision.rule
+        access.rule = decision.rule
         self.by_address = decision.need is Need.ADDRESS
         if decision.need is Need.USER:
             login.challenge(self)
@@ -161,7 +161,7 @@ class ForwardExchange(Exchange):
             self.refuse(decision)
             return
         if (ways := self.service.ways) is not None:
-            self.way = ways.of(self.asked)
+            self.way = ways.of(access)
         if (quotas := self.service.quotas) is None or throttle.admit(self, quotas):
             self.proceed()
 
@@ -330,7 +330,7 @@ class ForwardExchange(Exchange):
 
     def record(self) -> None:
         """See Facts. Of some users nothing is written down."""
-        if self._leaves_no_trace:
+        if self.service.no_log and self._leaves_no_trace:
             self.route, self.user = self.service.unlogged, ""
         super().record()
 

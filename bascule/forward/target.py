@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv6Address
 
@@ -39,11 +39,12 @@ class Target:
     secure: bool = False
     """Whether Bascule itself speaks TLS to it (``GET https://...``)."""
 
-    @property
-    def authority(self) -> str:
-        """Host and port as they stand in a URL."""
+    authority: str = field(init=False, compare=False)
+    """Host and port as they stand in a URL."""
+
+    def __post_init__(self) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        object.__setattr__(self, "authority", f"{host}:{self.port}")
 
 
 @lru_cache(maxsize=4096)

@@ -57,6 +57,10 @@ class TransparentExchange(ForwardExchange):
 
     __slots__ = ()
 
+    def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
+        super().__init__(peer, head)
+        self.is_tunnel = False  # whatever the method: nobody asked a proxy here
+
     def _enter(self) -> None:
         """See ForwardExchange. Raises HttpError."""
         service = self.service
@@ -120,11 +124,6 @@ class TransparentExchange(ForwardExchange):
         if identity is None or not user or login.knows(self, identity, user):
             self.decide()
 
-    @property
-    def is_tunnel(self) -> bool:
-        """See ForwardExchange."""
-        return False
-
 
 class TransparentTunnel(TransparentExchange):
     """TLS to where the client was on its way. What is refused is cut: no answer would be understood."""
@@ -133,10 +132,9 @@ class TransparentTunnel(TransparentExchange):
 
     protocol = b"TLS"
 
-    @property
-    def is_tunnel(self) -> bool:
-        """See ForwardExchange."""
-        return True
+    def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
+        super().__init__(peer, head)
+        self.is_tunnel = True
 
     def _established(self) -> bytes:
         return b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from bascule.proxy.route import RouteRuntime
     from bascule.proxy.router import SiteRuntime
     from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.dialling import Cancellable
     from bascule.upstream.pool import Ticket
     from bascule.upstream.server import ServerState
 
@@ -106,7 +106,7 @@ class Facts:
         self.continued = False
         self.upgrading = False
         self.origin: OriginConnection | None = None
-        self.connecting: asyncio.Task[None] | None = None
+        self.connecting: Cancellable | None = None
         self.ticket: Ticket | None = None
         self.tried: tuple[ServerState, ...] = ()
         self.tries = 0

@@ -26,6 +26,9 @@ class Names(Resolver):
         self.told = known
         self.asked: list[str] = []
 
+    def known(self, host: str) -> tuple[str, ...] | None:
+        return ("127.0.0.1",) if host == "remembered" else None
+
     async def resolve(self, host: str) -> tuple[str, ...]:
         self.asked.append(host)
         if host not in self.told:
@@ -37,7 +40,8 @@ async def dial(
     egress: Egress, target: Target, name: str, judge: Callable[[str], str] = lambda address: ""
 ) -> tuple[OriginConnection | None, str]:
     answer: asyncio.Future[tuple[OriginConnection | None, str]] = asyncio.get_running_loop().create_future()
-    await egress.dial(target, name, judge, 2.0, lambda connection, cause: answer.set_result((connection, cause)))
+    egress.dial(target, name, judge, 2.0, lambda connection, cause: answer.set_result((connection, cause)))
+    assert not answer.done(), "nobody knows yet what was dialled"
     return await answer
 
 
@@ -88,6 +92,27 @@ def test_every_address_is_judged_and_the_first_that_may_be_dialled_is() -> None:
         assert names.asked == ["a", "b", "c", "b2"]  # an address is not asked for
 
     run(test, a=("10.0.0.1", "127.0.0.1"), b=("10.0.0.1", "10.0.0.2"), b2=("127.0.0.1", "10.0.0.1"))
+
+
+def test_an_only_address_is_dialled_at_once_and_can_be_given_up() -> None:
+    async def test(names: Names, egress: Egress, port: int) -> None:
+        called: list[object] = []
+        one, nobody = Target("127.0.0.1", port, "127.0.0.1"), Target("127.0.0.1", 1, "127.0.0.1")
+        refused_at_once = Target("255.255.255.255", 1, "255.255.255.255")
+        for target, judge in ((nobody, ""), (nobody, causes.EGRESS_LOOP), (refused_at_once, "")):
+            egress.dial(target, "", lambda _, cause=judge: cause, 2.0, lambda *told: called.append(told)).cancel()
+        assert await dial(egress, refused_at_once, "") == (None, causes.CONNECT_FAILED)
+        for target, name in ((one, ""), (Target("a.example", port), "remembered")):
+            connection, cause = await dial(egress, target, name)
+            assert connection is not None
+            assert not cause
+            connection.close()
+        assert await dial(egress, one, "", lambda address: causes.EGRESS_LOOP) == (None, causes.EGRESS_LOOP)
+        assert await dial(egress, nobody, "") == (None, causes.CONNECT_FAILED)
+        assert not called
+        assert not names.asked
+
+    run(test)
 
 
 def test_kept_connections_are_bounded_and_judged_again() -> None:
