@@ -118,7 +118,7 @@ class ProxyApp:
         self.limits = plan.config.limits
         self.times = Times.of(plan.config.timeouts, self.limits)
         self.tls_handshake = plan.config.timeouts.tls_handshake
-        door = self._door = Door(self, self._acceptor, self.limits.connections or _default_cap())
+        door = self._door = Door(self, self._acceptor, self.limits.connections or default_cap(plan.forward is not None))
         self.admit, self.forget, self.clients = door.admit, door.forget, door.clients
         self.trusted = TrustedNetworks(plan.config.trusted_proxies)
         self.answers = ErrorAnswers(plan.config.errors)
@@ -362,6 +362,11 @@ def _close_kept(server: ServerState) -> None:
         connection.close()
 
 
-def _default_cap() -> int:
-    """Three quarters of the files this process may open: a busy client needs a server connection, an idle one none."""
-    return max(64, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES) * 3 // 4)
+def default_cap(tunnels: bool) -> int:
+    """Return how many clients a worker takes if nothing is configured, by the files this process may open.
+
+    Three quarters of them, for a busy client needs a server connection and an idle one none; but half with `tunnels`,
+    whose clients keep theirs for as long as they stay.
+    """
+    files: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES
+    return max(64, files // 2 if tunnels else files * 3 // 4)

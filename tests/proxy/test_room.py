@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from bascule.proxy.app import default_cap
 from bascule.proxy.room import Room
 
 MOST = 100
@@ -76,3 +78,9 @@ def test_when_places_are_scarce_the_longest_resting_go_first() -> None:
 def test_who_has_a_request_in_progress_stays() -> None:
     busy = Client()
     assert left(MOST, 9.0, busy) == [busy]
+
+
+def test_every_client_of_a_forward_proxy_may_have_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (20_064, 20_064))
+    assert default_cap(tunnels=True) == 10_000
+    assert default_cap(tunnels=False) == 15_000
