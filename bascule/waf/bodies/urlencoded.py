@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .limits import DEFAULT_LIMITS, Limits, Pairs
-from .percent import url_decode
+from .percent import PERCENT, PLUS, url_decode
 
 _INVALID = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -42,7 +42,7 @@ def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFA
     result = UrlencodedBody()
     if not body:
         return result
-    if b"+" in body and separator != b"+":
+    if PLUS in body and separator != b"+":
         body = body.replace(b"+", b" ")
     fields = body.split(separator, limits.fields + 1)
     if not fields[-1]:
@@ -50,7 +50,7 @@ def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFA
     if len(fields) > limits.fields:
         del fields[limits.fields :]
         result.error = f"more than {limits.fields} fields"
-    if b"%" in body:
+    if PERCENT in body:
         result.invalid_encoding = _INVALID.search(body) is not None
         result.pairs = [
             (url_decode(name), url_decode(value)) for name, _, value in [text.partition(b"=") for text in fields]

@@ -30,7 +30,8 @@ gate is a necessary condition of the rule:
    it makes, and if there is one, or a `%`, all steps are carried out. As soon as a form has another byte, or a seam too
    many, points 3 and 4 hold instead. Rules that ask for the file name alone and match most other texts (920440) are not
    scanned for: they are evaluated where the file name has a byte of their rarest clause, or one to decode.
-   What is to be Base64-decoded is (`encoded.py`), and scanned with the whole expressions.
+   What is to be Base64-decoded is (`encoded.py`), and scanned with the whole expressions, unless it lacks what each of
+   their matches holds (`factors.py`) in every form it takes; blanks aside, which is all that the last steps change.
    Expressions for what is not decoded yet take a plus wherever a blank would do, which URL-decoding makes of it.
    Parsed values and what they were parsed of are scanned together (`ordinary.Screen`); if that finds anything, apart.
    Queries and cookies with nothing to decode are not taken apart for that scan: seams take the place of their

@@ -238,7 +238,7 @@ def needle(node: Node) -> bytes:
         times, inner = 1, item
         if isinstance(item, Repeat):
             times, inner = item.least, item.node
-        byte = _one_byte(inner)
+        byte = one_byte(inner)
         if byte and times:
             run += byte * times
             longest = max(longest, run, key=len)
@@ -247,7 +247,7 @@ def needle(node: Node) -> bytes:
     return longest
 
 
-def _one_byte(node: Node) -> bytes:
+def one_byte(node: Node) -> bytes:
     """The only byte that a node stands for, case aside; empty if there is none."""
     lowered = bytes(range(256)).lower()
     found = {lowered[byte] for byte in range(256) if node.bits >> byte & 1} if isinstance(node, Set) else set()

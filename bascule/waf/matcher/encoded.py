@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from bascule.waf.matcher.automaton import OTHER_SEAM, Chain
-from bascule.waf.matcher.scanner import Scanner
+from bascule.waf.matcher.database import open_database
+from bascule.waf.matcher.factors import ASIDE, factors
+from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, literal
+from bascule.waf.matcher.scanner import Scanner, collect
 from bascule.waf.matcher.triggers import BASE64
+from bascule.waf.seclang.operators import OperatorError
+from bascule.waf.seclang.operators.pcre import parse
 from bascule.waf.seclang.transformations.binary import base64_decode
 
 _DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -21,18 +27,23 @@ _BEFORE = frozenset({"lowercase", "urldecode", "urldecodeuni", "jsdecode", "remo
 _BEHIND = (_BEFORE - {"lowercase"}) | {"replacecomments"}
 """Steps that may stand before and behind the decoding: they work byte by byte, but for escapes and comments, and never
 look at a seam unless a backslash stands before it, or a comment begins."""
+_LEAVING = frozenset({"removewhitespace", "replacecomments"})
+"""Of these, steps that only take ASIDE away, where no comment begins."""
+_COMMENT = b"/*"
 
 
 class Encoded:
     """Scans for a scanner's expressions behind steps that change nearly any text."""
 
-    def __init__(self, scanner: Scanner) -> None:
+    def __init__(self, scanner: Scanner, cache_dir: Path | None) -> None:
         self._scanner = scanner
         self._least, chains = scanner.unusual()
         behind = {_behind(chain) for chain in chains}
+        followed = [chain for chain in behind if chain is not None]
         self._others = None in behind
-        self._steps = _steps_of(chain for chain in behind if chain is not None)
+        self._steps = _steps_of(followed)
         self._no_marks = bytes(set(range(256)) - scanner.unusual_marks() - set(_ESCAPES))
+        self._look = None if self._others else _Look(scanner.unusual_expressions, followed, cache_dir)
 
     def scan(self, joined: bytes, forms: bytes) -> int:
         """Return the gates that texts open once they are decoded.
@@ -52,7 +63,7 @@ class Encoded:
             encoded = _GAP.join(plain)
         if plain is words or not any(word[-1:] == b"=" for word in words):
             decoded = a2b_base64(encoded)
-            if not decoded.translate(None, self._no_marks):
+            if not decoded.translate(None, self._no_marks) or (self._look is not None and self._look.is_vain(decoded)):
                 return 0
             results = self._results(decoded)
             whole = _BETWEEN.join(results)
@@ -66,6 +77,40 @@ class Encoded:
         for function, given in self._steps:
             forms.append(function(forms[given]))
         return set(forms)
+
+
+class _Look:
+    """A look for what each match of some expressions holds, lest all forms of noise be scanned with these."""
+
+    def __init__(self, expressions: list[Expression], chains: list[Chain], cache_dir: Path | None) -> None:
+        acting = {chain: tuple(step for step in chain if step.name not in _LEAVING) for chain in chains}
+        self._steps = _steps_of(acting.values())
+        known = [_factors_of(expression.text) for expression in expressions]
+        sought = [Expression(literal(text), BASE | CASELESS) for text in sorted(frozenset().union(*known))]
+        possible = all(known) and all(chain[: len(steps)] == steps for chain, steps in acting.items())
+        database = open_database(sought, cache_dir) if possible else None
+        self._scan = None if database is None else database.scan
+
+    def is_vain(self, decoded: bytes) -> bool:
+        """Whether none of the expressions matches what becomes of decoded texts."""
+        if self._scan is None:
+            return False
+        forms = [decoded]
+        for function, given in self._steps:
+            forms.append(function(forms[given]))
+        bare = OTHER_SEAM.join({form.translate(None, ASIDE) for form in forms})
+        if bare.find(_COMMENT) >= 0:
+            return False
+        hits: list[int] = []
+        self._scan(bare, match_event_handler=collect, context=hits)
+        return not hits
+
+
+def _factors_of(pattern: bytes) -> frozenset[bytes]:
+    try:
+        return factors(parse(pattern))
+    except OperatorError:  # in a dialect of its own
+        return frozenset()
 
 
 def _steps_of(chains: Iterable[Chain]) -> list[tuple[Callable[[bytes], bytes], int]]:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from bascule.waf.matcher.automaton import OTHER_SEAM
 
 _SEAMS = bytes.maketrans(b"&=", OTHER_SEAM + OTHER_SEAM)
-_PLUS, _AMPERSAND = b"+&"
+_FIELDS = bytes.maketrans(b"&=+", OTHER_SEAM + OTHER_SEAM + b" ")
+_AMPERSAND = b"&"[0]
 _NOT_SIGNS = bytes(set(range(256)) - set(b"&="))
 
 
@@ -20,15 +21,18 @@ def fields_joined(fields: bytes, cookies: bytes = b"") -> bytes | None:
     Both are of ordinary bytes, without escapes. None if one pass will not do: a value has a `=`, a cookie a `&`, or a
     name more than a blank before it, which is none of the name.
     """
-    text = fields.replace(b"+", b" ") if _PLUS in fields else fields
-    if cookies:
-        if _AMPERSAND in cookies:
-            return None
-        crumbs = cookies.strip(b" ").replace(b"; ", b"&").replace(b";", b"&")
-        if crumbs.find(b"& ") >= 0:
-            return None
-        text = text + b"&" + crumbs if text else crumbs
-    return None if text.translate(None, _NOT_SIGNS).find(b"==") >= 0 else text.translate(_SEAMS)
+    if fields.translate(None, _NOT_SIGNS).find(b"==") >= 0:
+        return None
+    text = fields.translate(_FIELDS)
+    if not cookies:
+        return text
+    if _AMPERSAND in cookies:
+        return None
+    crumbs = cookies.strip(b" ").replace(b"; ", b"&").replace(b";", b"&")
+    if crumbs.find(b"& ") >= 0 or crumbs.translate(None, _NOT_SIGNS).find(b"==") >= 0:
+        return None
+    crumbs = crumbs.translate(_SEAMS)
+    return text + OTHER_SEAM + crumbs if text else crumbs
 
 
 def texts_of(pairs: Iterable[tuple[bytes, bytes]]) -> list[bytes]:

@@ -341,19 +341,25 @@ class GateKeeper:
         """Scan the leaves of a document, and their names if these are new; None if they are not ordinary."""
         known = self._known_names
         fresh = [name for name in leaves.names if name not in known]
-        texts = fresh + leaves.values
+        mask: int | None = 0
+        if fresh:
+            mask = self._scan_texts(fresh)
+            if mask == 0:
+                if len(known) >= MAX_CLEAN:
+                    known.clear()
+                known.update([name for name in fresh if len(name) <= MAX_NAME])
+        found = self._scan_texts(leaves.values)
+        return None if mask is None or found is None else mask | found
+
+    def _scan_texts(self, texts: list[str]) -> int | None:
+        """Scan what a document says; None if it is not of ordinary bytes alone."""
         try:
             joined = "\x01".join(texts).encode()
         except UnicodeEncodeError:  # a lone surrogate
             return None
         if joined.translate(None, ALPHABET) != OTHER_SEAM * (len(texts) - 1):
             return None
-        found = self._ordinary_values.scan_joined(joined)
-        if found == 0 and fresh:
-            if len(known) >= MAX_CLEAN:
-                known.clear()
-            known.update([name for name in fresh if len(name) <= MAX_NAME])
-        return found
+        return self._ordinary_values.scan_joined(joined)
 
     def _body_facts(self, t: Transaction) -> int:
         """The gates on what is said of the body as a whole: errors, lengths, flags."""

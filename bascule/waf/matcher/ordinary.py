@@ -226,7 +226,7 @@ class OrdinaryBuilder:
 
     def build(self, cache_dir: Path | None, scanner: Scanner, database: Database | None = None) -> Ordinary:
         """Compile what was added; `scanner` has the same gates, for other texts. `database` may hold more."""
-        encoded = Encoded(scanner) if scanner.unusual()[1] else None
+        encoded = Encoded(scanner, cache_dir) if scanner.unusual()[1] else None
         database = database or Database(self.sought(), cache_dir)
         return Ordinary(self._bits, self._squeezed, self._always, self._forms(), encoded, database, cache_dir)
 

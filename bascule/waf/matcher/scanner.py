@@ -164,10 +164,15 @@ class Scanner:
         """The chains with steps that change nearly any text, and the length from which on Base64 matters to them."""
         return (0, []) if self._unusual is None else self._unusual._automaton.outline
 
+    @property
+    def unusual_expressions(self) -> list[Expression]:
+        """The expressions behind such steps."""
+        return [] if self._unusual is None else self._unusual.expressions
+
     def unusual_marks(self) -> set[int]:
         """Bytes of which a text that such expressions match has one, before steps that delete bytes or make blanks."""
-        expressions = [] if self._unusual is None else self._unusual.expressions
-        return marks_of(before(expression.clauses, ("removewhitespace",), False) for expression in expressions)
+        asked = (before(expression.clauses, ("removewhitespace",), False) for expression in self.unusual_expressions)
+        return marks_of(asked)
 
     def scan_unusual(self, texts: list[bytes]) -> int:
         """The gates that texts open in the forms which such steps give them."""

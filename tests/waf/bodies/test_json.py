@@ -82,6 +82,13 @@ def test_depth_is_limited() -> None:
     assert parse_json(b'{"a":[' + b"{}," * 500 + b"{}]}").error == ""
 
 
+@pytest.mark.parametrize("body", [b"[" * 5_000 + b"]" * 5_000, b"[" * 100_000, b'{"a":' * 5_000 + b"1" + b"}" * 5_000])
+def test_a_limit_beyond_what_can_be_read_is_no_crash(body: bytes) -> None:
+    limits = Limits(depth=50_000)
+    assert "depth limit exceeded" in parse_json(body, limits).error
+    assert json_leaves(body, limits) is json_texts(body, limits) is None
+
+
 def test_fields_are_limited() -> None:
     result = parse_json(b"[" + b"1," * 5000 + b"1]", Limits(fields=100))
     assert len(result.pairs) == 100

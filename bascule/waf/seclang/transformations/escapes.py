@@ -6,6 +6,7 @@ import re
 
 from bascule.waf.pace import rest
 
+_BACKSLASH = b"\\"[0]
 _CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _BYTES = [bytes([code]) for code in range(256)]
 
@@ -71,7 +72,7 @@ def _js_escape(match: re.Match[bytes]) -> bytes:
 
 def js_decode(value: bytes) -> bytes:
     """Decode the escapes of JavaScript strings, keeping the low byte of each code point."""
-    if b"\\" not in value:
+    if _BACKSLASH not in value:
         return value
     out = _JS.sub(_js_escape, value)
     return value if len(out) == len(value) else out

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from bascule.waf.bodies.percent import BYTE_OF, PORTION, by_portions, url_decode
+from bascule.waf.bodies.percent import BYTE_OF, PERCENT, PLUS, PORTION, by_portions, url_decode
 
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2}|[uU][0-9A-Fa-f]{4})")
 _UNSAFE = re.compile(rb"[^*0-9A-Za-z]")
@@ -34,9 +34,9 @@ def make_url_decode_uni(unicode_map: Mapping[int, int] | None = None) -> Callabl
         return bytes([low + 0x20 if code >> 8 == 0xFF and 0 < low < 0x5F else low])
 
     def url_decode_uni(value: bytes) -> bytes:
-        if b"+" in value:
+        if PLUS in value:
             value = value.replace(b"+", b" ")
-        if b"%" not in value:
+        if PERCENT not in value:
             return value
         return portion(value) if len(value) <= PORTION else by_portions(value, portion)
 
