@@ -19,7 +19,7 @@ PHASES = {
     "slowloris": (10_000, 0.25),
     "bodies": (5_000, 0.25),
     "readers": (5_000, 0.5),
-    "addresses": (50_000, 3_800.0),
+    "addresses": (50_000, load()),
     "flood": (200, load()),
     "botnet": (200, load()),
 }
