@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from importlib.resources import files
 from typing import Final
 
 from bascule.defence.challenges.pages import Page
+from bascule.http.pages import frame
 
-_FRAME: Final = files(__package__).joinpath("waiting_page.html").read_text("utf-8")
+_FRAME: Final = frame(
+    "Waiting room",
+    """<h1>There are many visitors at the moment</h1>
+<p role="status"><strong>{place}</strong></p>
+<p>Leave this page open: it keeps your place, asks again every {refresh} seconds, and goes on by itself when it is your
+turn. Visitors come in in the order in which they came.</p>
+<footer><p>Reference: <code>{ref}</code></p></footer>""",
+    head='<meta http-equiv="refresh" content="{refresh}">\n',
+    nonce="{nonce}",
+)
 _FULL: Final = "Even the queue is full at the moment. This page tries again by itself."
 _LONGEST: Final = 7200
 """Seconds beyond which the wait is only said to be long."""

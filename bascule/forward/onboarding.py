@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from bascule.http.answers import HTML
+from bascule.http.pages import frame
 from bascule.tls.authority import Authority
 
 Page = tuple[bytes, bytes]
 """Type and content."""
 
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Certificate of this proxy</title>
-<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}}
-code{{overflow-wrap:anywhere}}dt{{font-weight:600;margin-top:.8rem}}</style>
-<h1>Certificate of this proxy</h1>
+_CONTENT = """<h1>Certificate of this proxy</h1>
 <p>Whoever runs this proxy opens encrypted connections of some sites, to look for what is not allowed here. <b>What you
 read and write on those sites can then be seen by them, passwords included.</b> Your device asks whether you agree:
 until you install the certificate below, it warns of such connections. Install it only on devices that belong to, or
@@ -39,15 +35,13 @@ Management</i>, then switch it on in <i>General</i>, <i>About</i>, <i>Certificat
 <dt>Programs</dt><dd><code>curl --cacert ca.pem</code>, <code>REQUESTS_CA_BUNDLE</code>,
 <code>NODE_EXTRA_CA_CERTS</code>, <code>git config http.sslCAInfo</code>, <code>pip --cert</code>.</dd>
 </dl>
-<p>To take it back, remove it at the same place.</p>
-</html>
-"""
+<p>To take it back, remove it at the same place.</p>"""
 
 
 def pages(authority: Authority) -> dict[bytes, Page]:
     """Return the page and the files, by path."""
     until = f"{authority.certificate.not_valid_after_utc:%Y-%m-%d}"
-    page = _PAGE.format(fingerprint=authority.fingerprint, until=until).encode()
+    page = frame("Certificate of this proxy", _CONTENT.format(fingerprint=authority.fingerprint, until=until)).encode()
     return {
         b"/ca": (HTML, page),
         b"/ca.pem": (b"application/x-pem-file", authority.pem),

@@ -23,6 +23,7 @@ from bascule.config.auth import Portal as Config
 from bascule.forward.guesses import Guesses, LockedOutError
 from bascule.forward.provider import Person, Provider, ProviderError, SignInError
 from bascule.http.answers import HTML, preferred
+from bascule.http.pages import frame
 from bascule.proxy import answers
 from bascule.state.locks import make_locks
 from bascule.state.records import Record, Records, RecordTooLargeError
@@ -43,15 +44,6 @@ _FIELDS: Final = (
     b"content-security-policy: default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     b"frame-ancestors 'none'\r\nreferrer-policy: no-referrer\r\n"
 )
-_PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem}}</style>
-<h1>{title}</h1>
-<p>{text}</p>
-{more}
-</html>
-"""
 _SIGN_IN: Final = '<p><a href="/portal/login">Sign in</a></p>'
 _SIGN_OUT: Final = '<form method="post" action="/portal/logout"><button>Sign out</button></form>'
 
@@ -187,8 +179,8 @@ def answer(exchange: ForwardExchange, portal: Portal) -> bool:
 
 
 def _page(exchange: ForwardExchange, status: int, title: str, text: str, more: str, cause: str, fields: bytes) -> None:
-    content = _PAGE.format(title=title, text=html.escape(text), more=more).encode("utf-8", "replace")
-    answers.own_page(exchange, status, content, _FIELDS + fields, cause)
+    page = frame(title, f"<h1>{title}</h1>\n<p>{html.escape(text)}</p>\n{more}")
+    answers.own_page(exchange, status, page.encode("utf-8", "replace"), _FIELDS + fields, cause)
 
 
 def _tell(exchange: ForwardExchange, portal: Portal) -> None:

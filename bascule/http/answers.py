@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from bascule.config.policies import ErrorPages
+from bascule.http.pages import frame
 
 HTML, JSON, TEXT = b"text/html; charset=utf-8", b"application/problem+json", b"text/plain; charset=utf-8"
 
@@ -46,41 +47,15 @@ _ADVICE: Final = {
 }
 _ADVICE_OF_CLASS: Final = {4: "The request could not be fulfilled.", 5: _ADVICE[500]}
 
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{status} {reason}</title>
-<style>
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #5a6675; --line: #d6dce4; --paper: #fafbfc; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6eaf0; --soft: #9aa6b5; --line: #333d4a; --paper: #14181e; } }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper);
-  color: var(--ink); font: 1.0625rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { box-sizing: border-box; width: 100%; max-width: 34rem; padding: 2rem 1.5rem; }
-.status { margin: 0; font-size: 3.5rem; font-weight: 700; line-height: 1; letter-spacing: -.03em; }
-h1 { margin: .5rem 0 1rem; font-size: 1.375rem; }
-footer { margin-top: 2rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft);
-  font-size: .9375rem; }
-code { color: var(--ink); font: .9375rem ui-monospace, Consolas, monospace; overflow-wrap: anywhere;
-  user-select: all; }
-a { color: inherit; }
-</style>
-</head>
-<body>
-<main>
-<p class="status" aria-hidden="true">{status}</p>
+_PAGE: Final = frame(
+    "{status} {reason}",
+    """<p class="status" aria-hidden="true">{status}</p>
 <h1><span hidden>{status} </span>{reason}</h1>
 <p>{advice}</p>
 <footer>
 <p>Reference: <code>{ref}</code></p>{contact}
-</footer>
-</main>
-</body>
-</html>
-"""
+</footer>""",
+)
 
 
 def reason(status: int) -> str:

@@ -11,12 +11,22 @@ from urllib.parse import urlsplit
 
 from bascule.config.challenge import Captcha
 from bascule.defence.challenges.proof import PUZZLES
+from bascule.http.pages import frame
 
 ENDPOINT: Final = b"/.bascule/challenge"
 """Where answers go, at every site that asks."""
 WAIT: Final = 3
 """Seconds after which a page of the rung ``refresh`` goes on."""
-_FRAME: Final = files(__package__).joinpath("page.html").read_text("utf-8")
+_FRAME: Final = frame(
+    "One moment",
+    """<h1>One moment, please</h1>
+<p>This site is checking that its visitors are people with browsers. Nothing is installed, and nobody else is asked.</p>
+{body}
+{posted}
+<footer><p>Reference: <code>{ref}</code></p></footer>""",
+    head="{head}\n",
+    nonce="{nonce}",
+)
 _SCRIPT: Final = files(__package__).joinpath("proof.js").read_text("utf-8")
 _POSTED: Final = (
     """<p>What you sent did not arrive yet. After this you are back where you wrote it: send it again then.</p>"""
