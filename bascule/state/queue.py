@@ -17,12 +17,14 @@ SWEEP: Final = 1.0
 BURST: Final = 6.0
 """Seconds' worth of newcomers that may come in at once."""
 NEAR: Final = 1024
-"""Up to this number of waiters before one they are counted; beyond it, those who left on the way count, too. Each look
-holds up the other workers."""
+"""Up to this number of waiters before one they are counted; beyond it their number is estimated. Each look holds up the
+other workers."""
+ROOM: Final = 4
+"""Numbers for each that may wait: those who gave up keep theirs until all before them have gone."""
 _GONE = -1e18
-_NEXT, _HEAD, _CURSOR, _FREE, _EPOCH = range(5)
+_NEXT, _HEAD, _CURSOR, _FREE, _EPOCH, _ALIVE, _LOOKED_TO, _FOUND = range(8)
 _WORDS = 8
-_DUE, _SWEPT = range(2)
+_DUE, _SWEPT, _LOOKED = range(3)
 _TIMES = 8
 
 
@@ -53,11 +55,12 @@ class QueueMemory:
     __slots__ = ("lock", "memory", "owners", "seen", "times", "until", "words")
 
     def __init__(self, limits: Limits, lock: Lock, epoch: int) -> None:
-        size = 8 * (_WORDS + _TIMES + 2 * limits.places + limits.waiting)
+        numbers = ROOM * limits.waiting
+        size = 8 * (_WORDS + _TIMES + 2 * limits.places + numbers)
         self.memory = mmap.mmap(-1, size, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
         view = memoryview(self.memory)
         ends = [0]
-        for count in (_WORDS, _TIMES, limits.places, limits.places, limits.waiting):
+        for count in (_WORDS, _TIMES, limits.places, limits.places, numbers):
             ends.append(ends[-1] + 8 * count)
         self.words = view[ends[0] : ends[1]].cast("Q")
         self.times = view[ends[1] : ends[2]].cast("d")
@@ -103,17 +106,20 @@ class Queue:
             words = memory.words
             self._sweep(now)
             self._pass_over(now)
+            self._look(now)
             free = min(int(words[_FREE]), self._allowance(now))
             waits = words[_HEAD] <= number < words[_NEXT] and memory.seen[number % len(memory.seen)] > _GONE
             if not waits:
-                if words[_NEXT] - words[_HEAD] >= len(memory.seen):
+                if self._waiting() >= self._limits.waiting or words[_NEXT] - words[_HEAD] >= len(memory.seen):
                     return Answer()
                 number = int(words[_NEXT])
                 words[_NEXT] = number + 1
+                words[_ALIVE] += 1
             at = number % len(memory.seen)
             memory.seen[at] = now
             if free and self._alive_before(number, free, now) < free and (place := self._take(number, now)) >= 0:
                 memory.seen[at] = _GONE
+                words[_ALIVE] = max(0, words[_ALIVE] - 1)
                 return Answer(number, place)
             return Answer(number, ahead=self._ahead(number, now))
 
@@ -136,9 +142,11 @@ class Queue:
 
     def counts(self, now: float) -> tuple[int, int]:
         """Return how many are in, and how many wait (those who have just given up among them)."""
-        memory = self._memory
-        active = sum(until > now for until in memory.until.tolist())
-        return active, max(0, int(memory.words[_NEXT]) - int(memory.words[_HEAD]))
+        return sum(until > now for until in self._memory.until.tolist()), self._waiting()
+
+    def _waiting(self) -> int:
+        words = self._memory.words
+        return max(0, min(int(words[_ALIVE]), int(words[_NEXT]) - int(words[_HEAD])))
 
     def _sweep(self, now: float) -> None:
         """Count the places that are free now."""
@@ -155,6 +163,21 @@ class Queue:
         while head < end and seen[head % size] < oldest:
             head += 1
         words[_HEAD] = head
+
+    def _look(self, now: float) -> None:
+        """Count anew who waits, up to `NEAR` at a time; the whole line at most once in `SWEEP` seconds."""
+        memory = self._memory
+        words, seen, size, oldest = memory.words, memory.seen, len(memory.seen), now - self._limits.patience
+        if now - memory.times[_LOOKED] < SWEEP:
+            return
+        begin = max(int(words[_LOOKED_TO]), int(words[_HEAD]))
+        end = min(begin + NEAR, int(words[_NEXT]))
+        found = words[_FOUND] + sum([seen[number % size] >= oldest for number in range(begin, end)])
+        if end < words[_NEXT]:
+            words[_LOOKED_TO], words[_FOUND] = end, found
+            return
+        words[_ALIVE], words[_LOOKED_TO], words[_FOUND] = found, 0, 0
+        memory.times[_LOOKED] = now
 
     def _allowance(self, now: float) -> int:
         """Return how many may come in by their rate."""
@@ -176,8 +199,11 @@ class Queue:
         return most if number - head > NEAR else count
 
     def _ahead(self, number: int, now: float) -> int:
-        before = number - int(self._memory.words[_HEAD])
-        return before if before > NEAR else self._alive_before(number, before, now) if before else 0
+        words = self._memory.words
+        before = number - int(words[_HEAD])
+        if before > NEAR:
+            return before * self._waiting() // (int(words[_NEXT]) - int(words[_HEAD]))
+        return self._alive_before(number, before, now) if before else 0
 
     def _take(self, number: int, now: float) -> int:
         """Take a free place; -1 where there is none after all."""

@@ -121,6 +121,24 @@ def test_a_long_line_is_not_gone_through() -> None:
     assert queue.ask_all("z") == [True], "and when the line has moved it comes in"
 
 
+def test_who_gave_up_in_the_middle_takes_nobodys_place() -> None:
+    """One who stays at the head, and thousands behind it who never ask again."""
+    queue = visitors(places=1, waiting=4000, rate=1e6)
+    queue.ask_all("ab")
+    while queue.ask("lost").number:
+        queue.known.pop("lost")
+    assert queue.queues[0].counts(queue.now)[1] == 4000
+    for _ in range(3):
+        queue.now += 15
+        queue.renew("a")
+        for _ in range(5):  # as many looks as the line has stretches
+            assert queue.ask("b").ahead == 0
+    assert queue.queues[0].counts(queue.now) == (1, 1)
+    answer = queue.ask("late")
+    assert answer.number
+    assert answer.ahead < 10, "nobody waits between"
+
+
 def test_places_without_a_line() -> None:
     queue = visitors(places=2, waiting=3, rate=1e6)
     visit = queue.queues[0].visit
