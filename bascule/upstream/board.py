@@ -140,6 +140,10 @@ class PoolBoard:
         """Return how many workers have requests that wait; this one counts in any case."""
         return 1 + sum(1 for index, count in enumerate(self._waiting.tolist()) if count and index != worker)
 
+    def rank(self, worker: int) -> int:
+        """Return how many workers before this one have requests that wait."""
+        return sum(1 for count in self._waiting[:worker].tolist() if count)
+
     def clear(self, slot: int, worker: int) -> None:
         """Forget what this worker said, and all learned, of a server that left the slot."""
         for place in range(slot * WORDS, (slot + 1) * WORDS):

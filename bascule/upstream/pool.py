@@ -45,7 +45,7 @@ class PoolState:
         self.servers: list[ServerState] = []
         self._board = board.pools[plan.index]
         self._worker = worker
-        self._slots = Slots(self._board, worker)
+        self._slots = Slots(self._board, worker, clock)
         self._clock = clock
         self._version = self._board.version
         self._seen = -1

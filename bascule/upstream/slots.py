@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from bascule.upstream.board import PoolBoard
 from bascule.upstream.server import ServerState
+
+TURN: Final = 0.5
+"""Seconds for which a worker may take what is too little for all: long beside the tenth of a second after which each
+looks whether there is a slot for who waits."""
 
 
 class Slots:
     """The slots of a pool's servers as one worker sees them; of a server without a limit there are always some."""
 
-    __slots__ = ("_alone", "_board", "_worker")
+    __slots__ = ("_alone", "_board", "_clock", "_worker")
 
-    def __init__(self, board: PoolBoard, worker: int) -> None:
+    def __init__(self, board: PoolBoard, worker: int, clock: Callable[[], float]) -> None:
         self._board = board
+        self._clock = clock
         self._worker = worker
         self._alone = board.workers == 1
         for slot in range(board.slots):
@@ -55,4 +63,9 @@ class Slots:
     def _share(self, limit: int) -> int:
         """Return how much of a limit this worker may take: beyond an even share it leaves the rest to those who wait
         at other workers, for who ends a request would otherwise always be the first to begin another."""
-        return -(-limit // self._board.lines(self._worker))
+        lines = self._board.lines(self._worker)
+        if limit >= lines:
+            return -(-limit // lines)
+        # There is not one for each worker. They take turns, or those who end requests would leave none to the others.
+        first = int(self._clock() / TURN) * limit
+        return int((self._board.rank(self._worker) - first) % lines < limit)

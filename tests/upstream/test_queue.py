@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.upstream.pool import Outcome, ServerState, Ticket, Unavailable
+from bascule.upstream.slots import TURN
 from tests.upstream.support import FACTS, Harness
 
 
@@ -165,6 +166,30 @@ def test_who_waits_at_one_worker_is_not_starved_by_those_at_another() -> None:
     assert abs(len(mine.served) - len(theirs.served)) <= 4
 
 
+@pytest.mark.parametrize(("limit", "workers"), [(1, 2), (2, 3), (1, 4)])
+def test_a_limit_below_the_number_of_workers_goes_round(limit: int, workers: int) -> None:
+    """Each has more to do than it can; whoever ends a request would always be the first to begin another."""
+    harness = limited(limit, workers=workers)
+    held = [(harness.pick(worker=worker), worker) for worker in range(limit)]
+    waiters = [Waiters(harness, worker) for worker in range(workers)]
+    for index in range(40 * workers):
+        for waiting in waiters:
+            waiting.join(str(index))
+    seen: list[set[int]] = []
+    for _ in range(20 * workers):
+        for server, worker in held:
+            end(harness, server, worker)
+        harness.advance(0.1)
+        held = []
+        for worker, waiting in enumerate(waiters):
+            held += [(found, worker) for found in waiting.results if isinstance(found, ServerState)]
+            waiting.results.clear()
+        assert len(held) <= limit
+        seen.append({worker for _, worker in held})
+    shares = [sum(worker in turn for turn in seen) for worker in range(workers)]
+    assert min(shares) > sum(shares) / workers / 2, shares
+
+
 def test_a_line_that_everybody_left_takes_no_share() -> None:
     harness = limited(4, workers=2)
     for _ in range(4):
@@ -201,6 +226,7 @@ def test_who_was_woken_in_vain_goes_back_to_the_head() -> None:
     served: list[str] = []
 
     def unlucky() -> None:
+        harness.clock.now += TURN
         harness.pick(worker=1)  # the other worker is quicker
         assert pool.pick(FACTS) is Unavailable.FULL
         pool.enqueue(lambda: served.append("a"))
@@ -211,7 +237,7 @@ def test_who_was_woken_in_vain_goes_back_to_the_head() -> None:
     harness.advance(0.1)
     assert served == []
     end(harness, other, 1)
-    harness.advance(0.1)
+    harness.advance(TURN)
     assert served[0] == "a"
 
 
