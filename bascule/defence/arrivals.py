@@ -57,10 +57,11 @@ class Gatekeeper:
         self._worker = worker
         underway[worker] = 0  # those of a predecessor, which may have been killed
 
-    def over(self, address: bytes, now: float, handshake: bool) -> str:
-        """Count a new connection, and the handshake that it begins with. Return the limit it is beyond, or nothing."""
+    def over(self, address: bytes, now: float, connection: bool, handshake: bool) -> str:
+        """Count a new connection, a handshake, or both where the one begins with the other. Return the limit that is
+        exceeded, or nothing."""
         client = hash_of(self._clients.of(address))
-        rates = self._connections + self._handshakes if handshake else self._connections
+        rates = (self._connections if connection else []) + (self._handshakes if handshake else [])
         return next((rate.name for rate in rates if rate.is_over(client, now)), "")
 
     def begin_handshake(self) -> bool:

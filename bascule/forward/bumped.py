@@ -51,6 +51,8 @@ class BumpedLink(TlsLink):
 
     __slots__ = ("_inside", "_rejected", "_since")
 
+    within = True
+
     def __init__(self, stand_in: StandIn, inside: Inside, ends: Ends) -> None:
         super().__init__(inside.service.app, stand_in, lambda tls: BumpedClient(inside, tls), ends)
         self._inside = inside

@@ -8,8 +8,11 @@ has taken the connection by then, the others are busy or gone, and it takes it a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import struct
 from collections.abc import Callable
+from typing import Any
 
 PATIENCE = 0.005
 """Seconds a worker that is ahead leaves to the others: about what a runnable process waits for a busy core."""
@@ -19,20 +22,27 @@ SLACK = 2
 """Clients more than another worker has that do not make a worker step back."""
 BATCH = 2
 """Connections accepted of those that the others left; twice as many each further time, up to `MOST`."""
-MOST = 256
+MOST = 32
+"""What is accepted in one turn of the loop, and served in the next, is what every other client waits for."""
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER without any time."""
 _AWAY = 1 << 40
 """Added to the count of a worker that has stepped back: nobody waits for it."""
 
 Factory = Callable[[], asyncio.BaseProtocol]
+Bars = Callable[[tuple[Any, ...] | str | bytes], bool]
+"""Whether a caller, by its socket's name, gets no connection. It is cut before anything is made for it."""
 
 
 class FairAcceptor:
     """Accepts for one worker. `crowd` holds every worker's count of clients, in memory that they share."""
 
-    __slots__ = ("_batch", "_clients", "_crowd", "_listening", "_loop", "_opening", "_timer", "_worker")
+    __slots__ = ("_batch", "_clients", "_crowd", "_listening", "_loop", "_opening", "_timer", "_worker", "bars")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, crowd: memoryview, worker: int) -> None:
         self._loop = loop
+        self.bars: Bars = lambda name: False
+        """Asked of every caller."""
         self._crowd = crowd
         self._worker = worker
         self._listening: list[tuple[socket.socket, Factory]] = []
@@ -81,7 +91,7 @@ class FairAcceptor:
     def _accept(self, sock: socket.socket, factory: Factory) -> bool:
         """Accept one connection. Return whether there may be another."""
         try:
-            connection, _ = sock.accept()
+            connection, name = sock.accept()
         except BlockingIOError:
             return False  # another worker was quicker
         except ConnectionAbortedError:
@@ -89,6 +99,10 @@ class FairAcceptor:
         except OSError:
             self._step_back(RECOVERY)
             return False
+        if self.bars(name):
+            reset(connection)
+            connection.close()
+            return True
         connection.setblocking(False)
         task = self._loop.create_task(self._open(connection, factory))
         self._opening.add(task)
@@ -129,3 +143,9 @@ class FairAcceptor:
         self._batch = min(2 * self._batch, MOST)
         for sock, factory in self._listening:
             self._loop.add_reader(sock.fileno(), self._ready, sock, factory)
+
+
+def reset(connection: socket.socket) -> None:
+    """Let the close of a connection be a reset: nothing of it is left to keep."""
+    with contextlib.suppress(OSError):  # it is gone already
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bascule.cache.folder import Folder
 from bascule.config.plan import Plan, RoutePlan, SitePlan
 from bascule.config.schema import Listener
+from bascule.defence.clients import ClientPrefix
 from bascule.defence.shield import Shield
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers, Refs
@@ -32,6 +33,7 @@ from bascule.proxy.rewrite import Origins
 from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import SiteRuntime, build_router
 from bascule.proxy.tarpit import Tarpit
+from bascule.proxy.trimming import Trimmer
 from bascule.proxy.turns import Turns
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import complain
@@ -106,11 +108,14 @@ class ProxyApp:
         self._profiles = profiles
         self.turns = Turns(loop)
         self.tarpit = Tarpit(loop)
+        self._trimmer = Trimmer()
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self._fronts: dict[int, Front] = {}
         """Who serves the clients of a listener (by identity), where it is not the sites."""
-        self._acceptor = FairAcceptor(loop, crowd, worker) if crowd is not None and len(crowd) > 1 else None
+        cuts = shield is not None and shield.closes
+        fair = crowd is not None and (len(crowd) > 1 or cuts)
+        self._acceptor = FairAcceptor(loop, crowd, worker) if crowd is not None and fair else None
         self.now = time.monotonic()
         self.draining = False
         self.maintenance: dict[str, bool] = {}
@@ -118,6 +123,7 @@ class ProxyApp:
         self.limits = plan.config.limits
         self.times = Times.of(plan.config.timeouts, self.limits)
         self.tls_handshake = plan.config.timeouts.tls_handshake
+        self.client_prefix = ClientPrefix(plan.config.defence.ipv4_prefix, plan.config.defence.ipv6_prefix)
         door = self._door = Door(self, self._acceptor, self.limits.connections or default_cap(plan.forward is not None))
         self.admit, self.forget, self.clients = door.admit, door.forget, door.clients
         self.trusted = TrustedNetworks(plan.config.trusted_proxies)
@@ -346,6 +352,7 @@ class ProxyApp:
             connector.prune(pool.servers, now)
         for front in set(self._fronts.values()):
             front.every_second(now)
+        self._trimmer.every_second(len(self.clients))
         self._door.room.every_second(now, 0.0 if self.overload is None else self.overload.level)
         for client in self._unchecked:  # what the ticks of the last second left
             self._check_rate(client, now)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import struct
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bascule.proxy.accept import reset
 from bascule.proxy.client import ClientConnection
+from bascule.proxy.peer import address_of
 from bascule.proxy.prelude import Prelude, TlsLink
 from bascule.proxy.room import Room
 from bascule.telemetry import causes
@@ -19,34 +18,33 @@ if TYPE_CHECKING:
     from bascule.proxy.accept import FairAcceptor
     from bascule.proxy.app import Connection, ProxyApp
 
-_RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER that makes a close a reset: nothing of the connection is left to keep."""
-
 
 class Door:
     """See the module. `most` connections are taken at a time."""
 
-    __slots__ = ("_acceptor", "_app", "_per_address", "_per_address_most", "clients", "room")
+    __slots__ = ("_acceptor", "_app", "_clients", "_per_address", "_per_address_most", "clients", "room")
 
     def __init__(self, app: ProxyApp, acceptor: FairAcceptor | None, most: int) -> None:
         self._app = app
         self._acceptor = acceptor
         self._per_address: dict[bytes, int] = {}
         self._per_address_most = app.limits.connections_per_address
+        self._clients = app.client_prefix
         self.clients: set[Connection] = set()
         self.room = Room(app, self.clients, most)
+        if acceptor is not None:
+            acceptor.bars = self._bars
 
     def admit(self, client: Connection) -> bool:
         """Count a new connection; False if it is over a limit and must go."""
         app = self._app
         cause = self._objection(client, app.shield)
         if cause:
-            app.recorder.connections_refused += 1
-            app.note(client.address, client.port, cause, 0)
+            self._refused(client.address, client.port, cause)
             return False
         if self._per_address_most:
-            self._per_address[client.address] = self._per_address.get(client.address, 0) + 1
-        client.counted_as = client.address
+            client.counted_as = counted = self._clients.of(client.address)
+            self._per_address[counted] = self._per_address.get(counted, 0) + 1
         self.clients.add(client)
         self._count()
         app.recorder.connections_opened += 1
@@ -71,6 +69,22 @@ class Door:
         if app.draining:
             app.check_drained()
 
+    def _bars(self, name: tuple[Any, ...] | str | bytes) -> bool:
+        """Refuse a caller that is banned before anything is made for its connection."""
+        shield = self._app.shield
+        if shield is None or not (shield.closes and shield.any_banned):
+            return False
+        host, port = address_of(name)
+        address = host.encode()
+        if not self._is_banned(address, shield):
+            return False
+        self._refused(address, port, causes.BANNED)
+        return True
+
+    def _refused(self, address: bytes, port: int, cause: str) -> None:
+        self._app.recorder.connections_refused += 1
+        self._app.note(address, port, cause, 0)
+
     def _count(self) -> None:
         if self._acceptor is not None:
             self._acceptor.count(len(self.clients))
@@ -78,32 +92,36 @@ class Door:
     def _objection(self, client: Connection, shield: Shield | None) -> str:
         """Return the cause for which a connection is not taken; empty if there is none."""
         app = self._app
-        if shield is not None and shield.closes and shield.any_banned and (word := shield.banned(client.address)):
-            shield.reports.count("ban", word, "refuse")
+        if shield is not None and shield.closes and self._is_banned(client.address, shield):
             return causes.BANNED
         if self.room.is_full(app.now):
             return causes.OVER_LIMIT_CONNECTIONS
         most = self._per_address_most
-        if most and self._per_address.get(client.address, 0) >= most:
+        if most and self._per_address.get(self._clients.of(client.address), 0) >= most:
             return causes.OVER_LIMIT_ADDRESS
         if shield is None or app.arrivals is None or not self._is_late(client, shield, app.arrivals):
             return ""
-        with contextlib.suppress(OSError):  # it is gone already
-            sock: socket.socket = client.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        reset(client.transport.get_extra_info("socket"))
         return causes.OVER_ARRIVALS
+
+    def _is_banned(self, address: bytes, shield: Shield) -> bool:
+        word = shield.banned(address) if shield.any_banned else ""
+        if word:
+            shield.reports.count("ban", word, "refuse")
+        return bool(word)
 
     def _is_late(self, client: Connection, shield: Shield, arrivals: Gatekeeper) -> bool:
         """Whether a new connection, or the handshake it begins with, is beyond a limit to those of all workers.
 
-        What comes after a PROXY header or a handshake is no new connection, and a balancer that sends such headers is
-        not the client.
+        What comes after a PROXY header or a handshake is no new connection, nor is TLS within a tunnel; and a balancer
+        that sends such headers is not the client.
         """
         handshake = isinstance(client, TlsLink)
+        arrives = not (isinstance(client, TlsLink) and client.within)
         if isinstance(client, Prelude) or (isinstance(client, ClientConnection) and client.tls is not None):
             return False
         spared = client.address in shield.allowed or client.address in shield.trusted
-        word = "" if spared else arrivals.over(client.address, monotonic(), handshake)
+        word = "" if spared else arrivals.over(client.address, monotonic(), arrives, handshake)
         if handshake and not arrivals.begin_handshake() and not word and not spared:
             if not arrivals.detect:
                 self.room.relieve(self._app.now)

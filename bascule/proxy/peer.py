@@ -100,7 +100,7 @@ class Peer(asyncio.Protocol):
     def local(self) -> Address:
         """The address that the client called; asked for only when needed, for it costs a system call."""
         if self._local is None:
-            self._local = _address(self.transport.get_extra_info("sockname"))
+            self._local = address_of(self.transport.get_extra_info("sockname"))
         return self._local
 
     def identify(self, head: RequestHead) -> bytes:
@@ -114,10 +114,10 @@ class Peer(asyncio.Protocol):
 
 def peer_of(transport: asyncio.BaseTransport) -> Address:
     """Return the address of a connection's other end."""
-    return _address(transport.get_extra_info("peername"))
+    return address_of(transport.get_extra_info("peername"))
 
 
-def _address(name: tuple[Any, ...] | str | bytes | None) -> Address:
+def address_of(name: tuple[Any, ...] | str | bytes | None) -> Address:
     """Return host and port of a socket's name; of a UNIX socket, which is named by a path, those of this machine."""
     if not isinstance(name, tuple):
         return ("", 0) if name is None else ("127.0.0.1", 0)

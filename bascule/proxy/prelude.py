@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.proxy_protocol import ProxyProtocolError, parse
@@ -159,6 +159,9 @@ class TlsLink(asyncio.Protocol):
         "port",
         "transport",
     )
+
+    within: ClassVar[bool] = False
+    """Whether it is TLS in a tunnel on a connection that has been there before."""
 
     def __init__(self, app: ProxyApp, contexts: Contexts, new_client: NewClient, ends: Ends = _UNKNOWN) -> None:
         self.app = app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -188,5 +189,39 @@ def test_out_of_descriptors_it_recovers_without_spinning(monkeypatch: pytest.Mon
         await until(lambda: stage.counts == [1, 0])
         assert Exhausted.failures == 3
         assert asyncio.get_running_loop().time() - began >= 3 * 0.02
+
+    run(scene)
+
+
+def test_who_is_barred_is_reset_before_anything_is_made_for_it() -> None:
+    async def scene(stage: Stage) -> None:
+        worker, _ = stage.workers
+        asked: list[Any] = []
+        worker.acceptor.bars = lambda name: asked.append(name) is None and len(asked) == 1
+        worker.start()
+        stage.call(2)
+        await until(lambda: stage.counts == [1, 0])
+        assert asked == [caller.getsockname() for caller in stage.callers]
+        with pytest.raises(ConnectionResetError):
+            stage.callers[0].recv(1)
+
+    run(scene)
+
+
+def test_one_turn_of_the_loop_takes_few_of_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is there waits for those that are accepted, and for what they ask at once."""
+    monkeypatch.setattr("bascule.proxy.accept.PATIENCE", 0.001)
+
+    async def scene(stage: Stage) -> None:
+        worker, _ = stage.workers
+        stage.workers[1].acceptor.count(0)
+        worker.acceptor.count(1000)
+        worker.start()
+        stage.call(300)
+        seen = [0]
+        while seen[-1] < 300:
+            await asyncio.sleep(0)
+            seen.append(len(worker.clients))
+        assert max(after - before for before, after in itertools.pairwise(seen)) <= 40
 
     run(scene)

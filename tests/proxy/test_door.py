@@ -51,6 +51,7 @@ class App:
         self.now = 1000.0
         self.tls_handshake = 30.0
         self.limits = SimpleNamespace(connections_per_address=0)
+        self.client_prefix = ClientPrefix()
         self.arrivals = Gatekeeper(config, ClientPrefix(), {}, memoryview(bytearray(8)).cast("Q"), 0)
         nobody = TrustedNetworks(())
         self.counted: list[str] = []
@@ -103,3 +104,36 @@ def test_a_handshake_that_is_refused_behind_a_proxy_header_is_not_begun() -> Non
     prelude.data_received(HEADER + b"\x16\x03\x01")
     assert transport.closing
     assert app.counted == ["refuse"]
+
+
+def test_tls_in_a_tunnel_is_a_handshake_but_no_new_connection() -> None:
+    class Within(TlsLink):
+        __slots__ = ()
+        within = True
+
+    app = App("block")
+    seen = []
+    app.arrivals = cast(Any, SimpleNamespace(
+        detect=False, fits=True, over=lambda _address, _now, *counted: seen.append(counted) or "",
+        begin_handshake=lambda: True, end_handshake=lambda: None,
+    ))  # fmt: skip
+    for kind in (TlsLink, Within):
+        kind(cast(ProxyApp, app), Contexts(), cast(Any, None), (("192.0.2.7", 4000), None)).connection_made(
+            cast(Any, Transport())
+        )
+    assert seen == [(True, True), (False, True)]
+
+
+def test_a_network_of_ipv6_counts_as_one_address() -> None:
+    app = App("detect")
+    app.limits.connections_per_address = 2
+    app.door = Door(cast(ProxyApp, app), None, 100)
+    app.admit, app.forget = app.door.admit, app.door.forget
+    links = []
+    for address in ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"):
+        link = TlsLink(cast(ProxyApp, app), Contexts(), cast(Any, None), ((address, 4000), None))
+        link.connection_made(cast(Any, transport := Transport()))
+        links.append((link, transport.closing))
+    assert [closing for _, closing in links] == [False, False, True, False]
+    app.forget(links[0][0])
+    assert app.admit(links[2][0])
