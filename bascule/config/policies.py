@@ -68,8 +68,8 @@ class Limits(Model):
     connections: Count = 0
     """Client connections a worker keeps at most; 0 derives it from the limit of open files. Top level only."""
     connections_per_address: Count = 0
-    """Client connections per address (of IPv6 per network, see `defence.ipv6_prefix`) and worker; 0 means unlimited. Top
-    level only."""
+    """Client connections per address (of IPv6 per network, see `defence.ipv6_prefix`) and worker; 0 means unlimited.
+    Top level only."""
 
 
 class PathPolicy(Model):

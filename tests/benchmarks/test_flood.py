@@ -25,4 +25,4 @@ def test_small() -> None:
     assert [line.split()[0] for line in lines] == ["quiet", "bodies", "flood", "quiet"], done.stderr
     assert all(" asked, failed: 0 " in line for line in lines), done.stdout
     assert all(re.search(r"at most [1-9]\d* at a time", line) for line in lines)
-    assert re.search(r"attackers: 200 \d+$", lines[2])
+    assert re.search(r"attackers: 200 \d+, addresses 1, ", lines[2])

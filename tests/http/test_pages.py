@@ -20,4 +20,6 @@ def test_a_page_is_a_frame_around_its_content() -> None:
 def test_no_page_has_a_style_of_its_own() -> None:
     folder = Path(bascule.__file__).parent
     files = [file for kind in ("py", "html") for file in folder.rglob(f"*.{kind}")]
-    assert [file.name for file in files if "<style" in file.read_text("utf-8") and "waf" not in file.parts] == ["pages.py"]
+    assert [file.name for file in files if "<style" in file.read_text("utf-8") and "waf" not in file.parts] == [
+        "pages.py"
+    ]
