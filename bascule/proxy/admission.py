@@ -17,7 +17,7 @@ from bascule.telemetry import causes
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
 
-_SPECIAL = frozenset((b"CONNECT", b"OPTIONS", b"TRACE"))
+SPECIAL = frozenset((b"CONNECT", b"OPTIONS", b"TRACE"))
 """Methods that mean something to proxies."""
 _MOST_HOPS = 255
 
@@ -50,10 +50,11 @@ def find_route(exchange: Exchange) -> None:
 
 
 def admit(exchange: Exchange) -> bool:
-    """What Bascule answers itself, and what it refuses; True lets the request on to a server."""
+    """What Bascule answers itself, and what it refuses; True lets the request on to a server.
+
+    A plain request on a route that is not `guarded` meets nothing here and is not asked.
+    """
     head, route, site = exchange.head, exchange.route, exchange.site
-    if not (route.guarded or head.block.upgrade or exchange.app.maintenance or head.method in _SPECIAL):
-        return True
     if site.secure_redirect and exchange.scheme == b"http":
         answers.redirect(exchange, b"https://%b%b" % (head.host, exchange.uri), 308, causes.HTTPS_REDIRECT)
         return False
@@ -77,7 +78,7 @@ def admit(exchange: Exchange) -> bool:
         offered = block.upgrade.lower().partition(b"/")[0]
         allowed = offered in route.upgrades or b"*" in route.upgrades
         exchange.upgrading = allowed and b"upgrade" in block.options and head.minor == 1
-    return head.method not in _SPECIAL or _count_hop(exchange)
+    return head.method not in SPECIAL or _count_hop(exchange)
 
 
 def _count_hop(exchange: Exchange) -> bool:

@@ -1,4 +1,4 @@
-"""The tries of an exchange at servers: pick, connect, send, try another, give up."""
+"""The tries of an exchange at servers: pick, connect, send, leave, try another, give up."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _FULL: Final = Unavailable.FULL  # asking an Enum for a member takes four times as long
 _DOWN: Final = Unavailable.DOWN
+_OK: Final = Outcome.OK
+_ERROR_STATUS: Final = Outcome.ERROR_STATUS
 _RETRY_AFTER = b"retry-after: 5\r\n"
 
 
@@ -113,6 +115,30 @@ def _in_all(exchange: Exchange, deadline: float) -> float:
     if total := exchange.route.total:
         return min(deadline, exchange.app.now + total - exchange.age())
     return deadline
+
+
+def leave(exchange: Exchange, outcome: Outcome | None) -> None:
+    """Leave the present server, with what it did; the connection is kept if it may be."""
+    if exchange.connecting is not None:
+        exchange.connecting.cancel()
+        exchange.connecting = None
+    if exchange.ticket is not None:
+        exchange.ticket.cancel()
+        exchange.ticket = None
+    origin, exchange.origin = exchange.origin, None
+    if origin is not None:
+        if outcome is _OK or outcome is _ERROR_STATUS:
+            if not exchange.request_done:
+                origin.keep = False
+            if exchange.peer.blocked and not origin.closed:
+                origin.transport.resume_reading()
+            origin.release(exchange.app.now)
+        else:
+            origin.close()
+    if exchange.charged and (pool := exchange.route.pool) is not None:
+        exchange.charged = False
+        taken = exchange.wait or perf_counter() - exchange.asked_at
+        pool.release(exchange.server, Outcome.CLIENT_ABORT if outcome is None else outcome, taken)
 
 
 def again(exchange: Exchange, outcome: Outcome, condition: str) -> bool:

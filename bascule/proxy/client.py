@@ -121,10 +121,22 @@ class ClientConnection(Peer):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if self.state != HEAD:
+            self._read_on(data)
+        elif self.held or not data.endswith(HEAD_END) or len(data) > self.app.max_header:
+            self._find_head(data)
+        else:  # Nearly always a read is one whole head. One that holds more fails on the empty line within.
+            try:
+                head = self.requests.parse(data)
+            except HttpError:
+                self._find_head(data)
+            else:
+                self._begin(head, b"")
+
+    def _read_on(self, data: bytes) -> None:
+        """Take what comes behind a head."""
         state = self.state
-        if state == HEAD:
-            self._read_head(data)
-        elif state == BODY:
+        if state == BODY:
             self._read_body(data)
         elif state == BUSY:
             self._hold(data)
@@ -134,18 +146,6 @@ class ClientConnection(Peer):
             self._lingered += len(data)
             if self._lingered > LINGER_BYTES:
                 self.transport.abort()
-
-    def _read_head(self, data: bytes) -> None:
-        # Nearly always a read is one whole head. One that holds more fails on the empty line within.
-        if not self.held and data.endswith(HEAD_END) and len(data) <= self.app.max_header:
-            try:
-                head = self.requests.parse(data)
-            except HttpError:
-                self._find_head(data)
-            else:
-                self._begin(head, b"")
-        else:
-            self._find_head(data)
 
     def _find_head(self, data: bytes) -> None:
         """Read a head that comes in pieces, with more behind it, or faulty."""
@@ -172,9 +172,10 @@ class ClientConnection(Peer):
         exchange = self.exchange = self.exchange_type(self, head)
         if exchange.request_done:
             self.state = BUSY
-            self.held = rest
-            if len(rest) > HELD_LIMIT:
-                self.pause_reading()
+            if rest:
+                self.held = rest
+                if len(rest) > HELD_LIMIT:
+                    self.pause_reading()
             exchange.begin()
             return
         self.resume_reading()
@@ -291,7 +292,7 @@ class ClientConnection(Peer):
         if self.state == HEAD and self.held:
             data, self.held = self.held, b""
             self.deadline = self.app.now + self.app.times.header
-            self._read_head(data)
+            self.data_received(data)
 
     def must_close(self, most: float) -> bool:
         """Whether this response must be the connection's last; `most` requests may be answered on it."""

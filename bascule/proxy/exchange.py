@@ -59,12 +59,14 @@ class Exchange(Facts):
 
     def proceed(self) -> None:
         """Answer the request, or ask a server. Raises HttpError."""
-        if not admission.admit(self):
+        route, head = self.route, self.head
+        special = route.guarded or head.block.upgrade or self.app.maintenance or head.method in admission.SPECIAL
+        if special and not admission.admit(self):
             return
-        if (waf := self.route.waf) is not None:
+        if (waf := route.waf) is not None:
             if self._inspect(waf):
                 self.try_server()
-        elif self.request_done or self.kept >= self.route.request_buffer:
+        elif self.request_done or self.kept >= route.request_buffer:
             self.try_server()
         else:
             parking.park(self)
@@ -86,6 +88,7 @@ class Exchange(Facts):
             cache.take(self)
 
     ask_server = attempts.start
+    detach = attempts.leave
 
     def dial(self, connector: Connector, preface: bytes, done: Done) -> asyncio.Task[None]:
         """Open a connection to the server that was picked."""
@@ -377,26 +380,3 @@ class Exchange(Facts):
             self.login = None
         self.record()
         self.peer.on_exchange_done(self, cut)
-
-    def detach(self, outcome: Outcome | None) -> None:
-        """Leave the present server, with what it did; the connection is kept if it may be."""
-        if self.connecting is not None:
-            self.connecting.cancel()
-            self.connecting = None
-        if self.ticket is not None:
-            self.ticket.cancel()
-            self.ticket = None
-        origin, self.origin = self.origin, None
-        if origin is not None:
-            if outcome is _OK or outcome is _ERROR_STATUS:
-                if not self.request_done:
-                    origin.keep = False
-                if self.peer.blocked and not origin.closed:
-                    origin.transport.resume_reading()
-                origin.release(self.app.now)
-            else:
-                origin.close()
-        if self.charged and (pool := self.route.pool) is not None:
-            self.charged = False
-            taken = self.wait or perf_counter() - self.asked_at
-            pool.release(self.server, Outcome.CLIENT_ABORT if outcome is None else outcome, taken)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from bascule.cache import conditions, storing
 from bascule.cache.body import Body
@@ -23,7 +21,7 @@ from bascule.cache.reuse import instead_of_error
 from bascule.cache.store import Look
 from bascule.http.message import ResponseHead
 from bascule.proxy.asking import AskingMixin
-from bascule.proxy.awaiting import Waiting, alone, inform, whole
+from bascule.proxy.awaiting import Waiters, alone, inform, whole
 from bascule.proxy.exchange import Exchange
 from bascule.proxy.peer import Peer
 from bascule.proxy.phase import BUSY
@@ -46,14 +44,13 @@ class Fetch(Peer):
         "_body",
         "_cache",
         "_head",
-        "_leader",
         "_look",
         "_meta",
         "_names",
         "_playbacks",
         "_spare",
         "_stale",
-        "_waiting",
+        "_waiters",
         "asked",
         "blocked",
         "deadline",
@@ -72,8 +69,7 @@ class Fetch(Peer):
         known = cache.known or bool(asker.head.value(b"authorization"))
         self._spare = None if self._stale is None or (known and not self._stale.meta.for_known) else self._stale
         """What may be used if no server answers."""
-        self._leader: Waiting | None = None
-        self._waiting: list[Waiting] = []
+        self._waiters = Waiters(self._deserted)
         self._playbacks: list[Playback] = []
         self._head: ResponseHead | None = None
         self._meta: Meta = cast(Meta, None)
@@ -87,7 +83,7 @@ class Fetch(Peer):
         self.exchange: AskingMixin = cache.asking(self, asker, whole(asker.head, self._stale))
         self._background = not leads
         if leads:
-            self._leader = self.wait(asker, math.inf)
+            self._waiters.leader = self._waiters.add(asker, math.inf)
 
     def _identify(self, peer: Peer) -> None:
         """Take over who asks: servers are told of the client that caused the request."""
@@ -107,55 +103,27 @@ class Fetch(Peer):
         if self._head is not None and not self._matches(exchange):
             alone(exchange)
         elif length < 0:
-            self.wait(exchange, until)
+            self._waiters.add(exchange, until)
         else:
             self._play(exchange, False, length)
 
-    def wait(self, exchange: Exchange, until: float) -> Waiting:
-        """Let an exchange wait for the head of the response."""
-        waiting = Waiting(self.leave, exchange, until)
-        exchange.ticket = cast(Any, waiting)
-        exchange.replayable = False  # what is tried again, the cache's own exchange tries
-        exchange.peer.deadline = math.inf  # this one has deadlines of its own
-        self._waiting.append(waiting)
-        return waiting
-
-    def leave(self, waiting: Waiting) -> None:
-        """An exchange waits no more; without any that does, and nothing to store yet, the fetch is over."""
-        if waiting in self._waiting:
-            self._waiting.remove(waiting)
-        if waiting is self._leader:
-            self._leader = None
-        if not self._waiting and self._head is None and not self._background:
+    def _deserted(self) -> None:
+        """Nobody waits any more; with nothing to store yet, the fetch is over."""
+        if self._head is None and not self._background:
             self.exchange.finish(Outcome.CLIENT_ABORT, causes.CLIENT_ABORT, 499)
 
     def tick(self, now: float) -> None:
         """Send on their own way those who waited for too long; see to the deadline."""
-        for waiting in [waiting for waiting in self._waiting if waiting.until < now]:
-            self._waiting.remove(waiting)
-            alone(waiting.exchange)
+        self._waiters.send_on(now)
         if self.deadline < now:
             self.deadline = now + 1.0
             self.exchange.on_deadline()
 
-    def _released(self) -> Iterator[Exchange]:
-        """Yield those who wait, the leader first; they wait no more. Where the loop fails, the rest go on alone."""
-        waiting, self._waiting, self._leader = self._waiting, [], None
-        for one in waiting:
-            one.exchange.ticket = None
-        left = deque(one.exchange for one in waiting if not one.exchange.finished)
-        try:
-            while left:
-                yield left.popleft()
-        finally:
-            for exchange in left:
-                alone(exchange)
-
     def pass_hint(self, head: ResponseHead) -> None:
         """Pass on an interim response to those who wait; 100 is for who sends a body, which nobody does here."""
         if head.status != 100:
-            for waiting in tuple(self._waiting):
-                waiting.exchange.on_informational(head)
+            for exchange in self._waiters:
+                exchange.on_informational(head)
 
     # The response ------------------------------------------------------------------------------------
 
@@ -167,7 +135,7 @@ class Fetch(Peer):
         elif head.status == 304 and stale is not None:  # of another response: ask anew
             self._cache.store.drop(self._look)
             self.exchange.end(Outcome.OK)
-            for exchange in self._released():
+            for exchange, _ in self._waiters.released():
                 alone(exchange)
         elif head.status in _FAILED and (spare := self._spare) is not None and instead_of_error(spare.meta, now):
             self.exchange.end(Outcome.ERROR_STATUS if head.status != 500 else Outcome.OK)
@@ -198,15 +166,14 @@ class Fetch(Peer):
 
     def _begin_playing(self) -> None:
         """Let those begin who can: with no length known, only the leader, since it may become too large to share."""
-        leader, length = self._leader, cast(ResponseHead, self._head).length
-        for exchange in self._released():
-            is_leader = leader is not None and exchange is leader.exchange
+        length = cast(ResponseHead, self._head).length
+        for exchange, is_leader in self._waiters.released():
             if not is_leader and not self._matches(exchange):
                 alone(exchange)
             elif is_leader or length >= 0:
                 self._play(exchange, is_leader, length)
             else:
-                self.wait(exchange, self.app.now + self._cache.policy.collapse)
+                self._waiters.add(exchange, self.app.now + self._cache.policy.collapse)
 
     def _matches(self, exchange: Exchange) -> bool:
         """Whether a response may answer another exchange than the one that caused it."""
@@ -253,14 +220,13 @@ class Fetch(Peer):
 
     def _complete(self) -> None:
         """All of the content is here: store it, and let everybody have it."""
-        body, cache, leader = self._body, self._cache, self._leader
+        body, cache = self._body, self._cache
         body.settle()
         self._meta = cache.sized(self._meta, body.size)
         self.exchange.end(Outcome.ERROR_STATUS if 502 <= self._meta.status <= 504 else Outcome.OK)
         if body.size <= cache.most:
             self._save(self._names, self._meta, body)
-        for exchange in self._released():
-            is_leader = leader is not None and exchange is leader.exchange
+        for exchange, is_leader in self._waiters.released():
             if is_leader or self._matches(exchange):
                 self._play(exchange, is_leader, body.size)
             else:
@@ -294,9 +260,8 @@ class Fetch(Peer):
         else:
             self._save(names, meta, stale.body)
         self._meta, self._names = meta, names or ()
-        entry, leader = cache.store.entry(meta, stale.body), self._leader
-        for exchange in self._released():
-            is_leader = leader is not None and exchange is leader.exchange
+        entry = cache.store.entry(meta, stale.body)
+        for exchange, is_leader in self._waiters.released():
             if is_leader or (names is not None and self._matches(exchange)):
                 inform(exchange, self.exchange, is_leader)
                 cache.play(exchange, entry, "revalidated", b"Bascule; fwd=stale; fwd-status=304")
@@ -313,22 +278,21 @@ class Fetch(Peer):
         )  # fmt: skip
 
     def _serve_stale(self, stale: Entry, how: bytes) -> None:
-        for exchange in self._released():
+        for exchange, _ in self._waiters.released():
             self._cache.play(exchange, stale, "stale", how)
 
     # Other ends --------------------------------------------------------------------------------------
 
     def _hand_over(self, head: ResponseHead, content: bytes, complete: bool) -> None:
         """The response is for nobody but whom it was asked for: that exchange goes on with the connection."""
-        leader = self._leader
-        stale = self._stale
+        stale, leader = self._stale, self._waiters.leader
         if stale is not None and head.status < 500:
             self._cache.store.drop(self._look)
         self._cache.pass_on(self._look, self.exchange.head, head.status)
         if leader is None or leader.exchange.finished:
             self.exchange.finish(Outcome.CLIENT_ABORT, causes.CLIENT_ABORT, 499)
-        for exchange in self._released():
-            if leader is None or exchange is not leader.exchange:
+        for exchange, is_leader in self._waiters.released():
+            if not is_leader:
                 alone(exchange)
                 continue
             self._give_connection(exchange)
@@ -354,7 +318,7 @@ class Fetch(Peer):
         if (error := self._body.error) is not None:
             self._cache.trouble(error)
         self._cache.forget(self, self._look.key)
-        for exchange in self._released():
+        for exchange, _ in self._waiters.released():
             alone(exchange)
         if not self._playbacks:
             self.exchange.finish(Outcome.CLIENT_ABORT, causes.CLIENT_ABORT, 499)
@@ -378,9 +342,8 @@ class Fetch(Peer):
         if spare is not None and instead_of_error(spare.meta, time.time()):
             self._serve_stale(spare, b"Bascule; hit; fwd=stale; detail=unreachable")
             return
-        leader = self._leader
-        for exchange in self._released():
-            inform(exchange, own, leader is not None and exchange is leader.exchange)
+        for exchange, is_leader in self._waiters.released():
+            inform(exchange, own, is_leader)
             exchange.answer(status, cause, fields)
 
     def over(self) -> None:
@@ -389,7 +352,7 @@ class Fetch(Peer):
         if self._head is not None and not self._body.complete:
             for playback in tuple(self._playbacks):
                 playback.fail()
-            for exchange in self._released():
+            for exchange, _ in self._waiters.released():
                 alone(exchange)
 
     # What an exchange asks of its client's connection -------------------------------------------------

@@ -1,4 +1,4 @@
-"""Members of a pool as keeper and workers pass them on: a server and its slot on the board."""
+"""Members of a pool, a server and its slot on the board, as keeper and workers pass them on; what they become there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from bascule.config.pools import Pool, Server
+from bascule.upstream.adaptive import AdaptiveLimit
+from bascule.upstream.board import PoolBoard
+from bascule.upstream.server import ServerState, make_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,47 @@ def parse_members(payload: Any, slots: int) -> list[Member]:
     if len(taken) != len(members) or any(not 0 <= slot < slots for slot in taken):
         raise ValueError("members share a slot, or one lies outside the board")
     return members
+
+
+class Roll:
+    """Makes the servers of a pool out of its members: who stays keeps its state, who is new starts slowly."""
+
+    __slots__ = ("_board", "_config", "_worker")
+
+    def __init__(self, config: Pool, board: PoolBoard, worker: int) -> None:
+        self._config = config
+        self._board = board
+        self._worker = worker
+
+    def call(
+        self, members: Sequence[Member], known: dict[str, ServerState], warm: bool, now: float
+    ) -> list[ServerState]:
+        """Return the servers of the members; who stays is taken out of `known`. If `warm`, none starts slowly."""
+        servers = []
+        for member in members:
+            fresh = make_server(self._config, member.server, member.slot, member.host)
+            server = known.pop(fresh.name, None)
+            if server is None:
+                server = fresh
+                server.warm_since = (self._board.back_since(member.slot, now) or -1e9) if warm else now
+                server.cost_time = now
+            else:
+                self._adopt(server, fresh)
+            self._limit(server, member.server.max_connections)
+            servers.append(server)
+        return servers
+
+    def _adopt(self, server: ServerState, fresh: ServerState) -> None:
+        """Take over what may change about a member that stays."""
+        if server.slot != fresh.slot:
+            self._board.clear(server.slot, self._worker)
+            server.adaptive = None
+        for name in ("slot", "weight", "backup", "locality", "limit", "drain", "server_name", "host_header"):
+            setattr(server, name, getattr(fresh, name))
+
+    def _limit(self, server: ServerState, most: int) -> None:
+        """Let the limit of a server adapt, where the pool has it so."""
+        if (config := self._config.adaptive) is not None:
+            server.adaptive = server.adaptive or AdaptiveLimit(config, self._board.learned(server.slot))
+            server.adaptive.most = most
+            server.limit = server.adaptive.enforced

@@ -12,15 +12,14 @@ from typing import Any
 
 from bascule.config.plan import PoolPlan
 from bascule.upstream import outliers, standing, tiers
-from bascule.upstream.adaptive import AdaptiveLimit
 from bascule.upstream.balance import make_balancer
 from bascule.upstream.balance.least_time import FAILURE, observe
 from bascule.upstream.board import Board
 from bascule.upstream.breaker import Circuit
-from bascule.upstream.members import Member, parse_members, static_members
+from bascule.upstream.members import Member, Roll, parse_members, static_members
 from bascule.upstream.report import report
 from bascule.upstream.retries import RetryBudget
-from bascule.upstream.server import ServerState, make_server
+from bascule.upstream.server import ServerState
 from bascule.upstream.slots import Slots
 from bascule.upstream.sticky import StickySessions
 from bascule.upstream.terms import Outcome, RequestFacts, Unavailable
@@ -46,11 +45,13 @@ class PoolState:
         self._board = board.pools[plan.index]
         self._worker = worker
         self._slots = Slots(self._board, worker, clock)
+        self._roll = Roll(plan.config, self._board, worker)
         self._clock = clock
         self._version = self._board.version
         self._seen = -1
         self._balancer = make_balancer(plan.config, rng)
-        self._choose = self._balancer.choose
+        self._single: ServerState | None = None
+        """The one usable server, if there is but one: nothing to choose from."""
         self._usable: list[ServerState] = []
         self._reserve: list[ServerState] = []
         self._panic = False
@@ -75,7 +76,7 @@ class PoolState:
         if self._version[0] != self._seen:
             self._refresh(self._clock())
         if self._fast and not tried:
-            server = self._choose(facts)
+            server = self._single or self._balancer.choose(facts)
         else:
             found = self._pick_carefully(facts, tried)
             if isinstance(found, Unavailable):
@@ -90,9 +91,6 @@ class PoolState:
         server.active -= 1
         if outcome or server.failures or self._attentive:
             self._settle(server, outcome, latency)
-
-    def _only(self, facts: RequestFacts) -> ServerState:
-        return self._usable[0]
 
     # -- choosing when something special is in play
 
@@ -109,7 +107,7 @@ class PoolState:
                 if server and server.alive and server not in tried and self._accept(server, now):
                     return server
             if not tried:
-                server = self._choose(facts)
+                server = self._single or self._balancer.choose(facts)
                 if self._accept(server, now):
                     return server
                 rejected = (server,)
@@ -308,24 +306,7 @@ class PoolState:
         """Make these the members. Who stays keeps its state; who is new starts slowly unless all are."""
         now = self._clock()
         known = {server.name: server for server in self.servers}
-        servers: list[ServerState] = []
-        for member in members:
-            fresh = make_server(self.config, member.server, member.slot, member.host)
-            server = known.pop(fresh.name, None)
-            if server is None:
-                server = fresh
-                server.warm_since = (self._board.back_since(member.slot, now) or -1e9) if warm else now
-                server.cost_time = now
-            else:
-                if server.slot != member.slot:
-                    self._board.clear(server.slot, self._worker)
-                    server.adaptive = None
-                _adopt(server, fresh)
-            if (adaptive := self.config.adaptive) is not None:
-                server.adaptive = server.adaptive or AdaptiveLimit(adaptive, self._board.learned(server.slot))
-                server.adaptive.most = member.server.max_connections
-                server.limit = server.adaptive.enforced
-            servers.append(server)
+        servers = self._roll.call(members, known, warm, now)
         self.servers = servers
         for server in known.values():
             self._remove(server)
@@ -352,7 +333,7 @@ class PoolState:
         self._usable = selection.servers
         self._reserve = selection.reserve
         self._balancer.update(self._usable, self.servers)
-        self._choose = self._only if len(self._usable) == 1 else self._balancer.choose
+        self._single = self._usable[0] if len(self._usable) == 1 else None
         involved = self._usable + self._reserve
         trials = any(server.breaker.state is Circuit.HALF_OPEN for server in self.servers)
         limits = any(server.limit for server in involved)
@@ -393,9 +374,3 @@ def _may_serve(server: ServerState) -> bool:
 def _is_only_ejected(server: ServerState) -> bool:
     """Is the ejection all that speaks against the server?"""
     return server.ejected and _may_serve(server) and server.breaker.state is not Circuit.OPEN
-
-
-def _adopt(server: ServerState, fresh: ServerState) -> None:
-    """Take over what may change about a member that stays."""
-    for name in ("slot", "weight", "backup", "locality", "limit", "drain", "server_name", "host_header"):
-        setattr(server, name, getattr(fresh, name))

@@ -82,6 +82,17 @@ def test_tables_forget_and_still_say_the_same() -> None:
             parser.parse(data)
 
 
+def test_whole_responses_are_remembered_for_a_while_but_not_for_head() -> None:
+    parser = ResponseParser()
+    data = head_of(b"HTTP/1.1 200 OK", [b"Content-Length: 5"])
+    head = parser.parse(data, b"GET")
+    assert parser.parse(data, b"POST") is head
+    assert (parser.parse(data, b"HEAD").length, head.length) == (0, 5)
+    for number in range(1000):
+        parser.parse(head_of(b"HTTP/1.1 200 OK", [b"Content-Length: %d" % number]), b"GET")
+    assert parser.parse(data, b"GET") is not head
+
+
 def h11_reads(data: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes]:
     """Method, target, fields and body as h11 understands one request."""
     server = h11.Connection(h11.SERVER)

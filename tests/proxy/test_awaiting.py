@@ -7,32 +7,23 @@ from typing import Any, cast
 
 import pytest
 
-from bascule.proxy.fetch import Fetch
+from bascule.proxy.awaiting import Waiters
 
 
 def test_the_rest_go_on_alone() -> None:
     asked: list[str] = []
     cache = SimpleNamespace(ask=lambda exchange, how, status: asked.append(exchange.name))
-    fetch = Fetch.__new__(Fetch)
-    fetch._leader = None
-    fetch._waiting = cast(
-        Any,
-        [
-            SimpleNamespace(
-                exchange=SimpleNamespace(
-                    name=name, ticket=1, finished=name == "gone", route=SimpleNamespace(cache=cache)
-                )
-            )
-            for name in ("one", "two", "gone", "three")
-        ],
-    )
+    waiters = Waiters(lambda: None)
+    for name in ("one", "two", "gone", "three"):
+        route, peer = SimpleNamespace(cache=cache), SimpleNamespace(deadline=0.0)
+        waiters.add(cast(Any, SimpleNamespace(name=name, finished=name == "gone", route=route, peer=peer)), 0.0)
 
     def let_go() -> None:
-        for exchange in fetch._released():
+        for exchange, _ in waiters.released():
             if cast(Any, exchange).name == "two":
                 raise OSError("two")
 
     with pytest.raises(OSError, match="two"):
         let_go()
     assert asked == ["three"]
-    assert not fetch._waiting
+    assert not list(waiters)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from bascule.http.errors import HttpError
 from bascule.http.fields import REQUEST_KINDS, RESPONSE_KINDS, TOKEN, Field, FieldParser, Kind
-from bascule.http.h1.block import NO_LENGTH, Block, BlockTable, content_length, make_cuts
+from bascule.http.h1.block import LONGEST_BLOCK, NO_LENGTH, Block, BlockTable, content_length, make_cuts
 from bascule.http.host import split_authority
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.telemetry import causes
@@ -27,10 +27,12 @@ _AUTHORITY = re.compile(rb"(?:[^/?#@\[\]:]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t \x21-\x7e\x80-\xff]*))?")
 
 _REQUEST_CUTS = (b"Cookie", b"Referer")
-_BODY_CUTS = (*_REQUEST_CUTS, b"Content-Length")
+_BODY_CUTS = (b"Content-Length", *_REQUEST_CUTS)
 _BODILESS = frozenset((b"GET", b"HEAD"))
 """Methods whose requests hardly ever have a body: a length that one announces all the same stays in the block."""
 _RESPONSE_CUTS = (b"Content-Length", b"ETag", b"Last-Modified")
+_RECENT = 64
+"""Whole response heads remembered: their Date makes them old within a second."""
 _CONTENT_LENGTH = int(Kind.CONTENT_LENGTH)
 _REFERER = int(Kind.REFERER)
 
@@ -57,8 +59,9 @@ class RequestParser:
         self._other_form = other_form or reverse_form
         self.fields = FieldParser(REQUEST_KINDS, watched)
         self._look_up = BlockTable(self._block).look_up
-        self._cuts = make_cuts(_REQUEST_CUTS, REQUEST_KINDS, watched)
         self._body_cuts = make_cuts(_BODY_CUTS, REQUEST_KINDS, watched)
+        self._cuts = dict.fromkeys(_METHODS, self._body_cuts)
+        self._cuts.update(dict.fromkeys(_BODILESS, make_cuts(_REQUEST_CUTS, REQUEST_KINDS, watched)))
         self._max_fields = max_fields
         self._max_target = max_target
 
@@ -71,22 +74,22 @@ class RequestParser:
             method, target, rest = data.split(b" ", 2)
         except ValueError:
             raise self._line_fault(data) from None
-        if (
-            0 in target.translate(_TARGET_FAULTS)
-            or not 0 < len(target) <= self._max_target
-            or (method not in _METHODS and not TOKEN.fullmatch(method))
-        ):
+        if 0 in target.translate(_TARGET_FAULTS) or not target or len(target) > self._max_target:
             raise self._line_fault(data)
-        cuts = self._cuts if method in _BODILESS else self._body_cuts
+        cuts = self._cuts.get(method)
+        if cuts is None:
+            if not TOKEN.fullmatch(method):
+                raise self._line_fault(data)
+            cuts = self._body_cuts
         block, varying, passed = self._look_up(rest, cuts)
-        if varying and len(block.fields) + len(varying) > self._max_fields:
-            raise HttpError(431, causes.TOO_MANY_FIELDS)
         head = RequestHead(method, target, block, varying, passed)
-        for field in varying:
-            if field[2] == _REFERER:
-                head.referer = field[1]
-            elif field[2] == _CONTENT_LENGTH:
-                _set_length(head, field)
+        if varying:
+            if len(block.fields) + len(varying) > self._max_fields:
+                raise HttpError(431, causes.TOO_MANY_FIELDS)
+            if varying[0][2] == _CONTENT_LENGTH:  # the first of the cuts
+                _set_length(head, varying[0])
+            if varying[-1][2] == _REFERER:  # the last of them
+                head.referer = varying[-1][1]
         if target[0] != 0x2F:
             self._other_form(head)
         return head
@@ -131,19 +134,25 @@ class RequestParser:
 class ResponseParser:
     """Parses response heads of servers. `watched` are names that routes act on."""
 
-    __slots__ = ("_cuts", "_look_up", "_max_fields", "fields")
+    __slots__ = ("_cuts", "_look_up", "_max_fields", "_recent", "fields")
 
     def __init__(self, max_fields: int = 256, watched: frozenset[bytes] = frozenset()) -> None:
         self.fields = FieldParser(RESPONSE_KINDS, watched)
         self._look_up = BlockTable(self._block).look_up
         self._cuts = make_cuts(_RESPONSE_CUTS, RESPONSE_KINDS, watched)
         self._max_fields = max_fields
+        self._recent: dict[bytes, ResponseHead] = {}
+        """Whole heads that answered other methods than HEAD: what is asked for often is answered alike for a second."""
 
     def parse(self, data: bytes, method: bytes) -> ResponseHead:
         """Return the head in `data` (see RequestParser), framed for the request method it answers (RFC 9112 6.3).
 
-        `length` is 0 where no body can follow. Raises HttpError(502).
+        `length` is 0 where no body can follow. A head may be that of many responses: it is for reading only.
+        Raises HttpError(502).
         """
+        recent = self._recent.get(data)
+        if recent is not None and method != b"HEAD":
+            return recent
         try:
             block, varying, passed = self._look_up(data, self._cuts)
             head = ResponseHead(block, varying, passed)
@@ -155,6 +164,10 @@ class ResponseParser:
                 raise
             raise HttpError(502, causes.ORIGIN_PROTOCOL_ERROR, error.cause) from None
         status = head.status
+        if method != b"HEAD" and len(data) <= LONGEST_BLOCK:
+            if len(self._recent) >= _RECENT:
+                self._recent.clear()
+            self._recent[data] = head
         if method == b"HEAD" or status == 304 or status == 204 or status < 200:
             head.chunked = False
             head.length = 0
