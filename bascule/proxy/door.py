@@ -36,13 +36,16 @@ class Door:
             acceptor.bars = self._bars
 
     def admit(self, client: Connection) -> bool:
-        """Count a new connection; False if it is over a limit and must go."""
+        """Count a new connection; False if it is over a limit and must go.
+
+        Behind a trusted proxy are many clients: no ban and no limit for one of them is for its own connections.
+        """
         app = self._app
         cause = self._objection(client, app.shield)
         if cause:
             self._refused(client.address, client.port, cause)
             return False
-        if self._per_address_most:
+        if self._per_address_most and client.address not in app.trusted:
             client.counted_as = counted = self._clients.of(client.address)
             self._per_address[counted] = self._per_address.get(counted, 0) + 1
         self.clients.add(client)
@@ -96,7 +99,7 @@ class Door:
             return causes.BANNED
         if self.room.is_full(app.now):
             return causes.OVER_LIMIT_CONNECTIONS
-        most = self._per_address_most
+        most = 0 if client.address in app.trusted else self._per_address_most
         if most and self._per_address.get(self._clients.of(client.address), 0) >= most:
             return causes.OVER_LIMIT_ADDRESS
         if shield is None or app.arrivals is None or not self._is_late(client, shield, app.arrivals):
@@ -105,7 +108,7 @@ class Door:
         return causes.OVER_ARRIVALS
 
     def _is_banned(self, address: bytes, shield: Shield) -> bool:
-        word = shield.banned(address) if shield.any_banned else ""
+        word = shield.banned(address) if shield.any_banned and address not in shield.trusted else ""
         if word:
             shield.reports.count("ban", word, "refuse")
         return bool(word)

@@ -52,11 +52,12 @@ class App:
         self.tls_handshake = 30.0
         self.limits = SimpleNamespace(connections_per_address=0)
         self.client_prefix = ClientPrefix()
+        self.trusted = TrustedNetworks([ip_network("192.0.2.200/32")])
         self.arrivals = Gatekeeper(config, ClientPrefix(), {}, memoryview(bytearray(8)).cast("Q"), 0)
         nobody = TrustedNetworks(())
         self.counted: list[str] = []
         reports = SimpleNamespace(count=lambda _, rule, decision: self.counted.append(decision))
-        self.shield = SimpleNamespace(closes=False, allowed=nobody, trusted=nobody, reports=reports)
+        self.shield = SimpleNamespace(closes=False, allowed=nobody, trusted=self.trusted, reports=reports)
         self.recorder = SimpleNamespace(
             connections_refused=0, connections_opened=0, connections_closed=0, decided=lambda *_: None
         )
@@ -137,3 +138,19 @@ def test_a_network_of_ipv6_counts_as_one_address() -> None:
     assert [closing for _, closing in links] == [False, False, True, False]
     app.forget(links[0][0])
     assert app.admit(links[2][0])
+
+
+def test_a_trusted_proxy_is_no_client() -> None:
+    """A feed has its network, and many clients come by it."""
+    app = App("detect")
+    app.limits.connections_per_address = 1
+    app.shield.closes = app.shield.any_banned = True
+    app.shield.banned = lambda address: "feed" if address.startswith(b"192.0.2.") else ""
+    app.door = Door(cast(ProxyApp, app), None, 100)
+    app.admit = app.door.admit
+    outcomes = []
+    for address in ("192.0.2.200", "192.0.2.200", "192.0.2.201", "198.51.100.1", "198.51.100.1"):
+        link = TlsLink(cast(ProxyApp, app), Contexts(), cast(Any, None), ((address, 4000), None))
+        link.connection_made(cast(Any, transport := Transport()))
+        outcomes.append(not transport.closing)
+    assert outcomes == [True, True, False, True, False]
