@@ -31,6 +31,8 @@ class CrawlerWatch:
         self._names = Names(config.resolver)
         self._refused = frozenset(config.refuse)
         self._known: dict[tuple[str, bytes], tuple[Word, float]] = {}
+        self._good: dict[tuple[str, bytes], float] = {}
+        """Until when crawlers count as good; apart, so that a crowd of false ones makes nobody forget them."""
         self._asked: dict[tuple[str, bytes], asyncio.Task[None]] = {}
         self._spared: dict[tuple[str, bytes], int] = {}
         """Requests since somebody was asked about a client."""
@@ -54,6 +56,8 @@ class CrawlerWatch:
         if (ranges := self._book.ranges.get(claim.name)) is not None:
             return "good" if ranges.find(address) else "false"
         key = claim.name, address
+        if self._good.get(key, 0.0) > self._clock():
+            return "good"
         word, until = self._known.get(key, ("unknown", 0.0))
         if until > self._clock():
             return word
@@ -74,14 +78,20 @@ class CrawlerWatch:
 
     async def _ask(self, key: tuple[str, bytes]) -> None:
         name, address = key
-        found = await self._names.belongs(address, self._book.domains[name])
-        del self._asked[key]
-        self._spared.pop(key, None)
-        word: Word = "unknown" if found is None else "good" if found else "false"
-        life = {"good": GOOD_FOR, "false": FALSE_FOR}.get(word, UNKNOWN_FOR)
+        try:
+            found = await self._names.belongs(address, self._book.domains[name])
+        finally:
+            del self._asked[key]
+            self._spared.pop(key, None)
+        if found:
+            if len(self._good) >= MOST_KEPT:
+                self._good.clear()
+            self._good[key] = self._clock() + GOOD_FOR
+            return
         if len(self._known) >= MOST_KEPT:
             self._known.clear()
-        self._known[key] = word, self._clock() + life
+        now = self._clock()
+        self._known[key] = ("unknown", now + UNKNOWN_FOR) if found is None else ("false", now + FALSE_FOR)
 
     def close(self) -> None:
         """Ask nobody any more."""

@@ -47,9 +47,9 @@ class Shared:
         self._clients = defence.clients
         known = previous._tables if previous else {}
         self._locks: tuple[Lock, ...] = previous._locks if previous else make_locks()
-        self.bans: Buckets = previous.bans if previous else Buckets(MOST_BANNED, self._locks)
+        self.bans: Buckets = previous.bans if previous else Buckets(MOST_BANNED, self._locks, inherits=False)
         """Clients and until when they are banned, as a debt of time."""
-        self.offences: Buckets = previous.offences if previous else Buckets(self._clients, self._locks)
+        self.offences: Buckets = previous.offences if previous else self._strict()
         """Offences of clients, as a rate."""
         asks = challenged(plan.routes)
         logins = defended(plan)
@@ -62,14 +62,14 @@ class Shared:
         self.spent: Buckets | None = previous.spent if previous else None
         """Tickets that were answered, until they would be too old anyhow."""
         if asks and self.spent is None:
-            self.spent = Buckets(self._clients, self._locks)
+            self.spent = self._strict()
         crawlers = plan.config.crawlers
         self.crawlers = Book(crawlers) if crawlers.mode != "off" else None
         """What is known of crawlers."""
         self.accounts: Buckets | None = previous.accounts if previous else None
         """Points of clients, as a debt of time."""
         if plan.config.account.mode != "off" and self.accounts is None:
-            self.accounts = Buckets(self._clients, self._locks)
+            self.accounts = self._strict()
         before = previous.logins if previous else None
         self.logins: LoginMemory | None = LoginMemory(plan, self._clients, self._locks, before) if logins else before
         """What is known of logins."""
@@ -83,6 +83,10 @@ class Shared:
             identity = self._identity(scoped)
             if identity not in self._tables:
                 self._tables[identity] = known.get(identity) or Buckets(self._clients, self._locks)
+
+    def _strict(self) -> Buckets:
+        """Return a table in which no client can be held to what others did."""
+        return Buckets(self._clients, self._locks, inherits=False)
 
     def buckets(self, scoped: ScopedLimit) -> Buckets:
         """Return the accounts of a limit of the plan."""

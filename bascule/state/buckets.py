@@ -3,7 +3,9 @@
 Each key has one number: its theoretical arrival time (TAT) of the generic cell rate algorithm (ITU-T I.371, virtual
 scheduling). Keys are 64-bit hashes in sets of eight. A new key that finds its set full takes the place, *and the
 debt*, of the key with the least: as in the Space-Saving sketch (Metwally et al. 2005) nobody becomes younger by being
-pushed out, so a flood of keys can cost a newcomer some of its burst, but never lets anybody exceed its limit.
+pushed out, so a flood of keys can cost a newcomer some of its burst, but never lets anybody exceed its limit. Where a
+debt keeps its key out for long (bans, what leads to them, tickets that were used), it would be the other way round: who
+fills the table with debts must not have strangers banned. There a newcomer begins with nothing (`inherits`).
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ class Buckets:
     `keys` is rounded up to a power of two. Raises ValueError for less than `MIN_KEYS` or more than `MAX_KEYS`.
     """
 
-    __slots__ = ("_locks", "_mask", "_tags", "_tats", "changes")
+    __slots__ = ("_inherits", "_locks", "_mask", "_tags", "_tats", "changes")
 
-    def __init__(self, keys: int, locks: tuple[Lock, ...]) -> None:
+    def __init__(self, keys: int, locks: tuple[Lock, ...], inherits: bool = True) -> None:
         keys = places(keys)
         view = shared_memory(keys * 16 + COUNT * 8)
         self.changes = view[keys * 16 :].cast("Q")
@@ -39,6 +41,7 @@ class Buckets:
         self._tats = view[keys * 8 : keys * 16].cast("d")
         self._mask = keys - WAYS
         self._locks = locks
+        self._inherits = inherits
 
     def take(self, key: int, cost: float, most: float, now: float) -> float:
         """Charge `key` with `cost` seconds at `now` (monotonic), unless its debt would then exceed `most` seconds.
@@ -107,7 +110,8 @@ class Buckets:
         return first if self._tags[first] == key else self._find(first, key)
 
     def _find(self, first: int, key: int) -> int:
-        """Return the place of a key within its set; a new one gets the place of the least indebted."""
+        """Return the place of a key within its set; a new one gets the place of the least indebted, and its debt or
+        none."""
         tags, tats = self._tags, self._tats
         least = first
         for place in range(first, first + WAYS):
@@ -120,4 +124,6 @@ class Buckets:
             if tats[place] < tats[least]:
                 least = place
         tags[least] = key
+        if not self._inherits:
+            tats[least] = 0.0
         return least

@@ -173,10 +173,12 @@ class Slow(Attack):
 
 
 class SlowBodies(Slow):
-    """Bodies that never end."""
+    """Bodies that never end. They come so slowly that the site does not count as under attack: there each would be
+    refused by its head."""
 
     words = POST
     drip = b"x" * 999
+    pace = 500.0
 
 
 class SlowReaders(Slow):

@@ -54,6 +54,16 @@ def test_as_a_token_bucket(steps: list[tuple[float, int]], cost: float, burst: i
             tokens -= admitted
 
 
+@pytest.mark.parametrize("inherits", [True, False])
+def test_a_newcomer_to_a_full_table_inherits_only_where_it_is_to(inherits: bool) -> None:
+    """Many clients a little below a ban must not have strangers banned."""
+    buckets = Buckets(MIN_KEYS, LOCKS, inherits)
+    for key in range(1, 64 * MIN_KEYS):
+        buckets.charge(key * 2654435761 & HASH_MASK, 50.0, 1000.0, 100.0)
+    strangers = [hash(f"stranger {number}") & HASH_MASK for number in range(20)]
+    assert all(buckets.take(key, 1.0, 10.0, 100.0) > 0 for key in strangers) is inherits
+
+
 def test_nobody_exceeds_its_limit_by_a_flood_of_other_keys() -> None:
     buckets = table()
     rng = random.Random(4)
