@@ -9,7 +9,7 @@ from bascule.defence.calendar import Calendar
 from bascule.defence.geo import Geography
 from bascule.http.addresses import TrustedNetworks
 
-_KEPT = 65536
+_KEPT = 8192
 """Addresses whose rule is remembered, for a minute at most; then all are forgotten at once."""
 
 

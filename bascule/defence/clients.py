@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-_KEPT = 65536
+_KEPT = 8192
 """Addresses whose prefix is remembered; then all are forgotten at once."""
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
-_KEPT = 65536
-"""Addresses whose answer is remembered; then all are forgotten at once."""
+_KEPT = 8192
+"""Addresses whose answer is remembered, 1.2 MiB; then all are forgotten at once. A program has several such maps, and a
+flood of addresses fills them all."""
 
 
 class NetworkMap:
@@ -28,6 +29,8 @@ class NetworkMap:
 
     def find(self, address: bytes) -> str:
         """Return the word of the narrowest network a textual address is in; empty if it is in none."""
+        if not self._tables:
+            return ""
         known = self._known.get(address)
         if known is None:
             if len(self._known) >= _KEPT:
