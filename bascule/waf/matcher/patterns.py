@@ -20,7 +20,7 @@ from bascule.waf.matcher.triggers import ALPHABET, CASE_FOLDING
 from bascule.waf.seclang.model import Link
 from bascule.waf.seclang.operators import OperatorError
 from bascule.waf.seclang.operators.pcre import parse
-from bascule.waf.seclang.operators.pm import Phrases
+from bascule.waf.seclang.operators.pm import Phrases, spelled
 from bascule.waf.seclang.operators.translated import translated
 from bascule.waf.seclang.operators.tree import Alt, Atomic, Capture, Node, Repeat, Seq, Set, byte_set
 
@@ -63,7 +63,7 @@ Answer = list[tuple[str, int, bool, bool, int, list[str]]] | None
 
 def literal(text: bytes) -> bytes:
     """Return an expression that matches exactly `text` (or its beginning)."""
-    return b"".join(b"\\x%02x" % byte for byte in text[:MAX_LITERAL])
+    return spelled(text[:MAX_LITERAL])
 
 
 Brief = tuple[bytes, int]

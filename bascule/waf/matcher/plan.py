@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bascule.waf.matcher.ordinary import OrdinaryBuilder
@@ -10,7 +11,7 @@ from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, h
 from bascule.waf.matcher.scanner import Gathered, ScannerBuilder, Steps
 from bascule.waf.matcher.sqli import Guarded
 from bascule.waf.seclang import variables as v
-from bascule.waf.seclang.effects import CAPTURES, NOTHING, Names, link_reads, link_writes
+from bascule.waf.seclang.effects import NOTHING, Names, link_reads, link_writes, reads_from_others
 from bascule.waf.seclang.evaluate import IMPURE, BoundLink, BoundRule, matches
 from bascule.waf.seclang.folding import Folded, constant_argument
 from bascule.waf.seclang.model import Actions, Link, Rule, Target
@@ -350,16 +351,12 @@ class Planner:
             writes = writes.union(link_writes(link))
         if writes.empty:
             return False
-        return any(self._reads_from_others(other).meets(writes) for other in self._others if other is not rule)
+        reads = self._reads
+        return any(names.meets(writes) for other, names in zip(self._others, reads, strict=True) if other is not rule)
 
-    def _reads_from_others(self, rule: Rule) -> Names:
-        """TX names a rule reads that it has not captured itself in an earlier link."""
-        names, captured = NOTHING, False
-        for link in rule.links:
-            read, _ = link_reads(link)
-            captured = captured or link.actions.capture
-            names = names.union(Names(read.exact - CAPTURES, read.prefixes, read.everything) if captured else read)
-        return names
+    @cached_property
+    def _reads(self) -> list[Names]:
+        return [reads_from_others(rule) for rule in self._others]
 
     def _local(self, rule: Rule) -> str | None:
         """Whether the rule is a function of one header, or of the file name, and of TX that never changes.

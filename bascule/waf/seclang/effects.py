@@ -156,3 +156,13 @@ def effects(rule: Rule) -> Effects:
     head = rule.head.actions
     skips = bool(head.skip or any(link.actions.skip_after for link in rule.links)) or head.disruptive == "allow"
     return Effects(reads, log_reads, writes, tx_only, skips)
+
+
+def reads_from_others(rule: Rule) -> Names:
+    """Return the TX names a rule reads that it has not captured itself in an earlier link."""
+    names, captured = NOTHING, False
+    for link in rule.links:
+        read, _ = link_reads(link)
+        captured = captured or link.actions.capture
+        names = names.union(Names(read.exact - CAPTURES, read.prefixes, read.everything) if captured else read)
+    return names

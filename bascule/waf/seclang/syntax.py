@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,33 +67,22 @@ def _logical_lines(text: str, file: str) -> Iterator[tuple[int, str]]:
         raise WafLoadError(file, start, "the file ends inside a continued line; remove the last backslash")
 
 
+_WORD = re.compile(r"""\s*(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|'([^'\\]*+(?:\\.[^'\\]*+)*+)'|(["'])|(\S+))\s*""", re.DOTALL)
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+
 def _words(line: str, file: str, number: int) -> list[str]:
     """Split at white space outside quotes; in quotes a backslash escapes that quote only."""
     words: list[str] = []
-    at, end = 0, len(line)
-    while at < end:
-        if line[at].isspace():
-            at += 1
+    for found in _WORD.finditer(line):
+        double, single, lone, plain = found.groups()
+        if lone is not None:
+            raise WafLoadError(file, number, f"a {lone} is never closed")
+        if plain is not None:
+            words.append(plain)
             continue
-        quote = line[at]
-        if quote not in "\"'":
-            stop = at
-            while stop < end and not line[stop].isspace():
-                stop += 1
-            words.append(line[at:stop])
-            at = stop
-            continue
-        word: list[str] = []
-        at += 1
-        while at < end and line[at] != quote:
-            if line[at] == "\\" and at + 1 < end:
-                word.append(quote if line[at + 1] == quote else line[at : at + 2])
-                at += 2
-                continue
-            word.append(line[at])
-            at += 1
-        if at >= end:
-            raise WafLoadError(file, number, f"a {quote} is never closed")
-        words.append("".join(word))
-        at += 1
+        quote, word = ('"', double) if double is not None else ("'", single)
+        if f"\\{quote}" in word:
+            word = _PAIR.sub(lambda pair: pair[1] if pair[1] == quote else pair[0], word)  # noqa: B023
+        words.append(word)
     return words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import hyperscan
 
@@ -12,6 +12,30 @@ from .base import LoadContext, Match, OperatorError, OperatorFactory
 _HEX_BLOCK = re.compile(rb"\|((?:\s*[0-9A-Fa-f]{2})+\s*)\|")
 _ESCAPE = re.compile(rb'\\([:;\\"])')
 _COMMENT = re.compile(rb"\s*#")
+
+
+_BYTES = [b"\\x%02x" % byte for byte in range(256)]
+
+
+def spelled(text: bytes) -> bytes:
+    """Return an expression that matches exactly `text`."""
+    return b"".join([_BYTES[byte] for byte in text])
+
+
+@lru_cache(maxsize=256)
+def _compiled(lowered: tuple[bytes, ...]) -> hyperscan.Database | None:
+    """Compile a list of phrases; many rules look for the same ones, each in other places."""
+    if not lowered:
+        return None
+    flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
+    database = hyperscan.Database()
+    database.compile(
+        expressions=[spelled(phrase) for phrase in lowered],
+        ids=list(range(len(lowered))),
+        elements=len(lowered),
+        flags=[flags] * len(lowered),
+    )
+    return database
 
 
 class Phrases:
@@ -23,18 +47,7 @@ class Phrases:
 
     def __init__(self, phrases: list[bytes]) -> None:
         self.phrases = phrases
-        self._database: hyperscan.Database | None = None
-        lowered = dict.fromkeys(phrase.lower() for phrase in phrases if phrase)
-        if not lowered:
-            return
-        flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
-        self._database = hyperscan.Database()
-        self._database.compile(
-            expressions=[b"".join(b"\\x%02x" % char for char in phrase) for phrase in lowered],
-            ids=list(range(len(lowered))),
-            elements=len(lowered),
-            flags=[flags] * len(lowered),
-        )
+        self._database = _compiled(tuple(dict.fromkeys(phrase.lower() for phrase in phrases if phrase)))
 
     @cached_property
     def _prefixes(self) -> dict[bytes, bytes]:
