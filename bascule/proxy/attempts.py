@@ -90,9 +90,9 @@ def send(exchange: Exchange, connection: OriginConnection) -> None:
     message = wire.request_head(exchange)
     if exchange.parts:
         body = b"".join(exchange.parts)
-        message += chunk(body) if exchange.request_chunked else body
+        message += chunk(body) if exchange.head.chunked else body
         exchange.forget_large_body()
-    if exchange.request_done and exchange.request_chunked:
+    if exchange.head.chunked and exchange.request_done:
         message += last_chunk(exchange.request_trailers)
     connection.transport.write(message)
     peer = exchange.peer

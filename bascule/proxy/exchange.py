@@ -34,6 +34,7 @@ PENDING_LIMIT = 65536
 """Request body bytes held while no server takes them; then the client is asked to wait."""
 JOINED = 16384
 """Content up to this size is copied to go out with the head in one piece; more costs less in a piece of its own."""
+_CHUNKED, _UNTIL_CLOSE = wire.CHUNKED, wire.UNTIL_CLOSE
 _OK, _ERROR_STATUS = Outcome.OK, Outcome.ERROR_STATUS  # asking an Enum for a member takes four times as long
 
 
@@ -133,7 +134,7 @@ class Exchange(Facts):
     def pass_on(self, content: bytes) -> None:
         """Send body content to the server, or keep it until there is one."""
         if self.origin is not None:
-            self.origin.write(chunk(content) if self.request_chunked else content)
+            self.origin.write(chunk(content) if self.head.chunked else content)
             if not self.replayable:
                 return
         self.parts.append(content)
@@ -162,7 +163,7 @@ class Exchange(Facts):
         if (inspection := self.inspection) is not None and inspection.holding:
             inspection.judge_body()
         elif self.origin is not None:
-            if self.request_chunked:
+            if self.head.chunked:
                 self.origin.write(last_chunk(self.request_trailers))
             if not self.responding:
                 self.peer.deadline = attempts.response_deadline(self)
@@ -237,21 +238,22 @@ class Exchange(Facts):
                 return
         if self.login is not None:
             self.login.on_response(head, content, complete)
+        framing = self.framing
         if head.length < 0:
-            self.framing = wire.CHUNKED if self.head.minor else wire.UNTIL_CLOSE
+            self.framing = framing = _CHUNKED if self.head.minor else _UNTIL_CLOSE
         self.close = close = (
             not self.head.keep_alive
-            or self.framing == wire.UNTIL_CLOSE
+            or framing == _UNTIL_CLOSE
             or not self.request_done
             or peer.must_close(route.max_requests)
         )
         if route.sticky and self.tries:
             self._stick()
-        start = wire.response_head(self, head, self.framing, close)
-        self.bytes_out = len(content)
-        if self.framing == wire.CHUNKED:
+        start = wire.response_head(self, head, framing, close)
+        size = self.bytes_out = len(content)
+        if framing == _CHUNKED:
             content = self._chunked(content, complete)
-        if len(content) <= JOINED:
+        if size <= JOINED:
             peer.transport.write(start + content)
         else:
             peer.transport.write(start)
@@ -293,7 +295,7 @@ class Exchange(Facts):
         if self.login is not None:
             self.login.on_content(content)
         self.bytes_out += len(content)
-        if self.framing == wire.CHUNKED:
+        if self.framing == _CHUNKED:
             content = self._chunked(content, complete)
         if content:
             peer.write(content)

@@ -58,7 +58,6 @@ class Facts:
         "peer",
         "ref",
         "replayable",
-        "request_chunked",
         "request_done",
         "request_trailers",
         "responding",
@@ -95,7 +94,6 @@ class Facts:
         self.scheme = peer.scheme
         self.target = head.target
         self.path = b""
-        self.request_chunked = head.chunked
         self.request_done = done = not head.chunked and head.length <= 0
         self.request_trailers: list[Field] = NOTHING
         self.parts: list[bytes] = NOTHING if done else []

@@ -118,7 +118,7 @@ def _request_lines(exchange: Exchange, head: RequestHead) -> bytes:
 def _request_framing(exchange: Exchange, head: RequestHead) -> bytes:
     """Return the lines that say how the body is delimited and when it comes."""
     lines = b""
-    if exchange.request_chunked:
+    if head.chunked:
         lines = b"transfer-encoding: chunked\r\n"
     elif head.length >= 0:
         lines = b"content-length: %d\r\n" % head.length

@@ -107,7 +107,7 @@ class Block:
         self.chunked = False
         self.closes = False
         self.keeps = False
-        self.options: list[bytes] = []
+        self.options: tuple[bytes, ...] = ()
         """Connection options other than close and keep-alive."""
         self.upgrade = b""
         self.expect = False
@@ -186,7 +186,7 @@ class Block:
             elif token == b"keep-alive":
                 self.keeps = True
             else:
-                self.options.append(token)
+                self.options += (token,)
 
     def _transfer_encoding(self, value: bytes) -> None:
         if self.chunked:
