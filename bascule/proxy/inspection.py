@@ -18,6 +18,7 @@ from bascule.proxy.amending import amend
 from bascule.proxy.divided import CHEAP, Divided
 from bascule.proxy.held import HeldResponse
 from bascule.proxy.largebody import LargeBody
+from bascule.proxy.parking import ask_for_body
 from bascule.proxy.tarpit import LATE
 from bascule.proxy.turns import TURN
 from bascule.telemetry import causes
@@ -118,9 +119,7 @@ class Inspection:
         steady = transaction.steady
         if steady is None or steady.encoded or b"content-encoding" in [field[0] for field in head.varying]:
             self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
-        if head.expect and not exchange.continued:
-            exchange.continued = True
-            exchange.peer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        ask_for_body(exchange)
         if exchange.kept:
             self._take_what_came()
         return False

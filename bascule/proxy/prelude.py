@@ -77,9 +77,15 @@ class Prelude(asyncio.Protocol):
         self.address = peer[0].encode()
         self.port = peer[1]
         self.deadline = self.app.now + self.app.tls_handshake
-        if self.address not in self._networks or not self.app.admit(self):
-            self.app.note(self.address, self.port, causes.BAD_PROXY_HEADER, 0)
+        if self.address not in self._networks:
+            self._refuse()
+        elif not self.app.admit(self):
             self.transport.abort()
+
+    def _refuse(self) -> None:
+        """Nobody who may send such a header, or none."""
+        self.app.note(self.address, self.port, causes.BAD_PROXY_HEADER, 0)
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -87,8 +93,7 @@ class Prelude(asyncio.Protocol):
         try:
             parsed = parse(data)
         except ProxyProtocolError:
-            self.app.note(self.address, self.port, causes.BAD_PROXY_HEADER, 0)
-            self.transport.abort()
+            self._refuse()
             return
         if parsed is None:
             self._buffer = data

@@ -138,6 +138,13 @@ def test_trailers_that_are_left_out_are_counted_all_the_same() -> None:
         decode(chunked(), b"0\r\n" + b"Host: b\r\n" * (MAX_TRAILERS // 7 + 1) + b"\r\n", [])
 
 
+def test_extensions_may_not_outweigh_the_content() -> None:
+    assert decode(chunked(), b"1;a=bcdef\r\nx\r\n" * 20_000 + b"0\r\n\r\n", [])[0] == b"x" * 20_000
+    with pytest.raises(HttpError) as refused:
+        decode(chunked(), b"1;%b\r\nx\r\n" % (b"a" * 4000) * 5 + b"0\r\n\r\n", [])
+    assert refused.value.cause == causes.BAD_CHUNK
+
+
 @given(
     st.lists(st.binary(min_size=1, max_size=40), max_size=5),
     st.booleans(),

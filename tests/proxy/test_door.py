@@ -15,6 +15,7 @@ from bascule.http.addresses import TrustedNetworks
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.door import Door
 from bascule.proxy.prelude import Prelude, TlsLink
+from bascule.telemetry import causes
 
 HEADER = b"PROXY TCP4 192.0.2.9 192.0.2.1 4711 443\r\n"
 
@@ -56,6 +57,7 @@ class App:
         self.arrivals = Gatekeeper(config, ClientPrefix(), {}, memoryview(bytearray(8)).cast("Q"), 0)
         nobody = TrustedNetworks(())
         self.counted: list[str] = []
+        self.noted: list[str] = []
         reports = SimpleNamespace(count=lambda _, rule, decision: self.counted.append(decision))
         self.shield = SimpleNamespace(closes=False, allowed=nobody, trusted=self.trusted, reports=reports)
         self.recorder = SimpleNamespace(
@@ -65,8 +67,8 @@ class App:
         self.door = Door(cast(ProxyApp, self), None, 100)
         self.admit, self.forget = self.door.admit, self.door.forget
 
-    def note(self, *facts: Any) -> None:
-        """Nobody reads the log."""
+    def note(self, _address: bytes, _port: int, cause: str, _status: int) -> None:
+        self.noted.append(cause)
 
     def silent(self) -> TlsLink:
         """Return a handshake that has lasted for longer than it may under pressure."""
@@ -105,6 +107,16 @@ def test_a_handshake_that_is_refused_behind_a_proxy_header_is_not_begun() -> Non
     prelude.data_received(HEADER + b"\x16\x03\x01")
     assert transport.closing
     assert app.counted == ["refuse"]
+
+
+def test_who_finds_no_place_is_not_blamed_for_a_header_that_was_not_read_yet() -> None:
+    app = App("block")
+    app.admit = Door(cast(ProxyApp, app), None, 0).admit
+    networks = TrustedNetworks((ip_network("127.0.0.0/8"),))
+    prelude = Prelude(cast(ProxyApp, app), None, networks, cast(Any, None))
+    prelude.connection_made(cast(Any, transport := Transport()))
+    assert transport.closing
+    assert app.noted == [causes.OVER_LIMIT_CONNECTIONS]
 
 
 def test_tls_in_a_tunnel_is_a_handshake_but_no_new_connection() -> None:

@@ -14,7 +14,9 @@ from bascule.http.fields import Field, FieldParser, Kind
 from bascule.telemetry import causes
 
 MAX_CHUNK_LINE = 4096
-"""Chunk extensions are ignored, but not for ever (CVE-2023-39326, CVE-2024-27316 kin)."""
+MAX_OVERHEAD = 16384
+"""Chunk extensions are ignored, but not for ever: what lines of sizes take beyond 16 bytes and twice their chunk's
+content adds up to no more (CVE-2023-39326). Otherwise a body within its limit could be of any length on the wire."""
 MAX_TRAILERS = 16384
 MAX_TRAILER_FIELDS = 64
 
@@ -81,13 +83,14 @@ class UntilClose:
 class ChunkedBody:
     """The chunked coding. Strict: exact CRLF, hexadecimal sizes only, bounded extensions and trailers."""
 
-    __slots__ = ("_buffer", "_count", "_fields", "_last", "_left", "_trailer_bytes", "trailers")
+    __slots__ = ("_buffer", "_count", "_fields", "_last", "_left", "_overhead", "_trailer_bytes", "trailers")
 
     def __init__(self, fields: FieldParser) -> None:
         self._fields = fields
         self._buffer = b""
         self._left = 0  # bytes of the current chunk still to come, its CRLF included
         self._last = False
+        self._overhead = 0
         self._trailer_bytes = 0
         self._count = 0
         self.trailers: list[Field] = []
@@ -119,6 +122,9 @@ class ChunkedBody:
             if match is None or len(line) > MAX_CHUNK_LINE:
                 raise HttpError(400, causes.BAD_CHUNK, "size line")
             size = int(match.group(1), 16)
+            self._overhead = max(0, self._overhead + len(line) - 14 - 2 * size)  # its CRLF are two of the 16
+            if self._overhead > MAX_OVERHEAD:
+                raise HttpError(400, causes.BAD_CHUNK, "more extensions than content")
             if size:
                 self._left = size + 2
             else:
