@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from bascule.waf import processors
 from bascule.waf.bodies import (
     MultipartBody,
@@ -19,6 +17,9 @@ from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs, RequestView
 from bascule.waf.state import NOTHING
 from bascule.waf.steady import Steady
+
+MAX_LEAF_NAMES = 1 << 20
+"""Bytes that the names of an XML body's leaves may take up: each repeats those of the elements it is in."""
 
 
 class BodyView(RequestView):
@@ -133,7 +134,12 @@ class BodyView(RequestView):
         for position, processor in enumerate(sniffed):
             parts = self.parts if processor == "MULTIPART" else None
             result = processors.process(processor, body, self.config, whole, len(self.args_get), parts)
-            self._take(result, declared=position == 0 and processor == name, alone=len(sniffed) == 1)
+            if result.error and not name and not processors.is_file(body, self.header(b"content-type") or b""):
+                # It only looks like it: what a lenient server may find in it, and what one that reads forms does.
+                self.args_post = result.pairs
+                result = processors.process("URLENCODED", body, self.config, whole, len(self.args_get))
+            alone = len(sniffed) == 1 and self._args_post is NOTHING
+            self._take(result, declared=position == 0 and processor == name, alone=alone)
         self._check_size(body)
 
     def request_piece(self, piece: Piece) -> None:
@@ -193,9 +199,14 @@ class BodyView(RequestView):
     def _take_leaves(self, xml: XmlBody) -> None:
         """SecParseXmlIntoArgs: each element without children is an argument."""
         room = (self.config.arguments_limit or processors.MAX_FIELDS) - len(self.args_get)
-        leaves = list(islice(xml.leaves(), max(room, 0) + 1))
-        if len(leaves) > room:
-            self.fail_body(b"XML parsing error: more elements than SecArgumentsLimit")
+        leaves: Pairs = []
+        names = 0
+        for leaf in xml.leaves():
+            names += len(leaf[0])
+            if len(leaves) >= room or names > MAX_LEAF_NAMES:
+                self.fail_body(b"XML parsing error: more elements, or with longer names, than SecArgumentsLimit allows")
+                break
+            leaves.append(leaf)
         self.args_post = self.args_post + leaves
 
     def fail_body(self, reason: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -27,6 +28,9 @@ from bascule.waf.seclang.model import Config
 STRUCTURED = ("XML", "MULTIPART")
 """Processors whose values stand for the body: REQUEST_BODY is then empty, as with ModSecurity 2, for which CRS is
 written (944100's tests), unless the body cannot be parsed. libmodsecurity itself always fills it (`bare`)."""
+
+_START = re.compile(rb"[ \t\r\n\xef\xbb\xbf]*+([{\[<])").match
+"""How JSON and XML begin, behind any number of blanks."""
 
 MAX_FIELDS = 1_000
 """Fields of a body where SecArgumentsLimit is not set (DESIGN 7)."""
@@ -68,8 +72,8 @@ def sniff(body: bytes, declared: str, content_type: bytes) -> tuple[str, ...]:
     Nothing may hide behind a Content-Type that lies: what looks like JSON or XML is read as that too, and a
     body nothing is known of is read as a form, unless it neither says nor looks as if it were text: that is a file.
     """
-    start = body[:64].lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-    looks = {b"{": "JSON", b"[": "JSON", b"<": "XML"}.get(start, "")
+    start = _START(body)
+    looks = "" if start is None else "XML" if start[1] == b"<" else "JSON"
     if declared == "MULTIPART" or (looks == declared and looks):
         return (declared,)
     found = (declared,) if declared else ()
@@ -77,10 +81,13 @@ def sniff(body: bytes, declared: str, content_type: bytes) -> tuple[str, ...]:
         return (*found, looks)
     if found:
         return found
+    return () if is_file(body, content_type) else ("URLENCODED",)
+
+
+def is_file(body: bytes, content_type: bytes) -> bool:
+    """Whether a body neither says that it is text nor looks like it."""
     kind = media_type(content_type)
-    if kind not in (b"", b"text/plain") and is_binary(body) and not is_message(kind, body):
-        return ()
-    return ("URLENCODED",)
+    return kind not in (b"", b"text/plain") and is_binary(body) and not is_message(kind, body)
 
 
 def process(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Pairs = list[tuple[bytes, bytes]]
 
-_QUERY_LIMITS = Limits(fields=1 << 16)
-"""The request target has its own limit of length (DESIGN 7): no argument in it goes uninspected."""
+_HEAD_LIMITS = Limits(fields=1 << 16)
+"""Targets and fields have limits of length of their own: no argument and no cookie in them goes uninspected."""
 
 
 class ConnectionFacts(NamedTuple):
@@ -116,7 +116,7 @@ class RequestView(RuleState):
         return self._args_get
 
     def _parse_query(self, query: bytes) -> Pairs:
-        parsed = parse_urlencoded(query, self.config.argument_separator, _QUERY_LIMITS)
+        parsed = parse_urlencoded(query, self.config.argument_separator, _HEAD_LIMITS)
         self.urlencoded_error |= parsed.invalid_encoding
         return parsed.pairs
 
@@ -126,7 +126,7 @@ class RequestView(RuleState):
             pairs: Pairs = []
             for name, value in self.headers if self.steady is None or self.steady.cookies else self.varying:
                 if name == b"cookie":
-                    pairs.extend(parse_cookies(value.rstrip()))
+                    pairs.extend(parse_cookies(value.rstrip(), _HEAD_LIMITS))
             self._cookies = pairs
         return self._cookies
 

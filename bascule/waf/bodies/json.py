@@ -15,7 +15,20 @@ _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(set(range(256)) - set(_STEP))
 _LONE_HIGH = re.compile("[\ud800-\udbff]")
 _TOO_DEEP = "parse error: client cancelled parse via callback return value\n. Parsing depth limit exceeded"
+_TOO_LONG = "parse error: client cancelled parse via callback return value\n. Names of arguments are too long"
 _TOO_MANY = "parse error: client cancelled parse via callback return value\n"
+
+_SHORT_NAME = 64
+"""Characters of a name that may be repeated as often as it likes."""
+_NAMES, _NAMES_PER_BYTE = 1 << 20, 32
+"""Characters that repetitions of longer names may take up, and so many more for each byte of a body.
+
+Each leaf's name repeats the names it is below: 8,000 below one of 60,000 letters would take up half a gigabyte.
+"""
+
+
+class _NamesTooLongError(Exception):
+    """The names of the leaves would take up more."""
 
 
 @dataclass(slots=True)
@@ -53,11 +66,13 @@ def parse_json(body: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonBody:
         value, end = _decoder.raw_decode(text, len(text) - len(text.lstrip(" \t\n\r")))
         if text[end:].strip(" \t\n\r"):
             error = "parse error: trailing garbage\n"
-        _flatten(value, "json", result.names, result.values, limits.depth)
+        _flatten(value, "json", result.names, result.values, limits.depth, _room_for_names(body))
     except JSONDecodeError as found:
         error = _word(found, text)
     except RecursionError:
         return JsonBody(error=_TOO_DEEP)
+    except _NamesTooLongError:
+        error = _TOO_LONG
     if error and _is_too_deep(body, limits.depth):
         return JsonBody(error=_TOO_DEEP)
     result.error = error
@@ -71,21 +86,43 @@ def json_leaves(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[
     """Return an iterator over the pairs of a document that `parse_json` accepts; None for any other."""
     try:
         value = _load(body)
-        _measure(value, limits.depth)
-    except RecursionError:
+        _measure(value, len("json"), limits.depth, _room_for_names(body))
+    except (RecursionError, _NamesTooLongError):
         return None
     return None if value is _BROKEN else _leaves(value, "json")
 
 
-def _measure(value: Any, room: int) -> None:
-    """Raise RecursionError where a value nests deeper than there is room."""
-    if type(value) is not tuple and type(value) is not list:
-        return
+def _room_for_names(body: bytes) -> list[int]:
+    """Return what is left of the bytes that names may take up: one number, which the functions that take it lower."""
+    return [_NAMES + _NAMES_PER_BYTE * len(body)]
+
+
+def _enter(length: int, count: int, room: int, left: list[int]) -> None:
+    """Count a container of `count` members whose own name has `length` characters.
+
+    Raises RecursionError without `room` for its nesting, and _NamesTooLongError without any `left` for its names.
+    """
     if not room:
         raise RecursionError
-    for item in [item for _, item in value] if type(value) is tuple else value:
-        if type(item) is not str:
-            _measure(item, room - 1)
+    left[0] -= (length + 1) * count
+    if left[0] < 0:
+        raise _NamesTooLongError
+
+
+def _measure(value: Any, length: int, room: int, left: list[int]) -> None:
+    """Raise what `_flatten` raises. `length`: of the value's name."""
+    if type(value) is tuple:
+        if not room or length > _SHORT_NAME:
+            _enter(length, len(value), room, left)
+        for key, item in value:
+            if type(item) is not str:
+                _measure(item, length + 1 + (len(key) or len("empty-key")), room - 1, left)
+    elif type(value) is list:
+        if not room or length > _SHORT_NAME:
+            _enter(length, len(value), room, left)
+        for index, item in enumerate(value):
+            if type(item) is not str:
+                _measure(item, length + len(f".array_{index}"), room - 1, left)
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[bytes, bytes]]:
@@ -97,10 +134,7 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[bytes, bytes]]:
         for index, item in enumerate(value):
             yield from _leaves(item, f"{name}.array_{index}")
     else:
-        names: list[str] = []
-        values: list[str] = []
-        _flatten(value, name, names, values, 0)
-        yield _bytes(names[0]), _bytes(values[0])
+        yield _bytes(name), _bytes(_leaf(value))
 
 
 _BROKEN = object()
@@ -182,12 +216,12 @@ def _bytes(text: str) -> bytes:
         return _LONE_HIGH.sub("?", text).encode("utf-8", "surrogatepass")
 
 
-def _flatten(value: Any, name: str, names: list[str], values: list[str], room: int) -> None:
-    """Append the leaves below `name`. Raises RecursionError where it nests deeper than there is `room`."""
+def _flatten(value: Any, name: str, names: list[str], values: list[str], room: int, left: list[int]) -> None:
+    """Append the leaves below `name`. Raises as `_enter`."""
     kind = type(value)
     if kind is tuple:
-        if not room:
-            raise RecursionError
+        if not room or len(name) > _SHORT_NAME:
+            _enter(len(name), len(value), room, left)
         for key, item in value:
             # An empty key is written out as ModSecurity does, so that it cannot hide.
             below = f"{name}.{key or 'empty-key'}"
@@ -195,12 +229,16 @@ def _flatten(value: Any, name: str, names: list[str], values: list[str], room: i
                 names.append(below)
                 values.append(item)
             else:
-                _flatten(item, below, names, values, room - 1)
+                _flatten(item, below, names, values, room - 1, left)
     elif kind is list:
-        if not room:
-            raise RecursionError
+        if not room or len(name) > _SHORT_NAME:
+            _enter(len(name), len(value), room, left)
         for index, item in enumerate(value):
-            _flatten(item, f"{name}.array_{index}", names, values, room - 1)
+            _flatten(item, f"{name}.array_{index}", names, values, room - 1, left)
     else:
         names.append(name)
-        values.append(value if kind is str else "" if value is None else "true" if value else "false")
+        values.append(value if kind is str else _leaf(value))
+
+
+def _leaf(value: Any) -> str:
+    return value if type(value) is str else "" if value is None else "true" if value else "false"

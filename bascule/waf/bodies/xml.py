@@ -11,7 +11,8 @@ from lxml import etree
 
 from .limits import DEFAULT_LIMITS, Limits
 
-MAX_NODES = 10_000  # that one XPath target may yield
+MAX_NODES = 10_000
+"""Values that one XPath target may yield; attributes and texts beyond stand together in the last one."""
 
 
 @dataclass(slots=True)
@@ -35,7 +36,10 @@ class XmlBody:
             return []
         if not isinstance(found, list):
             return []
-        return [_content(node) for node in found[:MAX_NODES]]
+        values = [_content(node) for node in found[:MAX_NODES]]
+        if rest := [node for node in found[MAX_NODES:] if isinstance(node, str)]:
+            values[-1] += " ".join(["", *rest]).encode()
+        return values
 
     def leaves(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield each element without children, by the names of those it is in, and its text: `xml.a.b`."""

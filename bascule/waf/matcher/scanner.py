@@ -286,12 +286,12 @@ class Scanner:
         return due
 
 
-def signs_of(steps: Iterable[Step]) -> tuple[bytes, ...] | None:
+def signs_of(steps: Iterable[Step]) -> tuple[int, ...] | None:
     """Return bytes of which a text has one that any of the steps changes; None if that depends on other things."""
     needs = 0
     for step in steps:
         needs |= step.needs
-    known = {PERCENT: b"%", PLUS: b"+", BACKSLASH: b"\\", AMPERSAND: b"&", NUL: b"\0"}
+    known = dict(zip((PERCENT, PLUS, BACKSLASH, AMPERSAND, NUL), b"%+\\&\0", strict=True))
     return None if needs & ~sum(known) else tuple(sign for bit, sign in known.items() if needs & bit)
 
 

@@ -89,6 +89,24 @@ def test_a_limit_beyond_what_can_be_read_is_no_crash(body: bytes) -> None:
     assert json_leaves(body, limits) is json_texts(body, limits) is None
 
 
+@pytest.mark.parametrize(
+    "inner", [b"[" + b"1," * 8_000 + b"1]", b"[" + b"[1,2]," * 2_000 + b"[]]", b'{"":[' * 20 + b"1," * 5_000]
+)
+def test_names_that_repeat_a_long_one_are_limited(inner: bytes) -> None:
+    closing = b"]}" * 20 if inner.endswith(b",") else b""
+    body = b'{"a":"x","' + b"k" * 60_000 + b'":' + inner + (b"1" + closing if closing else b"") + b"}"
+    found = parse_json(body, Limits(fields=1 << 17))
+    assert "too long" in found.error
+    assert found.pairs[0] == (b"json.a", b"x")
+    assert sum(map(len, found.names)) < 8 << 20
+    assert json_leaves(body, Limits(fields=1 << 17)) is None
+
+
+def test_long_documents_of_short_values_pass() -> None:
+    body = b'{"data":{"series":[{"values":[' + b"1," * 50_000 + b"1]}]}}"
+    assert parse_json(body, Limits(fields=1 << 17)).error == ""
+
+
 def test_fields_are_limited() -> None:
     result = parse_json(b"[" + b"1," * 5000 + b"1]", Limits(fields=100))
     assert len(result.pairs) == 100

@@ -211,15 +211,59 @@ def test_exclusions_are_scoped_by_path_and_parameter() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"q":"attack"}', b'[{"q":["x","attack"]}]', b"<a><b>attack</b></a>", b"q=attack", b"x&q=att%61ck"]
+    "body",
+    [
+        b'{"q":"attack"}',
+        b'[{"q":["x","attack"]}]',
+        b"<a><b>attack</b></a>",
+        b"q=attack",
+        b"x&q=att%61ck",
+        b" " * 80 + b'{"q":"att\\u0061ck"}',
+        b"\n" * 80 + b"<a>&#97;ttack</a>",
+    ],
 )
 @pytest.mark.parametrize(
     "content_type", [b"", b"text/plain", b"application/octet-stream", b"application/x-www-form-urlencoded"]
 )
 def test_nothing_hides_behind_a_content_type_that_lies(body: bytes, content_type: bytes) -> None:
+    assert is_refused(body, content_type)
+
+
+def is_refused(body: bytes, content_type: bytes) -> bool:
+    """Whether an argument is the word `attack`."""
     firewall = Waf.load(WafSettings(directives='SecRule ARGS|XML:/* "@streq attack" "id:1,phase:2,deny"\n'))
     headers = [HOST, *([(b"content-type", content_type)] if content_type else [])]
-    assert send(firewall, Request(b"POST", b"/", headers, body))[1] is not None
+    return send(firewall, Request(b"POST", b"/", headers, body))[1] is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"q":"attack"',
+        b'[{"q":["x","attack"}]',
+        b"<a><b>attack</a>",
+        b"{x=1&q=attack",
+        b"[x]&q=att%61ck",
+        b"<x&q=attack",
+    ],
+)
+@pytest.mark.parametrize("content_type", [b"", b"text/plain", b"application/octet-stream"])
+def test_nothing_hides_in_what_only_looks_like_a_document(body: bytes, content_type: bytes) -> None:
+    assert is_refused(body, content_type)
+
+
+def test_nothing_hides_behind_a_thousand_others() -> None:
+    rules = 'SecRule REQUEST_COOKIES "@streq attack" "id:1,phase:1,deny"\nSecRule XML://@* "@contains attack" "id:2,phase:2,deny"'
+    firewall = Waf.load(WafSettings(directives=rules))
+    cookies = b"a=1;" * 2_000 + b"q=attack"
+    assert send(firewall, Request(headers=[HOST, (b"cookie", cookies)]))[1] is not None
+    body = b"<a>" + b'<b c="1"/>' * 10_050 + b'<b c="attack"/></a>'
+    assert send(firewall, Request(b"POST", b"/", [HOST, (b"content-type", b"text/xml")], body))[1] is not None
+
+
+def test_what_begins_like_a_document_and_is_a_file_stays_one() -> None:
+    noise = b"{attack\x00\x01\x02" + bytes(range(128, 256)) * 4
+    assert not is_refused(noise + b"&q=attack", b"application/octet-stream")
 
 
 @pytest.mark.parametrize(
