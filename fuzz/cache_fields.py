@@ -70,7 +70,7 @@ def _conditions(data: bytes) -> None:
     for name in (b"if-none-match", b"if-modified-since", b"range", b"if-range"):
         head = cast(Any, Head(name, *data.split(b"\n")))
         assert isinstance(conditions.not_modified(head, META), bool)
-        found = conditions.part(head, META)
+        found = conditions.part(head, META, META.size)
         assert found is None or found == conditions.UNSATISFIABLE or 0 <= found[0] < found[1] <= META.size
     both = cast(Any, Head(b"if-none-match", data, b'"a"'))
     if b'"' not in data:

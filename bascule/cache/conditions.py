@@ -9,6 +9,7 @@ from bascule.cache.entry import HOP_BY_HOP, Fields, Meta
 from bascule.http.message import RequestHead, ResponseHead
 
 _ENTITY_TAG = re.compile(rb'(?:W/)?"[^"]*"|[^", \t]+')
+_ALL = re.compile(rb"bytes[ \t]*=[ \t]*0{1,18}-[ \t]*", re.IGNORECASE)
 _RANGE = re.compile(rb"bytes[ \t]*=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
 PRECONDITIONS = frozenset((b"if-match", b"if-unmodified-since"))
 """Conditions that protect changes: they are the server's to judge."""
@@ -48,8 +49,13 @@ def fields_of_304(fields: Fields) -> Fields:
     return tuple(field for field in fields if field[0] not in _NOT_IN_304)
 
 
-def part(request: RequestHead, meta: Meta) -> tuple[int, int] | None:
-    """Return the first and the one-past-last byte of the one range asked for; None where all of it is to be sent.
+def is_all(value: bytes) -> bool:
+    """Tell whether a Range field asks for all there is, as players do first to see whether they may seek later."""
+    return _ALL.fullmatch(value) is not None
+
+
+def part(request: RequestHead, meta: Meta, size: int) -> tuple[int, int] | None:
+    """Return the first and the one-past-last of `size` bytes that are asked for; None where all of it is to be sent.
 
     `UNSATISFIABLE` where it lies beyond the content (RFC 9110 15.5.17).
     """
@@ -59,7 +65,7 @@ def part(request: RequestHead, meta: Meta) -> tuple[int, int] | None:
     match = _RANGE.fullmatch(values[0])
     if match is None or not (match.group(1) or match.group(2)):
         return None
-    size, (first, last) = meta.size, match.groups()
+    first, last = match.groups()
     if not first:
         length = min(int(last), size)
         return (size - length, size) if length else UNSATISFIABLE

@@ -269,8 +269,9 @@ class RouteCache:
             exchange.on_response(entry.head_304(more), b"", True)
             return
         start, end = 0, size
-        cut = asks and kept is None and exchange.method == b"GET" and exchange.route.response_filter is None
-        if cut and (part := conditions.part(exchange.head, meta)):  # what is masked is not cut: numbers could be halved
+        # what is masked is not cut: numbers could be halved
+        cut = asks and size >= 0 and exchange.method == b"GET" and exchange.route.response_filter is None
+        if cut and (part := conditions.part(exchange.head, meta, size)):
             if part is conditions.UNSATISFIABLE:
                 head = _part_head(entry, more, 416, b"bytes */%d" % size, 0)
                 exchange.on_response(head, b"", True)

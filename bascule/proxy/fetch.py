@@ -26,6 +26,7 @@ from bascule.proxy.exchange import Exchange
 from bascule.proxy.peer import Peer
 from bascule.proxy.phase import BUSY
 from bascule.proxy.playback import Playback
+from bascule.proxy.traits import CONDITIONS
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
 
@@ -151,6 +152,8 @@ class Fetch(Peer):
             names = cache.names_for(self._look, head)
             if head.length > cache.most:
                 raise storing.Unstorable("too large")
+            if head.length < 0 and self._is_for_range():
+                raise storing.Unstorable("a part of what has no length yet")
         except storing.Unstorable:
             self._hand_over(head, content, complete)
             return
@@ -175,6 +178,11 @@ class Fetch(Peer):
             else:
                 self._waiters.add(exchange, self.app.now + self._cache.policy.collapse)
 
+    def _is_for_range(self) -> bool:
+        """Whether the request that caused it was for a range."""
+        leader = self._waiters.leader
+        return leader is not None and bool(leader.exchange.head.value(b"range"))
+
     def _matches(self, exchange: Exchange) -> bool:
         """Whether a response may answer another exchange than the one that caused it."""
         cache = self._cache
@@ -185,7 +193,7 @@ class Fetch(Peer):
         """Send what there is, and what will come."""
         inform(exchange, self.exchange, is_leader)
         cache, meta, body = self._cache, self._meta, self._body
-        if not is_leader or exchange.head.values(b"if-none-match") or exchange.head.values(b"if-modified-since"):
+        if not is_leader or not CONDITIONS.isdisjoint(field[0] for field in exchange.head.block.fields):
             how = "miss" if is_leader else "collapsed"
             status = b"Bascule; fwd=miss" if is_leader else b"Bascule; fwd=miss; collapsed"
             entry = cache.store.entry(meta, body)
@@ -289,10 +297,12 @@ class Fetch(Peer):
         if stale is not None and head.status < 500:
             self._cache.store.drop(self._look)
         self._cache.pass_on(self._look, self.exchange.head, head.status)
-        if leader is None or leader.exchange.finished:
+        # A client that asked for a range, be it of all there is, is to have what the server makes of that.
+        alone_too = leader is None or leader.exchange.finished or self._is_for_range()
+        if alone_too:
             self.exchange.finish(Outcome.CLIENT_ABORT, causes.CLIENT_ABORT, 499)
         for exchange, is_leader in self._waiters.released():
-            if not is_leader:
+            if alone_too or not is_leader:
                 alone(exchange)
                 continue
             self._give_connection(exchange)

@@ -16,7 +16,7 @@ UNKEYED: Final = frozenset(
 requests with them go past the cache: else one could leave others a wrong answer (web cache poisoning, Kettle 2018)."""
 OURS: Final = frozenset(b"x-forwarded-for forwarded x-real-ip x-client-cert-subject via".split())
 """Fields that servers are told by Bascule, and not by the client: what varies by them is not seen in its request."""
-_CONDITIONS: Final = frozenset((b"if-none-match", b"if-modified-since", b"range"))
+CONDITIONS: Final = frozenset((b"if-none-match", b"if-modified-since", b"range"))
 
 
 class Traits(NamedTuple):
@@ -28,6 +28,7 @@ class Traits(NamedTuple):
     asks: bool
     """Whether it is conditional, or for a part."""
     part: bool
+    """Whether it is for less than all there is."""
     asked: Directives
 
 
@@ -41,5 +42,6 @@ def traits_of(block: Block, bypass: frozenset[bytes], honours: bool) -> Traits:
         if not asked and any(f[0] == b"pragma" and b"no-cache" in f[1].lower() for f in block.fields):
             asked = Directives({b"no-cache": b""})
     past = bool(names & bypass or names & conditions.PRECONDITIONS) or block.expect
-    conditional = bool(names & _CONDITIONS)
-    return Traits(past, b"authorization" in names, conditional, b"range" in names, asked)
+    conditional = bool(names & CONDITIONS)
+    part = any(field[0] == b"range" and not conditions.is_all(field[1]) for field in block.fields)
+    return Traits(past, b"authorization" in names, conditional, part, asked)

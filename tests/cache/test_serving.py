@@ -180,6 +180,42 @@ def test_a_part_that_is_not_stored_goes_to_the_server(port: int, origin: Origin)
     assert [ask(port, "/partial", Range="bytes=0-1").body for _ in range(2)] == [b"answer 1", b"answer 2"]
 
 
+def test_a_range_of_all_there_is_is_asked_for_and_stored_as_a_whole(port: int, origin: Origin) -> None:
+    body = bytes(range(256)) * (LARGE // 256)
+    origin.handler = counted("Cache-Control: max-age=60", 'ETag: "v"', body=body)
+    size = len(body)
+    first = ask(port, "/film", Range="bytes=0-")
+    assert (first.status, first["content-range"], first.body) == (206, f"bytes 0-{size - 1}/{size}", body)
+    assert first["cache-status"] == "Bascule; fwd=miss"
+    assert origin.seen[0]["range"] is None
+    later = ask(port, "/film", Range="bytes=1000000-1999999")
+    assert (later.status, later.body) == (206, body[1_000_000:2_000_000])
+    assert ask(port, "/film").body == body
+    assert len(origin.seen) == 1
+    assert ask(port, "/film-of-another-edition", Range="bytes=0-", If_Range='"w"').status == 200
+
+
+@pytest.mark.parametrize(
+    "fields", [("Cache-Control: private",), ("Cache-Control: max-age=60", "Transfer-Encoding: chunked")]
+)
+def test_a_range_of_what_is_not_stored_is_the_servers_to_cut(
+    port: int, origin: Origin, fields: tuple[str, ...]
+) -> None:
+    def handle(wire: Wire, message: Message) -> bool:
+        if message["range"]:
+            wire.send(answer(b"part", "206 Partial Content", "Content-Range: bytes 0-3/4", *fields[:1]))
+        elif "chunked" in fields[-1]:
+            wire.send(f"HTTP/1.1 200 OK\r\n{fields[0]}\r\n{fields[1]}\r\n\r\n4\r\npart\r\n0\r\n\r\n".encode())
+        else:
+            wire.send(answer(b"part", "200 OK", *fields))
+        return True
+
+    origin.handler = handle
+    for _ in range(2):
+        found = ask(port, f"/cut-by-the-server/{len(fields)}", Range="bytes=0-")
+        assert (found.status, found["content-range"], found.body) == (206, "bytes 0-3/4", b"part")
+
+
 def test_a_stale_response_is_validated(port: int, origin: Origin) -> None:
     def handle(wire: Wire, message: Message) -> bool:
         if message["if-none-match"] == '"v"':
