@@ -16,6 +16,7 @@ from bascule.forward.resolver import ResolveError, Resolver
 from bascule.forward.target import Target
 from bascule.http.h1.head import ResponseParser
 from bascule.telemetry import causes
+from bascule.tls.client import check_feature
 from bascule.upstream.connection import Endpoint, Keeper, OriginConnection
 from bascule.upstream.dialling import Cancellable, Dialling
 
@@ -207,7 +208,7 @@ class Egress:
                 done(None, causes.CONNECT_FAILED)
                 return
         failure = refusal = ""
-        only = len(addresses) == 1
+        only = len(addresses) == 1 and not target.secure  # what is secure has yet to be looked at when it is made
         share = max(_LEAST_SHARE, timeout / len(addresses))
         for address in addresses:
             cause = judge(address)
@@ -277,8 +278,7 @@ class Egress:
         if upgraded is None:
             raise ConnectionResetError("closed within the handshake")
         secured.connection_made(upgraded)
-        certificate = upgraded.get_extra_info("ssl_object").getpeercert(True)
-        return secured, certificate
+        return secured, _proven(secured)
 
     async def _connect(
         self, target: Target, address: str, source: Source | None, made: Done | None = None
@@ -292,7 +292,20 @@ class Egress:
         _, connection = await self._loop.create_connection(
             lambda: WaitingConnection(self, destination, made=made), address, target.port, **more
         )
+        if target.secure:
+            _proven(connection)
         return connection
+
+
+def _proven(connection: OriginConnection) -> bytes:
+    """Return the certificate (DER) of a server that TLS was begun with. Raises ssl.SSLError for one not to be taken."""
+    certificate: bytes = connection.transport.get_extra_info("ssl_object").getpeercert(True)
+    try:
+        check_feature(certificate)
+    except ssl.SSLError:
+        connection.close()
+        raise
+    return certificate
 
 
 def _cause_of(error: OSError) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import ssl
 from functools import lru_cache
 
+from cryptography import x509
+
 from bascule.config.pools import OriginTls
 from bascule.config.tls import Certificate
 from bascule.tls.certificates import KeyPair, Signature, load_authorities, signature
 
+_TLS_FEATURE = bytes.fromhex("0608 2b06010505070118")
+"""id-pe-tlsfeature (RFC 7633 6) as it is encoded within a certificate."""
+_MUST_STAPLE = "it must come with a proof that it is not revoked, which cannot be seen here"
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -35,6 +40,21 @@ def destination_context(authorities: str = "") -> ssl.SSLContext:
     if authorities:
         load_authorities(context, authorities)
     return context
+
+
+def check_feature(der: bytes) -> None:
+    """Refuse the certificate of a destination that must come with proof that it is not revoked (RFC 7633 4.2.3).
+
+    The proof, a stapled OCSP response, cannot be seen through Python's ssl. Raises ssl.SSLCertVerificationError.
+    """
+    if _TLS_FEATURE not in der:
+        return
+    features = x509.load_der_x509_certificate(der).extensions
+    for extension in features:
+        if isinstance(extension.value, x509.TLSFeature):
+            error = ssl.SSLCertVerificationError(1, _MUST_STAPLE)
+            error.verify_message = _MUST_STAPLE
+            raise error
 
 
 @lru_cache(maxsize=64)

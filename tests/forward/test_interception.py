@@ -220,12 +220,18 @@ def test_no_tls(lab: Lab, closed: Bascule) -> None:
 # --- Servers that cannot prove who they are
 
 
-@pytest.mark.parametrize("fault", ["expired", "another name", "unknown authority", "common name only"])
+@pytest.mark.parametrize("fault", ["expired", "another name", "unknown authority", "common name only", "must staple"])
 def test_a_bad_certificate_gives_a_page_and_no_request(lab: Lab, tmp_path: Path, fault: str) -> None:
     authority = Authority(tmp_path, "Unknown") if fault == "unknown authority" else lab.web
     life = timedelta(days=-1) if fault == "expired" else timedelta(days=30)
     names = ["elsewhere.test"] if fault == "another name" else ["localhost"]
-    pair = authority.issue(*names, file=fault.replace(" ", "-"), life=life, client=fault == "common name only")
+    pair = authority.issue(
+        *names,
+        file=fault.replace(" ", "-"),
+        life=life,
+        client=fault == "common name only",
+        staple=fault == "must staple",
+    )
     with served(pair.cert, pair.key) as origin:
         with Tls(lab.bascule.port, f"localhost:{origin.port}", lab.ca, "localhost") as tls:
             shown = tls.certificate

@@ -81,12 +81,18 @@ class Authority:
         kind: Literal["ec", "rsa"] = "ec",
         life: timedelta = timedelta(days=30),
         client: bool = False,
+        staple: bool = False,
     ) -> Pair:
-        """Issue a certificate for DNS names or IP addresses (of a client: its common name comes first)."""
+        """Issue a certificate for DNS names or IP addresses (of a client: its common name comes first).
+
+        With `staple` it is to come with an OCSP response (RFC 7633).
+        """
         key = _key(kind)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         builder = self._builder(subject, key, life).add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        if staple:
+            builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
         alternatives = names[1:] if client else names
         if alternatives:
             builder = builder.add_extension(
