@@ -33,7 +33,7 @@ class Trimmer:
         self._left = False
 
     def every_second(self, clients: int) -> None:
-        """Take how many there are. What they had is free a moment after they went, so it is given back a second later."""
+        """Take how many there are. What they had is free a moment after they went: hence at the next look."""
         if self._left:
             self._left, self._most = False, clients
             self._give_back()

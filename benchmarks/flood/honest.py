@@ -71,16 +71,19 @@ class Honest:
         return int(head[9:12]), await reader.readexactly(int(length[1]) if length else 0)
 
     async def _pass(self, streams: Streams, ticket: bytes, endpoint: bytes, *puzzle: bytes) -> None:
-        """Compute the proof, and take the cookie for it."""
-        puzzles, bits = map(int, puzzle)
-        numbers = []
-        for index in range(puzzles):
-            digests = ((n, sha256(b"%b.%d.%d" % (ticket, index, n)).digest()) for n in count())
-            numbers.append(next(n for n, digest in digests if not int.from_bytes(digest[:4], "big") >> (32 - bits)))
-        answer = b".".join(b"%d" % number for number in numbers)
+        """Compute the proof, beside the other requests as a browser does, and take the cookie for it."""
+        answer = await asyncio.to_thread(_solve, ticket, *map(int, puzzle))
         await self._ask(streams, b"%b?t=%b&a=%b" % (endpoint, ticket, answer))
 
     def quantile(self, share: float) -> float:
         """Return a latency in milliseconds."""
         ordered = sorted(self.latencies)
         return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+def _solve(ticket: bytes, puzzles: int, bits: int) -> bytes:
+    numbers = []
+    for index in range(puzzles):
+        digests = ((n, sha256(b"%b.%d.%d" % (ticket, index, n)).digest()) for n in count())
+        numbers.append(next(n for n, digest in digests if not int.from_bytes(digest[:4], "big") >> (32 - bits)))
+    return b".".join(b"%d" % number for number in numbers)
