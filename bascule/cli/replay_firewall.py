@@ -46,11 +46,15 @@ class _Head:
 
 
 class Firewall:
-    """Judges requests: by their route's firewall if there is a router, else all by one."""
+    """Judges requests: by their route's firewall if there is a router, else all by one.
 
-    def __init__(self, router: Router | None, waf: Waf | None = None) -> None:
+    `outward` is the route of the forward proxy, which what is for no site was on, if there is one.
+    """
+
+    def __init__(self, router: Router | None, waf: Waf | None = None, outward: _Route | None = None) -> None:
         self._router = router
         self._waf = waf
+        self._outward = outward
 
     def lesson(self, request: Recorded) -> tuple[RoutePlan, bytes, Transaction, bool] | None:
         """Return the route of a request, its path in normal form, and its transaction with whether it is suspicious.
@@ -70,6 +74,8 @@ class Firewall:
     def judge(self, request: Recorded) -> Judgement:
         """Return what becomes of a request."""
         if self._router is not None:
+            if request.method == b"CONNECT" and self._outward is not None:
+                return Judgement(blocked=False, reason="a tunnel, which is not seen into")
             try:
                 found = self._find(request)
             except HttpError as error:
@@ -89,7 +95,7 @@ class Firewall:
         host, _ = split_authority(request.host)
         site = self._router.site(host) if self._router is not None else None
         if site is None:
-            return None
+            return None if self._outward is None else (self._outward, request.target.partition(b"?")[0])
         path = normalise(request.target.partition(b"?")[0], site.plan.path)
         head = _Head(request.method, request.target, request.headers)
         route = cast("_Route | None", site.route_of(cast("Any", head), path))
@@ -122,10 +128,10 @@ def load_crs(folder: Path, paranoia: int) -> Firewall:
 def load_file(config: Path) -> Firewall:
     """Return the firewall of a configuration file. Raises ConfigError and WafLoadError."""
     plan = load(config)
-    return Firewall(_router(plan, cache_dir(plan.config.cache_dir)))
+    return _firewall(plan, cache_dir(plan.config.cache_dir))
 
 
-def _router(plan: Plan, cache: Path | None) -> Router:
+def _firewall(plan: Plan, cache: Path | None) -> Firewall:
     made: dict[str, Waf] = {}
     routes: dict[int, Any] = {}
     for route in plan.routes:
@@ -133,4 +139,5 @@ def _router(plan: Plan, cache: Path | None) -> Router:
         if route.waf.mode != "off" and text not in made:
             made[text] = Waf.load(replace(settings_of(route.waf), time_budget=BUDGET), cache)
         routes[route.index] = _Route(route, compile_condition(route.match), made.get(text))
-    return build_router(plan, routes)
+    outward = None if plan.forward is None else routes[plan.forward.route.index]
+    return Firewall(build_router(plan, routes), outward=outward)

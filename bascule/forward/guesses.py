@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 from bascule.config.auth import LockOut
 from bascule.defence.clients import ClientPrefix
+from bascule.state.buckets import Buckets, hash_of
+from bascule.state.locks import make_locks
 
-_ADDRESSES = 10_000
+_ADDRESSES = 1 << 16
 
 
 class LockedOutError(Exception):
@@ -21,50 +23,53 @@ class LockedOutError(Exception):
         self.wait = wait
 
 
-class Guesses:
-    """Counts wrong passwords by address, and says who has to wait."""
+class GuessMemory:
+    """What all workers know of guesses: made before the fork, and handed on over reloads."""
 
-    def __init__(self, policy: LockOut, clock: Callable[[], float]) -> None:
+    def __init__(self) -> None:
+        locks = make_locks()
+        self.counts = Buckets(_ADDRESSES, locks, inherits=False)
+        self.locked = Buckets(_ADDRESSES, locks, inherits=False)
+
+
+class Guesses:
+    """Counts wrong passwords by address, and says who has to wait: the same in every worker that has the `memory`.
+
+    What is counted leaks away evenly within the time of the policy. `clock` is that of all workers (monotonic).
+    """
+
+    def __init__(self, policy: LockOut, clock: Callable[[], float], memory: GuessMemory | None = None) -> None:
+        memory = memory or GuessMemory()
         self._policy = policy
         self._clock = clock
         self._clients = ClientPrefix()
-        self._counts: dict[bytes, tuple[float, int]] = {}
-        """When the first of the wrong passwords came, and how many they are."""
-        self._locked: dict[bytes, float] = {}
+        self._counts, self._locked = memory.counts, memory.locked
+        self._cost = policy.within / policy.attempts
 
     def check(self, address: bytes) -> None:
         """Raise LockedOutError if an address has to wait."""
-        client = self._clients.of(address)
-        until = self._locked.get(client, 0.0)
-        if until > self._clock():
-            raise LockedOutError(until - self._clock())
-        if until:
-            del self._locked[client]
+        wait = self._locked.until(self._key(address)) - self._clock()
+        if wait > 0:
+            raise LockedOutError(wait)
 
     def wrong(self, address: bytes) -> None:
         """Count a guess, before it is known to be wrong: guesses made at the same time count all."""
-        now, client = self._clock(), self._clients.of(address)
-        first, count = self._counts.get(client, (now, 0))
-        if now - first > self._policy.within:
-            first, count = now, 0
-        if len(self._counts) >= _ADDRESSES:
-            self._counts.clear()
-        self._counts[client] = (first, count + 1)
-        if count + 1 >= self._policy.attempts:
-            if len(self._locked) >= _ADDRESSES:  # the one that has waited longest
-                del self._locked[next(iter(self._locked))]
-            self._locked.pop(client, None)
-            self._locked[client] = now + self._policy.wait
+        now, key = self._clock(), self._key(address)
+        if self._counts.charge(key, self._cost, self._policy.within, now) > self._policy.within - self._cost / 2:
+            self._locked.hold(key, now + self._policy.wait)
 
     def right(self, address: bytes) -> None:
         """Forget what an address guessed before."""
-        client = self._clients.of(address)
-        self._counts.pop(client, None)
-        self._locked.pop(client, None)
+        key, now = self._key(address), self._clock()
+        for table in (self._counts, self._locked):
+            if table.until(key) > now:
+                table.hold(key, 0.0)
 
     def unknown(self, address: bytes) -> None:
         """Take back one guess: whether it was wrong could not be found out."""
-        client = self._clients.of(address)
-        first, count = self._counts.get(client, (0.0, 0))
-        if count:
-            self._counts[client] = (first, count - 1)
+        key, now = self._key(address), self._clock()
+        if self._counts.until(key) > now:
+            self._counts.charge(key, -self._cost, self._policy.within, now)
+
+    def _key(self, address: bytes) -> int:
+        return hash_of(self._clients.of(address))

@@ -25,7 +25,7 @@ from passlib.context import CryptContext
 from bascule.config.auth import Auth, Ldap
 from bascule.config.types import parse_network
 from bascule.forward.digest import Digest, Stored, read_htdigest
-from bascule.forward.guesses import Guesses, LockedOutError
+from bascule.forward.guesses import Guesses, GuessMemory, LockedOutError
 from bascule.forward.negotiate import Negotiate, Negotiation, NegotiationError, Step
 from bascule.forward.portal import Portal, SignIns
 from bascule.http.addresses import TrustedNetworks
@@ -99,6 +99,8 @@ class Users:
     windows: ReplayWindows | None = None
     sign_ins: SignIns | None = None
     """Who signed in at the portal."""
+    guesses: GuessMemory | None = None
+    """Who guessed passwords."""
 
     @classmethod
     def load(cls, auth: Auth, previous: Users | None = None) -> Users:
@@ -112,12 +114,14 @@ class Users:
         sign_ins = previous.sign_ins if previous is not None else None
         if auth.portal is None or sign_ins is None or sign_ins.config != auth.portal:
             sign_ins = SignIns(auth.portal) if auth.portal is not None else None
+        guesses = (previous.guesses if previous is not None else None) or GuessMemory()
         if not auth.digest:
-            return cls(hashes, sign_ins=sign_ins)
+            return cls(hashes, sign_ins=sign_ins, guesses=guesses)
         digests = read_htdigest(auth.digest, auth.realm)
         if previous is not None and previous.windows is not None:
-            return cls(hashes, digests, previous.nonce_key, previous.windows, sign_ins)
-        return cls(hashes, digests, secrets.token_bytes(32), ReplayWindows(_NONCES, make_locks()), sign_ins)
+            return cls(hashes, digests, previous.nonce_key, previous.windows, sign_ins, guesses)
+        windows = ReplayWindows(_NONCES, make_locks())
+        return cls(hashes, digests, secrets.token_bytes(32), windows, sign_ins, guesses)
 
 
 def _directory(config: Ldap) -> Directory:
@@ -154,7 +158,7 @@ class Identity:
         self._right: dict[bytes, float] = {}
         """Until when a name and a password (as a keyed digest) are known to be right."""
         self._key = secrets.token_bytes(32)
-        self.guesses = Guesses(auth.lock_out, clock)
+        self.guesses = Guesses(auth.lock_out, clock, users.guesses)
         self.portal: Portal | None = None
         """Where people sign in, if they can."""
         if users.sign_ins is not None:

@@ -107,7 +107,11 @@ class Peek:
             elif choice.bump and asked.target.address and exchange.route.pool is None:
                 self._go_where_it_leads(meant, of_name.rule)
                 return
-        if choice.bump:
+        if choice.bump and not self._interception.authority.may_sign(meant.host):
+            exchange.connecting = None
+            exchange.rule = f"{exchange.rule}, refuse: {meant.host} is beyond the authority's domains"
+            exchange.answer(403, causes.OPAQUE_TUNNEL)
+        elif choice.bump:
             exchange.rule = f"{exchange.rule}, {choice.rule}"
             await self._open(meant)
         else:

@@ -94,7 +94,7 @@ MEANINGS: Final[dict[str, str]] = {
     "quota_used": "budget of bytes or time is used up",
     "quota_connections": "more requests and tunnels at a time than a quota allows",
     "forged_name": "name that a client asks for does not lead to the address it called (transparent mode)",
-    "opaque_tunnel": "tunnel does not begin with TLS, and is to be opened",
+    "opaque_tunnel": "tunnel that is to be opened and cannot be: no TLS, or a name beyond the authority's domains",
     "bumped": "tunnel was opened: its requests are logged one by one",
     "parent_refused": "parent proxy did not open the way",
     "parent_authentication": "parent proxy does not accept our name and password",

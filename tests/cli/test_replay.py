@@ -83,6 +83,20 @@ def test_a_configuration_judges_by_its_routes(traffic: Path, folder: Path, tmp_p
     }
 
 
+def test_what_went_out_through_the_forward_proxy_is_judged_by_its_firewall(
+    traffic: Path, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        f"cache_dir: {tmp_path}\nforward: {{listen: '127.0.0.1:3128', waf: {{mode: block, crs: {folder}}}}}\n"
+    )
+    tunnel = tmp_path / "tunnel.jsonl"
+    tunnel.write_text(json.dumps({"method": "CONNECT", "target": "shop.example:443", "headers": {}}) + "\n")
+    found = report(traffic, tunnel, "--config", path)
+    assert (found["requests"], found["blocked"]) == (7, 5)
+    assert {tuple(group["rules"]) for group in found["groups"]} == {(942100,)}
+
+
 def test_detect_mode_tells_what_would_be_blocked(traffic: Path, folder: Path, tmp_path: Path) -> None:
     file = config(tmp_path, folder, "a.yaml", api="detect")
     assert "shop.example/api/x" in {group["path"] for group in report(traffic, "--config", file)["groups"]}

@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bascule.config.errors import ConfigError
+from bascule.config.errors import ConfigError, suggest
 from bascule.config.loader import load
 from bascule.config.plan import Plan
 from bascule.config.view import view
@@ -252,3 +252,8 @@ def test_ways_and_quotas_are_shown_and_no_password_is(tmp_path: Path) -> None:
 def test_a_port_of_the_sites_is_taken(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="listened on twice"):
         load_text(tmp_path, "listen: 80\nsites: {a.example: 'b:1'}\nforward: {listen: 80}")
+
+
+def test_a_word_of_a_key_suggests_the_key() -> None:
+    assert suggest("log", ["logins", "access_log", "events"]) == "did you mean access_log?"
+    assert suggest("login", ["logins", "access_log"]) == "did you mean logins?"

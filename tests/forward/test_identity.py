@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from passlib.context import CryptContext
 
 from bascule.config.auth import Auth, LockOut
-from bascule.forward import guesses as guesses_module
 from bascule.forward import identity
 from bascule.forward.guesses import Guesses, LockedOutError
 from bascule.forward.identity import Found, Identity, Users, basic_credentials
@@ -133,15 +132,26 @@ def test_nobody_is_remembered_without_the_groups_of_the_directory(monkeypatch: p
     asyncio.run(run())
 
 
-def test_addresses_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guesses_module, "_ADDRESSES", 3)
-    guesses = Guesses(Auth.model_validate({"users": "x", "lock_out": {"attempts": 1}}).lock_out, lambda: 1.0)
-    for number in range(5):
-        guesses.wrong(b"%d" % number)
-    guesses.check(b"1")
-    for number in (2, 3, 4):
+def test_workers_count_guesses_together_also_over_a_reload() -> None:
+    auth, now = (
+        Auth.model_validate({"addresses": {"127.0.0.7": "lab"}, "lock_out": {"attempts": 7, "within": "1h"}}),
+        [100.0],
+    )
+    first = Users.load(auth)
+    workers = [
+        Guesses(auth.lock_out, lambda: now[0], users.guesses) for users in (first, first, Users.load(auth, first))
+    ]
+    for number in range(7):
+        for worker in workers:
+            worker.check(b"192.0.2.1")
+        workers[number % 3].wrong(b"192.0.2.1")
+        now[0] += 1.0
+    for worker in workers:
         with pytest.raises(LockedOutError):
-            guesses.check(b"%d" % number)
+            worker.check(b"192.0.2.1")
+        worker.check(b"192.0.2.2")
+    now[0] += auth.lock_out.wait
+    workers[0].check(b"192.0.2.1")
 
 
 def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bascule.tls.authority import create
 from tests.forward.interception_lab import Lab, Tls, curl, lab, served
 from tests.support.certs import Authority
 from tests.support.clients import EndedError, Message, Wire, connect
@@ -215,6 +216,22 @@ def test_no_tls(lab: Lab, closed: Bascule) -> None:
         with connect(closed.port) as wire, pytest.raises((EndedError, OSError)):
             greet(wire)
         wait_for(lambda: [line for line in closed.logged() if line["cause"] == "opaque_tunnel"], "the refusal")
+
+
+def test_another_name_that_the_authority_may_not_sign_for_is_refused_with_a_reason(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    certificate, key = create("For localhost", 30, ["localhost"])
+    lab.ca.write_bytes(certificate)
+    (tmp_path / "ca.key").write_bytes(key)
+    with lab.running(lab.config()):
+        with Tls(lab.bascule.port, lab.authority, lab.ca) as tls:
+            assert tls.ask("/").status == 200
+        with pytest.raises(OSError):
+            Tls(lab.bascule.port, lab.authority, lab.ca, "shop.test")
+        line = wait_for(lambda: [line for line in lab.bascule.logged() if line["cause"] == "opaque_tunnel"], "a line")[
+            0
+        ]
+    assert line["rule"].endswith("refuse: shop.test is beyond the authority's domains")
 
 
 # --- Servers that cannot prove who they are
