@@ -298,7 +298,7 @@ class Fetch(Peer):
             self._cache.store.drop(self._look)
         self._cache.pass_on(self._look, self.exchange.head, head.status)
         # A client that asked for a range, be it of all there is, is to have what the server makes of that.
-        alone_too = leader is None or leader.exchange.finished or self._is_for_range()
+        alone_too = leader is None or leader.exchange.finished or (head.status == 200 and self._is_for_range())
         if alone_too:
             self.exchange.finish(Outcome.CLIENT_ABORT, causes.CLIENT_ABORT, 499)
         for exchange, is_leader in self._waiters.released():

@@ -28,7 +28,7 @@ class Traits(NamedTuple):
     asks: bool
     """Whether it is conditional, or for a part."""
     part: bool
-    """Whether it is for less than all there is."""
+    """Whether it is for less than all there is; or for a range at all with credentials, for that is rarely stored."""
     asked: Directives
 
 
@@ -43,5 +43,6 @@ def traits_of(block: Block, bypass: frozenset[bytes], honours: bool) -> Traits:
             asked = Directives({b"no-cache": b""})
     past = bool(names & bypass or names & conditions.PRECONDITIONS) or block.expect
     conditional = bool(names & CONDITIONS)
-    part = any(field[0] == b"range" and not conditions.is_all(field[1]) for field in block.fields)
-    return Traits(past, b"authorization" in names, conditional, part, asked)
+    known = b"authorization" in names
+    part = any(field[0] == b"range" and (known or not conditions.is_all(field[1])) for field in block.fields)
+    return Traits(past, known, conditional, part, asked)

@@ -180,6 +180,15 @@ def test_a_part_that_is_not_stored_goes_to_the_server(port: int, origin: Origin)
     assert [ask(port, "/partial", Range="bytes=0-1").body for _ in range(2)] == [b"answer 1", b"answer 2"]
 
 
+def test_a_range_of_all_does_not_double_requests_whose_answer_is_not_remembered(port: int, origin: Origin) -> None:
+    origin.handler = counted("Cache-Control: max-age=60", body=b"secret")
+    assert ask(port, "/known-range", Range="bytes=0-", Authorization="Basic eA==").status == 200
+    assert origin.seen[0]["range"] == "bytes=0-"
+    origin.handler = counted(status="500 Internal Server Error")
+    assert ask(port, "/failing-range", Range="bytes=0-").status == 500
+    assert len(origin.seen) == 2
+
+
 def test_a_range_of_all_there_is_is_asked_for_and_stored_as_a_whole(port: int, origin: Origin) -> None:
     body = bytes(range(256)) * (LARGE // 256)
     origin.handler = counted("Cache-Control: max-age=60", 'ETag: "v"', body=body)
