@@ -14,6 +14,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from bascule.upstream.dialling import Dialling
+
 PATIENCE = 0.005
 """Seconds a worker that is ahead leaves to the others: about what a runnable process waits for a busy core."""
 RECOVERY = 0.1
@@ -37,7 +39,18 @@ Bars = Callable[[tuple[Any, ...] | str | bytes], bool]
 class FairAcceptor:
     """Accepts for one worker. `crowd` holds every worker's count of clients, in memory that they share."""
 
-    __slots__ = ("_batch", "_clients", "_crowd", "_listening", "_loop", "_opening", "_timer", "_worker", "bars")
+    __slots__ = (
+        "_batch",
+        "_clients",
+        "_crowd",
+        "_listening",
+        "_loop",
+        "_opening",
+        "_settled",
+        "_timer",
+        "_worker",
+        "bars",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, crowd: memoryview, worker: int) -> None:
         self._loop = loop
@@ -46,7 +59,10 @@ class FairAcceptor:
         self._crowd = crowd
         self._worker = worker
         self._listening: list[tuple[socket.socket, Factory]] = []
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening = 0
+        """Accepted connections that have not reached their protocol."""
+        self._settled: asyncio.Future[None] | None = None
+        """Done when there are none, for who waits for that."""
         self._clients = 0
         self._batch = BATCH
         self._timer: asyncio.TimerHandle | None = None
@@ -73,11 +89,12 @@ class FairAcceptor:
     async def settle(self) -> None:
         """Return when every accepted connection has reached its protocol."""
         if self._opening:
-            await asyncio.wait(self._opening)
+            self._settled = self._loop.create_future()
+            await self._settled
 
     def _publish(self) -> None:
         if self._timer is None:
-            self._crowd[self._worker] = self._clients + len(self._opening)
+            self._crowd[self._worker] = self._clients + self._opening
 
     def _ready(self, sock: socket.socket, factory: Factory) -> None:
         """Somebody waits to be accepted."""
@@ -104,21 +121,19 @@ class FairAcceptor:
             connection.close()
             return True
         connection.setblocking(False)
-        task = self._loop.create_task(self._open(connection, factory))
-        self._opening.add(task)
-        task.add_done_callback(self._opened)
+        self._opening += 1
         self._publish()
+        Dialling(self._loop, self._open(connection, factory), lambda _: connection.close())  # if it was gone already
         return True
-
-    def _opened(self, task: asyncio.Task[None]) -> None:
-        self._opening.discard(task)
-        self._publish()
 
     async def _open(self, connection: socket.socket, factory: Factory) -> None:
         try:
             await self._loop.connect_accepted_socket(factory, connection)
-        except OSError:
-            connection.close()  # it was gone already
+        finally:
+            self._opening -= 1
+            self._publish()
+            if self._settled is not None and not self._opening:
+                self._settled.set_result(None)
 
     def _pause(self) -> None:
         for sock, _ in self._listening:
