@@ -21,6 +21,7 @@ gate is a necessary condition of the rule:
    neither such a byte nor anything to decode never gets one. So are groups of expressions none of which can match.
 5. Conditions on headers, method and protocol are evaluated by the rules themselves on first sight of a value and
    remembered in bounded tables, or with the block of header fields it came in; the operators are pure functions of it.
+   So are names of JSON's leaves (`names.py`): of the gates that a name opens, those stay open whose link matches it.
 6. Rules that only take others or targets away (`seclang/quiet.py`) need no gate: they are evaluated before the
    first rule that is. A rule that only skips others is not evaluated where it would skip nothing that is nominated.
 7. Texts of ordinary bytes alone, in all their forms, are scanned for less (`ordinary.py`). An expression in which each

@@ -11,9 +11,10 @@ from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton
 from bascule.waf.matcher.fields import Header, Headers, Looking, RequestFields, ResponseFields, opens
 from bascule.waf.matcher.glance import fields_joined, texts_of
 from bascule.waf.matcher.memo import MAX_KEY, Memo
+from bascule.waf.matcher.names import LeafNames
 from bascule.waf.matcher.ordinary import Database, Screen
 from bascule.waf.matcher.plan import ExactGate, Plan
-from bascule.waf.matcher.scanner import MAX_CLEAN, MAX_NAME, gather
+from bascule.waf.matcher.scanner import gather
 from bascule.waf.matcher.triggers import ALPHABET, PERCENT_CODE
 from bascule.waf.matcher.uri import URI, marks_of_weak, tester
 from bascule.waf.seclang.evaluate import matches_any
@@ -72,7 +73,7 @@ class GateKeeper:
         self._raw = plan.raw.build(cache_dir)
         self._body = plan.body_text.build(cache_dir)
         self._ordinary_body = plan.ordinary_body.build(cache_dir, self._body)
-        self._known_names: set[str] = set()
+        self._leaf_names = LeafNames(self._scan_texts, plan.links)
         self._response = plan.response.build(cache_dir)
         database = Database([*plan.ordinary_values.sought(), *plan.ordinary_raw.sought()], cache_dir)
         self._ordinary_values = plan.ordinary_values.build(cache_dir, self._values, database)
@@ -339,15 +340,7 @@ class GateKeeper:
 
     def _scan_leaves(self, leaves: JsonBody) -> int | None:
         """Scan the leaves of a document, and their names if these are new; None if they are not ordinary."""
-        known = self._known_names
-        fresh = [name for name in leaves.names if name not in known]
-        mask: int | None = 0
-        if fresh:
-            mask = self._scan_texts(fresh)
-            if mask == 0:
-                if len(known) >= MAX_CLEAN:
-                    known.clear()
-                known.update([name for name in fresh if len(name) <= MAX_NAME])
+        mask = self._leaf_names.gates(leaves.names)
         found = self._scan_texts(leaves.values)
         return None if mask is None or found is None else mask | found
 

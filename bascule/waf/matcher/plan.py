@@ -88,6 +88,8 @@ class Plan:
     ordinary_body: OrdinaryBuilder
     """What is in `values`, `raw` and `body_text`, for ordinary texts that vary (`ordinary.py`)."""
     needs: dict[int, int] = field(default_factory=dict)
+    links: dict[int, BoundLink] = field(default_factory=dict)
+    """What is behind the gates that one link opens."""
     values: ScannerBuilder = field(default_factory=ScannerBuilder)
     raw: ScannerBuilder = field(default_factory=ScannerBuilder)
     body_text: ScannerBuilder = field(default_factory=ScannerBuilder)
@@ -230,6 +232,7 @@ class Planner:
         bit = self._bit()
         plan = self.plan
         exact = ExactGate(rule, BoundLink(link), None, bit, [])
+        plan.links[bit] = exact.link
         for target, kind in zip(targets, kinds, strict=True):
             self._register(exact, link, target, kind or "", expressions)
         if exact.targets:

@@ -506,3 +506,27 @@ def test_made_up_rules_find_the_same_with_and_without_prefilter(seed: int) -> No
             assert one.tx.get(name) == other.tx.get(name)
 
     same()
+
+
+JSON_HEADERS = [HOST, (b"content-type", b"application/json")]
+
+
+@pytest.mark.parametrize("others", [0, 4, 40])
+def test_names_of_leaves_are_judged_as_often_as_they_come(others: int) -> None:
+    for place, name in enumerate(
+        (b"union select 1", b"sleep(1)", b"cursor", b"order by 1", b"x.exec master", b"a union cursor")
+    ):
+        more = b"".join(b',"limit%d-%d-%d":"1"' % (others, place, number) for number in range(others))
+        request = Request(b"POST", b"/", JSON_HEADERS, b'{"%b":"1"%b}' % (name, more))
+        wanted = fired(send(crs(2, False), request)[0])
+        assert [fired(send(crs(2, True), request)[0]) for _ in range(3)] == [wanted] * 3
+
+
+def test_a_word_of_sql_as_a_name_costs_honest_clients_nothing() -> None:
+    for _ in range(2):
+        t, _ = send(
+            crs(1, True),
+            Request(b"POST", b"/", [*JSON_HEADERS, (b"accept", b"*/*"), (b"user-agent", b"x")], b'{"cursor":"abc"}'),
+        )
+        ran = t.waf.program.phases[2].candidates(t.mask)
+    assert 942100 not in {t.waf.program.phases[2].rules[index].rule.rule_id for index in ran}
