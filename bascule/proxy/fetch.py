@@ -152,8 +152,6 @@ class Fetch(Peer):
             names = cache.names_for(self._look, head)
             if head.length > cache.most:
                 raise storing.Unstorable("too large")
-            if head.length < 0 and self._is_for_range():
-                raise storing.Unstorable("a part of what has no length yet")
         except storing.Unstorable:
             self._hand_over(head, content, complete)
             return
@@ -168,10 +166,14 @@ class Fetch(Peer):
             self._begin_playing()
 
     def _begin_playing(self) -> None:
-        """Let those begin who can: with no length known, only the leader, since it may become too large to share."""
+        """Let those begin who can: with no length known, only the leader, since it may become too large to share.
+
+        A leader that asked for a range of what has no length yet is to have what the server makes of that.
+        """
         length = cast(ResponseHead, self._head).length
+        uncut = length < 0 and self._is_for_range()
         for exchange, is_leader in self._waiters.released():
-            if not is_leader and not self._matches(exchange):
+            if uncut if is_leader else not self._matches(exchange):
                 alone(exchange)
             elif is_leader or length >= 0:
                 self._play(exchange, is_leader, length)

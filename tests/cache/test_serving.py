@@ -225,6 +225,27 @@ def test_a_range_of_what_is_not_stored_is_the_servers_to_cut(
         assert (found.status, found["content-range"], found.body) == (206, "bytes 0-3/4", b"part")
 
 
+def test_a_range_of_what_has_no_length_yet_keeps_it_from_nobody(port: int, origin: Origin) -> None:
+    asked, begun = threading.Event(), threading.Event()
+
+    def handle(wire: Wire, message: Message) -> bool:
+        if message["range"]:
+            wire.send(answer(b"all", "206 Partial Content", "Content-Range: bytes 0-2/3", "Cache-Control: max-age=60"))
+            asked.set()
+            return True
+        wire.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n")
+        begun.wait(10)
+        wire.send(b"3\r\nall\r\n0\r\n\r\n")
+        return True
+
+    origin.handler = handle
+    assert ask(port, "/no-length", Range="bytes=0-").status == 206
+    assert asked.is_set()
+    begun.set()
+    assert [ask(port, "/no-length").body for _ in range(3)] == [b"all"] * 3
+    assert [message["range"] for message in origin.seen] == [None, "bytes=0-"]
+
+
 def test_a_stale_response_is_validated(port: int, origin: Origin) -> None:
     def handle(wire: Wire, message: Message) -> bool:
         if message["if-none-match"] == '"v"':

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -240,3 +242,10 @@ def test_no_error_text_repeats_what_the_client_sent() -> None:
         with pytest.raises(HttpError) as error:
             parse(data)
         assert "Evil" not in str(error.value)
+
+
+def test_a_field_full_of_connection_options_costs_no_more_than_it_is_long() -> None:
+    data = get(HOST + b"Connection: " + b"a," * 30_000 + b"\r\n")
+    begun = time.process_time()
+    assert len(parse(data).block.options) == 30_000
+    assert time.process_time() - begun < 0.2  # it was 0.6 where the list was copied for each

@@ -180,13 +180,15 @@ class Block:
             self.forwarded = True
 
     def _connection(self, value: bytes) -> None:
+        options = []
         for token in list_tokens(value):
             if token == b"close":
                 self.closes = True
             elif token == b"keep-alive":
                 self.keeps = True
             else:
-                self.options += (token,)
+                options.append(token)
+        self.options += tuple(options)
 
     def _transfer_encoding(self, value: bytes) -> None:
         if self.chunked:
