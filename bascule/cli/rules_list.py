@@ -31,7 +31,7 @@ def shipped() -> Iterator[dict[str, Any]]:
     families = {family.name: family for family in learned.families}
     for each in learned.rules:
         more = {"facts": each.facts, "points": each.points, "measured": msgspec.to_builtins(each.measured)}
-        yield _row(each, families[each.family], preset="basic", **more)
+        yield _row(each, families[each.family], preset="advanced" if each.strict else "basic", **more)
 
 
 def _row(rule: Any, family: Any, **more: Any) -> dict[str, Any]:

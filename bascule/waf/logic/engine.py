@@ -52,9 +52,10 @@ class Logic:
             raise ValueError(f"preset must be one of {', '.join(ALL_PRESETS)}, not {preset!r}")
         self.book, self.preset = book, preset
         level = preset if preset in PRESETS else "standard"
+        counting = [rule for rule in book.rules if rule.counts_at(level)]
         self._families = [
             (family, family.thresholds.of(level),
-             [(frozenset(rule.facts), rule) for rule in book.rules if rule.enabled and rule.family == family.name])
+             [(frozenset(rule.facts), rule) for rule in counting if rule.family == family.name])
             for family in book.families
         ]  # fmt: skip
         self.screen = Screen(self.judge_facts)

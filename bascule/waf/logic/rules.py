@@ -13,6 +13,8 @@ import msgspec
 
 PRESETS = ("basic", "standard", "advanced", "pci-dss")
 """Presets that are thresholds, from the most lenient on. `bypass`, `detect-only` and `block-all` need none."""
+STRICT = ("advanced", "pci-dss")
+"""Presets that count the rules that are `strict`, too."""
 SHIPPED = Path(__file__).with_name("rules.json")
 FORMAT = 1
 MAX_BYTES = 1 << 20
@@ -68,6 +70,12 @@ class LogicRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     says: str
     measured: Rates
     enabled: bool = True
+    strict: bool = False
+    """It counts at the presets of `STRICT` only: weak evidence, though browsers hardly ever send it."""
+
+    def counts_at(self, preset: str) -> bool:
+        """Whether it gives its points at one of `PRESETS`."""
+        return self.enabled and (preset in STRICT or not self.strict)
 
 
 class RuleBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -85,6 +85,38 @@ def test_what_acts_is_still_seen(text: bytes, fact: str) -> None:
     assert fact in facts_of(text, "query")
 
 
+POST = b"Why does this loop not stop at all?\n\nfor f in *.log; do cat $f; rm -rf /tmp/x; done\n\nThanks!"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        POST,
+        b'In C:\n\nint main(void) {\n    system("pause");\n}\n\nDoes not work on Linux, why is that so?',
+        b"Dockerfile:\n\nFROM debian\nRUN apt update && rm -rf /var/lib/apt\n\nThe image is still too large for me.",
+    ],
+)
+def test_code_on_lines_of_its_own_in_a_post_does_nothing(text: bytes) -> None:
+    assert not facts_of(text, "body") & DECISIVE
+    assert not facts_of(text.replace(b"\n", b"\r\n"), "body") & DECISIVE
+    assert facts_of(text, "query") & DECISIVE, "posts are sent as bodies"
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        (b"x; cat /etc/passwd\n\n" + POST, "shell.runs_command"),
+        (b"system('id');\n\n" + POST, "code.php_runs"),
+        (POST + b"\n<script>alert(1)</script>", "html.script_tag"),
+        (POST + b"' union select password from users -- ", "sql.union_select"),
+        (POST + b"{{7*7}}", "template.sum"),
+        (b"a\nb\nc; cat /etc/passwd", "shell.runs_command"),
+    ],
+)
+def test_a_post_still_acts_from_its_beginning_and_where_it_breaks_out(text: bytes, fact: str) -> None:
+    assert fact in facts_of(text, "body")
+
+
 def test_other_places_than_fields_hold_no_prose() -> None:
     assert prose_drops(b"one two three four five six seven eight nine", "cookie") == ()
     assert prose_drops(b"one two three four five six seven eight nine", "query")

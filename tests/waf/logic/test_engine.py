@@ -26,8 +26,8 @@ KNOWN = frozenset(("sql.a", "sql.b"))
 FAMILY = Family("sql", 1, "SQL", "says", "high", "block", "A03", "A05", (89,), Threshold(12, 10, 8, 6))
 
 
-def rule(number: int, points: int, *facts: str, enabled: bool = True) -> LogicRule:
-    return LogicRule(number, "sql", f"r{number}", facts, points, "says", Rates(0, 0), enabled)
+def rule(number: int, points: int, *facts: str, enabled: bool = True, strict: bool = False) -> LogicRule:
+    return LogicRule(number, "sql", f"r{number}", facts, points, "says", Rates(0, 0), enabled, strict)
 
 
 def book(*rules: LogicRule) -> RuleBook:
@@ -44,6 +44,13 @@ def written(folder: Path, data: object) -> Path:
 def test_points_of_a_value_add_up_to_the_presets_threshold(preset: str, found: int) -> None:
     logic = Logic(book(rule(1, 7, "sql.a"), rule(2, 4, "sql.a", "sql.b"), rule(3, 90, "sql.a", enabled=False)), preset)
     assert len(logic.judge_facts(frozenset(KNOWN))) == found
+    assert not logic.judge_facts(frozenset(("sql.b",)))
+
+
+@pytest.mark.parametrize(("preset", "found"), [("basic", 0), ("standard", 0), ("advanced", 1), ("pci-dss", 1)])
+def test_a_strict_rule_counts_at_strict_presets_only(preset: str, found: int) -> None:
+    logic = Logic(book(rule(1, 50, "sql.a", strict=True), rule(2, 50, "sql.b", enabled=False, strict=True)), preset)
+    assert len(logic.judge_facts(frozenset(("sql.a",)))) == found
     assert not logic.judge_facts(frozenset(("sql.b",)))
 
 

@@ -8,6 +8,7 @@ import pytest
 from bascule.waf.logic.learn.corpora import VOUCHED, feedback
 from bascule.waf.logic.learn.families import KINDS
 from bascule.waf.logic.learn.matrix import Row, row_of
+from bascule.waf.logic.rules import PRESETS
 
 FALSE_POSITIVE = {
     "text": "1 union select 2",
@@ -45,6 +46,24 @@ def test_what_an_operator_calls_harmless_no_longer_decides_alone(tmp_path: Path)
     facts = ("sql.union_select", "sql.file_access")
     assert {rule.facts for rule in fit.decide_alone(sql, [attack], facts)} == {(fact,) for fact in facts}
     assert {rule.facts for rule in fit.decide_alone(sql, [attack, *said], facts)} == {("sql.file_access",)}
+
+
+def test_weak_evidence_that_browsers_do_not_send_is_a_verdict_at_strict_presets_only() -> None:
+    fit = pytest.importorskip("bascule.waf.logic.learn.fit", reason="needs the extra named train", exc_type=ImportError)
+    import numpy as np
+
+    from bascule.waf.logic.learn.measure import rates
+
+    weak, common = frozenset(("sql.subselect",)), frozenset(("sql.quote_then_logic",))
+    seen = np.array([0.0, 30.0])
+    known = fit.Examples([weak, common], np.array([0.5, 0.002]), seen / 30, seen, seen, np.array([0.0, 0.0]))
+    rules = fit._complete(known, fit._incidence(known, [weak, common]), [weak, common], [])
+    assert rules == [fit.Learned(("sql.subselect",), fit.STANDARD, strict=True)]
+    attack = Row("sqli", "a list", "", (weak,), False)
+    refused = {
+        preset: rates({"sql": rules}, {"sql": dict.fromkeys(PRESETS, 10)}, [attack], preset) for preset in PRESETS
+    }
+    assert [each["sqli", "a list"].refused for each in refused.values()] == [0, 0, 1, 1]
 
 
 def test_sources_can_be_left_out(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import pytest
 from bascule.waf.logic.engine import Logic
 from bascule.waf.logic.learn.evaluation import HARMLESS, Result, measure
 from tests.waf.logic.red import requests as red
+from tests.waf.logic.unseen import pairs as unseen_pairs
 from tests.waf.logic.unseen import requests as unseen
+from tests.waf.logic.wild import pairs as wild_pairs
 from tests.waf.logic.wild import requests as wild
 
 CLASS_FLOOR = 80.0
@@ -40,10 +42,13 @@ BOUNDS = {
     wild: Bounds({"standard": 98.0, "advanced": 98.5}, {"standard": 7.0, "advanced": 10.0}, 25, {}),
     # Half of what was written at one time, by which nothing was mended; by the other half, in `wild`, the rules were.
     unseen: Bounds({"standard": 95.0, "advanced": 96.0}, {"standard": 6.5, "advanced": 10.0}, 25, {"mail": 50.0}),
+    # Halves of texts written in pairs, in the same way. Of the honest, a quarter are posts with code.
+    wild_pairs: Bounds({"standard": 98.0, "advanced": 99.0}, {"standard": 9.5, "advanced": 12.0}, 14, {"crlf": 75.0}),
+    unseen_pairs: Bounds({"standard": 95.0, "advanced": 96.5}, {"standard": 11.5, "advanced": 21.0}, 14, {}),
 }
 
 
-@pytest.fixture(scope="module", params=BOUNDS, ids=["red", "wild", "unseen"])
+@pytest.fixture(scope="module", params=BOUNDS, ids=["red", "wild", "unseen", "wild-pairs", "unseen-pairs"])
 def judged(request: pytest.FixtureRequest) -> tuple[Result, Bounds]:
     texts = request.param
     engines = {name: Logic.load(name) for name in ("basic", "standard", "advanced", "pci-dss")}

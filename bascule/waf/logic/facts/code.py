@@ -46,6 +46,8 @@ FACTS = (
             rb"\bthink\\\w{2,20}/\w+|^(?:shell_exec|proc_open|pcntl_exec|call_user_func(?:_array)?|file_put_contents|create_function|passthru)$|^__(?:construct|destruct|callstatic|invoke|wakeup|tostring)$",
             rb"\b(?:extract|parse_str|unserialize|import_request_variables)\s*\(\s*\$_|\b(?:ini_set|putenv|ini_alter|dl)\s*\(\s*['\"]\w",
             rb"\b(?:print|echo|print_r|var_dump|die|exit)\s*\(?\s*`\s*[a-z/]",
+            rb"\bffi::(?:cdef|load|scope)\s*\(|\bnew\s+\\?(?:spl\w{3,20}|simplexmlelement|(?:filesystem|directory|recursivedirectory|glob)iterator|reflection(?:function|method|class)|soapclient|imagick)\s*\(|\$\{\s*\$\w+\s*\}\s*[\[(]",
+            rb"\b(?:print_r|var_dump|var_export|print|echo|die|exit)\s*\(?\s*(?:glob|scandir|getenv|readdir|fread|phpversion|php_uname|getcwd|ini_get(?:_all)?|get_cfg_var|exec|sys_get_temp_dir|array_map|get_defined_vars)\s*\(",
             rb"\b(?:allow_url_include|auto_prepend_file|auto_append_file|disable_functions|open_basedir|cgi\.force_redirect|safe_mode)\s*(?:=|%3d)",
         ),
         True,

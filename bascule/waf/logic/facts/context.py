@@ -49,8 +49,17 @@ _ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z0-9.,'()-
 """Three words and more, with nothing behind them: what is before them is no path, for no file is named like that."""
 _TAIL = 160
 """Bytes of a text's end in which such words are looked for."""
-_PATHS = ("path.unix", "path.windows", "path.app", "path.java", "path.dot", "path.system")
-"""Not addresses, of which a loader takes some of what follows for a query, for arguments, or for nothing."""
+_PATHS = (
+    "path.unix",
+    "path.windows",
+    "path.app",
+    "path.java",
+    "path.dot",
+    "path.system",
+    "shell.only",
+    "shell.command_with",
+)
+"""Commands, too, have no words behind their arguments. Not addresses, of which a loader takes some of what follows for a query, for arguments, or for nothing."""
 _CONTINUES = re.compile(
     rb"[\s)]*(?:$|[;,|&=<>!*/+^%#~-]|--|(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit"
     rb"|order|group|procedure|into|as|collate|when|then|else|end|select|waitfor|exec|sounds|glob|ilike|if|case|except|intersect"
@@ -68,6 +77,11 @@ _MUST_BEGIN = (
 )  # fmt: skip
 """What is a path, an address, a document or a program only from its beginning, and what people quote on lines of their
 own. Separators of a shell, climbs, tags and templates act anywhere: those facts stay."""
+IN_LINES = (*_MUST_BEGIN, "shell.", "code.", "path.", "nosql.")
+"""What people show on lines of their own. Quotes that end a string, tags and templates act there, too."""
+_LINE_OF_WORDS = re.compile(rb"(?:\A|\n)(?:" + _LONG.pattern + rb")", re.IGNORECASE)
+MIN_POST, MIN_BREAKS = 80, 2
+"""Bytes and line feeds of the shortest text that is a post."""
 _LEADS_TO_SCRIPT = re.compile(rb"[<;\\]|[$#]\{|//|script:", re.IGNORECASE)
 """What brings a browser from words of a text, of an attribute or of a string to script, besides a quote."""
 _NO_SCRIPT = re.compile(rb"[ \t]*(?!(?:in|of|instanceof)\b|on\w{3,30}\s*=)\w", re.IGNORECASE)
@@ -115,6 +129,16 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     if _LONG.match(text) is not None:
         dead += _MUST_BEGIN
     return dead
+
+
+def beginning_of_post(text: bytes, place: str) -> bytes | None:
+    """Return the first paragraph of what people write who ask about code: lines, of which one at least is of words.
+
+    Of the languages `IN_LINES`, only what that paragraph says acts. None: the text is no such post.
+    """
+    if place != "body" or len(text) < MIN_POST or text.count(b"\n") < MIN_BREAKS or not _LINE_OF_WORDS.search(text):
+        return None
+    return text.replace(b"\r\n", b"\n").lstrip().partition(b"\n\n")[0]
 
 
 def _leaves_quotes(text: bytes) -> bool:

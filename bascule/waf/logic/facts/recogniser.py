@@ -105,7 +105,7 @@ def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]
             hits = UPLOADS.scan(text)
         else:
             text = without_players(text)
-            hits = [hit for form in forms(text) for hit in level_of(form).scan(form)]
+            hits = _scan(text)
         for name in _facts_of_text(text, place, hits):
             seen.setdefault(name, (name, text, how))
     return list(seen.values())
@@ -136,7 +136,17 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
     found = {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
     if place == "document":
         return {name for name in found & DECISIVE if name.startswith(_IN_DOCUMENT)}
-    return context.acting(found, text, place, DECISIVE) if found else found
+    if not found:
+        return found
+    found = context.acting(found, text, place, DECISIVE)
+    shown = {name for name in found if name.startswith(context.IN_LINES)}
+    if shown and (beginning := context.beginning_of_post(text, place)) is not None:
+        found -= shown - {NAMES[hit] for hit in _scan(beginning)}
+    return found
+
+
+def _scan(text: bytes) -> list[int]:
+    return [hit for form in forms(text) for hit in level_of(form).scan(form)]
 
 
 def _look_sql(text: bytes) -> set[str]:

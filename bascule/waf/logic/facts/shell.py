@@ -37,7 +37,7 @@ _DOES = (
     + rb"|ping(?:\.exe)?[\s\x0b\xa0+]+-\w"
     + rb"|(?:sleep|timeout(?:[\s+]+/t)?|usleep|waitfor)[\s+]+/?\w?[\s+]*\d+(?:\.\d+)?[smhd]?[\s+]*(?:$|[;|&`)#'\"\n,}])"
     + rb"|(?:ba|z|k|c|da|a)?sh[\s+]+(?:-\w|/|\.)|(?:python[23]?(?:\.\d+)?|perl|ruby|php\d?|node|lua|gcc)[\s+]+-\w\b"
-    + rb"|(?:nc|ncat|netcat|socat)[\s+]+(?:-\w|\d{1,3}\.|[\w.-]+[\s+]+\d{2,5}\b|tcp)"
+    + rb"|rm[\s+]+-{1,2}[rf]\w{0,9}[\s+]|(?:nc|ncat|netcat|socat)[\s+]+(?:-\w|\d{1,3}\.|[\w.-]+[\s+]+\d{2,5}\b|tcp)"
     + rb"|net1?(?:\.exe)?[\s+]+(?:user|localgroup|share|view|use|start|stop|accounts|group)\b|reg[\s+]+(?:add|query|delete|save)\b|netsh[\s+]+\w+"
     + rb"|(?:rundll32|regsvr32|certutil|bitsadmin|mshta|wmic|schtasks|cscript|wscript|taskkill|attrib|icacls|cacls)(?:\.exe)?[\s+]+[-/\w]"
     + rb"|(?:cmd|powershell|pwsh)(?:\.exe)?[\s+]*(?:/\w|-\w)|set[\s+]+/[ap]\b|ver[\s+]*$"
@@ -48,7 +48,7 @@ _DOES = (
 """A command together with what shows that it is meant as one: its arguments, or nothing behind one that needs none."""
 _ADMINISTERS = (
     rb"(?:(?:nltest|cmdkey|qwinsta|quser|gpresult|driverquery|msiexec|forfiles|klist|dsquery|makecab|extrac32|odbcconf|esentutl|diskshadow|psexec)(?:\.exe)?[\s+]+/\w"
-    rb"|vssadmin(?:\.exe)?[\s+]+(?:list|delete|create|resize)\b|(?:wevtutil|fsutil|bcdedit|ntdsutil|dsquery)(?:\.exe)?[\s+]+\w|sc(?:\.exe)?[\s+]+(?:query|create|stop|config|delete)\b"
+    rb"|(?:del|erase|rd|rmdir|format|cipher|takeown)(?:\.exe)?[\s+]+/[a-z]|vssadmin(?:\.exe)?[\s+]+(?:list|delete|create|resize)\b|(?:wevtutil|fsutil|bcdedit|ntdsutil|dsquery)(?:\.exe)?[\s+]+\w|sc(?:\.exe)?[\s+]+(?:query|create|stop|config|delete)\b"
     rb"|[gmn]?awk[\s+]+(?:-\w|['\"{])|\.[\s+]+/\w|(?:copy|move|ren|xcopy)[\s+]+\S{1,60}[\s+]+\S{1,60}\.(?:php\d?|aspx?|jspx?|exe|bat|dll|ps1)\b|for[\s+]+/[fldr][\s+]+%{1,2}\w[\s+]+in\b|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
 )
 """The same of the tools of administrators."""
@@ -157,7 +157,9 @@ FACTS = (
             rb"%\w{3,20}:~-?\d",
             rb"(?:^|[;|&\n\s])\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*(?:\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*)*\$\{?\w{1,12}\}?\$",
             rb"[;|&^\r\n]\s*\w{1,12}=\$?\\?['\"][^'\"]{1,60}['\"]\s*;\s*\$\w",
-            rb"^[\s'\"]*-{1,2}(?:use-askpass|upload-pack|receive-pack|checkpoint-action|to-command|open-files-in-pager|o?proxycommand|post-file|ssh-command|wrapper)\s*=",
+            rb"[;|&\n]\s*(?:export|declare|set)\s+\w{1,12}=[^\s;&|]{1,60}\s*[;&|]{1,2}\s*(?:eval\s+)?\$\{?\w",
+            rb"^[\s'\"]*-{1,2}(?:use-askpass|exec|upload-pack|receive-pack|checkpoint-action|to-command|open-files-in-pager|o?proxycommand|post-file|ssh-command|wrapper)\s*=",
+            rb"^\s*-{1,2}(?:output(?:-document|-file)?|to-file|log-file|config|conf|exec-path|pre-script|post-script|rsh|plugin|require|load|preload)=[^\s]{0,60}(?:/|\\|\.(?:php|sh|jsp|so|dll)\b)",
             rb"\s--(?:checkpoint-action|to-command|rsh-command|use-compress-program|unzip-command)\s*=",
         ),
         True,

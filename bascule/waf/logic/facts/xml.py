@@ -19,6 +19,7 @@ FACTS = (
             rb"<xsl:(?:value-of|include|import|template|stylesheet|variable|copy-of)\b",
             rb"<\?xml-stylesheet\b|<\?import\b[^>]{0,60}implementation|\bdocument\(\s*['\"](?:/|https?:|file:|ftp:)",
             rb"(?:php|java|msxsl|rt|ob):(?:function|script|exec|runtime)|xalan/java",
+            rb"\bxlink:href\s*=\s*[\"'](?:expect|file|php|netdoc|gopher|jar|dict|phar):|=\s*[\"'](?:http://php\.net/xsl|http://xml\.apache\.org/xalan|urn:schemas-microsoft-com:xslt|http://saxon\.sf\.net)",
             rb"unparsed-text\(|system-property\(|xsi:schemalocation\s*=\s*[\"'][^\"']*file:",
         ),
         True,

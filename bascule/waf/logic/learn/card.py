@@ -13,6 +13,7 @@ _HEAD = """# Model card: the logic rules
 
 Version {version}: {rules} rules in {families} families, learned by `bascule train` (seed {seed}) from {samples} samples.
 A rule is a conjunction of facts with points; a value whose points in one family reach the preset's threshold is refused.
+Rules that are *strict* count at `advanced` and `pci-dss` only.
 
 ## Made from
 
@@ -103,7 +104,7 @@ def _rules(book: RuleBook) -> list[str]:
     ]
     for rule in book.rules:
         rates = rule.measured
-        facts = ", ".join(rule.facts)
+        facts = ", ".join(rule.facts) + (" (strict)" if rule.strict else "")
         lines.append(
             f"| {rule.id} | {facts} | {rule.points} | {rates.attacks:g} | {rates.browsers:g} | {rates.microseconds:g} |"
         )

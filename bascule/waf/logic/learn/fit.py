@@ -35,13 +35,11 @@ BENIGN_WEIGHT = 3.0
 LASSO = 3e-5
 DEPTH, TREES = 4, 80
 MAX_RULES = 80
+HOST_REQUESTS = 20
+"""Requests of one host that count: a site that sends what no other does is one site."""
 ALONE = 0.2
 """What a harmless text by itself counts beside a host."""
-MAX_COMPLETED = 90
-HOST_PRICE = 0.012
-"""The share of a family's attacks that finding has to be worth one harmless host more."""
 LENGTH_PRICE = 0.00002
-MIN_WORTH = 0.0002
 ROUNDS = 12
 VETO = VOUCHED
 """Harmless hosts that show a decisive fact from which on it decides nothing alone."""
@@ -54,11 +52,41 @@ TOLERATED = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """What is missed at some presets, and what finding it may cost."""
+
+    points: int
+    """What reaches these is found."""
+    strict: bool
+    shortest: int
+    """Facts that it takes."""
+    host_price: float
+    """The share of a family's attacks that finding has to be worth one harmless host more."""
+    request_price: float
+    """The same for one harmless request more."""
+    text_price: float
+    """The same for one harmless text by itself."""
+    least: float
+    """The share of a family's attacks that a rule has to find, less what it costs."""
+    most: int
+    """Rules that are added."""
+
+
+LEVELS = (
+    Level(STANDARD, False, 2, 0.012, 0.0, 0.012 * ALONE, 0.0002, 90),
+    Level(5, True, 1, 0.0, 0.0004, 0.000008, 0.0002, 60),
+)
+"""`standard` and those more lenient; then the strict ones, whose thresholds come down to about these points."""
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """A rule that was distilled."""
 
     facts: tuple[str, ...]
     points: int
+    strict: bool = False
+    """It is for strict presets only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +96,17 @@ class Examples:
     sets: list[Facts]
     attacks: Floats
     harmless: Floats
-    seen: Floats
-    """On how many harmless hosts each was seen (texts by themselves count less)."""
+    hosts: Floats
+    """On how many harmless hosts each was seen."""
+    requests: Floats
+    """In how many harmless requests, of which each host has at most `HOST_REQUESTS`."""
+    texts: Floats
+    """In how many harmless texts by themselves."""
+
+    @property
+    def seen(self) -> Floats:
+        """On how many hosts each was seen; texts by themselves count less."""
+        return self.hosts + ALONE * self.texts
 
 
 def usable(kind: Kind, names: Iterable[str]) -> list[str]:
@@ -82,7 +119,7 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
     allowed = frozenset(usable(kind, facts))
     own = frozenset(name for name in allowed if not name.startswith(EVASION))
     attacks: dict[str, Counter[Facts]] = defaultdict(Counter)
-    harmless: dict[Facts, set[tuple[str, int]]] = defaultdict(set)
+    harmless: dict[Facts, Counter[tuple[str, int]]] = defaultdict(Counter)
     alone: Counter[Facts] = Counter()
     for row in rows:
         sets = {shown & allowed for shown in row.shown if shown & own}
@@ -101,10 +138,14 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
         total = sum(counts.values())
         for shown, count in counts.items():
             weights[shown] += math.sqrt(total) * count / total
-    blame = {shown: len(harmless.get(shown, ())) + ALONE * alone[shown] for shown in {*harmless, *alone}}
-    sets_ = sorted({*weights, *blame}, key=sorted)
-    seen = np.array([blame.get(shown, 0.0) for shown in sets_])
-    return Examples(sets_, _share(np.array([weights.get(shown, 0.0) for shown in sets_])), _share(seen), seen)
+    sets_ = sorted({*weights, *harmless, *alone}, key=sorted)
+    hosts = np.array([float(len(harmless[shown])) for shown in sets_])
+    requests = np.array(
+        [float(sum(min(count, HOST_REQUESTS) for count in harmless[shown].values())) for shown in sets_]
+    )
+    texts = np.array([float(alone[shown]) for shown in sets_])
+    attacks_ = _share(np.array([weights.get(shown, 0.0) for shown in sets_]))
+    return Examples(sets_, attacks_, _share(hosts + ALONE * texts), hosts, requests, texts)
 
 
 def _voices(row: Row) -> Iterable[tuple[str, int]]:
@@ -126,7 +167,9 @@ def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> l
     known = examples(kind, rows, facts)
     alone = decide_alone(kind, rows, facts)
     settled = np.array([not shown.isdisjoint(rule.facts[0] for rule in alone) for shown in known.sets], dtype=bool)
-    return sorted(alone + _learn(kind, _without(known, settled), facts, seed), key=lambda r: (-r.points, r.facts))
+    return sorted(
+        alone + _learn(kind, _without(known, settled), facts, seed), key=lambda r: (r.strict, -r.points, r.facts)
+    )
 
 
 def decide_alone(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> list[Learned]:
@@ -146,7 +189,10 @@ def decide_alone(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> list[
 
 def _without(known: Examples, settled: NDArray[np.bool_]) -> Examples:
     kept = np.flatnonzero(~settled)
-    return Examples([known.sets[i] for i in kept], known.attacks[kept], known.harmless[kept], known.seen[kept])
+    sets = [known.sets[i] for i in kept]
+    return Examples(
+        sets, known.attacks[kept], known.harmless[kept], known.hosts[kept], known.requests[kept], known.texts[kept]
+    )
 
 
 def _learn(kind: Kind, known: Examples, facts: Sequence[str], seed: int) -> list[Learned]:
@@ -169,26 +215,35 @@ def _most(facts: Facts | tuple[str, ...]) -> int:
 
 
 def _complete(known: Examples, matrix: csr_matrix, candidates: list[Facts], learned: list[Learned]) -> list[Learned]:
-    """Add whole verdicts for attacks still missed: each time the conjunction that finds most for what it costs.
+    """Add whole verdicts for attacks still missed, at `standard` and then at `advanced`.
 
     Shrinkage leaves facts that never speak for anything harmless just below the line; covering sets that right.
     """
     covers = (matrix > 0).toarray()
-    refused = np.array([_points(learned, shown) >= STANDARD for shown in known.sets])
+    for level in LEVELS:
+        learned = _cover(known, covers, candidates, learned, level)
+    return learned
+
+
+def _cover(
+    known: Examples, covers: NDArray[np.bool_], candidates: list[Facts], learned: list[Learned], level: Level
+) -> list[Learned]:
+    """Add rules that are verdicts by themselves: each time what finds most for what it costs."""
+    price = level.host_price * known.hosts + level.request_price * known.requests + level.text_price * known.texts
+    reached = np.array([_points(learned, shown) >= level.points for shown in known.sets])
+    more: set[Facts] = set()
     length = np.array([len(facts) for facts in candidates])
-    too_short = length < 2
-    more: dict[Facts, int] = {}
-    for _ in range(MAX_COMPLETED):
-        left = covers[~refused]
-        worth = left.T @ known.attacks[~refused] - HOST_PRICE * (left.T @ known.seen[~refused]) - LENGTH_PRICE * length
-        worth[too_short] = 0
+    for _ in range(level.most):
+        left = covers[~reached]
+        worth = left.T @ known.attacks[~reached] - left.T @ price[~reached] - LENGTH_PRICE * length
+        worth[length < level.shortest] = 0
         best = int(np.argmax(worth))
-        if worth[best] < MIN_WORTH:
+        if worth[best] < level.least:
             break
-        more[candidates[best]] = STANDARD
-        refused |= covers[:, best]
-    kept = [rule for rule in learned if frozenset(rule.facts) not in more]
-    return kept + [Learned(tuple(sorted(facts)), points) for facts, points in more.items()]
+        more.add(candidates[best])
+        reached |= covers[:, best]
+    kept = learned if level.strict else [rule for rule in learned if frozenset(rule.facts) not in more]
+    return kept + [Learned(tuple(sorted(facts)), STANDARD, level.strict) for facts in more]
 
 
 def _points(learned: list[Learned], shown: Facts) -> int:

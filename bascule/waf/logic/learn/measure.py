@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bascule.waf.logic.learn.fit import STANDARD, Learned
 from bascule.waf.logic.learn.matrix import Facts, Row
-from bascule.waf.logic.rules import PRESETS
+from bascule.waf.logic.rules import PRESETS, STRICT
 
 Rules = Mapping[str, Sequence[Learned]]
 Thresholds = Mapping[str, Mapping[str, int]]
@@ -27,10 +27,13 @@ HOST_CAP = 5
 
 
 class Scorer:
-    """Points of sets of facts, remembered."""
+    """Points of sets of facts at strict presets or at the others, remembered."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = {family: [(frozenset(r.facts), r.points) for r in learned] for family, learned in rules.items()}
+    def __init__(self, rules: Rules, strict: bool) -> None:
+        self._rules = {
+            family: [(frozenset(r.facts), r.points) for r in learned if strict or not r.strict]
+            for family, learned in rules.items()
+        }
         self._memory: dict[Facts, dict[str, int]] = {}
 
     def of(self, facts: Facts) -> dict[str, int]:
@@ -52,16 +55,24 @@ class Scorer:
 
 def thresholds(rules: Rules, rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     """Return, by family and preset, the lowest threshold that keeps within the budget of false positives."""
-    scorer = Scorer(rules)
     harmless = [row for row in rows if row.whole and not row.attack]
+    reached = {strict: _reached(Scorer(rules, strict), harmless) for strict in (False, True)}
+    return {
+        family: {preset: _lowest(reached[preset in STRICT][family], len(harmless), preset) for preset in PRESETS}
+        for family in rules
+    }
+
+
+def _reached(scorer: Scorer, harmless: Sequence[Row]) -> dict[str, Counter[int]]:
+    """Return, by family, how many harmless requests reach which points."""
     hosts: Counter[tuple[str, str, int]] = Counter()
-    reached: dict[str, Counter[int]] = {family: Counter() for family in rules}
+    reached: dict[str, Counter[int]] = defaultdict(Counter)
     for row in harmless:
         for family, points in scorer.of_row(row).items():
             hosts[family, row.host, points] += 1
             if hosts[family, row.host, points] <= HOST_CAP:
                 reached[family][points] += 1
-    return {family: {preset: _lowest(reached[family], len(harmless), preset) for preset in PRESETS} for family in rules}
+    return reached
 
 
 def _lowest(reached: Counter[int], total: int, preset: str) -> int:
@@ -92,7 +103,7 @@ class Rate:
 
 def rates(rules: Rules, limits: Thresholds, rows: Sequence[Row], preset: str) -> dict[tuple[str, str], Rate]:
     """Return the share refused by (label, source), over all families."""
-    scorer = Scorer(rules)
+    scorer = Scorer(rules, preset in STRICT)
     found: dict[tuple[str, str], Rate] = {}
     for row in rows:
         refused = any(points >= limits[family][preset] for family, points in scorer.of_row(row).items())

@@ -91,7 +91,7 @@ def book(
     shipped = tuple(
         LogicRule(
             id=FIRST_ID + 1000 * numbers[family] + number, family=family, name=name_of(rule.facts), facts=rule.facts,
-            points=rule.points, says="; ".join(_SAYS[fact] for fact in rule.facts), measured=measured,
+            points=rule.points, strict=rule.strict, says="; ".join(_SAYS[fact] for fact in rule.facts), measured=measured,
         )
         for family, learned in rules.items()
         for number, (rule, measured) in enumerate(zip(learned, _measure(family, learned, rows, costs), strict=True), 1)
