@@ -110,6 +110,11 @@ def test_code_on_lines_of_its_own_in_a_post_does_nothing(text: bytes) -> None:
         (POST + b"\n<script>alert(1)</script>", "html.script_tag"),
         (POST + b"' union select password from users -- ", "sql.union_select"),
         (POST + b"{{7*7}}", "template.sum"),
+        (
+            b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/x">]>\n<a>\none two three four five six seven\n&x;\n</a>'
+            + b" " * 9,
+            "xml.external_entity",
+        ),
         (b"a\nb\nc; cat /etc/passwd", "shell.runs_command"),
     ],
 )

@@ -43,7 +43,7 @@ BOUNDS = {
     # Half of what was written at one time, by which nothing was mended; by the other half, in `wild`, the rules were.
     unseen: Bounds({"standard": 95.0, "advanced": 96.0}, {"standard": 6.5, "advanced": 10.0}, 25, {"mail": 50.0}),
     # Halves of texts written in pairs, in the same way. Of the honest, a quarter are posts with code.
-    wild_pairs: Bounds({"standard": 98.0, "advanced": 99.0}, {"standard": 9.5, "advanced": 12.0}, 14, {"crlf": 75.0}),
+    wild_pairs: Bounds({"standard": 98.0, "advanced": 99.0}, {"standard": 9.5, "advanced": 13.0}, 14, {"crlf": 75.0}),
     unseen_pairs: Bounds({"standard": 95.0, "advanced": 96.5}, {"standard": 11.5, "advanced": 21.0}, 14, {}),
 }
 

@@ -77,8 +77,8 @@ _MUST_BEGIN = (
 )  # fmt: skip
 """What is a path, an address, a document or a program only from its beginning, and what people quote on lines of their
 own. Separators of a shell, climbs, tags and templates act anywhere: those facts stay."""
-IN_LINES = (*_MUST_BEGIN, "shell.", "code.", "path.", "nosql.")
-"""What people show on lines of their own. Quotes that end a string, tags and templates act there, too."""
+IN_LINES = ("shell.", "code.", "path.", "nosql.")
+"""What people show on lines of their own. Quotes that end a string, tags, documents and templates act there, too."""
 _LINE_OF_WORDS = re.compile(rb"(?:\A|\n)(?:" + _LONG.pattern + rb")", re.IGNORECASE)
 MIN_POST, MIN_BREAKS = 80, 2
 """Bytes and line feeds of the shortest text that is a post."""
