@@ -42,7 +42,8 @@ BOUNDS = {
     wild: Bounds({"standard": 98.0, "advanced": 98.5}, {"standard": 7.0, "advanced": 10.0}, 25, {}),
     # Half of what was written at one time, by which nothing was mended; by the other half, in `wild`, the rules were.
     unseen: Bounds({"standard": 95.0, "advanced": 96.0}, {"standard": 6.5, "advanced": 10.0}, 25, {"mail": 50.0}),
-    # Halves of texts written in pairs, in the same way. Of the honest, a quarter are posts with code.
+    # Halves of texts written in pairs by who mended the facts: the second is not blind, only not looked at one by one.
+    # Of the honest, a quarter are posts with code.
     wild_pairs: Bounds({"standard": 98.0, "advanced": 99.0}, {"standard": 9.5, "advanced": 13.0}, 14, {"crlf": 75.0}),
     unseen_pairs: Bounds({"standard": 95.0, "advanced": 96.5}, {"standard": 11.5, "advanced": 21.0}, 14, {}),
 }

@@ -1,4 +1,8 @@
-"""The other half of what is in `wild/pairs.py`: measured, never mended by: (class, place, text)."""
+"""The other half of what is in `wild/pairs.py`: (class, place, text).
+
+Its outcomes one by one were not looked at, but it is not blind: one hand wrote both halves, and then mended facts knowing
+what it had written here (`del /q`, `or id>0`, `print_r(glob(`). Its rates are above those of attacks by others.
+"""
 
 from __future__ import annotations
 
