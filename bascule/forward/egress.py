@@ -278,7 +278,7 @@ class Egress:
         if upgraded is None:
             raise ConnectionResetError("closed within the handshake")
         secured.connection_made(upgraded)
-        return secured, _proven(secured)
+        return secured, proven(secured)
 
     async def _connect(
         self, target: Target, address: str, source: Source | None, made: Done | None = None
@@ -293,11 +293,11 @@ class Egress:
             lambda: WaitingConnection(self, destination, made=made), address, target.port, **more
         )
         if target.secure:
-            _proven(connection)
+            proven(connection)
         return connection
 
 
-def _proven(connection: OriginConnection) -> bytes:
+def proven(connection: OriginConnection) -> bytes:
     """Return the certificate (DER) of a server that TLS was begun with. Raises ssl.SSLError for one not to be taken."""
     certificate: bytes = connection.transport.get_extra_info("ssl_object").getpeercert(True)
     try:

@@ -15,7 +15,7 @@ from bascule.config.parents import DIRECT, Parent
 from bascule.config.plan import ForwardPlan
 from bascule.config.schema import Forward
 from bascule.forward.conditions import NamedTest, compile_condition
-from bascule.forward.egress import WaitingConnection
+from bascule.forward.egress import WaitingConnection, proven
 from bascule.forward.handshakes import ConnectHandshake, Handshake, RefusedError, SocksHandshake, basic
 from bascule.forward.target import Target
 from bascule.telemetry import causes
@@ -158,6 +158,8 @@ class Tunnels(Connector):
         else:
             transport.set_protocol(connection)
         connection.connection_made(transport)
+        if target.secure:
+            proven(connection)
         return connection
 
 

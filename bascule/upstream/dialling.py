@@ -25,7 +25,7 @@ class Dialling:
     the business of its protocol.
     """
 
-    __slots__ = ("_awaited", "_coroutine", "_failed")
+    __slots__ = ("_awaited", "_cancelled", "_coroutine", "_failed")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Dialling:
     ) -> None:
         self._coroutine = coroutine
         self._failed = failed
+        self._cancelled = False
         self._awaited: Cancellable
         try:
             future = coroutine.send(None)
@@ -51,8 +52,10 @@ class Dialling:
         except (StopIteration, asyncio.CancelledError):
             return
         except OSError as error:
-            self._failed(error)
+            if not self._cancelled:
+                self._failed(error)
 
     def cancel(self) -> None:
-        """Give up. `failed` is not called any more."""
+        """Give up. `failed` is not called any more, but a connection of this very turn may be told of."""
+        self._cancelled = True  # what is awaited may be done already, and to go on in the next turn
         self._awaited.cancel()

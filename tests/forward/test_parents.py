@@ -91,16 +91,20 @@ def test_the_server_speaks_first(upper: Bascule, parent: dict[str, Any]) -> None
 def test_the_proxy_itself_speaks_tls_inside_the_parents_tunnel(parent: dict[str, Any], tmp_path: Path) -> None:
     trusted = Authority(tmp_path)
     contexts = []
-    for authority in (trusted, Authority(tmp_path, "Strangers")):
-        pair = authority.issue("127.0.0.1", file=str(len(contexts)))
+    for authority, staple in ((trusted, False), (Authority(tmp_path, "Strangers"), False), (trusted, True)):
+        pair = authority.issue("127.0.0.1", file=str(len(contexts)), staple=staple)
         contexts.append(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         contexts[-1].load_cert_chain(pair.cert, pair.key)
     settings = through(parent, authorities=trusted.path)
-    with Origin(context=contexts[0]) as good, Origin(context=contexts[1]) as bad, Bascule(settings) as program:
-        assert get(program.port, f"https://{good.address}/deep").json()["start"][1] == "/deep"
-        message = get(program.port, f"https://{bad.address}/deep")
-    assert message.status == 502
-    assert b"could not prove who it is" in message.body
+    with Bascule(settings) as program:
+        with Origin(context=contexts[0]) as good:
+            assert get(program.port, f"https://{good.address}/deep").json()["start"][1] == "/deep"
+        for context in contexts[1:]:
+            with Origin(context=context) as bad:
+                message = get(program.port, f"https://{bad.address}/deep")
+                assert message.status == 502
+                assert b"could not prove who it is" in message.body
+                assert not bad.seen
 
 
 def test_squid_with_a_login(origin: Origin) -> None:
