@@ -69,7 +69,7 @@ class Limits(Model):
     """Client connections a worker keeps at most; 0 derives it from the limit of open files. Top level only."""
     connections_per_address: Count = 0
     """Client connections per address (of IPv6 per network, see `defence.ipv6_prefix`) and worker; 0 means unlimited.
-    Those of `trusted_proxies` are not counted. Top level only."""
+    Those of `trusted_proxies`, or before a PROXY header, are not counted. Top level only."""
 
 
 class PathPolicy(Model):

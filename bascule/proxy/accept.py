@@ -49,16 +49,13 @@ class FairAcceptor:
         "_settled",
         "_timer",
         "_worker",
-        "bars",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, crowd: memoryview, worker: int) -> None:
         self._loop = loop
-        self.bars: Bars = lambda name: False
-        """Asked of every caller."""
         self._crowd = crowd
         self._worker = worker
-        self._listening: list[tuple[socket.socket, Factory]] = []
+        self._listening: list[tuple[socket.socket, Factory, Bars | None]] = []
         self._opening = 0
         """Accepted connections that have not reached their protocol."""
         self._settled: asyncio.Future[None] | None = None
@@ -67,10 +64,11 @@ class FairAcceptor:
         self._batch = BATCH
         self._timer: asyncio.TimerHandle | None = None
 
-    def listen(self, sock: socket.socket, factory: Factory) -> None:
-        """Accept from a listening, non-blocking socket; `factory` makes the protocol of a connection."""
-        self._listening.append((sock, factory))
-        self._loop.add_reader(sock.fileno(), self._ready, sock, factory)
+    def listen(self, sock: socket.socket, factory: Factory, bars: Bars | None = None) -> None:
+        """Accept from a listening, non-blocking socket; `factory` makes the protocol of a connection, of every caller
+        that `bars` lets in."""
+        self._listening.append((sock, factory, bars))
+        self._loop.add_reader(sock.fileno(), self._ready, sock, factory, bars)
         self._publish()
 
     def count(self, clients: int) -> None:
@@ -96,16 +94,16 @@ class FairAcceptor:
         if self._timer is None:
             self._crowd[self._worker] = self._clients + self._opening
 
-    def _ready(self, sock: socket.socket, factory: Factory) -> None:
+    def _ready(self, sock: socket.socket, factory: Factory, bars: Bars | None) -> None:
         """Somebody waits to be accepted."""
         crowd = self._crowd
         if crowd[self._worker] > min(crowd) + SLACK:
             self._step_back(PATIENCE)
         else:
             self._batch = BATCH
-            self._accept(sock, factory)
+            self._accept(sock, factory, bars)
 
-    def _accept(self, sock: socket.socket, factory: Factory) -> bool:
+    def _accept(self, sock: socket.socket, factory: Factory, bars: Bars | None) -> bool:
         """Accept one connection. Return whether there may be another."""
         try:
             connection, name = sock.accept()
@@ -116,7 +114,7 @@ class FairAcceptor:
         except OSError:
             self._step_back(RECOVERY)
             return False
-        if self.bars(name):
+        if bars is not None and bars(name):
             reset(connection)
             connection.close()
             return True
@@ -136,7 +134,7 @@ class FairAcceptor:
                 self._settled.set_result(None)
 
     def _pause(self) -> None:
-        for sock, _ in self._listening:
+        for sock, *_ in self._listening:
             self._loop.remove_reader(sock.fileno())
         self._crowd[self._worker] = _AWAY + self._clients
 
@@ -149,15 +147,15 @@ class FairAcceptor:
         """Take what the others left, and compete for the next again."""
         self._timer = None
         self._publish()
-        for sock, factory in self._listening:
+        for sock, factory, bars in self._listening:
             for _ in range(self._batch):
-                if not self._accept(sock, factory):
+                if not self._accept(sock, factory, bars):
                     break
             if self._timer is not None:
                 return  # out of descriptors: it has stepped back once more
         self._batch = min(2 * self._batch, MOST)
-        for sock, factory in self._listening:
-            self._loop.add_reader(sock.fileno(), self._ready, sock, factory)
+        for sock, factory, bars in self._listening:
+            self._loop.add_reader(sock.fileno(), self._ready, sock, factory, bars)
 
 
 def reset(connection: socket.socket) -> None:

@@ -237,7 +237,7 @@ class ProxyApp:
                 return new_client(None) if contexts is None else TlsLink(self, contexts, new_client)
 
             if self._acceptor is not None:
-                self._acceptor.listen(sock, factory)
+                self._acceptor.listen(sock, factory, self._door.bars if networks is None else None)
             else:  # accepts in C, a fifth of the cost of a connection less
                 self._servers.append(await self.loop.create_server(factory, sock=sock, backlog=listener.backlog))
 

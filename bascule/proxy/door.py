@@ -32,20 +32,19 @@ class Door:
         self._clients = app.client_prefix
         self.clients: set[Connection] = set()
         self.room = Room(app, self.clients, most)
-        if acceptor is not None:
-            acceptor.bars = self._bars
 
     def admit(self, client: Connection) -> bool:
         """Count a new connection; False if it is over a limit and must go.
 
-        Behind a trusted proxy are many clients: no ban and no limit for one of them is for its own connections.
+        Behind a trusted proxy, or who sends PROXY headers, are many clients: no ban and no limit for one of them is for
+        its own connections.
         """
         app = self._app
         cause = self._objection(client, app.shield)
         if cause:
             self._refused(client.address, client.port, cause)
             return False
-        if self._per_address_most and client.address not in app.trusted:
+        if self._per_address_most and not self._is_for_many(client):
             client.counted_as = counted = self._clients.of(client.address)
             self._per_address[counted] = self._per_address.get(counted, 0) + 1
         self.clients.add(client)
@@ -72,8 +71,8 @@ class Door:
         if app.draining:
             app.check_drained()
 
-    def _bars(self, name: tuple[Any, ...] | str | bytes) -> bool:
-        """Refuse a caller that is banned before anything is made for its connection."""
+    def bars(self, name: tuple[Any, ...] | str | bytes) -> bool:
+        """Refuse a caller that is banned before anything is made for its connection. It sends no PROXY header."""
         shield = self._app.shield
         if shield is None or not (shield.closes and shield.any_banned):
             return False
@@ -95,17 +94,21 @@ class Door:
     def _objection(self, client: Connection, shield: Shield | None) -> str:
         """Return the cause for which a connection is not taken; empty if there is none."""
         app = self._app
-        if shield is not None and shield.closes and self._is_banned(client.address, shield):
+        many = self._is_for_many(client)
+        if shield is not None and shield.closes and not many and self._is_banned(client.address, shield):
             return causes.BANNED
         if self.room.is_full(app.now):
             return causes.OVER_LIMIT_CONNECTIONS
-        most = 0 if client.address in app.trusted else self._per_address_most
+        most = 0 if many else self._per_address_most
         if most and self._per_address.get(self._clients.of(client.address), 0) >= most:
             return causes.OVER_LIMIT_ADDRESS
         if shield is None or app.arrivals is None or not self._is_late(client, shield, app.arrivals):
             return ""
         reset(client.transport.get_extra_info("socket"))
         return causes.OVER_ARRIVALS
+
+    def _is_for_many(self, client: Connection) -> bool:
+        return isinstance(client, Prelude) or client.address in self._app.trusted
 
     def _is_banned(self, address: bytes, shield: Shield) -> bool:
         word = shield.banned(address) if shield.any_banned and address not in shield.trusted else ""

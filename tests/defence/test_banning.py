@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.clients import EndedError, Message, connect, request
 from tests.support.command import tell
 from tests.support.origins import Origin
@@ -125,3 +127,18 @@ def test_a_restart_and_closed_connections(tmp_path: Path) -> None:
 
         assert closed("127.0.7.7")
         wait_for(lambda: closed("127.0.2.9"), "the bans of the file")
+
+
+def test_a_ban_of_who_sends_proxy_headers_is_none_of_its_clients() -> None:
+    listen = [{"address": "127.0.0.1:0", "proxy_protocol": ["127.0.0.0/8"]}]
+    defence = {"deny": ["127.0.3.0/24", "192.0.2.0/24"], "bans": {"answer": "close"}}
+    site = {"site.test": {"routes": {"/": {"respond": {"body": "x"}}}}}
+    with Bascule({"listen": listen, "defence": defence, "sites": site}) as bascule:
+        for client, closed in (("198.51.100.1", False), ("192.0.2.1", True)):
+            with connect(bascule.port, "127.0.3.1") as wire:
+                wire.send(f"PROXY TCP4 {client} 127.0.0.1 4711 80\r\n".encode() + request())
+                if closed:
+                    with pytest.raises((EndedError, OSError)):
+                        wire.response()
+                else:
+                    assert wire.response().status == 200

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bascule.proxy.accept import FairAcceptor
+from bascule.proxy.accept import Bars, FairAcceptor
 
 WORKERS = 2
 
@@ -36,8 +36,8 @@ class Worker:
         self.clients: list[Client] = []
         self.acceptor = FairAcceptor(asyncio.get_running_loop(), crowd, index)
 
-    def start(self) -> None:
-        self.acceptor.listen(self.sock, lambda: Client(self))
+    def start(self, bars: Bars | None = None) -> None:
+        self.acceptor.listen(self.sock, lambda: Client(self), bars)
 
     def close(self) -> None:
         self.acceptor.close()
@@ -197,8 +197,7 @@ def test_who_is_barred_is_reset_before_anything_is_made_for_it() -> None:
     async def scene(stage: Stage) -> None:
         worker, _ = stage.workers
         asked: list[Any] = []
-        worker.acceptor.bars = lambda name: asked.append(name) is None and len(asked) == 1
-        worker.start()
+        worker.start(lambda name: asked.append(name) is None and len(asked) == 1)
         stage.call(2)
         await until(lambda: stage.counts == [1, 0])
         assert asked == [caller.getsockname() for caller in stage.callers]

@@ -166,3 +166,18 @@ def test_a_trusted_proxy_is_no_client() -> None:
         link.connection_made(cast(Any, transport := Transport()))
         outcomes.append(not transport.closing)
     assert outcomes == [True, True, False, True, False]
+
+
+def test_who_sends_proxy_headers_is_no_client() -> None:
+    app = App("detect")
+    app.limits.connections_per_address = 1
+    app.shield.closes = app.shield.any_banned = True
+    app.shield.banned = lambda address: "feed" if address == b"127.0.0.1" else ""
+    app.door = Door(cast(ProxyApp, app), None, 100)
+    app.admit = app.door.admit
+    networks = TrustedNetworks((ip_network("127.0.0.0/8"),))
+    for _ in range(2):
+        prelude = Prelude(cast(ProxyApp, app), None, networks, cast(Any, None))
+        prelude.connection_made(cast(Any, transport := Transport()))
+        assert not transport.closing
+    assert not app.noted
