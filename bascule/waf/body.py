@@ -134,10 +134,13 @@ class BodyView(RequestView):
         for position, processor in enumerate(sniffed):
             parts = self.parts if processor == "MULTIPART" else None
             result = processors.process(processor, body, self.config, whole, len(self.args_get), parts)
-            if result.error and not name and not processors.is_file(body, self.header(b"content-type") or b""):
-                # It only looks like it: what a lenient server may find in it, and what one that reads forms does.
-                self.args_post = result.pairs
-                result = processors.process("URLENCODED", body, self.config, whole, len(self.args_get))
+            if result.error and processor != name and not processors.is_file(body, self.header(b"content-type") or b""):
+                # It only looks like it, or has too much: what lenient servers and those that read forms may find in it.
+                if processor != "URLENCODED":
+                    self.args_post = self.args_post + result.pairs
+                if not name:
+                    result = processors.process("URLENCODED", body, self.config, whole, len(self.args_get))
+                    result.error = b""
             alone = len(sniffed) == 1 and self._args_post is NOTHING
             self._take(result, declared=position == 0 and processor == name, alone=alone)
         self._check_size(body)

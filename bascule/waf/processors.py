@@ -118,7 +118,7 @@ def process(
         document = parse_json(body, limits)
         if not document.error:
             return Result(unread=document)
-        return Result(document.pairs or _pieces(name, body, document.error), _failure(b"JSON", document.error))
+        return Result(document.pairs + _pieces(name, body, document.error), _failure(b"JSON", document.error))
     if name == "XML":
         xml = parse_xml(body, Limits(fields=fields))
         return Result(_pieces(name, body, xml.error), _failure(b"XML", xml.error), xml=xml)

@@ -37,7 +37,8 @@ class PlainForm(NamedTuple):
 def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFAULT_LIMITS) -> UrlencodedBody:
     """Split at the separator (SecArgumentSeparator), then at the first `=`; decode both sides.
 
-    As ModSecurity: an empty field counts as one with an empty name, except behind the last separator.
+    As ModSecurity: an empty field counts as one with an empty name, except behind the last separator. Beyond the limit
+    of fields, which is an error, the rest stands in the last value.
     """
     result = UrlencodedBody()
     if not body:
@@ -48,7 +49,8 @@ def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFA
     if not fields[-1]:
         fields.pop()
     if len(fields) > limits.fields:
-        del fields[limits.fields :]
+        last = max(limits.fields - 1, 0)
+        fields[last:] = [separator.join(fields[last:])]
         result.error = f"more than {limits.fields} fields"
     if PERCENT in body:
         result.invalid_encoding = _INVALID.search(body) is not None

@@ -151,7 +151,7 @@ def file_values(place: str, name: bytes, content: bytes) -> Iterator[Value]:
 
 
 def _start(body: bytes) -> bytes:
-    return body[:64].lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+    return body.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
 
 
 def _form(body: bytes) -> Iterator[Value]:

@@ -252,6 +252,35 @@ def test_nothing_hides_in_what_only_looks_like_a_document(body: bytes, content_t
     assert is_refused(body, content_type)
 
 
+LONG_NAME = b'"' + b"k" * 60_000 + b'":[' + b"1," * 9_000 + b"1]"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":[' + b"1," * 1_100 + b'1],"q":"att\\u0061ck"}',
+        b'{"a":1,' + LONG_NAME + b',"q":"att\\u0061ck"}',
+        b'{"a":' + b"[" * 600 + b"]" * 600 + b',"q":"att\\u0061ck"}',
+        b'{"a":1}{"q":"att\\u0061ck"}',
+    ],
+    ids=["many", "long", "deep", "two"],
+)
+@pytest.mark.parametrize("content_type", [b"", b"text/plain", b"application/x-www-form-urlencoded"])
+def test_nothing_hides_in_a_document_beyond_a_limit_behind_a_content_type_that_lies(
+    body: bytes, content_type: bytes
+) -> None:
+    assert is_refused(body, content_type)
+
+
+@pytest.mark.parametrize("content_type", [b"", b"text/plain", b"application/x-www-form-urlencoded"])
+def test_nothing_hides_behind_a_thousand_fields(content_type: bytes) -> None:
+    firewall = Waf.load(WafSettings(directives='SecRule ARGS "@contains attack" "id:1,phase:2,deny"\n'))
+    headers = [HOST, *([(b"content-type", content_type)] if content_type else [])]
+    for start in (b"a=1&", b"{a=1&"):
+        body = start + b"a=1&" * 1_100 + b"q=att%61ck"
+        assert send(firewall, Request(b"POST", b"/", headers, body))[1] is not None
+
+
 def test_nothing_hides_behind_a_thousand_others() -> None:
     rules = 'SecRule REQUEST_COOKIES "@streq attack" "id:1,phase:1,deny"\nSecRule XML://@* "@contains attack" "id:2,phase:2,deny"'
     firewall = Waf.load(WafSettings(directives=rules))

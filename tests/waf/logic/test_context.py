@@ -208,6 +208,8 @@ def test_words_that_quote_a_call_of_script_do_not_run_it(text: bytes) -> None:
         b'some nice words"\nalert(1)\n"',
         b"some nice words' in alert(1)+'",
         b'some nice words" onfocus=alert(1) x="',
+        b'some nice words" title=x onfocus=alert(1) y="',
+        b"some nice words' x onmouseover = alert(1) y='",
         b'say "hello" to `+alert(1)+`',
     ],
 )

@@ -203,6 +203,7 @@ def test_a_document_type_that_only_names_elements_and_texts_is_no_attack(declare
         b"filters[$or][0][date][$eq]",
         b"where[owner][name][$in][]",
         b"query[state][$notNull]",
+        b"filters[hashtag][$eq]",
     ],
 )
 def test_a_filter_may_compare_fields(name: bytes) -> None:
@@ -214,6 +215,10 @@ def test_a_filter_may_compare_fields(name: bytes) -> None:
     [
         b"filter[$ne]",
         b"filters[password][$gt]",
+        b"filters[createdBy][resetPasswordToken][$startsWith]",
+        b"where[user_password][0][$gt]",
+        b"query[apiToken][$ne]",
+        b"query[" + b"a" * 30 + b"_secret][$ne]",
         b"where[owner][username][$ne]",
         b"filter[a][$where]",
         b"filter[a][$regex]",
@@ -228,6 +233,7 @@ def test_what_is_asked_of_a_secret_or_in_script_is_no_filter(name: bytes) -> Non
 
 def test_counting_rows_is_no_xpath() -> None:
     assert "xpath.function" not in facts_of(b"SELECT $__time(t), count(*) FROM orders", "body")
+    assert "xpath.function" in facts_of(b"starts-with(*,'a')", "query")
 
 
 def test_mathematics_reads_a_little_like_a_condition() -> None:

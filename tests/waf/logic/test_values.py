@@ -282,6 +282,13 @@ def test_noise_in_files_is_no_attack(upload: str) -> None:
             assert {fact for value in values for fact in facts_of(value.data, value.place)} == set(), seed
 
 
+@pytest.mark.parametrize("content_type", [b"", b"text/plain", b"application/x-www-form-urlencoded"])
+def test_no_document_hides_behind_blanks(content_type: bytes) -> None:
+    for document in (b"<a>&#60;script></a>", b'{"a":"\\u003cscript>"}'):
+        values = body_values(content_type, b" " * 80 + document)
+        assert b"<script>" in {value.data for value in values}
+
+
 def test_noise_in_a_field_is_no_attack_and_hides_none() -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n'
     for seed in range(3):

@@ -84,8 +84,10 @@ MIN_POST, MIN_BREAKS = 80, 2
 """Bytes and line feeds of the shortest text that is a post."""
 _LEADS_TO_SCRIPT = re.compile(rb"[<;\\]|[$#]\{|//|script:", re.IGNORECASE)
 """What brings a browser from words of a text, of an attribute or of a string to script, besides a quote."""
-_NO_SCRIPT = re.compile(rb"[ \t]*(?!(?:in|of|instanceof)\b|on\w{3,30}\s*=)\w", re.IGNORECASE)
-"""A word, which neither script nor a tag goes on with where a string has just ended on the same line."""
+_NO_SCRIPT = re.compile(rb"[ \t]*(?!(?:in|of|instanceof)\b)\w", re.IGNORECASE)
+"""A word, which script does not go on with where a string has just ended on the same line."""
+_HANDLER = re.compile(rb"\bon\w{3,30}\s*=", re.IGNORECASE)
+"""An attribute that holds script, whatever other attributes come before it."""
 _SHORT = ("shell.", "code.php_tag")
 """Decisive facts that a few characters show: they come up in noise by chance."""
 _SHORT_IN_LONG = (
@@ -151,9 +153,11 @@ def _leaves_quotes(text: bytes) -> bool:
 
 
 def _leaves_script_string(text: bytes) -> bool:
-    """Tell whether the first quote of any kind is followed by what script, or the attributes of a tag, could go on with."""
-    firsts = (text.find(quote) for quote in (b"'", b'"', b"`"))
-    return any(at >= 0 and _NO_SCRIPT.match(text, at + 1) is None for at in firsts)
+    """Tell whether the first quote of any kind is followed by what script could go on with, or by a handler of a tag."""
+    firsts = [at for quote in (b"'", b'"', b"`") if (at := text.find(quote)) >= 0]
+    if any(_NO_SCRIPT.match(text, at + 1) is None for at in firsts):
+        return True
+    return bool(firsts) and _HANDLER.search(text, min(firsts)) is not None
 
 
 def _leaves_brackets(text: bytes) -> bool:

@@ -52,7 +52,7 @@ FACTS = (
         "asks an XML document by XPath functions",
         (
             rb"\b(?:count|string-length|substring|name|local-name|namespace-uri|starts-with|contains|string|text|node|position|last|doc|doc-available|concat|translate|normalize-space|substring-before|substring-after|unparsed-text|encode-for-uri|base-uri|codepoints-to-string|string-to-codepoints|lower-case|upper-case|system-property|error|trace)\s*\(\s*(?:/|//|\.{1,2}/|\)|@|name\(|child::|parent::|\.\.|self::|text\(|user|doc\(|\(?/|\[|\.\s*,|concat\s*\(|substring\s*\()",
-            rb"\b(?:string-length|substring|name|local-name|namespace-uri|string|translate|normalize-space)\s*\(\s*\*",  # count(*) is of SQL
+            rb"\b(?:string-length|substring(?:-before|-after)?|starts-with|(?:low|upp)er-case|name|local-name|namespace-uri|string|translate|normalize-space)\s*\(\s*\*",  # count(*) is of SQL
             rb"\b(?:child|parent|ancestor|descendant|following|preceding|attribute|self|following-sibling|preceding-sibling|descendant-or-self|ancestor-or-self)::(?:\w|\*|node|text)",
             rb"\b(?:name|local-name|position|last|text|node)\s*\(\s*\)\s*(?:=|\]|/|!=|<|>|,)",
         ),

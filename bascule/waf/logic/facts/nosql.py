@@ -8,7 +8,9 @@ from .fact import Fact
 
 _OFFERED = re.compile(
     rb"(?:filters?|where|query|criteria|conditions?)(?:\[(?:\d{1,4}|\$(?:and|or|not))\]){0,6}"
-    rb"(?:\[(?!(?:user(?:name)?|login|e?mail|pass\w*|pwd|token|secret|hash|otp|pin|code|api_?key)\])\w{1,40}\](?:\[\d{1,4}\])?){1,4}"
+    rb"(?:\[(?!(?:user(?:_?name)?|login|e?mail|pass\w*|otp|pin|code)\]"
+    rb"|\w{0,40}?(?:passw|passphrase|passcode|pwd|token|secret|hash(?!tag)|credential|(?:api|private|session)_?key|session_?id))"
+    rb"\w{1,40}\](?:\[\d{1,4}\])?){1,4}"
     rb"\[\$(?:eqi?|nei?|gte?|lte?|in|nin|notin|null|notnull|between|(?:not)?containsi?|startswithi?|endswithi?)\](?:\[\d{0,4}\])?",
     re.IGNORECASE,
 )
