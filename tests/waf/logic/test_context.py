@@ -211,6 +211,7 @@ def test_words_that_quote_a_call_of_script_do_not_run_it(text: bytes) -> None:
         b'some nice words" title=x onfocus=alert(1) y="',
         b"some nice words' x onmouseover = alert(1) y='",
         b'say "hello" to `+alert(1)+`',
+        b"new Error('x', alert(1))",
     ],
 )
 def test_a_quote_that_script_goes_on_behind_lets_it_act(text: bytes) -> None:

@@ -72,6 +72,11 @@ ATTACKS = [
     (b"x" * 9000 + b"' or 1=1 or 'a'='b", "sql.tautology"),
     (b"'] | //user | a['", "xpath.leaves_predicate"),
     (b"q' or 'b'='c", "sql.quoted_condition"),
+    (b"q' or name is not null or name = 'b", "sql.quoted_condition"),
+    (b"https://shop.example.com/s?q=x' union select 1,2--", "sql.union_select"),
+    (b"java.util.HashMap/1797211028|java.lang.Runtime/1", "code.java_call"),
+    (b"T(java.lang.String).valueOf(1)", "code.java_call"),
+    (b"https://shop.example.com@other.example/", "ssrf.user_in_url"),
     (b"select name from users", "sql.whole_statement"),
     (b'"><i>x</i>', "html.breaks_out"),
     (b"eval(location.hash)", "js.reads_secret"),
@@ -234,6 +239,25 @@ def test_what_is_asked_of_a_secret_or_in_script_is_no_filter(name: bytes) -> Non
 def test_counting_rows_is_no_xpath() -> None:
     assert "xpath.function" not in facts_of(b"SELECT $__time(t), count(*) FROM orders", "body")
     assert "xpath.function" in facts_of(b"starts-with(*,'a')", "query")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"https://0123456789abcdef0123456789abcdef@o1.ingest.example/4505",  # where Sentry's clients report
+        b"7|0|8|https://shop.example.com/app/|8A4B|com.x.client.Svc|find|java.lang.String/2004016611|java.util.HashMap/1797211028|",
+        b"https://search.example/?q=union+select+seats",
+    ],
+)
+def test_what_clients_of_frameworks_and_analytics_send_decides_nothing(value: bytes) -> None:
+    assert not facts_of(value, "body") & DECISIVE
+    assert not facts_of(value, "query") & DECISIVE
+
+
+def test_a_referer_says_what_the_page_was_asked_for() -> None:
+    said = b"how to drop table if exists"
+    assert facts_of(said, "header:referer") == facts_of(said, "query") == frozenset()
+    assert "sql.quoted_condition" in facts_of(b"x' or 1=1 or 'a'='b", "header:referer")
 
 
 def test_mathematics_reads_a_little_like_a_condition() -> None:

@@ -83,7 +83,9 @@ FACTS = (
         "code.java_call",
         "calls Java that runs commands or loads classes",
         (
-            rb"\bjava\.(?:lang\.(?:runtime|processbuilder|class|system|reflect|thread|string|object|integer|math|boolean)|io\.\w+|net\.(?:url|urlclassloader|socket)|util\.(?:scanner|base64|hashmap|priorityqueue)|beans\.\w+|rmi|nio\.)",
+            rb"\bjava\.(?:lang\.(?:runtime|processbuilder|class|system|reflect|thread)|io\.\w+|net\.(?:url|urlclassloader|socket)|util\.(?:scanner|base64)|beans\.\w+|rmi|nio\.)",
+            # with a checksum behind them, types of GWT's messages
+            rb"\bjava\.(?:lang\.(?:string|object|integer|math|boolean)|util\.(?:hashmap|priorityqueue))\w*(?:[^\w/]|/\D|$)",
             rb"\bjavax\.(?:script|naming|el|management|swing|imageio|xml)\b",
             rb"\b(?:getruntime|processbuilder|processimpl|scriptenginemanager|urlclassloader|classloader|getdeclaredmethod|defineclass)\b\s*[.(\[]?",
             rb"\bruntime\s*\.\s*(?:getruntime|exec)",

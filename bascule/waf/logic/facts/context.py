@@ -45,6 +45,10 @@ _LONG = re.compile(
     re.I,
 )
 """Five words in a row."""
+_ADDRESS = re.compile(rb"https?://[A-Za-z\d.:-]{3,255}/[^\s?#]{0,255}\?[\w.-]{1,40}=", re.I)
+"""An address with a query, where a page says what page it is: no number and no name of SQL, so it can only end a string."""
+_OF_PEOPLE = ("query", "body", "header:referer")
+"""Places of what people write, and of the page on which they wrote it."""
 _ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z0-9.,'()-]{1,20}){2,}\W{0,3}\Z")
 """Three words and more, with nothing behind them: what is before them is no path, for no file is named like that."""
 _TAIL = 160
@@ -88,6 +92,8 @@ _NO_SCRIPT = re.compile(rb"[ \t]*(?!(?:in|of|instanceof)\b)\w", re.IGNORECASE)
 """A word, which script does not go on with where a string has just ended on the same line."""
 _HANDLER = re.compile(rb"\bon\w{3,30}\s*=", re.IGNORECASE)
 """An attribute that holds script, whatever other attributes come before it."""
+_IS_SCRIPT = re.compile(rb"\W{0,3}(?:new|await|throw|typeof|void|delete|yield|async|var|const)\b", re.IGNORECASE)
+"""Words that a statement or expression of script begins with."""
 _SHORT = ("shell.", "code.php_tag")
 """Decisive facts that a few characters show: they come up in noise by chance."""
 _SHORT_IN_LONG = (
@@ -113,20 +119,21 @@ _LETTERS = bytes(range(48, 58)) + bytes(range(65, 91)) + bytes(range(97, 123)) +
 
 def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     """Return the languages (as prefixes of facts) whose facts cannot act in this text."""
-    if place not in ("query", "body") or len(text) < 12:
+    if place not in _OF_PEOPLE or len(text) < 12:
         return ()
     if is_condition(text):
         return ("sql.",)
     dead: tuple[str, ...] = ()
     if b"\0" not in text and _ENDS_IN_WORDS.search(text, max(len(text) - _TAIL, 0)):
         dead = _PATHS
-    if _SENTENCE.match(text) is None:
-        return dead
-    if not _leaves_quotes(text):
+    is_sentence = _SENTENCE.match(text) is not None
+    if (is_sentence or _ADDRESS.match(text)) and not _leaves_quotes(text):
         dead += _ENDS_STRING
+    if not is_sentence:
+        return dead
     if not _leaves_brackets(text):
         dead += ("ldap.",)
-    if _LEADS_TO_SCRIPT.search(text) is None and not _leaves_script_string(text):
+    if not (_IS_SCRIPT.match(text) or _LEADS_TO_SCRIPT.search(text) or _leaves_script_string(text)):
         dead += ("js.",)
     if _LONG.match(text) is not None:
         dead += _MUST_BEGIN

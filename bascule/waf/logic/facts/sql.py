@@ -279,7 +279,7 @@ FACTS = (
             rb"['\"]\s*\)*\s*(?:/\*[^*]{0,40}\*/)?(?:or\b|and\b|xor\b|\|\||&&)(?:\s|/\*[^*]{0,40}\*/|[(!~+-])*['\"][^'\"]{0,40}(?:['\"]\s*(?:[=<>]|!=|like\b|is\b|in\b|between\b|rlike\b|regexp\b)|[=<>])",
             rb"['\"]\s*\)*\s*(?:or\b|and\b|xor\b|\|\||&&)[\s(!~+-]*(?:\d[\d.]*|true|false|null|0x[0-9a-f]+)\s*\)*\s*(?:[=<>!*/+|&-]|like\b|is\b|in\b|between\b|(?:and|or)\b|--|#|$)",
             rb"['\"\d)]\s*\)*\s*(?:or\b|and\b|xor\b|\|\||&&)[^;]{0,100}(?:['\")\w]\s*(?:@>|<@|->>?)\s*['\"$]|['\"]\s*::\s*jsonb?\b|\b(?:is_?json|jsonb?_\w{3,24})\s*\()",
-            rb"['\"]\s*\)*\s*(?:or|and|xor|having|where)\b[\s(!~+-]*(?:\w+\s*\([^)]{0,60}\)+\s*[=<>!]|@@?\w+\s*[=<>!]|[\w.`]{1,40}\s*(?:=|<>|!=|<=|>=|like\b|rlike\b|regexp\b|in\s*\(|is\s+(?:not\s+)?null)\s*['\"\d(@-]|exists\s*\(|\(?\s*select\b)",
+            rb"['\"]\s*\)*\s*(?:or|and|xor|having|where)\b[\s(!~+-]*(?:\w+\s*\([^)]{0,60}\)+\s*[=<>!]|@@?\w+\s*[=<>!]|[\w.`]{1,40}\s*(?:=|<>|!=|<=|>=|like\b|rlike\b|regexp\b|in\s*\()\s*['\"\d(@-]|[\w.`]{1,40}\s+is\s+(?:not\s+)?null\b|exists\s*\(|\(?\s*select\b)",
             rb"['\"]\s*\)*\s*(?:or\b|and\b|xor\b|\|\||&&|\^|div\b|mod\b)\s*[-+~!@(\w.\s]{1,30}\s*(?:rlike|regexp|like|is|[=<>!*/+-])\s*[!(~-]*['\"]",
         ),
         True,

@@ -112,7 +112,7 @@ FACTS = (
         "ssrf.user_in_url",
         "an address with a user part or a backslash that misleads about the host",
         (
-            rb"^\s*https?:[/\\]{1,3}[\w.:-]+@[\w.\[]",
+            rb"^\s*https?:[/\\]{1,3}[\w-]*[.:][\w.:-]*@[\w.\[]",  # a key alone is how Sentry's clients write where they report
             rb"^\s*(?:https?:[/\\]{1,3}|//)[^/\s?#\\]{1,80}(?:\\|%5c)[@\w]",
             rb"^\s*https?://[^/\s]{1,80}#@|^\s*https?://[^/\s]{1,60}\s&@",
             rb"^\s*https?://[\w.-]+:\d+:\d+",
