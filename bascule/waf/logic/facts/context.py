@@ -89,8 +89,8 @@ _HEADING = re.compile(
     re.I,
 )
 """Two words or more before a colon. One would be a label, behind which script and PHP go on."""
-_ANYWHERE = ("shell.reverse_shell", "shell.substitution")
-"""What acts on any line that a shell comes to, and is seldom shown."""
+_ANYWHERE = ("shell.reverse_shell", "shell.substitution", "shell.runs_command")
+"""What acts on any line that a shell comes to."""
 MIN_POST, MIN_BREAKS = 80, 2
 """Bytes and line feeds of the shortest text that is a post."""
 _LEADS_TO_SCRIPT = re.compile(rb"[<;\\]|[$#]\{|//|script:", re.IGNORECASE)
