@@ -156,6 +156,14 @@ def _as_path(content: bytes, path: str) -> Iterator[str]:
         os.close(descriptor)
 
 
+def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
+    """Return a certificate's extensions. Raises ValueError if they cannot be read."""
+    try:
+        return certificate.extensions
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:  # which are no ValueErrors
+        raise ValueError(f"the certificate's extensions cannot be read: {error}") from None
+
+
 def load_authorities(context: ssl.SSLContext, path: str) -> None:
     """Trust the authorities in a PEM file. Raises CertificateError."""
     content = read_file(path, "file of authorities")

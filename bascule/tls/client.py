@@ -9,7 +9,7 @@ from cryptography import x509
 
 from bascule.config.pools import OriginTls
 from bascule.config.tls import Certificate
-from bascule.tls.certificates import KeyPair, Signature, load_authorities, signature
+from bascule.tls.certificates import KeyPair, Signature, extensions_of, load_authorities, signature
 
 _TLS_FEATURE = bytes.fromhex("0608 2b06010505070118")
 """id-pe-tlsfeature (RFC 7633 6) as it is encoded within a certificate."""
@@ -45,16 +45,23 @@ def destination_context(authorities: str = "") -> ssl.SSLContext:
 def check_feature(der: bytes) -> None:
     """Refuse the certificate of a destination that must come with proof that it is not revoked (RFC 7633 4.2.3).
 
-    The proof, a stapled OCSP response, cannot be seen through Python's ssl. Raises ssl.SSLCertVerificationError.
+    The proof, a stapled OCSP response, cannot be seen through Python's ssl. Raises ssl.SSLCertVerificationError, also
+    for one whose extensions cannot be read.
     """
     if _TLS_FEATURE not in der:
         return
-    features = x509.load_der_x509_certificate(der).extensions
-    for extension in features:
-        if isinstance(extension.value, x509.TLSFeature):
-            error = ssl.SSLCertVerificationError(1, _MUST_STAPLE)
-            error.verify_message = _MUST_STAPLE
-            raise error
+    try:
+        features = extensions_of(x509.load_der_x509_certificate(der))
+    except ValueError:
+        raise _refused("its extensions cannot be read") from None
+    if any(isinstance(extension.value, x509.TLSFeature) for extension in features):
+        raise _refused(_MUST_STAPLE)
+
+
+def _refused(reason: str) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, reason)
+    error.verify_message = reason
+    return error
 
 
 @lru_cache(maxsize=64)

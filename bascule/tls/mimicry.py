@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bascule.config.tls import Certificate, ClientAuth
 from bascule.tls.authority import Authority
-from bascule.tls.certificates import KeyPair
+from bascule.tls.certificates import KeyPair, extensions_of
 from bascule.tls.filter import TlsFilter
 from bascule.tls.server import bare_context
 
@@ -93,7 +93,7 @@ class Mimicry:
         return made
 
     def _mimic(self, original: x509.Certificate, alone: str) -> x509.Certificate:
-        names = original.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names = extensions_of(original).get_extension_for_class(x509.SubjectAlternativeName)
         builder = self._builder(original.subject, original.not_valid_before_utc, original.not_valid_after_utc)
         return self._sign(builder.add_extension(_names(alone) if alone else names.value, names.critical))
 

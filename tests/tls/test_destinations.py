@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from bascule.tls.certificates import extensions_of
 from bascule.tls.client import check_feature, destination_context
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -140,3 +141,18 @@ def test_a_good_certificate_is_taken(leaf: Leaf, tmp_path: Path) -> None:
 def test_what_browsers_refuse_is_refused(fault: str, tmp_path: Path) -> None:
     with pytest.raises(ssl.SSLError):
         shake_hands(*made(BAD[fault], tmp_path))
+
+
+def test_a_certificate_whose_extensions_cannot_be_read_is_refused() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a.example")])
+    now = datetime.now(UTC)
+    other = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.25"), b"\x30\x00")
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
+    certificate = builder.add_extension(other, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    twice = certificate.replace(bytes.fromhex("06082b06010505070119"), bytes.fromhex("06082b06010505070118"))
+    with pytest.raises(ssl.SSLCertVerificationError, match="cannot be read"):
+        check_feature(twice)
+    with pytest.raises(ValueError, match="cannot be read"):
+        extensions_of(x509.load_der_x509_certificate(twice))

@@ -135,6 +135,12 @@ def test_a_post_still_acts_from_its_beginning_and_where_it_breaks_out(text: byte
     assert fact in facts_of(text, "body")
 
 
+def test_words_hide_no_command_that_ends_before_them() -> None:
+    assert facts_of(b"ls -la shows nothing at all here", "query") == frozenset()
+    for end in (b" # ", b"\n"):
+        assert facts_of(b"cat /etc/passwd" + end + b"one two three four", "query") & DECISIVE
+
+
 def test_other_places_than_fields_hold_no_prose() -> None:
     assert prose_drops(b"one two three four five six seven eight nine", "cookie") == ()
     assert prose_drops(b"one two three four five six seven eight nine", "query")

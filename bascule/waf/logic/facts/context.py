@@ -53,17 +53,12 @@ _ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z0-9.,'()-
 """Three words and more, with nothing behind them: what is before them is no path, for no file is named like that."""
 _TAIL = 160
 """Bytes of a text's end in which such words are looked for."""
-_PATHS = (
-    "path.unix",
-    "path.windows",
-    "path.app",
-    "path.java",
-    "path.dot",
-    "path.system",
-    "shell.only",
-    "shell.command_with",
-)
-"""Commands, too, have no words behind their arguments. Not addresses, of which a loader takes some of what follows for a query, for arguments, or for nothing."""
+_PATHS = ("path.unix", "path.windows", "path.app", "path.java", "path.dot", "path.system")
+"""Not addresses, of which a loader takes some of what follows for a query, for arguments, or for nothing."""
+_COMMANDS = ("shell.only", "shell.command_with")
+"""Nor do people's words stand behind a command's arguments, but in a comment or on lines of their own."""
+_COMMAND = re.compile(rb"[^#\r\n]*")
+"""As far as the first command goes at most."""
 _CONTINUES = re.compile(
     rb"[\s)]*(?:$|[;,|&=<>!*/+^%#~-]|--|(?:or|and|xor|not|having|where|union|like|rlike|regexp|between|in|is|div|mod|limit"
     rb"|order|group|procedure|into|as|collate|when|then|else|end|select|waitfor|exec|sounds|glob|ilike|if|case|except|intersect"
@@ -131,8 +126,11 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     if is_condition(text):
         return ("sql.",)
     dead: tuple[str, ...] = ()
-    if b"\0" not in text and _ENDS_IN_WORDS.search(text, max(len(text) - _TAIL, 0)):
+    if b"\0" not in text and _ends_in_words(text):
         dead = _PATHS
+        command = _COMMAND.match(text)
+        if command and _ends_in_words(command[0]):
+            dead += _COMMANDS
     is_sentence = _SENTENCE.match(text) is not None
     if (is_sentence or _ADDRESS.match(text)) and not _leaves_quotes(text):
         dead += _ENDS_STRING
@@ -145,6 +143,10 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     if _LONG.match(text) is not None:
         dead += _MUST_BEGIN
     return dead
+
+
+def _ends_in_words(text: bytes) -> bool:
+    return _ENDS_IN_WORDS.search(text, max(len(text) - _TAIL, 0)) is not None
 
 
 def beginning_of_post(text: bytes, place: str) -> bytes | None:
