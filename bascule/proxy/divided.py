@@ -37,6 +37,7 @@ class Divided:
                 return False
             try:
                 verdict = work()
+                self.judging.was_robbed(PACE.robbed())
             except TimeSpentError:
                 verdict = self.judging.give_up()
             except Exception:

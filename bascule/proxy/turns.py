@@ -26,7 +26,8 @@ LONGEST_PAUSE = 0.1
 Job = Callable[[], bool]
 """Does a part of the work, or all of it, and returns whether there is more."""
 Back = Callable[[float], Exception | None]
-"""Told before a job goes on that was left within: for how many seconds. Returns what is to be raised there, or None.
+"""Told before a job goes on that was left within: for how many seconds, of its last turn those included in which other
+programs had the core. Returns what is to be raised there, or None.
 
 Raises GreenletExit if nobody wants the job any more.
 """
@@ -58,7 +59,7 @@ class _Task:
             except GreenletExit:
                 task.throw(GreenletExit)
                 return False
-        PACE.until, PACE.leave = now + TURN, getcurrent().switch
+        PACE.begin(now, TURN, getcurrent().switch)
         try:
             more = task.switch() if fault is None else task.throw(fault)
         finally:
@@ -66,7 +67,7 @@ class _Task:
         if task.dead:
             self._left = None
             return bool(more)
-        self._since = perf_counter()
+        self._since = perf_counter() - PACE.robbed()
         return True
 
 

@@ -225,6 +225,10 @@ class Transaction(Decision):
                 return TimeSpentError()
         return None
 
+    def was_robbed(self, seconds: float) -> None:
+        """Other programs had the core for some seconds of the turn that judging ended in: none of the budget."""
+        self.spent -= seconds
+
     def give_up(self) -> Verdict | None:
         """The budget was used up in the midst of something: what the policy says of that."""
         self.spent = self.waf.time_budget + self.clock() - self._last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from time import perf_counter
 
@@ -143,6 +144,29 @@ def test_a_job_is_left_in_its_midst_and_told_how_long_it_was_away() -> None:
     assert log[:4] == ["a", "b", "a", "b"]
     assert min(away) > 0
     assert PACE.leave is None
+
+
+def test_the_time_that_others_have_the_core_is_none_of_a_job_s() -> None:
+    """A sleep stands for it: the clock goes on, the CPU time of the thread does not."""
+
+    async def main() -> tuple[list[float], float]:
+        away: list[float] = []
+        robbed = asyncio.get_running_loop().create_future()
+        turns = Turns(asyncio.get_running_loop())
+
+        def job() -> bool:
+            time.sleep(0.2)
+            rest()
+            time.sleep(0.3)
+            robbed.set_result(PACE.robbed())
+            return False
+
+        turns.add(job, lambda seconds: away.append(seconds))
+        return away, await robbed
+
+    away, robbed = asyncio.run(main())
+    assert away[0] > 0.19
+    assert robbed > 0.29
 
 
 def test_what_is_not_wanted_any_more_ends_where_it_was_left() -> None:
