@@ -163,7 +163,7 @@ class EgressPorts(Model):
 
 class Udp(Model):
     """Datagrams relayed for SOCKS 5 clients (UDP ASSOCIATE, RFC 1928). Each destination is judged by `rules`, where its
-    method is UDP. None goes through a parent: what `ways` would send there is refused."""
+    method is UDP. `ways` hold: a SOCKS 5 parent is asked for a relay of its own, and HTTP parents are passed over."""
 
     ports: Ports = ((53, 53), (123, 123), (443, 443), (1025, 65535))
     """Ports of destinations."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bascule.upstream.connection import OriginConnection
     from bascule.upstream.connector import Done
 
-_NOT_REACHED: Final = frozenset(
+NOT_REACHED: Final = frozenset(
     (causes.NO_SERVER, causes.QUEUE_FULL, causes.QUEUE_TIMEOUT, causes.CONNECT_FAILED, causes.CONNECT_TIMEOUT,
      causes.ORIGIN_TLS)
 )  # fmt: skip
@@ -61,7 +61,7 @@ def _looked_up(exchange: ForwardExchange, cause: str) -> None:
 
 def goes_on(exchange: ForwardExchange, cause: str) -> bool:
     """Ask the next on the way, where the parent could not be given the request. Return whether there is one."""
-    if exchange.route is None or exchange.route.pool is None or cause not in _NOT_REACHED:
+    if exchange.route is None or exchange.route.pool is None or cause not in NOT_REACHED:
         return False
     if len(exchange.way) < 2 or exchange.responding or not exchange.replayable:
         return False

@@ -6,9 +6,10 @@ Send `opening`, then what `feed` returns for each read, until `done`; `rest` are
 from __future__ import annotations
 
 import base64
-import socket
 from typing import Protocol
 
+from bascule.forward.socks import CONNECT, NAME, SIZES, host_5
+from bascule.forward.socks_udp import packed
 from bascule.forward.target import Target
 from bascule.http.errors import HttpError
 from bascule.http.h1.head import HEAD_END, ResponseParser
@@ -19,8 +20,6 @@ MAX_ANSWER = 65536
 MAX_INTERIM = 8
 """1xx answers before the final one."""
 _NO_AUTH, _PASSWORD = 0, 2
-_IPV4, _NAME, _IPV6 = 1, 3, 4
-_ADDRESS_SIZES = {_IPV4: 4, _IPV6: 16}
 
 
 class RefusedError(Exception):
@@ -96,15 +95,17 @@ class SocksHandshake:
     A host name is sent as a name (RFC 1928 5, type 3): it is the parent that resolves it.
     """
 
-    __slots__ = ("_buffer", "_login", "_next", "_request", "done", "opening", "rest")
+    __slots__ = ("_buffer", "_login", "_next", "_request", "bound", "done", "opening", "rest")
 
-    def __init__(self, target: Target, user: str = "", password: str = "") -> None:
+    def __init__(self, target: Target, user: str = "", password: str = "", command: int = CONNECT) -> None:
         name, word = user.encode(), password.encode()
         self._login = bytes((1, len(name))) + name + bytes((len(word),)) + word if user else b""
-        self._request = b"\x05\x01\x00" + _address(target) + target.port.to_bytes(2, "big")
+        self._request = bytes((5, command, 0)) + place(target)
         self.opening = bytes((5, 2, _NO_AUTH, _PASSWORD)) if user else bytes((5, 1, _NO_AUTH))
         self.done = False
         self.rest = b""
+        self.bound = b"", 0
+        """Host, as in `SocksRequest`, and port that the parent tells: of use to datagrams only."""
         self._buffer = b""
         self._next = self._method
 
@@ -151,7 +152,7 @@ class SocksHandshake:
         return self._request
 
     def _reply(self) -> bytes | None:
-        """RFC 1928 6: the bound address, which is of no use here, has one of three lengths."""
+        """RFC 1928 6: the bound address has one of three lengths."""
         buffer = self._buffer
         if len(buffer) < 5:
             return None
@@ -159,19 +160,20 @@ class SocksHandshake:
             raise RefusedError(causes.PARENT_REFUSED, "not SOCKS 5")
         if buffer[1]:
             raise RefusedError(causes.PARENT_REFUSED, f"code {buffer[1]}")
-        size = 1 + buffer[4] if buffer[3] == _NAME else _ADDRESS_SIZES.get(buffer[3])
+        size = 1 + buffer[4] if buffer[3] == NAME else SIZES.get(buffer[3])
         if size is None:
             raise RefusedError(causes.PARENT_REFUSED, "unknown address type")
-        if not self._take(6 + size):
+        message = self._take(6 + size)
+        if not message:
             return None
+        self.bound = host_5(message[3], message[4:-2]), int.from_bytes(message[-2:], "big")
         self.done = True
         return b""
 
 
-def _address(target: Target) -> bytes:
-    if not target.address:
-        name = target.host.encode()
-        return bytes((_NAME, len(name))) + name
-    if ":" in target.address:
-        return bytes((_IPV6,)) + socket.inet_pton(socket.AF_INET6, target.address)
-    return bytes((_IPV4,)) + socket.inet_aton(target.address)
+def place(target: Target) -> bytes:
+    """Return host and port as SOCKS 5 writes them."""
+    if target.address:
+        return packed(target.address, target.port)
+    name = target.host.encode()
+    return bytes((NAME, len(name))) + name + target.port.to_bytes(2, "big")

@@ -17,7 +17,8 @@ from bascule.config.schema import Forward
 from bascule.forward.conditions import NamedTest, compile_condition
 from bascule.forward.egress import WaitingConnection, proven
 from bascule.forward.handshakes import ConnectHandshake, Handshake, RefusedError, SocksHandshake, basic
-from bascule.forward.target import Target
+from bascule.forward.socks import UDP_ASSOCIATE
+from bascule.forward.target import NOWHERE, Target
 from bascule.telemetry import causes
 from bascule.tls.client import origin_context
 from bascule.upstream.connector import Connector, Done
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 DIRECT_WAY: Final[tuple[str, ...]] = (DIRECT,)
 REFUSALS = frozenset((causes.PARENT_REFUSED, causes.PARENT_AUTHENTICATION, causes.ORIGIN_TIMEOUT, causes.ORIGIN_TLS))
-"""Causes of `Tunnels.through` that are about the destination or our login: another parent would say the same."""
+"""Causes of `Tunnels` that are about the destination or our login: another parent would say the same."""
 
 
 class Ways:
@@ -112,12 +113,36 @@ class Tunnels(Connector):
                 connection = await self._open_tunnel(shaking, server, target, name)
         except BaseException as error:
             shaking.transport.abort()
-            if (cause := _cause_of(error)) is None:
+            if (cause := cause_of(error)) is None:
                 raise
             done(None, cause)
             return
         done(connection, "")
         connection.listen()
+
+    async def associate(
+        self, server: ServerState, times: tuple[float, float]
+    ) -> tuple[asyncio.Transport, tuple[bytes, int]]:
+        """Ask a server that speaks SOCKS 5 for a relay of datagrams; `times` as for `through`.
+
+        Return the control connection, which is not read yet, and host and port that the server tells.
+        Raises RefusedError and OSError.
+        """
+        config = self._parent
+        to_parent, to_answer = times
+        try:
+            async with asyncio.timeout(to_parent):
+                shaking = await self._reach(server)
+        except TimeoutError:
+            raise RefusedError(causes.CONNECT_TIMEOUT, "no connection in time") from None
+        handshake = SocksHandshake(NOWHERE, config.user, config.password, UDP_ASSOCIATE)
+        try:
+            async with asyncio.timeout(to_answer):
+                await shaking.run(handshake)
+        except BaseException:
+            shaking.transport.abort()
+            raise
+        return shaking.transport, handshake.bound
 
     async def _reach(self, server: ServerState) -> _Shaking:
         address, tls = server.origin.address, None
@@ -163,7 +188,7 @@ class Tunnels(Connector):
         return connection
 
 
-def _cause_of(error: BaseException) -> str | None:
+def cause_of(error: BaseException) -> str | None:
     """Return the cause of a handshake's failure, or None for what is none."""
     if isinstance(error, RefusedError):
         return error.cause

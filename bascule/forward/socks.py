@@ -21,6 +21,8 @@ VERSIONS = (4, 5)
 _NO_AUTH, _PASSWORD, _NOTHING_SUITS = 0, 2, 0xFF
 CONNECT, BIND, UDP_ASSOCIATE = 1, 2, 3
 IPV4, NAME, IPV6 = 1, 3, 4
+SIZES = {IPV4: 4, IPV6: 16}
+"""Bytes of an address by its type; those of a name stand before it."""
 
 
 class Reply(IntEnum):
@@ -167,7 +169,7 @@ class SocksHandshake:
         if len(buffer) < 5:
             return None
         kind = buffer[3]
-        size = {IPV4: 4, IPV6: 16, NAME: 1 + buffer[4]}.get(kind)
+        size = 1 + buffer[4] if kind == NAME else SIZES.get(kind)
         if size is None:
             raise SocksError("unknown address type", reply(5, Reply.UNKNOWN_ADDRESS_TYPE))
         message = self._take(6 + size)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 
-from bascule.forward.socks import IPV4, IPV6, NAME, SocksError, host_5
+from bascule.forward.socks import IPV4, IPV6, NAME, SIZES, SocksError, host_5
 
 MAX_DATAGRAM = 65535
+HEADER = b"\0\0\0"
+"""What a datagram begins with: two bytes reserved, and that it is no fragment."""
 
 
 def unwrap(datagram: bytes) -> tuple[bytes, int, bytes]:
@@ -19,7 +21,7 @@ def unwrap(datagram: bytes) -> tuple[bytes, int, bytes]:
     if datagram[2]:
         raise SocksError("a fragment")
     kind = datagram[3]
-    size = {IPV4: 4, IPV6: 16, NAME: 1 + datagram[4]}.get(kind)
+    size = 1 + datagram[4] if kind == NAME else SIZES.get(kind)
     if size is None:
         raise SocksError("unknown address type")
     end = 4 + size
@@ -30,7 +32,7 @@ def unwrap(datagram: bytes) -> tuple[bytes, int, bytes]:
 
 def wrap(address: str, port: int, content: bytes) -> bytes:
     """Return what a client is sent: content that came from an address."""
-    return b"\0\0\0" + packed(address, port) + content
+    return HEADER + packed(address, port) + content
 
 
 def associated(address: str, port: int) -> bytes:

@@ -13,6 +13,7 @@ import socket
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv6Address
+from typing import Final
 
 from bascule.http.errors import HttpError
 from bascule.http.host import split_authority
@@ -45,6 +46,10 @@ class Target:
     def __post_init__(self) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
         object.__setattr__(self, "authority", f"{host}:{self.port}")
+
+
+NOWHERE: Final = Target("0.0.0.0", 0, "0.0.0.0")  # noqa: S104
+"""What stands in the place of a target where there is none."""
 
 
 @lru_cache(maxsize=4096)
