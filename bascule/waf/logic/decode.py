@@ -51,7 +51,7 @@ _MAY_BE_BASE64 = re2.compile(rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED, options=_LATI
 """The same, five times as fast at saying no."""
 _WITHOUT_ESCAPES = bytes(set(range(128)) - set(b"%&\\+\x00"))
 _MAY_HIDE = re2.compile(
-    rb"(?i:0x|x'|char|chr\(|codepoint)|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])" + _ENCODED,
+    rb"(?i:0x|x'|char|chr\(|codepoint|[0-9]\.e[\s(),.*^/|&])|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])" + _ENCODED,
     options=_LATIN1,
 )
 """What a text without escape characters must hold to be worth the steps: one test instead of twelve."""
@@ -60,6 +60,7 @@ HIDING = (
     (rb"s:\d{1,7}:\"", False),
     (rb"(?:0x|\bx')(?:[0-9A-Fa-f]{2}){4}", True),
     (rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(", True),
+    (rb"\d\.e\s{0,4}[(),.*^/|&]", True),
 )
 """(pattern, caseless): a text of ASCII without `%`, `&`, `+`, backslash and null that matches none stays as it is."""
 _HEX = re.compile(rb"(?:0x|\bx')((?:[0-9A-Fa-f]{2}){4,}+)", re.IGNORECASE)
@@ -67,8 +68,11 @@ _OVERLONG = re.compile(
     rb"[\xc0\xc1][\x80-\xbf]|\xe0\x80[\x80-\xbf]|\xe0\x81[\x80-\xbf]|\xf0\x80[\x80-\x81][\x80-\xbf]|\xf8\x80\x80[\x80-\x81][\x80-\xbf]|\xfc\x80\x80\x80[\x80-\x81][\x80-\xbf]"
 )
 _UTF7 = re.compile(rb"\+(A[A-P][A-Za-z0-9+/]{1,40})-?")
-_FULLWIDTH = re.compile(rb"\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]")
+_FULLWIDTH = re.compile(rb"\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]|\xc5\xbf|\xe2\x84\xaa")
+_LETTERS = {0x017F: ord("s"), 0x212A: ord("k")}
+"""Long s and the sign for kelvin, of which upper or lower case is an ASCII letter: what names are compared by."""
 _CHAR_CODES = re.compile(rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(([0-9a-fA-Fx,\s]{4,4000})\)", re.IGNORECASE)
+_SCIENTIFIC = re.compile(rb"\s{0,4}\b\d{1,9}\.e(?=\s{0,4}[(),.*^/|&])", re.IGNORECASE)
 _PHP_STRING = re.compile(rb's:(\d{1,7}):"')
 MAX_STRINGS = 64
 """Strings of a serialised value that are looked at."""
@@ -121,7 +125,7 @@ def _percent_u(text: bytes) -> bytes | None:
 
 
 def _narrow(code: int) -> int:
-    return code - 0xFEE0 if 0xFF01 <= code <= 0xFF5E else code
+    return code - 0xFEE0 if 0xFF01 <= code <= 0xFF5E else _LETTERS.get(code, code)
 
 
 def _entities(text: bytes) -> bytes | None:
@@ -188,7 +192,7 @@ def _utf7_run(run: bytes, written: bytes) -> bytes:
 
 
 def _full_width(text: bytes) -> bytes | None:
-    """U+FF01..FF5E: many databases and frameworks fold them to ASCII (NFKC)."""
+    """U+FF01..FF5E, and letters that case folds: many databases and frameworks make ASCII of them (NFKC)."""
     if text.isascii():
         return None
     return _FULLWIDTH.sub(lambda found: bytes((_narrow(ord(found[0].decode())),)), text)
@@ -254,6 +258,11 @@ def _codes(found: re.Match[bytes]) -> bytes:
         return found[0]
 
 
+def _scientific(text: bytes) -> bytes | None:
+    """MySQL drops 1.e before a mark, so that `ascii 1.e(` is a call; gosecure.net, 2021-10-19."""
+    return _SCIENTIFIC.sub(b"", text) if b".e" in text or b".E" in text else None
+
+
 def _php_strings(text: bytes) -> bytes | None:
     """The strings in a serialised value of PHP, each as a line."""
     if b"s:" not in text:
@@ -282,6 +291,7 @@ STEPS: tuple[tuple[str, Callable[[bytes], bytes | None]], ...] = (
     ("base64", _base64),
     ("hex", _hex),
     ("char_codes", _char_codes),
+    ("scientific", _scientific),
     ("php_string", _php_strings),
     ("null_byte", _no_nulls),
 )

@@ -92,7 +92,7 @@ FACTS = (
             rb"\borg\.(?:apache|springframework|hibernate|codehaus|mozilla|python|jboss|yaml)\.[\w.]{4,}",
             rb"\bcom\.(?:sun|opensymphony|alibaba|mchange|ibm|oracle|newrelic)\.[\w.]{4,}",
             rb"\bnew\s+java\.|\bthread\.sleep\s*\(|\bsystem\.(?:getproperty|getenv|exit|setproperty)\s*\(",
-            rb"\bgroovy\.(?:lang|util|sh)|\bgroovyshell\b|['\"]\.execute\(\)|@groovy\.transform",
+            rb"\bgroovy\.(?:lang|util|sh)|\bgroovyshell\b|['\"]\.execute\(\)|@groovy\.transform|@grab(?:config|resolver|exclude)?\s*\(",
         ),
         True,
     ),

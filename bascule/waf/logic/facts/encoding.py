@@ -18,6 +18,7 @@ _SAYS = {
     "base64": "was written as Base64",
     "hex": "was written as a hexadecimal literal",
     "char_codes": "was written as character codes",
+    "scientific": "held numbers that MySQL drops",
     "php_string": "was a string in a serialised value of PHP",
     "null_byte": "held null bytes",
 }

@@ -135,6 +135,12 @@ FACTS = (
         ),
     ),
     Fact(
+        "html.foreign_form",
+        "a form that sends what is typed to another host",
+        (rb"<(?:form|button|input)\b[^<>]{0,200}[\s/\"'`](?:form)?action\s*=\s*[\"'`]?\s*(?:https?:)?[/\\]{2}",),
+        True,
+    ),
+    Fact(
         "html.srcdoc_or_refresh",
         "srcdoc, meta refresh, base, autofocus tricks",
         (
@@ -174,7 +180,7 @@ FACTS = (
         "js.dangerous_call",
         "evaluates text or writes the document",
         (
-            rb"\b(?:settimeout|setinterval|function|execscript|setimmediate|importscripts)\s*(?:\(|`)\s*['\"`\w(/\\\[]",
+            rb"\b(?:settimeout|setinterval|function|execscript|setimmediate|importscripts)\s*(?:\(|`)\s*['\"`\w(/\\\[$]",
             rb"\beval\s*(?:\(|`)\s*(?:['\"`(/\\\[]|[a-df-z0-9_]|e(?:[^v]|v[^a]|va[^l]|val\s*[^\sa]))",
             rb"\bdocument\s*(?:\.|\[)\s*['\"`]?\s*(?:cookie|write|writeln|domain|location|body|documentelement|createelement|getelement|queryselector|url|referrer|head|scripts|forms|defaultview|vulnerable)",
             rb"\b(?:window|self|top|parent|frames|this|globalthis)\s*(?:\.|\[)\s*['\"`/]?\s*(?:alert|confirm|prompt|eval|location|name|open|atob|document|opener|onerror|\w{1,12}['\"`]?\s*\]\s*\()",
@@ -227,6 +233,18 @@ FACTS = (
         "calls a member by a name built from pieces",
         (rb"[\w)\]]\s*\[\s*['\"`]\w{1,20}['\"`]\s*(?:[+~]\s*['\"`]\w{1,20}['\"`]\s*){1,8}\]\s*[(\[`.=]",),
         True,
+    ),
+    Fact(
+        "js.whole_script",
+        "the whole value is script that writes the page, evaluates, goes elsewhere or sends",
+        (
+            rb"^\s*(?:(?:var|let|const)\s+)?(?:\w{1,20}\s*=\s*)?new\s+(?:xmlhttprequest|image|eventsource|websocket|sharedworker|worker|broadcastchannel|rtcpeerconnection|function)\s*\(",
+            rb"^\s*[\w.()\[\]]{1,60}\s*(?:=>[\w\s.]{1,40})?\.(?:inner|outer)html\s*\+?=|^(?:inner|outer)html\s*\+?=",
+            rb"^\s*(?:eval|execscript|settimeout|setinterval|setimmediate)\s*(?:\.\s*(?:call|apply)\s*)?\(",
+            rb"^\s*(?:(?:window|document|top|self|parent|frames)\s*\.\s*)*location\s*(?:\.\s*(?:href|hash|search|replace|assign)\b\s*)?[=(.]",
+            rb"^\s*\w{1,8}\s*=\s*['\"]{2}\s*\+\s*['\"]\w{1,12}['\"]\s*\+",
+            rb"^\s*(?:fetch|importscripts|navigator\s*\.\s*sendbeacon)\s*\(\s*['\"`]",
+        ),
     ),
     Fact(
         "js.obfuscated",

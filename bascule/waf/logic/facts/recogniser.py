@@ -38,6 +38,7 @@ _ONLY_IN = {
     "path.trick_in_path": ("path",),
     "path.system_folder": ("query", "body", "cookie"),
     "path.absolute": ("query", "body", "cookie", "name", "file"),
+    "html.foreign_form": ("query", "cookie", "path", "name"),
     "http.redirect_trick": ("query", "body", "cookie"),
     "http.address_as_path": ("query", "body", "cookie", "path"),
     **dict.fromkeys(

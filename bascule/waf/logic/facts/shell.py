@@ -36,7 +36,7 @@ _DOES = (
     + rb"|localhost|`|\$\()"
     + rb"|ping(?:\.exe)?[\s\x0b\xa0+]+-\w"
     + rb"|(?:sleep|timeout(?:[\s+]+/t)?|usleep|waitfor)[\s+]+/?\w?[\s+]*\d+(?:\.\d+)?[smhd]?[\s+]*(?:$|[;|&`)#'\"\n,}])"
-    + rb"|(?:ba|z|k|c|da|a)?sh[\s+]+(?:-\w|/|\.)|(?:python[23]?(?:\.\d+)?|perl|ruby|php\d?|node|lua|gcc)[\s+]+-\w\b"
+    + rb"|(?:ba|z|k|c|da|a)?sh[\s+]+(?:-\w|/|\.)|(?:python[23]?(?:\.\d+)?|perl|ruby|php\d?|node|lua|gcc)[\s+]+-\w"
     + rb"|rm[\s+]+-{1,2}[rf]\w{0,9}[\s+]|(?:nc|ncat|netcat|socat)[\s+]+(?:-\w|\d{1,3}\.|[\w.-]+[\s+]+\d{2,5}\b|tcp)"
     + rb"|net1?(?:\.exe)?[\s+]+(?:user|localgroup|share|view|use|start|stop|accounts|group)\b|reg[\s+]+(?:add|query|delete|save)\b|netsh[\s+]+\w+"
     + rb"|(?:rundll32|regsvr32|certutil|bitsadmin|mshta|wmic|schtasks|cscript|wscript|taskkill|attrib|icacls|cacls)(?:\.exe)?[\s+]+[-/\w]"
@@ -49,7 +49,7 @@ _DOES = (
 _ADMINISTERS = (
     rb"(?:(?:nltest|cmdkey|qwinsta|quser|gpresult|driverquery|msiexec|forfiles|klist|dsquery|makecab|extrac32|odbcconf|esentutl|diskshadow|psexec)(?:\.exe)?[\s+]+/\w"
     rb"|(?:del|erase|rd|rmdir|format|cipher|takeown)(?:\.exe)?[\s+]+/[a-z]|vssadmin(?:\.exe)?[\s+]+(?:list|delete|create|resize)\b|(?:wevtutil|fsutil|bcdedit|ntdsutil|dsquery)(?:\.exe)?[\s+]+\w|sc(?:\.exe)?[\s+]+(?:query|create|stop|config|delete)\b"
-    rb"|[gmn]?awk[\s+]+(?:-\w|['\"{])|\.[\s+]+/\w|(?:copy|move|ren|xcopy)[\s+]+\S{1,60}[\s+]+\S{1,60}\.(?:php\d?|aspx?|jspx?|exe|bat|dll|ps1)\b|for[\s+]+/[fldr][\s+]+%{1,2}\w[\s+]+in\b|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
+    rb"|[gmn]?awk[\s+]+(?:-\w|['\"{])|\.[\s+]+/\w|(?:copy|move|ren|xcopy)[\s+]+\S{1,60}[\s+]+\S{1,60}\.(?:php\d?|aspx?|jspx?|exe|bat|dll|ps1)\b|for[\s+]+/[fldr][\s+]+%{1,2}\w[\s+]+in\b|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:iwr|irm|iex|gci|gwmi|saps)[\s+]+[-\w\"'(:$/\\]|alias[\s+]+\w+=|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
 )
 """The same of the tools of administrators."""
 _BRIEF = rb"(?:id|ls|pwd|ps|env|dir|whoami|uname|hostname|ver|ifconfig|ipconfig|netstat)"
@@ -118,7 +118,10 @@ FACTS = (
             rb"^\s*(?:cat|ls|wget|curl|nc|ncat|bash|sh|python[23]?|perl|ruby|php|rm|chmod|ping(?:\.exe)?|nslookup|type|dir|net|powershell|cmd(?:\.exe)?|certutil|echo|touch|cp|mv|tar|find|grep|dig|sleep)\s+(?:-{1,2}[a-z0-9]|/[a-z]\b|/[a-z]|[\w.-]*[.~]/|c:|https?:|\$|\d{1,3}(?:\.\d{1,3}){3}|[\w/.-]+\s*[><])",
             rb"^\s*(?:cat|ls|wget|curl|ncat|bash|chmod|nslookup|powershell|certutil|tar|grep)\s+[\w/.-]+\s*[|;><&]",
             rb"^\s*(?:ipconfig|ifconfig|netstat|uname|whoami|ps)\s+[-/]\w",
+            rb"^\s*(?:wmic|rundll32|regsvr32|mshta|bitsadmin|schtasks|cscript|wscript|vssadmin|wevtutil|icacls|taskkill)(?:\.exe)?\s+(?:[/-]\w|process\b|os\s|path\s|\w+\.dll|https?:|javascript:|vbscript:|(?:delete|create|resize)\s|\S+\.(?:js|vbs|hta|dll|wsf|sct)\b)",
+            rb"^\s*reg(?:\.exe)?\s+(?:add|query|delete|save|export)\s+[\"']?hk",
             rb"^\s*net1?\s+(?:user|localgroup|share|view|use|accounts|group)\s+\S|^\s*sleep\s+\d{1,3}\s*$",
+            rb"^[\w.:-]{1,40}[\r\n]+\s*" + _BRIEF + rb"\s*$|^\w{1,40}[\r\n]+\s*(?:head|tail|cat|nl|tac)\s+(?:-\w+\s+(?:\d+\s+)?)?[\w~-]*[./][\w./-]+\s*$",
             rb"^\s*(?:whoami|ifconfig|ipconfig|uname\s+-a|netstat|systeminfo|tasklist)\s*[;|&#]?\s*$|^(?:id|ls|pwd|dir)\s*[;|&]+$",
         ),
         True,
@@ -133,7 +136,7 @@ FACTS = (
             + rb"\s*\)\.(?:png|jpe?g|gif|pdf|txt|docx?|zip|svg|csv)\b",
             rb"\$\(\(\s*\d",
             rb"\$\(\s*<",
-            rb"[<>]\(\s*" + _ANY + rb"\s",
+            rb"[<>]\(\s*" + _ANY + rb"\s|<\(\s*" + _BRIEF + rb"\s*\)|\w\$\(\s*" + _BRIEF + rb"\s*\)\w",
             rb"\$\(\s*(?:hostname|whoami|uname|pwd|ifconfig|getent|xxd|openssl|dmesg)\b[^)]{0,40}\)|\$\(\s*(?:echo|cat|curl|wget|ping|nslookup|sleep|ls|bash|sh|printf|python3?|perl|php)\s+[\w'\"/$.-]",
         ),
         True,
@@ -158,7 +161,7 @@ FACTS = (
             rb"(?:^|[;|&\n\s])\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*(?:\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*)*\$\{?\w{1,12}\}?\$",
             rb"[;|&^\r\n]\s*\w{1,12}=\$?\\?['\"][^'\"]{1,60}['\"]\s*;\s*\$\w",
             rb"[;|&\n]\s*(?:export|declare|set)\s+\w{1,12}=[^\s;&|]{1,60}\s*[;&|]{1,2}\s*(?:eval\s+)?\$\{?\w",
-            rb"^[\s'\"]*-{1,2}(?:use-askpass|exec|upload-pack|receive-pack|checkpoint-action|to-command|open-files-in-pager|o?proxycommand|post-file|ssh-command|wrapper)\s*=",
+            rb"(?:^[\s'\"]*|[;|&(\s])-{1,2}(?:use-askpass|exec|upload-pack|receive-pack|checkpoint-action|to-command|open-files-in-pager|o?proxycommand|post-file|ssh-command|wrapper)\s*=",
             rb"^\s*-{1,2}(?:output(?:-document|-file)?|to-file|log-file|config|conf|exec-path|pre-script|post-script|rsh|plugin|require|load|preload)=[^\s]{0,60}(?:/|\\|\.(?:php|sh|jsp|so|dll)\b)",
             rb"\s--(?:checkpoint-action|to-command|rsh-command|use-compress-program|unzip-command)\s*=",
         ),
