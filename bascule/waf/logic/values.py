@@ -63,7 +63,7 @@ def lines_of(target: bytes, varying: Headers) -> bytes | None:
     path, _, query = target.partition(b"?")
     lines = [path]
     if query:
-        if SECOND_EQUALS.search(query):
+        if SECOND_EQUALS.search(query) or b"=//" in query:
             return None
         lines.append(query.translate(SEPARATORS))
     for name, value in varying:
@@ -148,6 +148,8 @@ def add_fields(fields: list[bytes], place: str, found: list[Value]) -> None:
         if value:
             if value[0] in b"{[":
                 add_value(found, place, name, value)
+            elif value[:2] == b"//" and place == "query":  # where it leads means something together with what it is for
+                found += [value_of((place, name, value)), value_of((place, name, name + b"=" + value))]
             elif name in _SENT_BACK and value[:4] == b"http":
                 found.append(value_of((place, name, _OWN_MACHINE.sub(b"", value) or b"/")))
             else:

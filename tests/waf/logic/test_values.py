@@ -29,6 +29,12 @@ def test_the_target() -> None:
     }
 
 
+def test_where_a_parameter_leads_is_judged_with_its_name() -> None:
+    target = b"/?next=%2F%2Fx.example&back=/a&src=//cdn.example/a.js"
+    leads = [data for place, data in found(target) if "http.leads_elsewhere" in facts_of(data, place)]
+    assert leads == [b"next=//x.example"]
+
+
 def test_cookies_are_decoded_once() -> None:
     assert found(b"/", [(b"cookie", b"a=%27x; b=2")]) == {("cookie", b"'x"), ("cookie", b"2")}
 

@@ -40,6 +40,7 @@ _ONLY_IN = {
     "path.absolute": ("query", "body", "cookie", "name", "file"),
     "html.foreign_form": ("query", "cookie", "path", "name"),
     "http.redirect_trick": ("query", "body", "cookie"),
+    "http.leads_elsewhere": ("query",),
     "http.address_as_path": ("query", "body", "cookie", "path"),
     **dict.fromkeys(
         (fact.name for fact in ssrf.FACTS if fact.name not in ("ssrf.cloud_metadata", "ssrf.callback_host")),

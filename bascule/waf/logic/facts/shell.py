@@ -76,6 +76,7 @@ FACTS = (
             rb"%0[ad]\s*" + _BRIEF + rb"\s*(?:$|[;|&%#])",
             rb"['\"(]\s*\|\s*" + _BRIEF + rb"\s*['\")]",
             rb"^/(?:[^;\n]{0,100}/)?;\s*" + _BRIEF + rb"\s*$",
+            rb"^\s*wmic(?:\.exe)?\s+(?:/node:\S+\s+)?(?:process|os|service|product|useraccount|shadowcopy)\s+(?:call|get|list|where|delete)\b",
             _SEPARATED
             + rb"(?:(?:reboot|poweroff)\s*(?:$|[;|&`)#'\"])|(?:shutdown|halt|init)\s+(?:-\w|/\w|now\b|[06]\b))",
         ),
@@ -118,10 +119,12 @@ FACTS = (
             rb"^\s*(?:cat|ls|wget|curl|nc|ncat|bash|sh|python[23]?|perl|ruby|php|rm|chmod|ping(?:\.exe)?|nslookup|type|dir|net|powershell|cmd(?:\.exe)?|certutil|echo|touch|cp|mv|tar|find|grep|dig|sleep)\s+(?:-{1,2}[a-z0-9]|/[a-z]\b|/[a-z]|[\w.-]*[.~]/|c:|https?:|\$|\d{1,3}(?:\.\d{1,3}){3}|[\w/.-]+\s*[><])",
             rb"^\s*(?:cat|ls|wget|curl|ncat|bash|chmod|nslookup|powershell|certutil|tar|grep)\s+[\w/.-]+\s*[|;><&]",
             rb"^\s*(?:ipconfig|ifconfig|netstat|uname|whoami|ps)\s+[-/]\w",
-            rb"^\s*(?:wmic|rundll32|regsvr32|mshta|bitsadmin|schtasks|cscript|wscript|vssadmin|wevtutil|icacls|taskkill)(?:\.exe)?\s+(?:[/-]\w|process\b|os\s|path\s|\w+\.dll|https?:|javascript:|vbscript:|(?:delete|create|resize)\s|\S+\.(?:js|vbs|hta|dll|wsf|sct)\b)",
+            rb"^\s*(?:wmic|rundll32|regsvr32|mshta|bitsadmin|schtasks|cscript|wscript|vssadmin|wevtutil|icacls|taskkill)(?:\.exe)?\s+(?:[/-]\w|\w+\.dll|https?:|javascript:|vbscript:|(?:delete|create|resize)\s|\S+\.(?:js|vbs|hta|dll|wsf|sct)\b)",
             rb"^\s*reg(?:\.exe)?\s+(?:add|query|delete|save|export)\s+[\"']?hk",
             rb"^\s*net1?\s+(?:user|localgroup|share|view|use|accounts|group)\s+\S|^\s*sleep\s+\d{1,3}\s*$",
-            rb"^[\w.:-]{1,40}[\r\n]+\s*" + _BRIEF + rb"\s*$|^\w{1,40}[\r\n]+\s*(?:head|tail|cat|nl|tac)\s+(?:-\w+\s+(?:\d+\s+)?)?[\w~-]*[./][\w./-]+\s*$",
+            rb"^[\w.:-]{1,40}[\r\n]+\s*"
+            + _BRIEF
+            + rb"\s*$|^\w{1,40}[\r\n]+\s*(?:head|tail|cat|nl|tac)\s+(?:-\w+\s+(?:\d+\s+)?)?[\w~-]*[./][\w./-]+\s*$",
             rb"^\s*(?:whoami|ifconfig|ipconfig|uname\s+-a|netstat|systeminfo|tasklist)\s*[;|&#]?\s*$|^(?:id|ls|pwd|dir)\s*[;|&]+$",
         ),
         True,

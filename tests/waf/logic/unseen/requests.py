@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from tests.waf.logic.unseen.attacks import ATTACKS
 from tests.waf.logic.unseen.honest import HONEST
+from tests.waf.logic.unseen.testers import ATTACKS as TESTERS
 from tests.waf.logic.wild.requests import Row, attacks_of, harmless_of
 
 
 def attacks() -> Iterator[Row]:
     """Yield every attack, labelled by its class."""
-    yield from attacks_of(ATTACKS)
+    yield from attacks_of(ATTACKS + TESTERS)
 
 
 def harmless() -> Iterator[Row]:

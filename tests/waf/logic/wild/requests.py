@@ -12,6 +12,7 @@ from tests.waf.logic.red.requests import with_value
 from tests.waf.logic.wild.attacks import ATTACKS
 from tests.waf.logic.wild.honest import HONEST
 from tests.waf.logic.wild.senders import SENDERS
+from tests.waf.logic.wild.testers import ATTACKS as TESTERS
 from tests.waf.logic.wild.variants import VARIANTS
 
 Row = dict[str, Any]
@@ -85,7 +86,7 @@ def harmless_of(texts: Iterable[tuple[str, str, str]]) -> Iterator[Row]:
 
 def attacks() -> Iterator[Row]:
     """Yield every attack, labelled by its class."""
-    yield from attacks_of(ATTACKS + VARIANTS)
+    yield from attacks_of(ATTACKS + VARIANTS + TESTERS)
 
 
 def harmless() -> Iterator[Row]:
