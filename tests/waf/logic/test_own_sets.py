@@ -41,7 +41,9 @@ BOUNDS = {
     # What is refused is nearly all program code and markup that people send each other.
     wild: Bounds({"standard": 98.0, "advanced": 98.5}, {"standard": 7.0, "advanced": 10.0}, 25, {}),
     # Half of what was written at one time, by which nothing was mended; by the other half, in `wild`, the rules were.
-    unseen: Bounds({"standard": 95.0, "advanced": 96.0}, {"standard": 6.5, "advanced": 10.0}, 25, {"mail": 50.0}),
+    unseen: Bounds(
+        {"standard": 95.0, "advanced": 96.0}, {"standard": 6.5, "advanced": 10.0}, 25, {"mail": 50.0, "redirect": 75.0}
+    ),
     # Halves of texts written in pairs by who mended the facts: the second is not blind, only not looked at one by one.
     # Of the honest, a quarter are posts with code.
     wild_pairs: Bounds({"standard": 98.0, "advanced": 99.0}, {"standard": 10.5, "advanced": 14.0}, 14, {"crlf": 75.0}),
