@@ -248,8 +248,8 @@ class Bench:
 
 WORKLOADS: dict[str, Callable[[random.Random], str]] = {
     "browser-like GET": traffic.page,
-    "form POST 300 B": traffic.form(300),
-    "JSON POST 2 KB": traffic.document(2000),
+    "form POST 300 B": traffic.checkout,
+    "JSON POST 2 KB": traffic.order,
 }
 
 

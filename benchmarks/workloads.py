@@ -349,8 +349,8 @@ _PLAIN: tuple[Workload, ...] = (
 )
 _FIREWALL = (
     ("waf-get", "WAF: browser-like GET", traffic.page, 4096, 32, _GET),
-    ("waf-form", "WAF: form POST, 300 B", traffic.form(300), 2048, 32, (_crs(1 / 30, 1 / 45), _BESIDE_ENVOY)),
-    ("waf-json", "WAF: JSON POST, 2 KB", traffic.document(2_000), 1024, 32, (_crs(1 / 80, 1 / 150), _BESIDE_ENVOY)),
+    ("waf-form", "WAF: form POST, 300 B", traffic.checkout, 2048, 32, (_crs(1 / 30, 1 / 45), _BESIDE_ENVOY)),
+    ("waf-json", "WAF: JSON POST, 2 KB", traffic.order, 1024, 32, (_crs(1 / 80, 1 / 150), _BESIDE_ENVOY)),
     ("waf-form-64k", "WAF: form POST, 64 KiB", traffic.form(65_536), 64, 4, (_LARGE,)),
     ("waf-json-64k", "WAF: JSON POST, 64 KiB", traffic.document(65_536), 64, 4, (_LARGE,)),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import h11
 import pytest
@@ -15,9 +17,9 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "page": traffic.page,
     "close": traffic.page_on_new_connection,
     "file": traffic.file_of("/1k/"),
-    "form": traffic.form(300),
+    "checkout": traffic.checkout,
     "big form": traffic.form(65_536),
-    "document": traffic.document(2_000),
+    "order": traffic.order,
     "big document": traffic.document(65_536),
 }
 
@@ -61,11 +63,32 @@ def test_path_cookie_and_body_differ_between_turns_of_the_pool(tmp_path: Path, n
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("form", 300), ("document", 2000), ("big form", 65536), ("big document", 65536)]
+    ("name", "size"), [("checkout", 300), ("order", 2000), ("big form", 65536), ("big document", 65536)]
 )
 def test_bodies_have_the_promised_size(tmp_path: Path, name: str, size: int) -> None:
     sizes = [len(parse(request)[1]) for request in sent(tmp_path, MAKERS[name], 8)]
     assert all(0.75 * size <= found <= 1.25 * size for found in sizes), sizes
+
+
+def test_a_checkout_and_an_order_consist_of_many_short_values(tmp_path: Path) -> None:
+    for request in sent(tmp_path, MAKERS["checkout"], 8):
+        body = parse(request)[1]
+        fields = parse_qsl(body.decode(), strict_parsing=True)
+        assert len(fields) == 14
+        assert b"%40" in body
+        assert max(len(value) for _, value in fields) <= 40
+    for request in sent(tmp_path, MAKERS["order"], 8):
+        body = parse(request)[1]
+        found = [type(leaf) for leaf in leaves(json.loads(body))]
+        assert set(found) == {str, int, float, bool, type(None)}
+        assert len(found) == 106
+        assert b'": ' not in body
+
+
+def leaves(value: object) -> list[object]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list) else [value]
 
 
 def test_a_browser_sends_at_least_a_dozen_headers(tmp_path: Path) -> None:
