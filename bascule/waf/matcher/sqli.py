@@ -4,6 +4,9 @@ libinjection looks a text's token kinds up in a table of fingerprints. Every fin
 comes of a quote, a comment, a parenthesis, `@`, `$`, `&&`, `||`, or a word listed as keyword, type, variable, union,
 expression, grouping or statement; numbers, bare words, operators and function names without parentheses make none,
 nor do AND and OR without a number or a function's name (`tests/waf/engine/test_prefilter.py` holds the table to that).
+
+Nearly every form and document holds somebody's e-mail address, which is a word (`n`) and a variable (`v`): no
+fingerprint begins so, whatever follows. See `_variable`.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from bascule.waf.matcher.linear import linear_options
 from bascule.waf.pace import rest
 from bascule.waf.seclang.operators import Match, Operator
 
-MARKS = rb"""['"`@#$(){}\\]|--|/\*|&&|\|\|"""
+MARKS = rb"""['"`#$(){}\\]|--|/\*|&&|\|\|"""
+"""What matters wherever it stands, beside `@`."""
 WEAK_KINDS = frozenset("no1f")
 """Kinds of words that make no fingerprint by themselves."""
 
@@ -54,8 +58,20 @@ def phrases() -> tuple[tuple[bytes, bytes], ...]:
     return tuple(sorted((first, second) for first, second in found))
 
 
+def _variable(others: bytes = b"") -> bytes:
+    """An `@` before which a text has more than one word, as an expression; `others` do not stand in a text.
+
+    A text that begins with a word and an `@` has kinds that begin with `nv`, or with `f`, `o`, `&` or `.` where (part
+    of) the word is a keyword: those fingerprints have kinds that other conditions ask for. Not so behind NOT, which
+    folding drops, nor where a number follows a point (`IN.5@x-abs` is `n1vof`).
+    """
+    within = b"[^%b]*" % others if others else b"(?s:.*)"
+    before = rb"(?:^[0-9.]|^[Nn][Oo][Tt]\.|\.[0-9]|[^0-9A-Za-z_.%b])" % others
+    return rb"^(?:[Nn][Oo][Tt])?@|" + before + within + b"@"
+
+
 @cache
-def necessary(between: bytes = rb".*?") -> bytes:
+def necessary(between: bytes = rb".*?", variable: bytes = b"@") -> bytes:
     """The condition as a regular expression; `between` is what may stand between two words that need each other.
 
     A word may follow digits at once (`1or`, `0x1for`), for a number ends where its digits do.
@@ -67,7 +83,7 @@ def necessary(between: bytes = rb".*?") -> bytes:
     functions = before + b"(?:" + b"|".join(re.escape(e) for e, kind in KEYWORDS.items() if kind == "f") + b")" + after
     company = b"(?:[0-9]|" + functions + b")"
     together = company + between + logic + b"|" + logic + between + company
-    return rb"(?ism:" + MARKS + b"|" + important + b"|" + together + b")"
+    return rb"(?ism:" + MARKS + b"|" + variable + b"|" + important + b"|" + together + b")"
 
 
 @cache
@@ -85,6 +101,7 @@ def ordinary() -> tuple[bytes, ...]:
     together, company = rb"\b(?:" + logic + rb")\b", rb"(?:[0-9]|\b(?:" + functions + rb")\b)"
     return (
         MARKS,
+        _variable(rb"\n"),
         *(rb"(?i)(?:\b|" + number + b")" + entry + rb"\b" for entry in important),
         *(rb"(?i)" + number + entry + rb"\b" for entry in logic.split(b"|")),
         rb"(?i)0[xb][0-9a-f]*(?:" + b"|".join([*important, logic]) + rb")\b",
@@ -128,10 +145,10 @@ class Guarded:
     def __init__(self, operator: Operator) -> None:
         self._evaluate = operator.evaluate
         found = re2.Set.SearchSet(linear_options())
-        found.Add(necessary())
+        found.Add(necessary(variable=_variable()))
         found.Compile()
         self._search = found.Match
-        self._find = re2.compile(necessary(rb"[^\n]*?"), linear_options()).search
+        self._find = re2.compile(necessary(rb"[^\n]*?", _variable(rb"\n")), linear_options()).search
 
     def evaluate(self, value: bytes) -> Match | None:
         """Return the fingerprint as libinjection finds it."""

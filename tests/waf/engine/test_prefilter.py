@@ -7,19 +7,20 @@ import re
 
 import pytest
 import re2
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bascule.waf.libinjection import is_sqli
 from bascule.waf.libinjection.sqli import FINGERPRINTS
 from bascule.waf.libinjection.vocabulary import KEYWORDS
+from bascule.waf.matcher import sqli as condition
 from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton, make_chain
 from bascule.waf.matcher.linear import linear_options
 from bascule.waf.matcher.marks import as_set, bytes_of, clauses_of, hold
 from bascule.waf.matcher.patterns import Patterns
 from bascule.waf.matcher.scanner import ScannerBuilder
 from bascule.waf.matcher.sqli import WEAK_KINDS, Guarded, necessary, outline
-from bascule.waf.matcher.triggers import ACTIVE, ALWAYS, BASE64, CASE_FOLDING, PLAIN, QUIET, features
+from bascule.waf.matcher.triggers import ACTIVE, ALPHABET, ALWAYS, BASE64, CASE_FOLDING, PLAIN, QUIET, features
 from bascule.waf.seclang.operators import OPERATORS, LoadContext
 from bascule.waf.seclang.transformations import TRANSFORMATIONS
 from tests.waf.engine.world import HOST, Request, crs, fired, send, waf
@@ -227,6 +228,47 @@ def test_screening_many_texts_keeps_every_sql_injection(values: list[bytes]) -> 
     operator = Guarded(OPERATORS["detectsqli"](b"", LoadContext()))
     suspects = operator.screen(values) if values else set()
     assert {value for value in values if is_sqli(value) is not None} <= suspects
+
+
+addresses = st.lists(
+    st.sampled_from([*(w.decode() for w in KEYWORDS if w.isalpha()), "not", "in", "like", "x", "anna", "x1"])
+    | st.sampled_from([".", "@", "-", "+", "_", "1", "5", "5e", "\x01", "\n", " ", ".5", "@x-abs", "@x.example", "or"]),
+    max_size=7,
+).map(lambda parts: "".join(parts).encode("latin-1"))
+SUSPECT = [b"not.5like@x", b"IN.5@x-abs", b"not@x and y", b"x\x011.5@x", b"5\nlike@x", b"1.5 like@x", b"5-not-like@x"]
+
+
+@given(addresses)
+@settings(max_examples=3000, deadline=None)
+@example(SUSPECT[0])
+@example(SUSPECT[1])
+def test_no_address_without_the_necessary_condition_is_sql_injection(text: bytes) -> None:
+    operator = Guarded(OPERATORS["detectsqli"](b"", LoadContext()))
+    assert (operator.evaluate(text) is not None) == (is_sqli(text) is not None)
+    if is_sqli(text) is not None:
+        assert text in operator.screen([b"bob@example.org", text, b"x.y@example.org"])
+        assert text.translate(None, ALPHABET) or any(re.search(expression, text) for expression in condition.ordinary())
+
+
+def test_every_keyword_may_stand_before_the_at_of_an_address() -> None:
+    operator = Guarded(OPERATORS["detectsqli"](b"", LoadContext()))
+    for word in [b"x", *(word for word in KEYWORDS if word.replace(b"_", b"").isalnum())]:
+        for end in (b"@", b"1@", b".@", b".x@", b".5@", b".5like@"):
+            for domain in (b"x.org", b"x-abs", b"x-5-abs-like", b"x-1 and abs-y", b"y and z", b"1.5.e", b"x-not-in-z"):
+                text = word + end + domain
+                assert (operator.evaluate(text) is not None) == (is_sqli(text) is not None), text
+
+
+@pytest.mark.parametrize("text", SUSPECT[:3])
+def test_what_only_looks_like_an_address_is_suspect(text: bytes) -> None:
+    assert is_sqli(text) is not None
+    assert any(re.search(expression, text) for expression in condition.ordinary())
+
+
+@pytest.mark.parametrize("text", [b"anna@example.org", b"ben.li_1@shop-24.example", b"in@x", b"User@db-1.intern", b""])
+def test_an_address_is_not_suspect(text: bytes) -> None:
+    assert not any(re.search(expression, text) for expression in condition.ordinary())
+    assert not Guarded(OPERATORS["detectsqli"](b"", LoadContext())).screen([b"x", text, b"y"])
 
 
 words = st.sampled_from((b"a", b"q", b"id", b"page", b"password", b"_method", b"x.y", b"jsessionid", b"cmd"))
