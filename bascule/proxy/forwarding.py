@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bascule.http.errors import HttpError
@@ -15,11 +14,17 @@ if TYPE_CHECKING:
     from bascule.proxy.router import SiteRuntime
 
 
-@lru_cache(maxsize=4096)
-def fixed_lines(address: bytes, scheme: bytes) -> bytes:
-    """Return the usual lines up to the host's value, for a client that no trusted hop stands before."""
-    lines = forwarding_lines("x-forwarded", ClientInfo(address, None, None, ()), address, scheme, b"")
-    return lines + b"X-Forwarded-Host: "
+def fixed_lines(peer: Peer) -> bytes:
+    """Return the usual lines up to the host's value, for a client that no trusted hop stands before.
+
+    Its connection remembers them from its first request on, and nothing else does: what outlives a crowd lies scattered
+    among what the crowd had, and keeps all of that memory.
+    """
+    if not peer.fixed_lines:
+        client = ClientInfo(peer.address, None, None, ())
+        told = forwarding_lines("x-forwarded", client, peer.address, peer.scheme, b"")
+        peer.fixed_lines = told + b"X-Forwarded-Host: "
+    return peer.fixed_lines
 
 
 def lines(connection: Peer, exchange: Exchange) -> bytes:
@@ -27,7 +32,7 @@ def lines(connection: Peer, exchange: Exchange) -> bytes:
     written = exchange.route.forwarded
     authority = exchange.head.authority
     if connection.info is None and written == "x-forwarded" and authority:
-        told = b"%b%b\r\n" % (connection.fixed_lines, authority)
+        told = b"%b%b\r\n" % (fixed_lines(connection), authority)
     else:
         info = connection.info or ClientInfo(connection.address, None, None, ())
         told = forwarding_lines(written, info, connection.peer_address, connection.scheme, authority)

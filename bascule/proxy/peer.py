@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bascule.http.forwarded import ClientInfo, client_address
 from bascule.http.message import RequestHead
-from bascule.proxy import forwarding
 
 if TYPE_CHECKING:
     from bascule.defence.standing import Standing
@@ -84,6 +83,7 @@ class Peer(asyncio.Protocol):
         self.standing: Standing | None = None
         """What defence knows of the client."""
         self.fixed_lines = b""
+        """See forwarding.py."""
         self.facts: ConnectionFacts | None = None
         """What the firewall is told of the connection: made when first asked for, and again for another client."""
 
@@ -94,7 +94,7 @@ class Peer(asyncio.Protocol):
         self._local = local
         trusted = self.app.trusted
         self.trusted = bool(trusted) and self.address in trusted
-        self.fixed_lines = forwarding.fixed_lines(self.address, self.scheme)
+        self.fixed_lines = b""
 
     @property
     def local(self) -> Address:

@@ -75,7 +75,7 @@ def request_head(exchange: Exchange) -> bytes:
             lines,
             _passed(head) if block.options else head.passed,
             _request_framing(exchange, head) if head.length >= 0 or head.chunked or block.expect else b"",
-            peer.fixed_lines if usual else forwarding.lines(peer, exchange),
+            (peer.fixed_lines or forwarding.fixed_lines(peer)) if usual else forwarding.lines(peer, exchange),
             authority if usual else b"",
             b"\r\n" if usual else b"",
             route.request_tail,
