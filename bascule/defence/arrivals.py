@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bascule.config.overload import Arrivals, Flow
 from bascule.defence.clients import ClientPrefix
-from bascule.state.buckets import Buckets, hash_of
+from bascule.state.buckets import ROUNDING, Buckets, hash_of
 
 
 def flows(config: Arrivals) -> Iterator[tuple[str, Flow]]:
@@ -32,7 +32,7 @@ class _Rate:
         """The key under which all clients are counted together; 0 for one each."""
         self._buckets = buckets
         self._cost = flow.interval
-        self._most = flow.interval * flow.size
+        self._most = flow.interval * flow.size + ROUNDING
 
     def is_over(self, client: int, now: float) -> bool:
         """Count one more."""

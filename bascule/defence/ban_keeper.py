@@ -114,18 +114,18 @@ class BanKeeper:
 
     def remove(self, text: str) -> bool:
         """Lift a ban. Return whether there was one. Raises BanError."""
-        found = self.list.remove(text)
         name = name_of(parse(text))
+        since = self.list.later(name)
+        found = self.list.remove(name)
         self._show(name)
         self.publish()
-        now = self._clock()
-        self.on_change(Ban(name, now, now, source=LIFTED))
+        self.on_change(Ban(name, self._clock(), since, source=LIFTED))
         return found
 
     def adopt(self, ban: Ban) -> None:
         """Take over what was banned or lifted on another machine, unless the last word here is a later one.
 
-        It is in force for all workers once `publish` was called. Raises BanError.
+        It is in force for all workers once `publish` was called.
         """
         known = self.list.get(ban.network)
         if known is not None and known.since >= ban.since:

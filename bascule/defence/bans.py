@@ -18,6 +18,14 @@ MAX_BANS = 50_000
 MAX_LISTED = 1 << 20
 """Entries of a list: about 200 bytes of memory each."""
 FOR_EVER = 0.0
+_LAST = 1e10
+"""Seconds of the epoch after which there is no time: in the year 2286."""
+STEP = 0.001
+"""Seconds by which a word about a network is later than the one before it, if clocks say otherwise."""
+_LONGEST_LINE = 1 << 16
+"""Characters of a line of a list: a longer one is none."""
+_MAPPED = 96
+"""Bits of ::ffff:0:0/96, which IPv4 is mapped to (RFC 4291 2.5.5.2)."""
 _SHOWN = 256
 """Characters kept of a reason or of evidence."""
 Network = IPv4Network | IPv6Network
@@ -38,17 +46,28 @@ class Ban(msgspec.Struct):
     times: int = 1
     """How often it was banned, this one included."""
 
+    def __post_init__(self) -> None:
+        """Raises BanError, as decoding raises a ValidationError, for what no ban can say whoever wrote it down."""
+        self.network = name_of(parse(self.network))
+        if not (0 <= self.until <= _LAST and 0 <= self.since <= _LAST):
+            raise BanError(f"the ban of {self.network} is of no time")
+
 
 class BanError(ValueError):
     """What was asked cannot be done; the text says why."""
 
 
 def parse(text: str) -> Network:
-    """Return the network of an address or CIDR block. Raises BanError."""
+    """Return the network of an address or CIDR block; of one that is mapped into IPv6 the IPv4 one, as that its clients
+    are known. Raises BanError, also for a zone: `ip_network` takes anything for its name, and nft would read it."""
     try:
+        if "%" in text:
+            raise ValueError
         network = ip_network(text.strip(), strict=False)
     except ValueError:
-        raise BanError(f"{text!r} is not an address or network such as 192.0.2.7 or 2001:db8::/32") from None
+        raise BanError(f"{text[:64]!r} is not an address or network such as 192.0.2.7 or 2001:db8::/32") from None
+    if network.version == 6 and network.prefixlen >= _MAPPED and (ipv4 := network.network_address.ipv4_mapped):
+        return ip_network((ipv4, network.prefixlen - _MAPPED))
     if not network.prefixlen:
         raise BanError(f"{text!r} would ban everybody")
     return network
@@ -78,6 +97,7 @@ class BanList:
         """
         name = name_of(parse(text))
         now = self._clock()
+        seconds = seconds and min(seconds, _LAST - now)
         known = self._bans.get(name)
         times = known.times + 1 if known and known.until else 1
         if known and self.in_force(known):
@@ -87,17 +107,22 @@ class BanList:
         until = now + seconds if seconds else FOR_EVER
         if known and self.in_force(known) and (known.until == FOR_EVER or 0 < until < known.until):
             until = known.until
-        ban = Ban(name, until, now, reason[:_SHOWN], evidence[:_SHOWN], source[:_SHOWN], times)
+        ban = Ban(name, until, self.later(name), reason[:_SHOWN], evidence[:_SHOWN], source[:_SHOWN], times)
         self.put(ban)
         return ban
+
+    def later(self, network: str) -> float:
+        """Return the time of a word about a network that is said now: later than that of any word known here, also of
+        a machine whose clock is ahead."""
+        known = self._bans.get(network)
+        return max(self._clock(), known.since + STEP if known is not None else 0.0)
 
     def get(self, network: str) -> Ban | None:
         """Return what is known of a network."""
         return self._bans.get(network)
 
     def put(self, ban: Ban) -> None:
-        """Take in a ban as it is. Raises BanError for what is no network."""
-        parse(ban.network)
+        """Take in a ban as it is."""
         if ban.network not in self._bans and len(self._bans) >= MAX_BANS:
             self._make_room()
         self._bans[ban.network] = ban
@@ -145,8 +170,7 @@ class BanList:
         for line in data.splitlines():
             try:
                 ban = _decode(line)
-                parse(ban.network)
-            except (msgspec.MsgspecError, BanError, ValueError):
+            except (msgspec.MsgspecError, ValueError):
                 continue
             if len(self._bans) < MAX_BANS:
                 self._bans[ban.network] = ban
@@ -182,11 +206,16 @@ def read_list(lines: Iterable[str]) -> Iterator[str]:
             raise BanError(f"line {number}: {error}") from None
 
 
+def read_file(file: str) -> Iterator[str]:
+    """Yield what `read_list` does of a file, of which no more than a line is in memory. Raises OSError and BanError."""
+    with open(file, encoding="ascii", errors="replace") as stream:
+        yield from read_list(iter(lambda: stream.readline(_LONGEST_LINE), ""))
+
+
 def check_networks(file: str) -> None:
     """Raise ValueError where a file is no list of networks, or says nothing."""
-    with open(file, encoding="ascii", errors="replace") as stream:
-        if not sum(1 for _ in read_list(stream)):
-            raise ValueError("nothing in it is an address or network")
+    if not sum(1 for _ in read_file(file)):
+        raise ValueError("nothing in it is an address or network")
 
 
 def nftables(bans: Iterator[Ban], now: float) -> str:

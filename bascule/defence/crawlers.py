@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, Final
 
 import dns.asyncresolver
@@ -22,7 +21,7 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 from bascule.config.crawlers import Crawlers
 from bascule.config.types import Address
-from bascule.defence.bans import read_list
+from bascule.defence.bans import read_file
 from bascule.defence.networks import NetworkMap
 
 KNOWN: Final[dict[str, tuple[str, ...]]] = {
@@ -56,7 +55,7 @@ class Book:
     def __init__(self, config: Crawlers) -> None:
         self.domains = {**KNOWN, **config.names}
         self.ranges = {
-            name: NetworkMap((network, name) for network in _read(file)) for name, file in config.ranges.items()
+            name: NetworkMap((network, name) for network in read_file(file)) for name, file in config.ranges.items()
         }
         self._names = [(name, name.encode().lower()) for name in (*self.domains, *self.ranges)]
         self._tags = [frozenset(entry.get("tags", ())) for entry in CRAWLER_USER_AGENTS_DATA]
@@ -64,21 +63,19 @@ class Book:
         for entry in CRAWLER_USER_AGENTS_DATA:
             self._patterns.Add(entry["pattern"])
         self._patterns.Compile()
-        self.claim = lru_cache(_AGENTS_KEPT)(self._claim)
-        """Returns the claim of a User-Agent; None where it claims to be no crawler."""
+        self._remembered = lru_cache(_AGENTS_KEPT)(self._claim)
+
+    def claim(self, agent: bytes) -> Claim | None:
+        """Return the claim of a User-Agent, as far as one is looked at; None where it claims to be no crawler."""
+        return self._remembered(agent[:_LONGEST_AGENT])
 
     def _claim(self, agent: bytes) -> Claim | None:
-        agent = agent[:_LONGEST_AGENT]
         lower = agent.lower()
         name = next((name for name, part in self._names if part in lower), "")
-        found = self._patterns.Match(agent.decode("latin-1"))
+        found = self._patterns.Match(agent.decode("latin-1")) or ()  # None, where there is none
         if not name and not found:
             return None
         return Claim(name, frozenset().union(*(self._tags[number] for number in found)))
-
-
-def _read(file: str) -> Iterable[str]:
-    return read_list(Path(file).read_text().splitlines())
 
 
 class Names:

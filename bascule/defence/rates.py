@@ -13,10 +13,8 @@ from time import monotonic
 from bascule.config.plan import ScopedLimit
 from bascule.defence.calendar import Calendar
 from bascule.defence.keys import Key, Keys, Request
-from bascule.state.buckets import HASH_MASK, Buckets
+from bascule.state.buckets import HASH_MASK, ROUNDING, Buckets
 
-_ROUNDING = 1e-6
-"""Seconds that sums of floating-point times may be off: the last request of a burst is still of it."""
 BYTES_SHOWN = 128
 """Bytes of a key that evidence repeats."""
 
@@ -48,7 +46,7 @@ class Rule:
         self._take = buckets.take
         self._cost = limit.rate.seconds / limit.rate.count
         self.delay = limit.max_delay if limit.over == "delay" else 0.0
-        self._most = self._cost * limit.size + self.delay + _ROUNDING
+        self._most = self._cost * limit.size + self.delay + ROUNDING
         window = max(1, round(limit.span))
         self.policy = b'ratelimit-policy: "%b";q=%d;w=%d\r\n' % (limit.label.encode(), limit.size, window)
 
@@ -66,12 +64,12 @@ class Rule:
 
     def remaining(self, beyond: float) -> int:
         """Return how many requests may still come at once after a `check`."""
-        return max(0, int(-beyond / self._cost + _ROUNDING))
+        return max(0, int(-beyond / self._cost + ROUNDING))
 
     def fields(self, beyond: float) -> bytes:
         """Return the `RateLimit` fields of a response (draft-ietf-httpapi-ratelimit-headers-10, 3 and 4)."""
         left = self.remaining(beyond)
-        reset = ceil(beyond) if beyond > 0 else ceil(self._most - self.delay + beyond - 2 * _ROUNDING)
+        reset = ceil(beyond) if beyond > 0 else ceil(self._most - self.delay + beyond - 2 * ROUNDING)
         return b'%bratelimit: "%b";r=%d;t=%d\r\n' % (self.policy, self.limit.label.encode(), left, reset)
 
 

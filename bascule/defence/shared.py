@@ -9,7 +9,7 @@ from bascule.config.defence import Defence, Rate
 from bascule.config.plan import Plan, ScopedLimit
 from bascule.config.types import is_url
 from bascule.defence.arrivals import flows
-from bascule.defence.bans import BanError, check_networks, read_list
+from bascule.defence.bans import BanError, check_networks, read_file
 from bascule.defence.challenges.keys import load_secret
 from bascule.defence.challenges.ladder import challenged
 from bascule.defence.crawlers import Book
@@ -107,8 +107,7 @@ def _feeds(places: tuple[str, ...], folder: str) -> Iterator[tuple[str, str]]:
         if is_url(place) and not os.path.exists(file):
             continue
         try:
-            with open(file, encoding="ascii", errors="replace") as stream:
-                yield from ((network, os.path.basename(place)) for network in read_list(stream))
+            yield from ((network, os.path.basename(place)) for network in read_file(file))
         except (OSError, ValueError) as error:
             raise BanError(f"{place}: {error}") from None
 

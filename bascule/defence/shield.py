@@ -33,7 +33,7 @@ from bascule.defence.shared import Shared, every_limit
 from bascule.defence.standing import Standing
 from bascule.defence.waiting_room import Room, rooms_of
 from bascule.http.addresses import TrustedNetworks
-from bascule.state.buckets import Buckets, hash_of
+from bascule.state.buckets import ROUNDING, Buckets, hash_of
 from bascule.state.queue import Queue
 from bascule.telemetry import causes
 
@@ -281,7 +281,7 @@ class Shield:
         if not weight:
             return
         cost, key, now = weight * rate.seconds / rate.count, hash_of(client), monotonic()
-        if self._shared.offences.take(key, cost, rate.seconds, now) <= 0:
+        if self._shared.offences.take(key, cost, rate.seconds + ROUNDING, now) <= 0:
             return
         self._shared.offences.hold(key, now)  # it begins anew, after the ban or in detect mode
         reason = f"more than {rate} offences ({', '.join(self._bans.of)})"

@@ -174,6 +174,9 @@ def _weight(parameters: list[bytes]) -> float:
     return 1.0
 
 
+base64.b32encode(b"")  # makes its tables now, before the fork: made within a crowd, they would keep its memory
+
+
 class Refs:
     """Makes reference ids: 16 lower-case letters and digits that nobody can enumerate and no two answers share.
 

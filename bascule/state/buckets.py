@@ -15,6 +15,9 @@ from collections.abc import Collection
 from bascule.state.locks import COUNT, Lock
 from bascule.state.sets import LOCK_MASK, WAYS, lane, places, shared_memory
 
+ROUNDING = 1e-6
+"""Seconds that sums of floating-point times may be off. Who lets a debt be `most`, and not only less, allows so much
+more: else chance decides about the last request of a burst, or about a ticket whose debt is all that there may be."""
 HASH_MASK = (1 << 62) - 1
 """A hash is a number below this that is not 0, which stands for a free place."""
 

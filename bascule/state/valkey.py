@@ -75,7 +75,7 @@ class Line:
         try:
             async with asyncio.timeout(patience or self._timeout):
                 answer = await question(self._redis)
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError, TimeoutError, ValueError) as error:  # an answer that is none counts as none
             self.failed += 1
             await self._lost(str(error) or type(error).__name__)
             return None

@@ -12,6 +12,12 @@ from typing import Any
 
 import pytest
 
+from bascule.config.overload import Arrivals
+from bascule.defence.arrivals import Gatekeeper
+from bascule.defence.clients import ClientPrefix
+from bascule.state.buckets import Buckets
+from bascule.state.locks import make_locks
+from bascule.state.sets import MIN_KEYS
 from tests.support.admin import scrape
 from tests.support.certs import Authority
 from tests.support.clients import EndedError, connect, request
@@ -128,3 +134,13 @@ def secure(_authority: Authority) -> Iterator[Bascule]:
     }
     with Bascule(config) as bascule:
         yield bascule
+
+
+def test_a_burst_is_whole_whatever_time_it_is() -> None:
+    flow = Arrivals.model_validate({"per_client": "7/s burst 1"})
+    buckets = Buckets(MIN_KEYS, make_locks())
+    gatekeeper = Gatekeeper(flow, ClientPrefix(), {"per_client": buckets}, memoryview(bytearray(8)).cast("Q"), 0)
+    for number in range(100):
+        client, now = b"192.0.2.%d" % number, 1e5 + number * 0.123456
+        assert gatekeeper.over(client, now, True, False) == ""
+        assert gatekeeper.over(client, now, True, False) == "per_client"

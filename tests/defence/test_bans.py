@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+from pathlib import Path
+
 import pytest
 
 from bascule.config.defence import Bans
 from bascule.defence import bans
-from bascule.defence.bans import BanError, BanList, nftables, read_list
+from bascule.defence.bans import BanError, BanList, nftables, read_file, read_list
 from bascule.defence.networks import NetworkMap
 
 
@@ -113,3 +117,54 @@ def test_networks(address: bytes, word: str) -> None:
     found = NetworkMap([("192.0.2.0/24", "wide"), ("192.0.2.9/32", "narrow"), ("2001:db8::/32", "six")])
     assert [found.find(address), found.find(address)] == [word, word]
     assert not NetworkMap(()).find(address)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("::ffff:c000:200/120", "192.0.2.0/24"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("192.0.2.7/24", "192.0.2.0/24"),
+    ],
+)
+def test_a_network_has_one_name(text: str, name: str) -> None:
+    world = World()
+    assert list(read_list([text])) == [world.list.add(text, 50.0).network] == [name]
+    assert world.list.remove(text)
+    world.list.load(b'{"network":"%b","until":0,"since":0}' % text.encode())
+    assert world.names() == [name], "as it was written down elsewhere"
+
+
+@pytest.mark.parametrize(
+    "ban",
+    [
+        {"network": "fe80::1%x } ; flush ruleset\n"},
+        {"network": "192.0.2.7", "until": 1e300},
+        {"network": "192.0.2.7", "since": 1e300},
+    ],
+)
+def test_what_nobody_can_have_written_down(ban: dict[str, object]) -> None:
+    world = World()
+    assert world.list.load(json.dumps({"until": 0.0, "since": 0.0, **ban}).encode()) == 0
+    assert "elements" not in nftables(world.list.current(), world.now)
+
+
+def test_a_ban_ends_before_time_does() -> None:
+    world = World()
+    world.list.add("192.0.2.7", 1e300)
+    other = World()
+    assert other.list.load(world.list.dump()) == 1
+
+
+def test_a_list_without_an_end_of_line(tmp_path: Path) -> None:
+    file = tmp_path / "list"
+    file.write_text("x" * (1 << 24))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BanError, match=r"^line 1: 'x{64}' is not an address") as caught:
+            list(read_file(str(file)))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert len(str(caught.value)) < 200

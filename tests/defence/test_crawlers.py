@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dns.resolver import NoResolverConfiguration
 
 from bascule.config.crawlers import Crawlers
 from bascule.defence.crawler_watch import MOST_SPARED
-from bascule.defence.crawlers import Book, Names, robots_text
+from bascule.defence.crawlers import Book, Claim, Names, robots_text
 from tests.support.clients import Message, connect, request
 from tests.support.origins import Origin
 from tests.support.program import Bascule, wait_for
@@ -169,3 +170,14 @@ def test_browsers_claim_nothing() -> None:
         is None
     )
     assert book.claim(b"\xff\x00" * 2000) is None
+
+
+def test_what_is_remembered_of_agents_is_small() -> None:
+    book, size = Book(Crawlers()), 16384
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            assert book.claim(b"%d as Googlebot " % number + b"x" * size) == Claim("Googlebot", frozenset())
+        assert tracemalloc.get_traced_memory()[0] < 20 * size
+    finally:
+        tracemalloc.stop()

@@ -20,7 +20,7 @@ from bascule.defence.challenges.tokens import PASS, TICKET, TICKET_LIFE, Token, 
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.keys import Request
 from bascule.http.answers import HTML, preferred
-from bascule.state.buckets import Buckets, hash_of
+from bascule.state.buckets import ROUNDING, Buckets, hash_of
 
 COOKIE, REFRESH, PROOF, CAPTCHA = range(1, 5)
 UNDER_ATTACK: Final = "defence/attack"
@@ -109,7 +109,7 @@ class Challenges:
         self._spent = spent
         self._clients = clients
         self._attacked: frozenset[str] = frozenset()
-        self._good: dict[bytes, tuple[bytes, int, int]] = {}
+        self._good: dict[bytes, tuple[int, int, int]] = {}
         self.captchas = captchas_of(plan)
         self.verifier = Verifier()
         self.longest = max((route.challenge.valid for route in plan.routes if route.challenge.asks), default=0.0)
@@ -158,15 +158,16 @@ class Challenges:
         if text is None:
             return 0
         bound = self.bound(request, route.site)
+        mark = hash_of(bound)  # itself it may have the length of a head
         known = self._good.get(text)
-        if known is not None and known[0] == bound and known[2] + route.valid > self._clock():
+        if known is not None and known[0] == mark and known[2] + route.valid > self._clock():
             return known[1]
         token = self._tokens.read(text, PASS, bound, route.valid)
         if token is None:
             return 0
         if len(self._good) >= _KEPT:
             self._good.clear()
-        self._good[text] = bound, token.rung, token.made
+        self._good[text] = mark, token.rung, token.made
         return token.rung
 
     def ticket(self, request: Request, route: RouteChallenge, rung: int) -> bytes:
@@ -197,7 +198,7 @@ class Challenges:
     def spend(self, ticket: Token) -> bool:
         """Note that a ticket was answered. Return whether it was the first time, at any worker."""
         left = max(1.0, TICKET_LIFE - (self._clock() - ticket.made))
-        return self._spent.take(hash_of(ticket.nonce), left, left, monotonic()) <= 0
+        return self._spent.take(hash_of(ticket.nonce), left, left + ROUNDING, monotonic()) <= 0
 
 
 def captchas_of(plan: Plan) -> list[Captcha]:

@@ -24,13 +24,13 @@ from bascule.defence.logins.passwords import weakness
 from bascule.defence.logins.sessions import SessionLimit
 from bascule.defence.offences import LOGIN_FAILED
 from bascule.defence.report import Reports
-from bascule.state.buckets import Buckets, hash_of
+from bascule.state.buckets import ROUNDING, Buckets, hash_of
 
 LEARNED_BODY: Final = 16_384
 """Bytes of the longest body that is read where no login is configured."""
 _LEARNED: Final = 64
 """Logins that a worker remembers to have told of."""
-_ROUNDING: Final = 1e-6
+_LONGEST_PATH: Final = 512
 _BEYOND: Final = 0.25
 """How much more than its allowance is remembered of who goes on: it takes a while to come down from there."""
 _NEW_WORDS: Final = (b"regist", b"signup", b"sign-up", b"sign_up", b"join", b"password", b"passwd", b"reset")
@@ -56,7 +56,7 @@ class Counter:
         self.answer = allowance.answer
         self.rate = allowance.failures
         self._cost = self.rate.seconds / self.rate.count
-        self._most = self.rate.seconds + _ROUNDING
+        self._most = self.rate.seconds + ROUNDING
         self._ceiling = self._most + max(self._cost, self.rate.seconds * _BEYOND)
         self._table = table
 
@@ -134,8 +134,9 @@ class LoginGuard:
         self.site = site.name
         self._mark = site.name.encode()
         self.detect = config.mode == "detect"
-        self._endpoints = frozenset(path.encode() for path in config.endpoints)
-        self._new = frozenset(path.encode() for path in config.passwords.endpoints) if config.passwords else frozenset()
+        self._endpoints = frozenset(_same(path.encode()) for path in config.endpoints)
+        new = config.passwords.endpoints if config.passwords else ()
+        self._new = frozenset(_same(path.encode()) for path in new)
         self._learned: set[bytes] = set()
         self.reader = Reader(config.account_fields, config.password_fields)
         self.judge = Judge(config.failed, config.succeeded)
@@ -159,6 +160,7 @@ class LoginGuard:
 
     def names(self, path: bytes) -> bool:
         """Whether a path is configured to take logins or new passwords."""
+        path = _same(path)
         return path in self._endpoints or path in self._new
 
     def may_learn(self, content_type: bytes, length: int) -> bool:
@@ -167,15 +169,15 @@ class LoginGuard:
 
     def is_login(self, path: bytes, found: Credentials) -> bool:
         """Whether a request is a login: sent to where logins are, or of their form."""
-        if path in self._endpoints:
+        if _same(path) in self._endpoints:
             return True
         return self.config.learn and found.logs_in and not self.new_password(path, found)
 
     def new_password(self, path: bytes, found: Credentials) -> bytes:
         """Return the password that is to be, of a registration or change; empty where there is none."""
-        if found.new or path in self._endpoints:
+        if found.new or (same := _same(path)) in self._endpoints:
             return found.new
-        named = path in self._new or (self.config.learn and any(word in path.lower() for word in _NEW_WORDS))
+        named = same in self._new or (self.config.learn and any(word in path.lower() for word in _NEW_WORDS))
         return found.password if named else b""
 
     # Logins ----------------------------------------------------------------------------------------
@@ -273,9 +275,10 @@ class LoginGuard:
                 counter.clear(key, now)
             elif charged:  # an attacker's own account must not wipe out what its client did before
                 counter.give_back(key, now)
-        if request.path not in self._endpoints and len(self._learned) < _LEARNED and request.path not in self._learned:
-            self._learned.add(request.path)
-            where = request.path.decode("latin-1")
+        path = request.path[:_LONGEST_PATH]
+        if _same(path) not in self._endpoints and len(self._learned) < _LEARNED and path not in self._learned:
+            self._learned.add(path)
+            where = path.decode("latin-1")
             self._reports.event(request, 0, f"there is a login at {where}", ["name it in logins.endpoints"])
 
     def unknown(self) -> None:
@@ -317,6 +320,15 @@ class LoginGuard:
         """Tell of a new password that is weak or breached; of the password itself, nothing."""
         self._reports.count("password", f"{self.site} {word}", decision)
         self._reports.event(request, status, f"a new password is {word}", [why, decision])
+
+
+def _same(path: bytes) -> bytes:
+    """Return what paths have in common that many servers take for one: those that differ in case, in a slash at the
+    end, or in parameters (RFC 3986 3.3)."""
+    path = path.lower()
+    if b";" in path:
+        path = b"/".join(segment.partition(b";")[0] for segment in path.split(b"/"))
+    return path.rstrip(b"/") or b"/"
 
 
 def shown(account: bytes) -> str:

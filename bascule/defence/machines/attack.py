@@ -21,6 +21,8 @@ from bascule.state.valkey import Line
 
 _LASTS: Final = 5
 """Seconds that a machine's word about its sites counts."""
+_STEP: Final = 0.001
+"""Seconds by which what is said here is later than what is known, if the clock of another machine is ahead."""
 _MOST: Final = 1024
 """Machines whose words are read."""
 
@@ -39,7 +41,7 @@ class SharedAttacks:
 
     def _said(self) -> None:
         """Note that an operator said something here."""
-        self._said_at = time.time()
+        self._said_at = max(time.time(), self._said_at + _STEP)
 
     async def exchange(self, line: Line) -> None:
         """Tell what is attacked here, and hear what is elsewhere."""

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from bascule.config.sharing import Sharing
 from bascule.defence.ban_keeper import LIFTED, BanKeeper
-from bascule.defence.bans import MAX_BANS, Ban, BanError
+from bascule.defence.bans import MAX_BANS, STEP, Ban
 from bascule.state.valkey import Line
 
 INTERVAL: Final = 0.5
@@ -49,7 +49,10 @@ class SharedBans:
         keeper.on_change = self._changed
 
     def _changed(self, ban: Ban) -> None:
-        """Note what this machine decided."""
+        """Note what this machine decided, as a later word than that by which another one lifted the ban."""
+        lifted = self._lifted.get(ban.network)
+        if lifted is not None and lifted is not ban and lifted.since >= ban.since:
+            ban.since = lifted.since + STEP
         self._remember(ban)
         if ban.network in self._pending or len(self._pending) < MAX_BANS:
             self._pending[ban.network] = ban
@@ -135,7 +138,7 @@ class SharedBans:
                 self._remember(ban)
             elif known.since > ban.since:
                 self._changed(known)
-        except (msgspec.MsgspecError, BanError):
+        except msgspec.MsgspecError:
             return None
         return ban
 

@@ -28,6 +28,9 @@ MOST_KEYS: Final = 4096
 80,000 keys a second in which each comes once are within their limits."""
 _AT_ONCE: Final = 512
 """Keys that one run of the script settles: it keeps the server busy for about a millisecond."""
+_BURSTS: Final = 64.0
+"""Bursts of debt that are believed: as many machines may have let one pass before they heard of each other. More comes
+of a server whose clock was set back, and would keep honest clients out for as long as that."""
 _MICRO: Final = 1e6
 SCRIPT: Final = """
 local time = redis.call('TIME')
@@ -50,7 +53,7 @@ _DIGEST: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest(
 class SharedLimit:
     """One limit, as a worker shares it; routes of a site have it together."""
 
-    __slots__ = ("_buckets", "_cost", "_name", "pending")
+    __slots__ = ("_buckets", "_cost", "_most", "_name", "pending")
 
     def __init__(self, prefix: str, scoped: ScopedLimit, buckets: Buckets) -> None:
         limit = scoped.limit
@@ -59,6 +62,7 @@ class SharedLimit:
         self._name = f"{{{prefix}}}:rate:{digest}:".encode()  # in braces: one slot of a cluster
         self._buckets = buckets
         self._cost = limit.rate.seconds / limit.rate.count
+        self._most = _BURSTS * self._cost * limit.size
         self.pending: dict[bytes, int] = {}
         """What passed since it was told last, by key."""
 
@@ -75,16 +79,21 @@ class SharedLimit:
                 return
             now = monotonic()
             for (key, _), debt in zip(part, debts, strict=True):
-                self._buckets.owe(hash_of(key), now + float(debt) / _MICRO)
+                self._buckets.owe(hash_of(key), now + min(debt, self._most))
 
 
-async def _run(keys: int, arguments: list[Any], redis: Redis) -> list[bytes]:
-    """Run the script; the server learns it where it does not know it (after its restart)."""
+async def _run(keys: int, arguments: list[Any], redis: Redis) -> list[float]:
+    """Run the script; the server learns it where it does not know it (after its restart). Return debts in seconds.
+
+    Raises ValueError for an answer that has not one for each key.
+    """
     try:
         found: list[bytes] = await redis.evalsha(_DIGEST, keys, *arguments)
     except NoScriptError:
         found = await redis.eval(SCRIPT, keys, *arguments)
-    return found
+    if not isinstance(found, list) or len(found) != keys or not all(isinstance(debt, bytes) for debt in found):
+        raise ValueError(f"{keys} debts were asked for, and it answered something else")
+    return [float(debt) / _MICRO for debt in found]
 
 
 class SharedRule(Rule):

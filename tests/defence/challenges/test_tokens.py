@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from bascule.config.compile import compile_config
+from bascule.config.plan import Plan
+from bascule.config.schema import Config
 from bascule.defence.challenges.keys import ROTATION, KeyFileError, KeyRing, load_secret
+from bascule.defence.challenges.ladder import PROOF, Challenges, RouteChallenge
 from bascule.defence.challenges.proof import BITS, PUZZLES, solves
 from bascule.defence.challenges.tokens import LENGTH, PASS, TICKET, Tokens, steady_part
-from tests.defence.support import solve
+from bascule.defence.clients import ClientPrefix
+from bascule.defence.shared import Shared
+from tests.defence.support import Asked, solve
 
 
 class Clock:
@@ -116,3 +123,45 @@ def test_work() -> None:
 )
 def test_resumption_changes_no_binding(one: bytes, other: bytes) -> None:
     assert steady_part(one) == steady_part(other) == b"t13d15h2_8daaf6152771"
+
+
+def plan() -> Plan:
+    site = {"challenge": {"level": "proof"}, "routes": {"/": "10.0.0.1:80"}}
+    return compile_config(Config.model_validate({"listen": [80], "sites": {"*": site}}))
+
+
+def challenges(clock: Clock) -> tuple[Challenges, RouteChallenge]:
+    shared = Shared(compiled := plan())
+    assert shared.spent is not None
+    found = Challenges(compiled, b"k" * 32, shared.spent, ClientPrefix(), clock)
+    route = found.of_route(compiled.routes[0])
+    assert route is not None
+    return found, route
+
+
+def test_a_ticket_is_spent_once_and_never_before_that(clock: Clock) -> None:
+    asked, route = challenges(clock)
+    for _ in range(100):
+        clock.now += 0.123456
+        request = Asked()
+        ticket = asked.read_ticket(request, "*", asked.ticket(request, route, PROOF))
+        assert ticket is not None
+        clock.now += 0.7654321
+        assert asked.spend(ticket)
+        assert not asked.spend(ticket)
+
+
+def test_what_is_remembered_of_passes_is_small_whatever_clients_call_themselves(clock: Clock) -> None:
+    asked, route = challenges(clock)
+    size = 16384
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            request = Asked(headers={b"user-agent": b"%d" % number + b"x" * size})
+            request.cookies[b"bascule"] = asked.make_pass(request, "*", PROOF)
+            assert asked.passed(request, route) == PROOF
+            assert asked.passed(request, route) == PROOF
+            assert asked.passed(Asked(headers={b"user-agent": b"y"}, cookies=request.cookies), route) == 0
+        assert tracemalloc.get_traced_memory()[0] < 10 * size
+    finally:
+        tracemalloc.stop()

@@ -10,6 +10,7 @@ import pytest
 from bascule.config.compile import compile_config
 from bascule.config.schema import Config
 from bascule.defence.logins import guard as guards
+from bascule.defence.logins.credentials import NONE
 from bascule.defence.logins.guard import LoginGuard, Try
 from bascule.defence.report import Reports
 from bascule.defence.shared import Shared
@@ -163,3 +164,11 @@ def test_over_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, pair="2/10m refuse")
     world.answers(2)
     assert World(monkeypatch, world.shared, pair="2/10m refuse").answers(1) == ["refuse"]
+
+
+@pytest.mark.parametrize("path", [b"/login", b"/LOGIN", b"/login/", b"/login;jsessionid=1", b"/login;a/;b"])
+def test_one_login_by_other_paths(monkeypatch: pytest.MonkeyPatch, path: bytes) -> None:
+    guard = World(monkeypatch, learn=False).guard
+    assert guard.names(path)
+    assert guard.is_login(path, NONE)
+    assert not guard.names(b"/x" + path)

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from redis import Redis
 
+from bascule.config.compile import compile_config
 from bascule.config.plan import Plan
 from bascule.config.schema import Config
 from bascule.config.sharing import Sharing
@@ -21,13 +22,20 @@ from bascule.defence.ban_keeper import BanKeeper
 from bascule.defence.bans import Ban
 from bascule.defence.machines.attack import SharedAttacks
 from bascule.defence.machines.bans import SharedBans
+from bascule.defence.machines.rates import SharedLimit
 from bascule.defence.shared import Shared
+from bascule.state.buckets import Buckets, hash_of
+from bascule.state.locks import make_locks
+from bascule.state.sets import MIN_KEYS
 from bascule.state.valkey import Line
 from tests.defence.test_ban_keeper import Bus
 from tests.support.valkey import Valkey
 
 CONFIG = Config.model_validate({"sites": {"*": {"routes": {"/": {"respond": {"status": 200}}}}}})
 PLAN = Plan(CONFIG, (), (), (), "", ())
+LIMITED = compile_config(
+    Config.model_validate({"listen": [80], "limit": "5/s", "sites": {"*": {"routes": {"/": "10.0.0.1:80"}}}})
+)
 NETWORK = "192.0.2.1"
 
 
@@ -110,3 +118,54 @@ def test_what_an_operator_says_while_another_word_is_told_is_told_too(share: Sha
         await line.close()
 
     asyncio.run(scene())
+
+
+def test_who_speaks_last_is_heard_although_another_clock_is_ahead(share: Sharing, tmp_path: Path) -> None:
+    async def scene() -> None:
+        line = Line(share.server.host, share.server.port)
+        slow, slows = banning(share, tmp_path, "slow")
+        ahead = BanKeeper(CONFIG.defence, Shared(PLAN), Bus(), str(tmp_path / "ahead"), lambda: time.time() + 3600)
+        aheads = SharedBans(share, ahead)
+
+        async def agree() -> list[bool]:
+            for _ in range(3):
+                await aheads.exchange(line)
+                await slows.exchange(line)
+            return [bool(list(keeper.list.current())) for keeper in (slow, ahead)]
+
+        ahead.add(NETWORK, 86400, "")
+        assert await agree() == [True, True]
+        slow.remove(NETWORK)
+        assert await agree() == [False, False]
+        ahead.add(NETWORK, 86400, "")
+        ahead.remove(NETWORK)
+        assert await agree() == [False, False]
+        slow.add(NETWORK, 86400, "")
+        assert await agree() == [True, True]
+        await line.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "answer", [b"*1\r\n$3\r\nx.y\r\n", b"*0\r\n", b":7\r\n", b"*1\r\n*0\r\n", b"$-1\r\n", b"*1\r\n$3\r\ninf\r\n"]
+)
+def test_debts_that_cannot_be(answer: bytes) -> None:
+    (scoped,) = LIMITED.rates
+    buckets = Buckets(MIN_KEYS, make_locks())
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            writer.write(answer if b"EVALSHA" in data else b"+OK\r\n" * data.count(b"*"))
+        writer.close()
+
+    async def scene() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            line = Line("127.0.0.1", server.sockets[0].getsockname()[1])
+            limit = SharedLimit("test", scoped, buckets)
+            limit.pending[b"key"] = 1
+            await limit.settle(line)
+            await line.close()
+
+    asyncio.run(scene())
+    assert buckets.until(hash_of(b"key")) < time.monotonic() + 600
