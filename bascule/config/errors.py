@@ -78,14 +78,14 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def suggest(wrong: str, allowed: Iterable[str]) -> str:
-    """Return ``did you mean x?`` for the nearest allowed word, or nothing where none is near."""
+def suggest(wrong: str, allowed: Iterable[str], least: float = 0.6) -> str:
+    """Return ``did you mean x?`` for the nearest allowed word, or nothing where none is as near as `least` (of 1)."""
     words = {word.lower(): word for word in allowed if word}
     plain = wrong.lower()[:64]
     underscored = plain.replace("-", "_")
     near = (
         difflib.get_close_matches(underscored, words, 1, 0.85)
         or [word for word in words if plain in word.split("_")][:1]
-        or difflib.get_close_matches(underscored, words, 1, 0.6)
+        or difflib.get_close_matches(underscored, words, 1, least)
     )
     return f"did you mean {words[near[0]]}?" if near else ""

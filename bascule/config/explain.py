@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from bascule.config.base import Model
 from bascule.config.document import Node, Sources
 from bascule.config.errors import KeyPath, Problem, suggest
+from bascule.config.places import elsewhere, keys_of
 from bascule.config.references import MASK
 from bascule.config.walk import type_at
 
@@ -117,15 +118,14 @@ def written_path(root: Node, location: KeyPath) -> KeyPath:
 
 
 def _unknown_key(key: str, model: Any) -> tuple[str, str]:
-    names = _keys_of(model) if isinstance(model, type) and issubclass(model, Model) else []
-    return f"unknown key `{key[:_ECHO]}`", "; ".join(
-        part for part in (suggest(key, names), f"keys allowed here: {', '.join(names)}") if part
-    )
-
-
-def _keys_of(model: type[Model]) -> list[str]:
-    """Return the keys of a mapping as they are written."""
-    return sorted([*(field.alias or name for name, field in model.model_fields.items()), *model.short_keys])
+    message = f"unknown key `{key[:_ECHO]}`"
+    if not (isinstance(model, type) and issubclass(model, Model)):
+        return message, ""
+    names, places = keys_of(model), elsewhere(key, model)
+    near = suggest(key, names, 0.85 if places else 0.6)
+    if places and not near:
+        near = f"`{key}` is a key of {', '.join(places)}"
+    return message, "; ".join(hint for hint in (near, f"keys allowed here: {', '.join(names)}") if hint)
 
 
 def _with_remedy(message: str, hint: str, model: Any, value: Any) -> tuple[str, str]:
@@ -144,7 +144,7 @@ def _with_remedy(message: str, hint: str, model: Any, value: Any) -> tuple[str, 
     if needed := [f"`{name}`" for name, field in fields.items() if field.is_required()]:
         hints.append(f"it needs {' and '.join(needed)}")
     if value is not None:
-        hints.append(f"keys allowed here: {', '.join(_keys_of(model))}")
+        hints.append(f"keys allowed here: {', '.join(keys_of(model))}")
     return message, "; ".join(hints)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
 from bascule.config.base import Model, meanings
-from bascule.config.schema import Config
+from bascule.config.places import stands_at
 from bascule.config.walk import inner, model_of, unwrap
 
 _INTRODUCTION = """\
@@ -52,7 +52,7 @@ rule, and `waf.exclusions` and `waf.filters.patterns` one after the other.
 
 def reference(examples: Path) -> str:
     """Return the reference as Markdown, with the examples found in a folder."""
-    places = _places()
+    places = stands_at()
     parts = [_INTRODUCTION, "## Examples\n"]
     for file in sorted(examples.glob("*.yaml")):
         title, _, text = file.read_text().partition("\n")
@@ -60,27 +60,6 @@ def reference(examples: Path) -> str:
     parts.append("## Keys\n")
     parts += [_section(model, where) for model, where in places.items()]
     return "\n".join(parts)
-
-
-def _places() -> dict[type[Model], list[str]]:
-    """Return every model in order of appearance, with the key paths at which it can stand."""
-    places: dict[type[Model], list[str]] = {Config: []}
-    queue: list[tuple[type[Model], str]] = [(Config, "")]
-    for model, path in queue:
-        for name, field in model.model_fields.items():
-            child = model_of(field.annotation)
-            if child is not None:
-                place = f"{path}{'.' if path else ''}{name}{_step(model, name)}"
-                places.setdefault(child, []).append(place)
-                queue.append((child, place))
-    return places
-
-
-def _step(model: type[Model], name: str) -> str:
-    """Return what stands between a key and the model inside: a name in a mapping, nothing in a list."""
-    if get_origin(unwrap(model.model_fields[name].annotation)) is dict:
-        return {"sites": ".HOST", "routes": ".PATH", "pools": ".NAME"}.get(name, ".KEY")
-    return ""
 
 
 def _section(model: type[Model], places: list[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from bascule.http.errors import HttpError
 from bascule.http.h1.block import Block
 from bascule.http.h1.body import Body, ChunkedBody, LengthBody
-from bascule.http.h1.head import HEAD_END
+from bascule.http.h1.head import HEAD_END, without_empty_lines
 from bascule.http.message import RequestHead
 from bascule.proxy import deadlines, tunnel
 from bascule.proxy.exchange import Exchange
@@ -23,6 +23,7 @@ from bascule.telemetry import causes
 if TYPE_CHECKING:
     from bascule.http.h1.head import RequestParser
     from bascule.proxy.app import ProxyApp
+    from bascule.proxy.prelude import TlsLink
     from bascule.proxy.route import Times
     from bascule.tls.filter import TlsFilter
 
@@ -153,8 +154,8 @@ class ClientConnection(Peer):
         if begun:
             data = self.held + data
             self.held = b""
-        while data[:2] == b"\r\n":  # RFC 9112 2.2: empty lines before a request are ignored
-            data = data[2:]
+        if data[:2] == b"\r\n":
+            data = without_empty_lines(data)
         end = data.find(HEAD_END)
         if end < 0 or end > self.app.max_header:
             self._partial_head(data, begun)
@@ -319,7 +320,7 @@ class ClientConnection(Peer):
         if self.tls is None:
             self.transport.write_eof()
         else:
-            self.transport.close()
+            cast("TlsLink", self.transport).linger()
 
     def begin_tunnel(self) -> None:
         """From here on bytes are passed on as they come."""

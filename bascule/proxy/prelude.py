@@ -196,6 +196,10 @@ class TlsLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if self._closing:
+            if self._client is not None:
+                self._client.data_received(data)
+            return
         filter_ = self._filter
         try:
             plain = filter_.feed(data)
@@ -269,15 +273,28 @@ class TlsLink(asyncio.Protocol):
         """Say close_notify; TLS has no half-close that clients rely on."""
         self.close()
 
+    def linger(self) -> None:
+        """Send close_notify and end our direction, but go on reading: what comes is handed on as it is, and counted."""
+        if self._say_end():
+            if isinstance(self.transport, TlsLink):
+                self.transport.linger()
+            else:
+                self.transport.write_eof()
+
     def close(self) -> None:
         """Send close_notify and close."""
+        if self._say_end():
+            self.transport.close()
+
+    def _say_end(self) -> bool:
+        """Send close_notify; False if that is done already."""
         if self._closing:
-            return
+            return False
         self._closing = True
         self._filter.shutdown()
         if out := self._filter.take():
             self.transport.write(out)
-        self.transport.close()
+        return True
 
     def abort(self) -> None:
         """Close at once."""

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bascule.http.errors import HttpError
-from bascule.http.h1.head import RequestParser
+from bascule.http.h1.head import RequestParser, without_empty_lines
 from bascule.http.message import NO_LENGTH, RequestHead
 from bascule.telemetry import causes
 
@@ -249,3 +249,24 @@ def test_a_field_full_of_connection_options_costs_no_more_than_it_is_long() -> N
     begun = time.process_time()
     assert len(parse(data).block.options) == 30_000
     assert time.process_time() - begun < 0.2  # it was 0.6 where the list was copied for each
+
+
+@pytest.mark.parametrize(
+    ("data", "left"),
+    [
+        (b"\r\nGET", b"GET"),
+        (b"\r\n\r\n\r\n", b""),
+        (b"\r\n\r", b"\r"),
+        (b"\r\n\n\rGET", b"\r\n\n\rGET"),
+        (b"\r\n\r\r\nGET", b"\r\n\r\r\nGET"),
+        (b"GET\r\n", b"GET\r\n"),
+    ],
+)
+def test_empty_lines_before_a_request(data: bytes, left: bytes) -> None:
+    assert without_empty_lines(data) == left
+
+
+def test_empty_lines_without_end_cost_no_more_than_they_are_long() -> None:
+    begun = time.process_time()
+    assert without_empty_lines(b"\r\n" * (1 << 20)) == b""
+    assert time.process_time() - begun < 2  # it would be minutes where each was cut off by itself

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import ssl
 import time
@@ -180,6 +181,22 @@ def test_pipelining_over_tls(world: World) -> None:
     with connect(world.secure_port, context=world.context, name="front.test") as wire:
         wire.send(b"".join(request(f"/{number}", host="front.test") for number in range(50)))
         assert [wire.response().json()["start"][1] for _ in range(50)] == [f"/{number}" for number in range(50)]
+
+
+def test_after_an_answer_that_did_not_wait_for_the_body_the_client_is_not_reset(world: World) -> None:
+    """A reset would eat the answer on its way."""
+    before = world.bascule.sockets()
+    with connect(world.secure_port, context=world.context, name="front.test") as wire:
+        wire.send(request("/%00", method="POST", host="front.test", content_length="800000"))
+        assert wire.response().status == 400
+        with socket.socket(fileno=os.dup(wire.sock.fileno())) as below:
+            below.settimeout(PATIENCE)
+            for _ in range(20):
+                below.sendall(b"\x17\x03\x03\x40\x00" + bytes(16384))  # nobody decrypts it any more
+            while below.recv(65536):
+                pass
+            below.shutdown(socket.SHUT_WR)
+    wait_for(lambda: world.bascule.sockets() <= before, "it to be closed")
 
 
 def test_unix_sockets_on_both_sides(world: World) -> None:
