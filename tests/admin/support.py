@@ -83,7 +83,7 @@ class Running:
         self._thread = threading.Thread(target=self.loop.run_forever)
 
     def call(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
 
     async def _make(self) -> None:
         ctx = KeeperContext(
@@ -118,10 +118,10 @@ class Running:
     def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, tcp: bool = False
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         if not tcp:
             connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(10)
+            connection.sock.settimeout(30)
             connection.sock.connect(str(self.path))
         try:
             connection.request(method, path, headers={"connection": "close", **(headers or {})})

@@ -16,6 +16,7 @@ from bascule.telemetry.recorder import Recorder
 from tests.admin.support import STATUS, Running, running
 from tests.telemetry.support import make_plan, make_record
 
+BEFORE = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
 SERVER = "http://127.0.0.1:9001"
 
 
@@ -125,7 +126,7 @@ def test_status(admin: Running) -> None:
 
 def test_recent_rates(admin: Running) -> None:
     recorder = Recorder(admin.plan, admin.stats, 0)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     recent = admin.json("GET", "/status")[1]["recent"]
     while not recent["requests"] and time.monotonic() < deadline:
         recorder.append(make_record(route=admin.plan.sites[0].routes[0], duration=0.02))
@@ -203,19 +204,18 @@ def test_a_fault_is_a_500_without_details(admin: Running, caplog: pytest.LogCapt
 
 
 def test_garbage_is_refused_quietly(admin: Running, capfd: pytest.CaptureFixture[str]) -> None:
-    with socket.create_connection(("127.0.0.1", admin.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", admin.port), timeout=30) as sock:
         sock.sendall(b"\x16\x03\x01 not http\r\n\r\n")
         assert b"400" in sock.recv(65536)
     assert capfd.readouterr().err == ""
 
 
 def test_signals_are_left_alone(admin: Running) -> None:
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == BEFORE
 
 
 def test_stop_ends_within_the_grace_and_twice_is_fine(admin: Running) -> None:
-    with socket.create_connection(("127.0.0.1", admin.port), timeout=10):
+    with socket.create_connection(("127.0.0.1", admin.port), timeout=30):
         begun = time.monotonic()
         admin.call(admin.app.stop())
         assert time.monotonic() - begun < 4

@@ -118,6 +118,6 @@ def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
 
         assert wait_until(all_started, 20)
         process.send_signal(signal.SIGTERM)
-        assert "interrupted" in process.communicate(timeout=20)[0]
+        assert "interrupted" in process.communicate(timeout=60)[0]
     assert process.returncode == 130
     assert wait_until(lambda: not tree & process_table().keys(), 5)

@@ -147,7 +147,7 @@ def test_following_goes_past_rotations(tmp_path: Path) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    assert started.wait(10)
+    assert started.wait(30)
     for number in range(1, 301):
         writer.write(json.dumps(made(number % 60, reference=f"ref{number}")).encode())
         writer.tick()

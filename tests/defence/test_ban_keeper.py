@@ -59,7 +59,7 @@ def test_what_others_decide_about_clients_and_wider_networks(tmp_path: Path) -> 
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - there is nothing to wait for but the clock
             await asyncio.sleep(0.005)
 

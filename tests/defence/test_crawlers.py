@@ -39,7 +39,7 @@ def dns() -> Iterator[DnsServer]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    ready.wait(10)
+    ready.wait(30)
     yield found[0]
     loop.call_soon_threadsafe(over.set)
     thread.join()

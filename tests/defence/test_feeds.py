@@ -22,6 +22,7 @@ from bascule.defence.crowdsec import ApiError, CrowdSecWatch, seconds
 from bascule.defence.geo import Geography
 from tests.support.clients import Message, Wire, connect, request
 from tests.support.origins import Handler, Origin, answer
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 from tests.support.shared import shared_dir
 
@@ -76,6 +77,7 @@ class Api:
         return False
 
 
+@unless_stalled
 def test_crowdsec() -> None:
     api = Api()
     api.decide(1, "127.0.2.1")

@@ -94,7 +94,7 @@ class Gate:
         if message.start[1].startswith("/no"):
             wire.send(answer(b"", "404 Not Found"))
             return True
-        self.open.wait(30)
+        self.open.wait(90)
         wire.send(answer(b"x"))
         return True
 
@@ -109,7 +109,7 @@ def config(origin: Origin, mode: str) -> dict[str, Any]:
         "sites": {
             "site.test": {
                 "challenge": {"level": "off", "under_attack": "cookie", "tokens": {"x-api-key": [KEY]}},
-                "timeouts": {"queue": "20s"},
+                "timeouts": {"queue": "100s"},
                 "routes": {"/": {"servers": [{"address": origin.address, "max_connections": 2}]}},
             }
         },
@@ -158,7 +158,7 @@ def test_who_is_refused_when_a_line_grows(mode: str) -> None:
             decision = "challenge" if mode == "block" else "detect"
             return scrape(bascule, "bascule_defence_decisions_total", 'rule="ordinary"', f'decision="{decision}"') >= 2
 
-        wait_for(late, "the pressure to rise", 10)
+        wait_for(late, "the pressure to rise")
         wait_for(lambda: first.age > 2 * WAIT, "the pressure to be beyond all bounds")
         good = [Asker(bascule.port, ALLOWED), Asker(bascule.port, PARTNER, X_API_KEY=KEY)]
         last = [

@@ -17,9 +17,11 @@ from tests.support.admin import scrape
 from tests.support.browser import browser
 from tests.support.clients import Message, connect, request
 from tests.support.origins import Origin, always, answer
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 
 STAY = 2.0
+HOSTS = [f"site{number}.test" for number in range(30)]
 KEY = "0123456789abcdef-partner"
 
 
@@ -32,7 +34,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def _bascule() -> Iterator[Bascule]:
+def bascule() -> Iterator[Bascule]:
     with Origin(always(answer(b"the shop"))) as origin:
         room = {"total_active_users": 2, "new_users_per_minute": 1200, "session_duration": STAY, "refresh": 1}
         route = origin.address
@@ -43,20 +45,15 @@ def _bascule() -> Iterator[Bascule]:
             "/status": {"servers": [route], "waiting_room": "off"},
         }
         site = {"waiting_room": room, "challenge": {"level": "off", "tokens": {"x-api-key": [KEY]}}, "routes": routes}
-        hosts = ["*", *(f"site{number}.test" for number in range(8))]
-        config = {"workers": 2, "defence": {"allow": ["127.0.9.1"]}, "sites": dict.fromkeys(hosts, site)}
+        config = {"workers": 2, "defence": {"allow": ["127.0.9.1"]}, "sites": dict.fromkeys(["*", *HOSTS], site)}
         with Bascule(config) as bascule:
             yield bascule
 
 
 @pytest.fixture(scope="module")
-def _hosts() -> Iterator[str]:
-    return iter([f"site{number}.test" for number in range(8)])
-
-
-@pytest.fixture
-def site(_bascule: Bascule, _hosts: Iterator[str]) -> Site:
-    return Site(_bascule, next(_hosts))
+def sites(bascule: Bascule) -> Iterator[Site]:
+    """Sites whose rooms are empty."""
+    return (Site(bascule, host) for host in HOSTS)
 
 
 class Visitor:
@@ -85,7 +82,9 @@ def visitors(site: Site, count: int) -> list[Visitor]:
     return [Visitor(site, f"127.0.1.{number}") for number in range(1, count + 1)]
 
 
-def test_who_comes_first_is_served_first(site: Site) -> None:
+@unless_stalled
+def test_who_comes_first_is_served_first(sites: Iterator[Site]) -> None:
+    site = next(sites)
     first, second, third, fourth, fifth = visitors(site, 5)
     assert first.is_in()
     assert second.is_in()
@@ -107,14 +106,16 @@ def test_who_comes_first_is_served_first(site: Site) -> None:
         assert not fourth.is_in()
         return third.is_in()
 
-    wait_for(second_leaves, "the place of the second", 10)
+    wait_for(second_leaves, "the place of the second")
     assert first.is_in()
     assert third.is_in()
     assert not second.is_in(), "it begins anew"
     assert b"2 visitors are before you." in second.ask().body
 
 
-def test_who_is_silent_gives_up_its_place_in_the_line(site: Site) -> None:
+@unless_stalled
+def test_who_is_silent_gives_up_its_place_in_the_line(sites: Iterator[Site]) -> None:
+    site = next(sites)
     first, second, third, fourth = visitors(site, 4)
     for visitor in (first, second, third, fourth):
         visitor.ask()
@@ -124,10 +125,12 @@ def test_who_is_silent_gives_up_its_place_in_the_line(site: Site) -> None:
         assert second.is_in()
         return b"You are the next" in fourth.ask().body
 
-    wait_for(turn, "the third to count as gone", 10)
+    wait_for(turn, "the third to count as gone")
 
 
-def test_a_place_is_of_use_to_nobody_else_nor_in_another_room(site: Site) -> None:
+@unless_stalled
+def test_a_place_is_of_use_to_nobody_else_nor_in_another_room(sites: Iterator[Site]) -> None:
+    site = next(sites)
     first, second, thief = visitors(site, 3)
     assert first.is_in()
     assert second.is_in()
@@ -143,7 +146,9 @@ def test_a_place_is_of_use_to_nobody_else_nor_in_another_room(site: Site) -> Non
     assert second.is_in("/status"), "no room at all"
 
 
-def test_whom_it_spares(site: Site) -> None:
+@unless_stalled
+def test_whom_it_spares(sites: Iterator[Site]) -> None:
+    site = next(sites)
     for visitor in visitors(site, 2):
         assert visitor.is_in()
     assert Visitor(site, "127.0.9.1").is_in()
@@ -151,7 +156,9 @@ def test_whom_it_spares(site: Site) -> None:
     assert not Visitor(site, "127.0.1.8").is_in()
 
 
-def test_places_outlive_a_reload_and_a_worker(site: Site) -> None:
+@unless_stalled
+def test_places_outlive_a_reload_and_a_worker(sites: Iterator[Site]) -> None:
+    site = next(sites)
     first, second, third = visitors(site, 3)
     assert [first.is_in(), second.is_in(), third.is_in()] == [True, True, False]
     site.bascule.process.send_signal(signal.SIGHUP)
@@ -159,7 +166,10 @@ def test_places_outlive_a_reload_and_a_worker(site: Site) -> None:
     assert [first.is_in(), second.is_in(), third.is_in()] == [True, True, False]
 
 
-def test_where_it_only_detects_nobody_waits(site: Site) -> None:
+@unless_stalled
+def test_where_it_only_detects_nobody_waits(sites: Iterator[Site]) -> None:
+    site = next(sites)
+
     def counted() -> float:
         return scrape(site.bascule, "bascule_defence_decisions_total", 'defence="waiting-room"', 'decision="detect"')
 
@@ -173,20 +183,21 @@ def test_where_it_only_detects_nobody_waits(site: Site) -> None:
     wait_for(lambda: counted() - before == 1, "the second one to be counted")
 
 
-def test_a_browser_waits_and_comes_in_by_itself(site: Site) -> None:
+@unless_stalled
+def test_a_browser_waits_and_comes_in_by_itself(bascule: Bascule) -> None:
     """Without any script of ours: the page asks again, and is the shop in the end."""
-    site = Site(site.bascule, "127.0.0.1")  # the site of any other host
-    first, second = visitors(site, 2)
-    end = time.monotonic() + 2 * STAY
-    assert first.is_in()
-    assert second.is_in()
+    first, second = visitors(Site(bascule, "127.0.0.1"), 2)  # the site of any other host
     with browser() as tab:
-        tab.open(f"http://127.0.0.1:{site.bascule.port}/")
-        wait_for(lambda: "next to come in" in str(tab.evaluate("document.body.innerText")), "the page", 20)
+        wait_for(first.is_in, "the place of who was there before")
+        wait_for(second.is_in, "the place of who was there before")
+        tab.open(f"http://127.0.0.1:{bascule.port}/")
+        shown = ""
+        end = time.monotonic() + 2 * STAY
         while time.monotonic() < end:  # one stays, the other leaves
             assert first.is_in()
-            time.sleep(0.2)
-        wait_for(lambda: tab.evaluate("document.body.innerText") == "the shop", "the shop", 20)
+            shown += str(tab.evaluate("document.body.innerText"))
+        assert "next to come in" in shown
+        wait_for(lambda: tab.evaluate("document.body.innerText") == "the shop", "the shop")
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def demo(tmp_path: Path, runtime: str) -> Iterator[Callable[..., Demo]]:
 
 
 def get(port: int, target: str = "/") -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", target, headers={"Connection": "close"})
     response = connection.getresponse()
     response.read()
@@ -152,6 +152,7 @@ def test_in_a_terminal_it_shows_a_live_picture_and_ctrl_c_ends_it(tmp_path: Path
     child, terminal = pty.fork()
     if not child:
         os.chdir(tmp_path)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who started the tests may have ignored it
         os.execve(
             BASCULE, [BASCULE, "demo", "--port", "0"],
             {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40", "XDG_RUNTIME_DIR": runtime},

@@ -39,7 +39,7 @@ class Visitor:
     cookies: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
     def ask(self, method: str, target: str, body: bytes | None = None, kind: str = "") -> Answer:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
@@ -78,7 +78,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
     for replica, _ in replicas:
         replica.terminate()
         with replica:
-            assert replica.wait(10) == 0
+            assert replica.wait(30) == 0
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_events_arrive_one_by_one(visitor: Visitor) -> None:
 def test_the_websocket_says_back_what_it_is_told(ports: list[int]) -> None:
     key = base64.b64encode(b"0123456789abcdef").decode()
     with (
-        socket.create_connection(("127.0.0.1", ports[0]), timeout=10) as connection,
+        socket.create_connection(("127.0.0.1", ports[0]), timeout=30) as connection,
         connection.makefile("rb") as stream,
     ):
         connection.sendall(
@@ -222,7 +222,7 @@ def test_it_listens_on_loopback_only(tmp_path: Path) -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); from kit import ShopServer; from store import Store\n"
     code += "print(ShopServer(0, Store(sys.argv[2] + '/x.db'), 'x').server_address[0])"
     command = [sys.executable, "-c", code, str(APP.parent)]
-    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.stdout == "127.0.0.1\n"
-    helped = subprocess.run([sys.executable, str(APP), "--help"], capture_output=True, text=True, timeout=20)
+    helped = subprocess.run([sys.executable, str(APP), "--help"], capture_output=True, text=True, timeout=60)
     assert "--host" not in helped.stdout

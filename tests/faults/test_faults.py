@@ -53,7 +53,7 @@ def test_upgrade_loses_nothing(bascule: Bascule, method: str) -> None:
             assert bascule.call("upgrade")["ok"]
         clients.more()
     assert clients.losses == []
-    assert bascule.process.wait(20) == 0
+    assert bascule.process.wait(40) == 0
 
 
 @pytest.mark.parametrize("change", ["reload", "upgrade"])

@@ -21,6 +21,7 @@ from tests.forward.test_protocols import FORWARD, get
 from tests.support.certs import Authority, Pair
 from tests.support.clients import connect
 from tests.support.origins import Origin
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 from tests.support.programs import require_program
 from tests.support.slapd import BASE, SEARCHER, Slapd, slapd
@@ -77,6 +78,7 @@ def login(name: str, password: str) -> str:
     return "Proxy-Authorization: Basic " + b64encode(f"{name}:{password}".encode()).decode()
 
 
+@unless_stalled
 def test_the_program_asks_the_directory_and_goes_on_meanwhile(directory: Slapd, origin: Origin) -> None:
     auth = {"ldap": settings(directory, timeout="2s"), "groups": {"staff": "ben"}, "addresses": {"127.0.0.7": "lab"}}
     rules = [{"allow": {"for": "students"}}, {"allow": {"for": ["staff", "lab"], "path": "/staff"}}, {"deny": {}}]
@@ -138,6 +140,7 @@ def test_client_certificates(origin: Origin, tmp_path: Path) -> None:
         wait_for(lambda: len([line for line in program.logged() if line["user"] == "anna"]) == 2, "the lines")
 
 
+@unless_stalled
 def test_groups_of_those_whom_a_certificate_names(directory: Slapd, origin: Origin, tmp_path: Path) -> None:
     """The directory tells the groups without their password, to the proxy and to `bascule forward explain`."""
     clients, server = Authority(tmp_path, "Clients"), Authority(tmp_path, "Servers")

@@ -17,6 +17,7 @@ from bascule.cli.admin_socket import call
 from tests.forward.test_protocols import FORWARD, get, tunnel
 from tests.support.clients import Wire, connect
 from tests.support.origins import Origin, answer
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 
 KIB = 1024
@@ -40,6 +41,7 @@ def big(size: int) -> Any:
 # --- bandwidth
 
 
+@unless_stalled
 def test_bandwidth_is_shared_by_all_connections_and_workers(origin: Origin) -> None:
     """2 MiB at 1 MiB/s with 256 KiB at once take 1.75 s, however many connections and workers there are."""
     origin.handler = big(512 * KIB)
@@ -61,6 +63,7 @@ def test_bandwidth_is_shared_by_all_connections_and_workers(origin: Origin) -> N
     assert 1.7 < taken < 4
 
 
+@unless_stalled
 def test_tunnels_are_slowed_both_ways_and_end_well(origin: Origin) -> None:
     quota = {"bandwidth": 400 * KIB, "burst": 100 * KIB, "per": "all"}
     with Bascule(config({"slow": quota})) as program, socket.create_server(("127.0.0.1", 0)) as server:
@@ -87,7 +90,7 @@ def test_others_are_not_slowed(origin: Origin) -> None:
     with Bascule(config(quotas)) as program:
         begun = time.monotonic()
         assert len(get(program.port, f"http://{origin.address}/fast").body) == 512 * KIB
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 25  # as slow as the others it would be 50
 
 
 # --- budgets

@@ -81,7 +81,7 @@ def sends(
         whole = answer(b"".join(parts), "200 OK", *fields)
         wire.send(whole[: len(whole) - sum(map(len, parts[1:]))])
         for part in parts[1:]:
-            assert gate is None or gate.wait(10)
+            assert gate is None or gate.wait(30)
             wire.send(part)
         return True
 

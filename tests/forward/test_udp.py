@@ -22,6 +22,7 @@ from bascule.forward.socks import SocksError
 from bascule.forward.socks_udp import associated, unwrap, wrap
 from tests.support.clients import connect
 from tests.support.origins import Origin
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 
 
@@ -84,7 +85,7 @@ class Associated:
         self.relay = socket.inet_ntoa(address), number
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((source, 0))
-        self.sock.settimeout(10)
+        self.sock.settimeout(30)
 
     def __enter__(self) -> Associated:
         return self
@@ -110,7 +111,7 @@ class Associated:
         except TimeoutError:
             return True
         finally:
-            self.sock.settimeout(10)
+            self.sock.settimeout(30)
 
 
 def _address(host: str) -> bytes:
@@ -215,6 +216,7 @@ def _works(client: Associated) -> Associated | None:
     return None
 
 
+@unless_stalled
 def test_it_ends_with_the_control_connection_or_when_idle(port: int, echo: Echo) -> None:
     idle = {"forward": {"listen": ["127.0.0.1:0"], "allow_private": True, "udp": {"idle": "0.5s"}}}
     with Bascule(idle) as bascule, Associated(bascule.port) as client:

@@ -59,7 +59,7 @@ class Stage:
     def call(self, times: int) -> None:
         """Connect; the kernel answers, whether or not anybody accepts."""
         for _ in range(times):
-            self.callers.append(socket.create_connection(self.sock.getsockname(), timeout=5))
+            self.callers.append(socket.create_connection(self.sock.getsockname(), timeout=30))
 
     @property
     def counts(self) -> list[int]:
@@ -80,7 +80,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what is awaited is no event
             await asyncio.sleep(0.001)
 

@@ -10,6 +10,7 @@ import time
 from tests.support.admin import scrape
 from tests.support.clients import EndedError, Message, Wire, connect, request
 from tests.support.origins import Origin, answer
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 
 CAP = 12
@@ -52,7 +53,7 @@ class Crowd:
     def __exit__(self, *_error: object) -> None:
         self._over.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
 
     def _ask(self) -> None:
         with contextlib.suppress(EndedError, OSError), connect(self._port) as wire:
@@ -61,6 +62,7 @@ class Crowd:
                 self.statuses.add(wire.response().status)
 
 
+@unless_stalled
 def test_a_slow_server_is_not_buried() -> None:
     slow = Slow(0.02)
     with Origin(slow) as origin:
@@ -90,7 +92,7 @@ def test_beyond_the_line_there_is_an_answer_at_once() -> None:
         route = {"servers": [origin.address], "adaptive": {"min": 1, "initial": 1, "max": 2}, "max_queue": 2}
         with Bascule({"sites": {"*": {"routes": {"/": route}}}}) as bascule, Crowd(bascule.port, 8) as crowd:
             wait_for(lambda: crowd.statuses >= {200, 503}, "somebody to be served, and somebody to be refused")
-            client = http.client.HTTPConnection(*bascule.address, timeout=10)
+            client = http.client.HTTPConnection(*bascule.address, timeout=30)
             statuses = []
             for _ in range(50):
                 client.request("GET", "/")

@@ -17,11 +17,11 @@ def config(origin: Origin) -> dict[str, Any]:
     to = {"servers": [origin.address], "retries": {"attempts": 0}}
     named = {"servers": [f"localhost:{origin.port}"]}
     return {
-        "timeouts": {"response": 0.5},
         "sites": {
             "site.test": {
                 "routes": {"/": to, "/app/": {**to, "rewrite": {"strip_prefix": "/app", "add_prefix": "/in"}}}
             },
+            "short.test": {"timeouts": {"response": 0.5}, "routes": {"/": to}},
             "named.test": {"headers": {"host": "origin"}, "routes": {"/": named}},
             "cookie.test": {
                 "cookies": {
@@ -173,7 +173,7 @@ def test_no_answer_names_a_server(origin: Origin, port: int) -> None:
     for handler, accept in itertools.product(telling(origin), ("text/html", "application/json", "*/*")):
         origin.handler = handler
         with connect(port) as wire:
-            wire.send(request("/x", Accept=accept, Connection="close"))
+            wire.send(request("/x", host="short.test", Accept=accept, Connection="close"))
             data = wire.rest()
         assert data.startswith(b"HTTP/1.1 ")
         for needle in needles:

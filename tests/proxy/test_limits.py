@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.clients import EndedError, Message, Wire, ask, capacity, connect, request, reset
 from tests.support.origins import Origin, always, answer, silent
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 
 
@@ -136,6 +137,7 @@ def is_answered(port: int) -> bool:
         return False
 
 
+@unless_stalled
 def test_connections_in_all_and_per_address(origin: Origin) -> None:
     limits = {"connections": 6, "connections_per_address": 4}
 
@@ -186,13 +188,14 @@ def test_who_asks_for_nothing_makes_room_for_who_asks(origin: Origin, words: byt
             wire.send(words)
             if words.endswith(b"\r\n\r\n"):
                 wire.response()
-        wait_for(lambda: is_answered(bascule.port), "a place for a newcomer", 8.0)
+        wait_for(lambda: is_answered(bascule.port), "a place for a newcomer", 20.0)
         busy.sock.settimeout(0.3)
         with pytest.raises(TimeoutError):  # who has a request in progress is not touched
             busy.more()
         reset(busy.sock)
 
 
+@unless_stalled
 def test_who_has_yet_to_take_its_answer_makes_no_room(origin: Origin) -> None:
     """Neither for newcomers nor, in the end, for the program's: it would lose the rest."""
     most, body = 8, b"x" * (capacity() + 60_000)

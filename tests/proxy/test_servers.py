@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.clients import Message, Wire, ask, connect, request
 from tests.support.origins import Handler, Origin, answer, resets, silent
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 
 SERVERS = 3
@@ -249,6 +250,7 @@ def test_the_circuit_breaker(world: World) -> None:
     wait_for(lambda: world.who("breaker.test") == "0", "a trial before its time, for nobody else can be asked")
 
 
+@unless_stalled
 def test_retries_by_cause(world: World) -> None:
     for broken in (resets, failing):
         world.origins[0].handler = world.origins[1].handler = broken

@@ -54,6 +54,7 @@ class World:
             return {"routes": {"/": {"servers": [address], "retries": once, **more}}}
 
         return {
+            "timeouts": {"connect": 60},
             "listen": ["127.0.0.1:0", {"address": "127.0.0.1:0", "tls": {}}, f"unix:{self.path}.front"],
             "sites": {
                 "site.test": self.plain.address,
@@ -236,7 +237,7 @@ def test_failed_connections_leave_nothing_behind(world: World) -> None:
             assert b"HTTP/" not in wire.rest()
     with connect(world.port) as wire:
         wire.send(request(host="silent.test"))
-        with world.headed.silence(), within(2):  # although another route to the same server has more patience
+        with world.headed.silence(), within(25):  # although another route to the same server has more patience
             assert wire.response().status == 504
             wait_for(lambda: world.bascule.sockets() <= before + 1, "the connection to the server to be closed")
     wait_for(lambda: world.bascule.sockets() <= before, "the sockets to be closed")

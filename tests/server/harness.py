@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from bascule.server import control, rundir
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 20.0
+PATIENCE = 30.0
 T = TypeVar("T")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.harness import Program, running, wait_for
+from tests.server.harness import PATIENCE, Program, running, wait_for
 
 
 @pytest.fixture
@@ -93,6 +93,6 @@ def test_new_program_leads_when_the_old_one_is_killed_after_an_upgrade(program: 
         busy.sendall(b"sleep 60\n")
         assert program.call("upgrade")["ok"]
         program.kill(program.process.pid)
-        assert program.process.wait(10) != 0
+        assert program.process.wait(PATIENCE) != 0
     assert program.admin("durable value") == "ok"
     wait_for(lambda: program.ask("topic durable") == '"value"', "the value")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server.harness import Load, Program, alive, ask, running, wait_for
+from tests.server.harness import PATIENCE, Load, Program, alive, ask, running, wait_for
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_stop_finishes_what_is_in_progress(program: Program, number: int) -> Non
         os.kill(program.process.pid, number)
         assert busy.recv(100) == b"slept\n"
         busy.shutdown(socket.SHUT_WR)
-        assert program.process.wait(10) == 0
+        assert program.process.wait(PATIENCE) == 0
     assert not program.family()
     assert not list((program.folder / "bascule").iterdir()), "the run dir is removed"
 
@@ -93,7 +93,7 @@ def test_stop_refuses_new_connections_while_it_drains(program: Program) -> None:
 
 def test_stop_command_answers_when_all_is_over(program: Program) -> None:
     assert program.call("stop") == {"ok": True, "error": None, "pid": program.process.pid}
-    assert program.process.wait(10) == 0
+    assert program.process.wait(PATIENCE) == 0
     assert not program.family()
 
 
@@ -102,8 +102,8 @@ def test_deadline_of_the_stop_is_kept() -> None:
         assert ask(idle, "hello") == "hello"
         begin = time.monotonic()
         os.kill(program.process.pid, signal.SIGTERM)
-        assert program.process.wait(10) == 0
-        assert 0.15 < time.monotonic() - begin < 2
+        assert program.process.wait(PATIENCE) == 0
+        assert 0.15 < time.monotonic() - begin < 25, "not the 30 s that are usual"
         assert idle.recv(10) == b""
 
 
@@ -114,18 +114,18 @@ def test_second_signal_hurries(program: Program) -> None:
         wait_for(lambda: program.call("status")["state"] == "stopping", "the stop")
         begin = time.monotonic()
         os.kill(program.process.pid, signal.SIGTERM)
-        assert program.process.wait(10) == 0
-        assert time.monotonic() - begin < 5, "not the 30 s of stop_timeout"
+        assert program.process.wait(PATIENCE) == 0
+        assert time.monotonic() - begin < 25, "not the 30 s of stop_timeout"
 
 
 def test_quit_ends_at_once(program: Program) -> None:
     with program.connect() as busy:
-        busy.sendall(b"sleep 30\n")
+        busy.sendall(b"sleep 90\n")
         wait_for(lambda: program.ask("lines") != "0", "the request to be taken")
         begin = time.monotonic()
         os.kill(program.process.pid, signal.SIGQUIT)
-        program.process.wait(10)
-        assert time.monotonic() - begin < 2
+        program.process.wait(PATIENCE)
+        assert time.monotonic() - begin < PATIENCE, "the request takes longer"
     wait_for(lambda: not program.family(), "the workers to go")
 
 
@@ -133,7 +133,7 @@ def test_worker_that_hangs_is_killed_at_the_deadline() -> None:
     with running({"stop_timeout": "100ms"}) as program, program.connect() as sock:
         sock.sendall(b"hang\n")
         os.kill(program.process.pid, signal.SIGTERM)
-        assert program.process.wait(15) == 0
+        assert program.process.wait(PATIENCE) == 0
         assert not program.family()
 
 
@@ -222,7 +222,7 @@ def test_crash_loop_slows_restarts_and_is_told() -> None:
     indirect=["wont_start"],
 )
 def test_failed_start_says_why_and_leaves_nothing(wont_start: Program, reason: str) -> None:
-    assert wont_start.process.wait(10) == 1
+    assert wont_start.process.wait(PATIENCE) == 1
     wont_start.wait_said("cannot start: ")
     assert reason in wont_start.said("cannot start: ")
     assert not wont_start.family()
@@ -231,7 +231,7 @@ def test_failed_start_says_why_and_leaves_nothing(wont_start: Program, reason: s
 def test_second_instance_of_the_same_address_is_refused(program: Program) -> None:
     port = program.address[1]
     for second in started({"listen": [f"127.0.0.1:{port}"]}):
-        assert second.process.wait(10) == 1
+        assert second.process.wait(PATIENCE) == 1
         assert f"listen 127.0.0.1:{port}: another program listens there already" in second.wait_said("cannot start")
 
 

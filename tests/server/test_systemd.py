@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from bascule.server import notify
-from tests.server.harness import ROOT, Load, Program, wait_for
+from tests.server.harness import PATIENCE, ROOT, Load, Program, wait_for
 from tests.support.programs import require_program
 
 UNIT = ROOT / "examples" / "systemd" / "bascule.service"
@@ -98,7 +98,7 @@ def test_upgrade_names_the_new_main_process(manager: Manager, program: Program) 
     manager.heard.clear()
     pid = program.call("upgrade")["pid"]
     assert manager.wait("MAINPID")["MAINPID"] == str(pid)
-    assert program.process.wait(10) == 0
+    assert program.process.wait(PATIENCE) == 0
     assert not [said for said in manager.heard if "STOPPING" in said], "the service does not stop"
     manager.heard.clear()
     manager.wait("WATCHDOG", "1")

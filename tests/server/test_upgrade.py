@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server.harness import Load, Program, ask, running, wait_for
+from tests.server.harness import PATIENCE, Load, Program, ask, running, wait_for
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_upgrade_under_load_loses_nothing(program: Program) -> None:
     with Load(program) as load:
         answer = program.call("upgrade")
         assert answer["ok"], answer
-        assert program.process.wait(10) == 0
+        assert program.process.wait(PATIENCE) == 0
         load.more()
     assert load.losses == []
     instance = program.instance()
@@ -37,7 +37,7 @@ def test_signal_upgrades_and_the_old_program_finishes_what_it_has(program: Progr
         program.wait_said("serves; this one ends when its requests have")
         assert ask(busy, "who") == old
         assert program.process.poll() is None
-    assert program.process.wait(10) == 0
+    assert program.process.wait(PATIENCE) == 0
     assert program.ask("who") != old
 
 
@@ -79,7 +79,7 @@ def test_unix_sockets_and_durable_values_are_inherited(program: Program) -> None
     assert program.admin("durable value") == "ok"
     wait_for(lambda: program.call("status")["durable"] == ["durable"], "the supervisor to have it")
     assert program.call("upgrade")["ok"]
-    assert program.process.wait(10) == 0
+    assert program.process.wait(PATIENCE) == 0
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(path))
         wait_for(lambda: ask(sock, "topic durable") == '"value"', "the value")
@@ -90,5 +90,5 @@ def test_stop_during_an_upgrade_stops_both(program: Program) -> None:
     os.kill(program.process.pid, signal.SIGUSR2)
     wait_for(lambda: len(program.family()) > 4, "the new program")
     os.kill(program.process.pid, signal.SIGTERM)
-    program.process.wait(10)
+    program.process.wait(PATIENCE)
     wait_for(lambda: not program.family(), "the end of both")

@@ -96,7 +96,7 @@ def test_readers_see_whole_records_while_others_write() -> None:
         os._exit(0)
     try:
         seen = set()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 30
         while len(seen) < 50 and time.monotonic() < end:
             record = table.read(b"k")
             if record:

@@ -26,7 +26,7 @@ QUIET = (
 """No screen, and nothing on the network that the test did not ask for."""
 SETTLE = 0.15
 """Seconds after the load event in which a page may still run what it was tricked into (timers, animations)."""
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 
 class Browser:

@@ -129,7 +129,7 @@ def test_blocked_stdout_neither_waits_nor_grows(pipe: tuple[int, int], capfd: py
     begun = time.monotonic()
     for _ in range(30):
         writer.write(lines(1000))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert os.get_blocking(end)  # others who write to it must not notice
     assert writer.dropped > 10_000
     assert capfd.readouterr().err.count("nobody takes what is written") == 1
@@ -258,7 +258,7 @@ def test_lines_of_several_writers_on_one_pipe_stay_whole(pipe: tuple[int, int]) 
 def test_syslog_over_udp_is_rfc_5424() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(5)
+        server.settimeout(30)
         writer = LineWriter(f"syslog:127.0.0.1:{server.getsockname()[1]}")
         writer.write(b'{"status":200}\n{"status":404}\n')
         first, second = server.recv(65536), server.recv(65536)
@@ -292,7 +292,7 @@ def test_local_syslog_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     writer.write(b"two\n")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
         daemon.bind(path)
-        daemon.settimeout(5)
+        daemon.settimeout(30)
         writer.write(b"three\n")
         assert daemon.recv(65536).endswith(b": two")
         assert daemon.recv(65536).endswith(b": three")

@@ -113,7 +113,7 @@ def serve_one(connection: socket.socket, contexts: ListenerContexts) -> None:
     tls = TlsFilter(contexts)
     plain = b""
     with connection:
-        connection.settimeout(10)
+        connection.settimeout(30)
         try:
             while b"\r\n\r\n" not in plain:
                 data = connection.recv(65536)

@@ -24,7 +24,7 @@ from tests.support.certs import Authority, Pair
 from tests.support.programs import require_program
 
 BASCULE = str(Path(sys.executable).with_name("bascule"))
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 
 class Mirror(BaseHTTPRequestHandler):

@@ -225,7 +225,7 @@ def test_a_session_is_resumed_at_another_worker(authority: Authority, tmp_path: 
         saved = str(tmp_path / "session")
         assert "resumed=False" in _s_client(authority, first, version, "-sess_out", saved)
         assert "resumed=True" in _s_client(authority, second, version, "-sess_in", saved)
-        workers.communicate("", timeout=20)
+        workers.communicate("", timeout=60)
     assert workers.returncode == 0
 
 
@@ -233,7 +233,7 @@ def _s_client(authority: Authority, port: str, *arguments: str) -> str:
     """What the server answers to `openssl s_client`."""
     command = [require_program("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "shop.test"]
     command += ["-CAfile", authority.path, "-verify_return_error", "-ign_eof", "-quiet", *arguments]
-    done = subprocess.run(command, input="GET / HTTP/1.1\r\n\r\n", capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, input="GET / HTTP/1.1\r\n\r\n", capture_output=True, text=True, timeout=60)
     return done.stdout
 
 
@@ -243,7 +243,7 @@ def _s_client(authority: Authority, port: str, *arguments: str) -> str:
 def _curl(authority: Authority, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [require_program("curl"), "-sS", "--noproxy", "*", "--max-time", "10", "--cacert", authority.path]
     command += ["--resolve", f"shop.test:{port}:127.0.0.1", *arguments, f"https://shop.test:{port}/"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def test_curl_is_served(authority: Authority) -> None:
@@ -266,7 +266,7 @@ def test_openssl_gets_no_renegotiation(authority: Authority) -> None:
     with serving(listener({"shop.test": site(authority.issue("shop.test"))})) as port:
         command = [require_program("openssl"), "s_client", "-connect", f"127.0.0.1:{port}"]
         command += ["-servername", "shop.test", "-tls1_2"]
-        done = subprocess.run(command, input="R\n", capture_output=True, text=True, timeout=20)
+        done = subprocess.run(command, input="R\n", capture_output=True, text=True, timeout=60)
         assert "no renegotiation" in done.stderr
         assert "Compression: NONE" in done.stdout
 
@@ -380,7 +380,7 @@ def test_errors_name_the_file_and_what_is_wrong(authority: Authority, tmp_path: 
     good, other = authority.issue("shop.test"), authority.issue("other.test", kind="rsa")
     locked = tmp_path / "locked.key"
     encrypt = [require_program("openssl"), "pkey", "-in", good.key, "-aes128", "-passout", "pass:x", "-out", locked]
-    subprocess.run(encrypt, check=True, timeout=20)
+    subprocess.run(encrypt, check=True, timeout=60)
     junk = tmp_path / "junk.pem"
     junk.write_text("junk")
     huge = tmp_path / "huge.pem"

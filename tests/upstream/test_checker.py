@@ -55,7 +55,7 @@ async def listening(origin: Origin, context: ssl.SSLContext | None = None, path:
 
 
 def checker(address: str, pool: dict[str, Any] | None = None, found_as: str = "", **check: Any) -> Checker:
-    config = Pool.model_validate({**(pool or {}), "health": {"timeout": 5, **check}})
+    config = Pool.model_validate({**(pool or {}), "health": {"timeout": 30, **check}})
     assert config.health is not None
     return Checker(config, config.health, Member(Server.model_validate(address), 0, found_as))
 
@@ -72,7 +72,7 @@ def verdict(answer: bytes | None, close: bool = True, **check: Any) -> tuple[str
             except CheckFailedError as error:
                 return str(error), origin
             finally:
-                await asyncio.wait_for(origin.gone.wait(), 5)
+                await asyncio.wait_for(origin.gone.wait(), 30)
 
     return asyncio.run(run())
 

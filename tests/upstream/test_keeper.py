@@ -46,7 +46,7 @@ class Bus:
         return {member.slot: str(member.server.address) for member in parse_members(payload, 256)}
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition never came"

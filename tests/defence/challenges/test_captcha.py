@@ -71,7 +71,7 @@ def test_the_time_is_that_of_the_whole_answer(words: bytes) -> None:
     began = time.monotonic()
     with pytest.raises(OSError, match="no answer in time"):
         asyncio.run(provided(words, 0.02, b"answer", 0.3))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("answer", [b"", b"x" * (MAX_ANSWER + 1)])

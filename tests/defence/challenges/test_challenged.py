@@ -17,6 +17,7 @@ from tests.defence.support import solve
 from tests.support.clients import Message, connect
 from tests.support.command import tell
 from tests.support.origins import Origin
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 
 BROWSER = {"User-Agent": "Mozilla/5.0", "Accept": "text/html,*/*;q=0.8"}
@@ -247,6 +248,7 @@ def test_a_pass_outlives_workers_and_the_program(lasting: dict[str, Any]) -> Non
         assert ask(bascule, "proof.test", cookies=cookies).status == 200
 
 
+@unless_stalled
 def test_an_attack_is_noticed_and_ends(origin: Origin) -> None:
     attack = {"requests": "20/s", "after": "1s", "until": "2s", "calm": 0.5}
     site = {"challenge": {"under_attack": "cookie"}, "routes": {"/": [f"127.0.0.1:{origin.port}"]}}

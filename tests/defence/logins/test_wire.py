@@ -133,7 +133,7 @@ def test_who_goes_away_has_not_succeeded(bascule: Bascule, origin: Origin) -> No
         wire.send(request("/login", "POST", "site.test", body, Content_Type=FORM))
         assert wire.head().start[1] == "200"
         wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert left.wait(10), "the server is left before the form has come"
+    assert left.wait(30), "the server is left before the form has come"
     origin.handler = server
     assert log_in(bascule, "127.0.13.1", account="kim").status == 429
 

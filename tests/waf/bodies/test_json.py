@@ -142,10 +142,10 @@ def test_total(body: bytes) -> None:
     "piece", [b"[", b"{", b'"', b"\\", b'"\\', b"1", b"[1,", b'{"a":', b" ", b"]", b"1,", b"-", b"e"]
 )
 def test_linear(piece: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for head in (b"", b'"', b"[", b'{"a":"'):
         parse_json(head + piece * 30_000)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize("depth", [63, 64, 65, 100_000])

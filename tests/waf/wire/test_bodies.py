@@ -160,7 +160,7 @@ def test_stream_passes_windows_on_before_the_body_ends(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection(*bascule.address)
         body = form(1 << 20, 4 * LIMIT)
         writer.write(post(body)[: -LIMIT - 100])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await server.partial.wait()
         writer.write(body[-LIMIT - 100 :])
         assert (await read_answer(reader)).status == 200

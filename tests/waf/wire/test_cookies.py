@@ -40,7 +40,7 @@ async def ask(bascule: Guarded, cookie: bytes = b"") -> tuple[int, bytes, str]:
     field = b"cookie: %b\r\n" % cookie if cookie else b""
     reader, writer = await asyncio.open_connection(*bascule.address)
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n%b\r\n" % field)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         head = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     fields = [line.partition(b": ")[::2] for line in head.split(b"\r\n")[1:]]

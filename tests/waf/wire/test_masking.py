@@ -143,7 +143,7 @@ def test_stream_goes_on(kind: bytes, first: bytes) -> None:
             with guarded(f"127.0.0.1:{port}", {"mode": "block", "response": {"mask": ["card"]}}) as bascule:
                 reader, writer = await asyncio.open_connection(*bascule.address)
                 writer.write(b"GET / HTTP/1.0\r\nhost: x\r\n\r\n")
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     await reader.readuntil(b"\r\n\r\n")
                     assert await reader.readexactly(len(first)) == first
                     heard.set()

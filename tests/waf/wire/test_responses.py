@@ -8,7 +8,6 @@ import gzip
 import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +17,9 @@ import pytest
 from bascule.http.h1.head import ResponseParser
 from bascule.proxy.divided import CHEAP
 from bascule.proxy.inspection import Inspection
+from benchmarks.processes import cpu_clock_ns
 from tests.support.codings import zstd
+from tests.support.pace import RUNS
 from tests.support.reflector import origin, read_request, reflector
 from tests.support.shared import shared_dir
 from tests.waf.engine.world import waf as firewall
@@ -159,7 +160,7 @@ def test_stream_does_not_wait(tmp_path: Path, kind: bytes, first: bytes) -> None
     async def test(bascule: Guarded) -> None:
         reader, writer = await asyncio.open_connection(*bascule.address)
         writer.write(b"GET / HTTP/1.0\r\nhost: x\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await reader.readuntil(b"\r\n\r\n")
             assert await reader.readexactly(len(first)) == first
             for _ in range(3):
@@ -225,16 +226,22 @@ def test_others_are_answered_while_a_long_response_is_judged(tmp_path: Path) -> 
             await writer.drain()
 
     async def test(bascule: Guarded) -> None:
+        worker = await asyncio.to_thread(bascule.pid_of, "worker")
         for target, sent in pages.items():
-            start = perf_counter()
-            asked = asyncio.create_task(send(bascule.address, b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % target))
-            times = []
-            while not asked.done():
-                began = perf_counter()
-                assert (await send(bascule.address, GET)).body == b"short"
-                times.append(perf_counter() - began)
-            assert sent.endswith((await asked).body)
-            assert max(times) < (perf_counter() - start) / 3, f"nobody waits for all of {target!r}"
+            times: list[int] = []
+            for _ in range(RUNS):  # the worker goes on while the client, that is this test, has to wait for a core
+                start = cpu_clock_ns(worker)
+                asked = asyncio.create_task(send(bascule.address, b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % target))
+                times.clear()
+                while not asked.done():
+                    began = cpu_clock_ns(worker)
+                    assert (await send(bascule.address, GET)).body == b"short"
+                    times.append(cpu_clock_ns(worker) - began)
+                assert sent.endswith((await asked).body)
+                if max(times) < (cpu_clock_ns(worker) - start) / 3:
+                    break
+            else:
+                pytest.fail(f"others wait for all of {target!r}: {times}")
 
     (tmp_path / "costly.conf").write_text(COSTLY)
     files = [str(tmp_path / "rules.conf"), str(tmp_path / "costly.conf")]

@@ -57,7 +57,7 @@ def client(bascule: Guarded, **options: Any) -> connect:
 
 async def closed(connection: ClientConnection) -> tuple[int | None, str | None]:
     """Wait for the end; return code and reason of the Close."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await connection.wait_closed()
     return connection.close_code, connection.close_reason
 
@@ -176,7 +176,7 @@ def test_close_waits_for_the_end_of_the_servers_frame(tmp_path: Path) -> None:
                 await reader.readuntil(b"\r\n\r\n")
                 received = await reader.readexactly(500)
                 writer.write(Frame(Opcode.TEXT, b"evil").serialize(mask=True))
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     received += await reader.read(-1)
                 assert half.is_set()
                 assert received[: len(data)] == data

@@ -17,7 +17,7 @@ from tests.support.shared import shared_dir
 
 COMPILE_TIME = 300.0
 """Seconds that the first start may take: it compiles the Core Rule Set."""
-ANSWER_TIME = 20.0
+ANSWER_TIME = 30.0
 
 
 class Guarded(Program):

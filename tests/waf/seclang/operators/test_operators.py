@@ -216,10 +216,10 @@ def test_crs_data_files_load_and_match() -> None:
 )
 def test_linear(name: str) -> None:
     operator = OPERATORS[name](rb"\d+" if name.startswith("verify") else b"1", CONTEXT)
-    start = time.perf_counter()
+    start = time.process_time()
     for piece in (b"1", b"1 ", b"1a", b"\xc3\xa9", b"0"):
         operator.evaluate(piece * (131072 // len(piece)))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 20
 
 
 @given(st.binary(max_size=100), st.binary(max_size=30))

@@ -135,10 +135,10 @@ def test_what_cannot_be_honoured_is_refused_with_place_and_remedy(pattern: bytes
 
 
 def test_linear_on_what_makes_backtracking_engines_explode() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert first_match(Regex(rb"^(a+)+$"), b"a" * 200_000 + b"!") is None
     assert first_match(Regex(rb"(?:[^/]*/)*[^/]*\.(?:php|asp)$"), b"a/" * 100_000) is None
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_global_concatenates_the_groups_of_all_matches() -> None:

@@ -101,10 +101,10 @@ def test_linear(name: str) -> None:
     transform = TRANSFORMATIONS[name]
     for seed in HOSTILE:
         value = (seed * (131072 // len(seed) + 1))[:131072]
-        start = time.perf_counter()
+        start = time.process_time()
         transform(value)
         transform(b"&#" + value + b"x")
-        assert time.perf_counter() - start < 2.0, seed
+        assert time.process_time() - start < 2.0, seed
 
 
 def test_unicode_map_comes_first() -> None:
