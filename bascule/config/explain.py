@@ -39,6 +39,7 @@ _EXPECTED = {
 }
 _MAPPING = ("model_type", "dict_type", "model_attributes_type")
 _OFF = ("off", "no", "false", "none")
+_ON = ("on", "yes", "true", "none", "default", "auto")
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("more than", "gt"),
@@ -143,9 +144,19 @@ def _with_remedy(message: str, hint: str, model: Any, value: Any) -> tuple[str, 
         hints += [f"write {{{key}: {word}}}" for key, word in ways[:1]]
     if needed := [f"`{name}`" for name, field in fields.items() if field.is_required()]:
         hints.append(f"it needs {' and '.join(needed)}")
+    elif str(value).lower() in _ON and _may_be_empty(model):
+        hints.append("{} gives the defaults")
     if value is not None:
         hints.append(f"keys allowed here: {', '.join(keys_of(model))}")
     return message, "; ".join(hints)
+
+
+def _may_be_empty(model: type[Model]) -> bool:
+    try:
+        model.model_validate({})
+    except ValidationError:
+        return False
+    return True
 
 
 def _short_forms(model: type[Model]) -> str:

@@ -141,6 +141,7 @@ class Supervisor:
         self._poller.on_signal(signal.SIGHUP, lambda: self._reload(_unheard))
         self._poller.on_signal(signal.SIGUSR1, self._lineage.reopen_logs)
         self._poller.on_signal(signal.SIGUSR2, lambda: self._start_upgrade(_unheard))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, upgrade.HELD_BACK)
 
     def _started(self, generation: Generation) -> None:
         if self._stopping:

@@ -26,6 +26,8 @@ from bascule.server.poller import Poller, Timer
 VARIABLE = "BASCULE_INHERIT"
 START_WITHIN = 60.0
 """Seconds the new program has to say that it is ready."""
+HELD_BACK = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+"""What would kill the new program until it has its handlers: it is begun with these blocked, and lets them in then."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class Upgrade:
                 file.write(json.dumps(asdict(replace(inheritance, line=line))).encode())
             for fd in passed:
                 os.set_inheritable(fd, True)
-            pid = os.posix_spawn(argv[0], argv, {**environ, VARIABLE: str(will)}, setsigmask=[], setsigdef=_DEFAULT)
+            environ = {**environ, VARIABLE: str(will)}
+            pid = os.posix_spawn(argv[0], argv, environ, setsigmask=HELD_BACK, setsigdef=_DEFAULT)
         except OSError:
             ours.close()
             raise

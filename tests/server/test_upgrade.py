@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.server.harness import PATIENCE, Load, Program, ask, running, wait_for
+from tests.support.program import children_of
 
 
 @pytest.fixture
@@ -83,6 +84,15 @@ def test_unix_sockets_and_durable_values_are_inherited(program: Program) -> None
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(path))
         wait_for(lambda: ask(sock, "topic durable") == '"value"', "the value")
+
+
+def test_a_signal_to_a_program_that_has_just_begun_is_heard_later(program: Program) -> None:
+    before = set(children_of(program.process.pid))
+    os.kill(program.process.pid, signal.SIGUSR2)
+    new = wait_for(lambda: set(children_of(program.process.pid)) - before, "the new program")
+    os.kill(new.pop(), signal.SIGHUP)
+    program.wait_said("serves; this one ends when its requests have")
+    program.wait_said("generation 2 serves")
 
 
 def test_stop_during_an_upgrade_stops_both(program: Program) -> None:
