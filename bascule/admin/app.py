@@ -60,7 +60,7 @@ class AdminApp:
             server.cease()
         await asyncio.sleep(_QUIET)
         for server, _ in self._servers:
-            server.should_exit = True
+            server.end()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 
@@ -91,6 +91,18 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_GRACE,
             )
         )
+        self._over = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's own, which looks ten times a second whether it is to end."""
+        while not await self.on_tick(0):  # the date of its answers
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), INTERVAL)
+
+    def end(self) -> None:
+        """Finish what is in progress, and end."""
+        self.should_exit = True
+        self._over.set()
 
     def cease(self) -> None:
         """Accept no more."""

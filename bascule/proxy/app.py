@@ -50,6 +50,8 @@ Connection = ClientConnection | Prelude | TlsLink
 
 TICK = 0.1
 """Seconds between ticks: the resolution of every deadline."""
+REST = 1.0
+"""Seconds between ticks while there is no client, whom nobody waits for."""
 SPARE_FILES = 64
 CERTIFICATE_CHECK = 5
 """Seconds between looks at the certificate files."""
@@ -141,6 +143,9 @@ class ProxyApp:
         self.epoch = 0.0
         """What is added to a perf_counter() to make it a time of day."""
         self._tick_handle: asyncio.TimerHandle | None = None
+        self._due = self.now
+        self.resting = False
+        """Whether nobody has been there for a while: `now` is as old as the last tick, and `wake` is to be called."""
         self._drained: asyncio.Event = asyncio.Event()
         self._tick()
 
@@ -313,11 +318,21 @@ class ProxyApp:
 
     # Time ------------------------------------------------------------------------------------------
 
-    def _tick(self) -> None:
-        """Every deadline, every tenth of a second."""
-        self._tick_handle = self.loop.call_later(TICK, self._tick)
-        now = time.monotonic()
-        late, self.now = now - self.now - TICK, now
+    def wake(self) -> None:
+        """Somebody comes: have the time right, and tick."""
+        if self._tick_handle is not None:
+            self._tick_handle.cancel()
+        self._due = time.monotonic()
+        self._tick(expected=True)
+
+    def _tick(self, expected: bool = False) -> None:
+        """Every deadline, every tenth of a second; once a second while there is nobody, nor anybody `expected`."""
+        fetches = self.caching is not None and self.caching.fetches
+        self.resting = not (expected or self.clients or fetches)
+        wait = REST if self.resting else TICK
+        self._tick_handle = self.loop.call_later(wait, self._tick)
+        self.now = now = time.monotonic()
+        late, self._due = now - self._due, now + wait
         second = int(time.time())
         if second != self._date_second:
             self._every_second(second, now)

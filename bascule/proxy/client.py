@@ -102,10 +102,10 @@ class ClientConnection(Peer):
         self.transport = transport
         self.introduce(peer, local)
         app = self.app
-        self.deadline = app.now + app.times.header
         if not app.admit(self):
             self.state = CLOSED
             transport.abort()
+        self.deadline = app.now + app.times.header
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.Protocol."""

@@ -40,6 +40,8 @@ class Door:
         its own connections.
         """
         app = self._app
+        if app.resting:
+            app.wake()
         cause = self._objection(client, app.shield)
         if cause:
             self._refused(client.address, client.port, cause)

@@ -76,11 +76,11 @@ class Prelude(asyncio.Protocol):
         self._ends = (peer, None)
         self.address = peer[0].encode()
         self.port = peer[1]
-        self.deadline = self.app.now + self.app.tls_handshake
         if self.address not in self._networks:
             self._refuse()
         elif not self.app.admit(self):
             self.transport.abort()
+        self.deadline = self.app.now + self.app.tls_handshake
 
     def _refuse(self) -> None:
         """Nobody who may send such a header, or none."""
@@ -178,7 +178,7 @@ class TlsLink(asyncio.Protocol):
         self.address = b""
         self.counted_as = b""
         self.port = 0
-        self.deadline = app.now + app.tls_handshake
+        self.deadline = 0.0
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
 
     # Socket side -----------------------------------------------------------------------------------
@@ -193,6 +193,7 @@ class TlsLink(asyncio.Protocol):
         self.address = host.encode()
         if not self.app.admit(self):
             self.transport.abort()
+        self.deadline = self.app.now + self.app.tls_handshake
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""

@@ -63,7 +63,7 @@ class App:
         self.recorder = SimpleNamespace(
             connections_refused=0, connections_opened=0, connections_closed=0, decided=lambda *_: None
         )
-        self.draining = False
+        self.draining = self.resting = False
         self.door = Door(cast(ProxyApp, self), None, 100)
         self.admit, self.forget = self.door.admit, self.door.forget
 
