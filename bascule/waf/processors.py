@@ -20,7 +20,7 @@ from bascule.waf.bodies import (
     parse_urlencoded,
     parse_xml,
 )
-from bascule.waf.bodies.percent import PERCENT
+from bascule.waf.bodies.urlencoded import has_invalid_escape
 from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs
 from bascule.waf.seclang.model import Config
@@ -110,7 +110,7 @@ def process(
     if not whole:
         return Result(fragment_pairs(name, body, config.argument_separator))
     if name == "URLENCODED":
-        if PERCENT not in body and body.count(config.argument_separator) < fields:
+        if body.count(config.argument_separator) < fields and not has_invalid_escape(body):
             return Result(unread=PlainForm(body, config.argument_separator, limits))
         form = parse_urlencoded(body, config.argument_separator, limits)
         return Result(form.pairs, form.error.encode(), form.invalid_encoding)

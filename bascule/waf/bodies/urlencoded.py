@@ -21,8 +21,13 @@ class UrlencodedBody:
     error: str = ""
 
 
+def has_invalid_escape(body: bytes) -> bool:
+    """Whether there is a `%` without two hexadecimal digits."""
+    return PERCENT in body and _INVALID.search(body) is not None
+
+
 class PlainForm(NamedTuple):
-    """A form without escapes, within its limits, that is not taken apart yet."""
+    """A form of valid escapes, within its limits, that is not taken apart yet."""
 
     body: bytes
     separator: bytes = b"&"
@@ -53,7 +58,7 @@ def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFA
         fields[last:] = [separator.join(fields[last:])]
         result.error = f"more than {limits.fields} fields"
     if PERCENT in body:
-        result.invalid_encoding = _INVALID.search(body) is not None
+        result.invalid_encoding = has_invalid_escape(body)
         result.pairs = [
             (url_decode(name), url_decode(value)) for name, _, value in [text.partition(b"=") for text in fields]
         ]

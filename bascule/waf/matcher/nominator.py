@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from bascule.waf.bodies import JsonBody, Unread
 from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton
 from bascule.waf.matcher.fields import Header, Headers, Looking, RequestFields, ResponseFields, opens
-from bascule.waf.matcher.glance import fields_joined, texts_of
+from bascule.waf.matcher.glance import fields_joined, form_joined, texts_of
 from bascule.waf.matcher.memo import MAX_KEY, Memo
 from bascule.waf.matcher.names import LeafNames
 from bascule.waf.matcher.ordinary import Database, Screen
@@ -331,10 +331,9 @@ class GateKeeper:
             return None if found is None else found | self._body.scan_text(raw)
         if raw.translate(None, ALPHABET):
             return None
-        pairs = fields_joined(raw) if unread.separator == b"&" else None
-        if pairs is None:
-            pairs = OTHER_SEAM.join(texts_of(unread.pairs))
-        found = self._ordinary_values.scan_joined(pairs)
+        pairs = form_joined(raw) if unread.separator == b"&" else None
+        values = self._ordinary_values
+        found = values.scan(texts_of(unread.pairs)) if pairs is None else values.scan_joined(pairs)
         whole = self._ordinary_body.scan_joined(raw)
         return None if found is None or whole is None else found | whole
 

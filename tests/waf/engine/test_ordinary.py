@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from bascule.waf.bodies import parse_urlencoded
 from bascule.waf.bodies.cookies import parse_cookies
+from bascule.waf.bodies.urlencoded import has_invalid_escape
 from bascule.waf.libinjection import is_sqli, is_xss, xss
 from bascule.waf.matcher import sqli
 from bascule.waf.matcher.alphabet import alternatives, needle, restrict, spell
 from bascule.waf.matcher.automaton import OTHER_SEAM, make_chain
-from bascule.waf.matcher.glance import fields_joined
+from bascule.waf.matcher.glance import fields_joined, form_joined
 from bascule.waf.matcher.ordinary import LOCAL, NEVER, Database, Ordinary, OrdinaryBuilder, Screen, squeezes
 from bascule.waf.matcher.patterns import BASE, Expression, Patterns
 from bascule.waf.matcher.scanner import Scanner, ScannerBuilder
@@ -210,6 +211,27 @@ def test_fields_are_joined_as_parsing_them_would_part_them(query: bytes, cookies
     if joined is not None:
         pairs = [*parse_urlencoded(query).pairs, *parse_cookies(cookies.strip(b" "))]
         assert {text for pair in pairs for text in pair} <= {b"", *joined.split(OTHER_SEAM)}
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"a", b"=", b"&", b"+", b"%26", b"%3d", b"%40x", b"%25", b"%2541", b"%01", b"%c3", b"%0a", b"%"]
+        ),
+        max_size=9,
+    ).map(b"".join)
+)
+@settings(max_examples=800, deadline=None)
+def test_a_form_is_decoded_and_joined_as_parsing_it_would_part_it(form: bytes) -> None:
+    joined = form_joined(form)
+    if joined is not None and not has_invalid_escape(form):
+        assert {text for pair in parse_urlencoded(form).pairs for text in pair} <= {b"", *joined.split(OTHER_SEAM)}
+        assert joined.count(OTHER_SEAM) == form.count(b"&") + form.count(b"=")
+
+
+def test_what_a_form_says_in_escapes_is_left_to_parsing_where_it_is_not_ordinary() -> None:
+    assert form_joined(b"mail=a%40b.org&q=1%2b1") == OTHER_SEAM.join([b"mail", b"a@b.org", b"q", b"1+1"])
+    assert form_joined(b"q=%01") is form_joined(b"q=%27") is form_joined(b"q=%3Cb") is None
 
 
 def test_what_one_pass_cannot_part_is_left_to_parsing() -> None:
