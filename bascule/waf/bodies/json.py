@@ -153,7 +153,7 @@ def _load(body: bytes) -> Any:
 def json_texts(body: bytes, limits: Limits = DEFAULT_LIMITS) -> list[str] | None:
     """Return the names and the leaves of a document that `parse_json` accepts, as they come; None for any other.
 
-    Of a name with dots, what follows the last one comes too.
+    Of a name with dots, what stands between them comes too.
     """
     try:
         value = _load(body)
@@ -179,7 +179,7 @@ def _collect(value: Any, texts: list[str], room: int) -> None:
         for key, item in value:
             texts.append(key)
             if "." in key:
-                texts.append(key.rpartition(".")[2])
+                texts.extend(key.split("."))
             if type(item) is str:
                 texts.append(item)
             else:

@@ -18,6 +18,7 @@ from bascule.waf.bodies import (
     parse_multipart,
     parse_xml,
 )
+from bascule.waf.bodies.percent import url_decode
 from bascule.waf.logic.charsets import decoded_part, in_utf8
 from bascule.waf.logic.facts.doctype import expanded
 from bascule.waf.logic.facts.patterns import MARKED
@@ -54,22 +55,29 @@ _AT_ONCE = 256
 
 
 def body_lines(content_type: bytes, body: bytes) -> bytes | None:
-    """Return the values of a form or JSON document as `lines_of` does those of a head; None for other bodies."""
+    """Return the values of a form or JSON document, decoded, each as a line; None for other bodies."""
     kind = media_type(content_type)
     start = _start(body)
     if kind.startswith(b"multipart/") or in_utf8(content_type, body):
         return None
     if kind.endswith(_JSON) or (start and start in b"{["):
-        if body.translate(None, _SIMPLE_JSON):
-            return None
+        if b"prototype" in body and body.translate(None, _SIMPLE_JSON):
+            return None  # which is judged with what it belongs to
         texts = json_texts(body, EVERY)
         if texts is None:
             return None
         text = "\n".join(texts)
-        return text.encode() if text.count("\n") < len(texts) and text.isascii() else None
+        try:
+            return text.encode() if text.count("\n") < len(texts) else None
+        except UnicodeEncodeError:  # a lone surrogate
+            return None
     if start == b"<" or kind.endswith(b"xml") or (kind and not kind.endswith(_FORM)) or SECOND_EQUALS.search(body):
         return None
-    return body.translate(SEPARATORS)
+    lines = body.translate(SEPARATORS)
+    if b"%" in lines:
+        decoded = url_decode(lines)
+        return decoded if decoded.count(b"\n") == lines.count(b"\n") else None
+    return lines
 
 
 def body_values(

@@ -93,8 +93,8 @@ class Inspector:
         """Judge the request body."""
         kind = type_of_body(t)
         pairs = pairs_of(t, kind, body)
-        lines = body_lines(kind, body) if pairs is None else lines_of_pairs(pairs)
-        if lines is None or not self._screen.clears(lines):
+        lines = body_lines(kind, body) if pairs is None else lines_of_pairs(pairs, t.body_kinds == ("JSON",))
+        if lines is None or not self._screen.clears_values(lines):
             parts = t.parts if kind[:10].lower() == b"multipart/" else None
             t.search(self._search(t, body_values(kind, body, parts, pairs)))
 
@@ -178,7 +178,9 @@ def pairs_of(t: Transaction, kind: bytes, body: bytes) -> list[tuple[bytes, byte
     whole = t.body_kinds == ("JSON",) or (t.body_kinds == ("URLENCODED",) and b"x-www-form-urlencoded" in kind.lower())
     if not whole or t.body_error or operators(body):  # one on an empty list is no argument
         return None
-    return None if in_utf8(kind, body) else t.args_post
+    if in_utf8(kind, body):
+        return None
+    return t.args_post if t.unread is None else t.unread.pairs
 
 
 def variable_of(value: Value) -> bytes:

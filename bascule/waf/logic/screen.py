@@ -29,6 +29,11 @@ MEMORY = 4096
 """Distinct sets of patterns of which the meaning is remembered."""
 _NONE: list[bytes] = []
 _WORDS_AND_SEAM = WORDS + SEAM
+_MARKED_AND_SEAM = MARKED + SEAM
+MAX_LINES = 1 << 13
+"""Bytes of lines that are screened in one go where some have to be decoded."""
+FEW = 6
+"""So many different characters are looked for in values one after the other: each takes a fifth of a `translate`."""
 
 
 class Screen:
@@ -49,6 +54,14 @@ class Screen:
         hits = _scan(level, lines)
         return not hits or not self._finds(hits)
 
+    def clears_values(self, lines: bytes) -> bool:
+        """As `clears` where the lines are values as they are: those of other characters are decoded by themselves."""
+        if lines.translate(None, _MARKED_AND_SEAM) and (
+            len(lines) > MAX_LINES or lines.startswith((b"{", b"[")) or b"\n{" in lines or b"\n[" in lines
+        ):
+            return False  # which takes its time, or is a document in JSON with values of its own
+        return not self.suspects(lines.split(SEAM))
+
     def _finds(self, hits: Iterable[int]) -> bool:
         facts = self._facts_of(hits)
         return HIDES in facts or bool(self._find(facts))
@@ -60,8 +73,11 @@ class Screen:
         """
         joined = SEAM.join(values)
         words, marked, others = values, _NONE, _NONE
-        if joined.translate(None, _WORDS_AND_SEAM) or joined.count(SEAM) != len(values) - 1:
-            words, marked, others = _sorted_out(values)
+        rest = joined.translate(None, _WORDS_AND_SEAM)
+        if joined.count(SEAM) != max(len(values) - 1, 0):
+            rest += SEAM
+        if rest:
+            words, marked, others = _sorted_out(values, rest)
             joined = SEAM.join(words)
         found: list[bytes] = []
         for level, plain in ((LEVELS[0], words), (LEVELS[1], marked)):
@@ -118,19 +134,18 @@ class Screen:
         return facts
 
 
-def _sorted_out(values: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    words: list[bytes] = []
+def _sorted_out(values: list[bytes], rest: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Part values into those of words, those with marks and all others; `rest` is what they have beside words."""
+    codes = set(rest)
+    if len(codes) <= FEW:
+        unlike = {value for code in codes for value in values if code in value}
+    else:
+        unlike = {value for value in values if value.translate(None, WORDS)}
     marked: list[bytes] = []
     others: list[bytes] = []
-    for value in values:
-        rest = value.translate(None, WORDS)
-        if not rest:
-            words.append(value)
-        elif rest.translate(None, MARKED) or b"/*" in value:
-            others.append(value)
-        else:
-            marked.append(value)
-    return words, marked, others
+    for value in unlike:
+        (others if value.translate(None, MARKED) or b"/*" in value else marked).append(value)
+    return [value for value in values if value not in unlike], marked, others
 
 
 def _scan(level: Level, joined: bytes) -> list[int]:

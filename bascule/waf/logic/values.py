@@ -81,11 +81,16 @@ def lines_of(target: bytes, varying: Headers) -> bytes | None:
     return b"\n".join(lines)
 
 
-def lines_of_pairs(pairs: Headers) -> bytes | None:
-    """Return such a text of arguments that were read already; None where one has lines of its own."""
-    texts = [text for pair in pairs for text in pair]
-    joined = b"\n".join(texts)
-    return joined if joined.count(b"\n") < max(len(texts), 1) else None
+def lines_of_pairs(pairs: Headers, leaves: bool) -> bytes | None:
+    """Return such a text of arguments that were read already; None where one has lines of its own.
+
+    The names of `leaves` of JSON are those of all they are below, each of which is a value.
+    """
+    names = b"\n".join([name for name, _ in pairs])
+    lines = names + b"\n" + b"\n".join([value for _, value in pairs])
+    if lines.count(b"\n") >= max(2 * len(pairs), 2) or (leaves and b"prototype" in names):
+        return None
+    return names.replace(b".", b"\n") + lines[len(names) :] if leaves else lines
 
 
 def header_value(name: bytes, value: bytes) -> Value:

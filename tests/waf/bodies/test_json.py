@@ -156,7 +156,7 @@ def test_texts_and_leaves_are_those_of_what_is_accepted(depth: int) -> None:
     assert (leaves is None) == (texts is None) == bool(found.error)
     if leaves is not None:
         assert list(leaves) == found.pairs
-        assert texts == ["a.b", "b", "x", "7"]
+        assert texts == ["a.b", "a", "b", "x", "7"]
 
 
 @given(st.binary(max_size=20) | st.text('{}[]":,a1 \\', max_size=20).map(str.encode))

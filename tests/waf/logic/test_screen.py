@@ -12,14 +12,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bascule.waf.logic.body_values import body_lines, body_values, request_values
+from bascule.waf.bodies import parse_json
+from bascule.waf.logic.body_values import body_lines, body_values, operators, request_values
 from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.facts import ALL, facts_of
 from bascule.waf.logic.facts.recogniser import CLOSER
 from bascule.waf.logic.learn import attacks, honest
 from bascule.waf.logic.learn.grammar import texts
 from bascule.waf.logic.rules import PRESETS
-from bascule.waf.logic.values import Value, head_values, lines_of
+from bascule.waf.logic.values import Value, head_values, lines_of, lines_of_pairs
 from tests.support.shared import shared_dir
 
 ATTACKS = [text.encode() for _, grammar in attacks.GRAMMARS.values() for text in texts(grammar, 9, 30)]
@@ -104,7 +105,7 @@ def test_whole_requests(name: str, every: int) -> None:
 
 
 _WORDS = st.sampled_from(
-    [b"union", b"select", b"a", b"from", b"b", b" ", b"+", b"&", b"=", b"/etc/", b"passwd", b"../", b"cat ", b"1", b"or",
+    [b"%2b", b"%27", b"%3cscript%3e", b"@", b"'", b"$where", b"{", b"\xc3\xbc", b"union", b"select", b"a", b"from", b"b", b" ", b"+", b"&", b"=", b"/etc/", b"passwd", b"../", b"cat ", b"1", b"or",
      b"like", b";", b"?", b"//", b".", b"/./", b"http://a", b"127.0.0.1", b"%20", b"x", b",", b"-", b"_", b"(", b"|"]
 )  # fmt: skip
 _LINES = st.lists(_WORDS, max_size=10).map(b"".join)
@@ -137,9 +138,14 @@ _BODIES = st.tuples(st.just(b"application/json"), _JSON.map(json.dumps).map(str.
 @given(_BODIES, st.sampled_from(PRESETS))
 @example((b"application/json", b'{"a.union select a from b": 1, "c": "cat /etc/passwd"}'), "pci-dss")
 @example((b"application/json", b'{"c": "x", "c": "cat /etc/passwd"} '), "pci-dss")
+@example((b"application/json", b'{"phone": "+49 1", "a.$where.b": 1}'), "pci-dss")
+@example((b"application/json", b'{"phone": "+49 1", "constructor": {"prototype": {"x": 1}}}'), "pci-dss")
+@example((b"application/json", b'{"phone": "+49 1", "q": "{\\"$where\\": 1}"}'), "pci-dss")
+@example((b"application/x-www-form-urlencoded", b"phone=%2b49&a=%27+or+1%3d1--"), "standard")
+@example((b"application/x-www-form-urlencoded", b"a=x%0a&b=%7b%22%24where%22%3a1%7d"), "pci-dss")
 def test_bodies_that_are_clear_as_they_were_sent_have_no_findings(body: tuple[bytes, bytes], preset: str) -> None:
     lines = body_lines(*body)
-    if lines is not None and logic(preset).screen.clears(lines):
+    if lines is not None and logic(preset).screen.clears_values(lines):
         assert one_by_one(logic(preset), list(body_values(*body))) == []
 
 
@@ -148,11 +154,25 @@ def test_plain_requests_are_clear_as_they_were_sent() -> None:
     head = lines_of(
         b"/a/b?q=red+shoes&page=2", [(b"cookie", b"s=3f2a; t=light"), (b"referer", b"https://a.example/x?y=z")]
     )
-    form = body_lines(b"application/x-www-form-urlencoded", b"name=Ada&note=see+you+at+5")
-    document = body_lines(b"application/json", b'{"a": ["see you at 5", 7], "b": {"c": null}}')
-    for lines in (head, form, document):
+    assert head is not None
+    assert screen.clears(head)
+    form = body_lines(b"application/x-www-form-urlencoded", b"name=Ada&mail=ada%40a.example&phone=%2b44+20&at=see+you")
+    document = body_lines(b"application/json", '{"a": ["K\u00f6ln", 7, "+44 20"], "b": {"c": null}}'.encode())
+    pairs = lines_of_pairs([(b"json.a.b", b"+44 20"), (b"json.mail", b"ada@a.example")], True)
+    for lines in (form, document, pairs):
         assert lines is not None
-        assert screen.clears(lines)
+        assert screen.clears_values(lines)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_JSON.map(json.dumps).map(str.encode), st.sampled_from(PRESETS))
+@example(b'{"phone": "+49 1", "a.$where.b": 1}', "pci-dss")
+@example(b'{"phone": "+49 1", "constructor": {"prototype": {"x": 1}}}', "pci-dss")
+def test_leaves_that_are_clear_as_they_were_read_have_no_findings(body: bytes, preset: str) -> None:
+    pairs = parse_json(body).pairs
+    lines = lines_of_pairs(pairs, True)
+    if not operators(body) and lines is not None and logic(preset).screen.clears_values(lines):
+        assert one_by_one(logic(preset), list(body_values(b"application/json", body, None, pairs))) == []
 
 
 def test_every_fact_without_a_pattern_is_known_to_the_screen() -> None:
