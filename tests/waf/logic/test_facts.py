@@ -144,6 +144,18 @@ ATTACKS = [
     (b"..2fetc2fpasswd", "path.climbs_encoded"),
     (b"/tmp/sess_8f3a", "path.system_folder"),
     (b"wmic process call create calc", "shell.runs_command"),
+    (b"x & start calc", "shell.runs_command"),
+    (b"x;find . -exec id", "shell.runs_command"),
+    (b"x;env id", "shell.runs_command"),
+    (b"x;docker ps", "shell.command_behind_word"),
+    (b"x;mv a b", "shell.tool_behind_word"),
+    (b"x;Get-Service", "shell.powershell"),
+    (b"1 and rand()", "sql.ends_statement"),
+    (b"1 and mid('a',1,1)='a'", "sql.ends_statement"),
+    (b"1 and st_astext(point(1,1)) is not null", "sql.ends_statement"),
+    (b"a' limit 1--", "sql.ends_statement"),
+    (b"foo'+and+(1+2+3)=6--", "sql.quoted_condition"),
+    (b"{" + b" ".join(b"a%d:user(id:%d){pw}" % (n, n) for n in range(9)) + b"}", "nosql.graphql"),
     (b"<\xc5\xbfcript src=//x.example>", "html.script_tag"),
     (b"<form action=//x.example><input name=pw>", "html.foreign_form"),
     (b"new EventSource('//x.example')", "js.whole_script"),
@@ -209,6 +221,11 @@ def test_honest_text_has_no_facts(value: bytes) -> None:
         b"joe@system.example.org",
         b"5 > 4 and 3 < 9",
         b'5" from china',
+        b"java;python;git",
+        b"saturday;su",
+        b"shoes;more for men",
+        b"2 and 3",
+        b"a1: user(1), a2: user(2)",
     ],
 )
 def test_nothing_in_honest_text_decides(value: bytes) -> None:
@@ -357,5 +374,6 @@ def test_time_is_linear(piece: bytes) -> None:
 
 def test_only_a_request_path_is_expected_not_to_climb() -> None:
     assert "path.climbs_in_path" in facts_of(b"/a/../b", "path")
+    assert "path.climbs_in_path" in facts_of(b"/assets../app/x", "path")
     assert "path.climbs_in_path" not in facts_of(b"/a/../b", "query")
     assert "scanner.probe_secret" in facts_of(b"/.git/config", "path")

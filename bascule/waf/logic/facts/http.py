@@ -78,7 +78,7 @@ FACTS = (
         "http.leads_elsewhere",
         "a parameter that says where to go next names another host without a scheme, as a site's own pages never do",
         (
-            rb"^(?:next|redirect|redir|return|continue|forward|dest(?:ination)?|goto|back|success|login|logout)(?:[_-]?(?:url|uri|to|path|page))?=[/\\]{2}[\w-]{1,60}(?:\.[\w-]{1,60}){0,8}\.[a-z]{2,}(?:[:/?#\\]|$)",
+            rb"^(?:next|redirect|return|continue|forward|dest(?:ination)?|goto|back|success|login|logout)(?:[_-]?(?:url|uri|to|path|page))?=[/\\]{2}[\w-]{1,60}(?:\.[\w-]{1,60}){0,8}\.[a-z]{2,}(?:[:/?#\\]|$)",
         ),
         True,
     ),

@@ -89,6 +89,7 @@ FACTS = (
             rb"(?:\{\s*\w+\s*(?:\([^()]{0,80}\)\s*)?){10}",
             rb"\bfragment\s+\w+\s+on\s+\w+\s*\{\s*\.\.\.\s*\w+\s*\}",
             rb"(?:\b\w{1,24}\s*:\s*(?:login|log_in|signin|sign_in|authenticate|verify\w*|check\w*|reset\w*|redeem\w*|apply\w*|token\w*|otp\w*)\s*\([^()]{0,120}\)\s*(?:\{[^{}]{0,120}\})?[\s,]*){4}",
+            rb"(?:\b[a-z_]{1,12}\d{1,4}\s*:\s*\w{1,40}\s*\([^()]{0,80}\)\s*(?:\{[^{}]{0,80}\})?[\s,]*){8}",
             rb"^\s*\[\s*(?:\{\s*\"query\"\s*:\s*\"[^\"]{1,80}\"\s*\}\s*,\s*){4}",
         ),
         True,

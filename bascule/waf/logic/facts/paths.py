@@ -46,6 +46,7 @@ FACTS = (
             rb"[/\\]\.\.[^/\\\w.-]",
             rb"[/\\]\.(?:%2e|\x00)",
             rb"(?:%2f|%5c)\.\.",
+            rb"^/[\w-]{1,30}\.\.[/\\]",  # nginx's alias without a slash
         ),
         True,
     ),

@@ -49,11 +49,15 @@ _DOES = (
 _ADMINISTERS = (
     rb"(?:(?:nltest|cmdkey|qwinsta|quser|gpresult|driverquery|msiexec|forfiles|klist|dsquery|makecab|extrac32|odbcconf|esentutl|diskshadow|psexec)(?:\.exe)?[\s+]+/\w"
     rb"|(?:del|erase|rd|rmdir|format|cipher|takeown)(?:\.exe)?[\s+]+/[a-z]|vssadmin(?:\.exe)?[\s+]+(?:list|delete|create|resize)\b|(?:wevtutil|fsutil|bcdedit|ntdsutil|dsquery)(?:\.exe)?[\s+]+\w|sc(?:\.exe)?[\s+]+(?:query|create|stop|config|delete)\b"
-    rb"|[gmn]?awk[\s+]+(?:-\w|['\"{])|\.[\s+]+/\w|(?:copy|move|ren|xcopy)[\s+]+\S{1,60}[\s+]+\S{1,60}\.(?:php\d?|aspx?|jspx?|exe|bat|dll|ps1)\b|for[\s+]+/[fldr][\s+]+%{1,2}\w[\s+]+in\b|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:iwr|irm|iex|gci|gwmi|saps)[\s+]+[-\w\"'(:$/\\]|alias[\s+]+\w+=|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
+    rb"|[gmn]?awk[\s+]+(?:-\w|['\"{])|\.[\s+]+/\w|(?:copy|move|ren|xcopy)[\s+]+\S{1,60}[\s+]+\S{1,60}\.(?:php\d?|aspx?|jspx?|exe|bat|dll|ps1)\b|for[\s+]+/[fldr][\s+]+%{1,2}\w[\s+]+in\b|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
 )
 """The same of the tools of administrators."""
+_STARTS = rb"(?:(?:start|call)[\s+]+(?:/\w[\s+]+)?(?:calc|notepad|cmd|powershell|mshta|https?:)|(?:calc|notepad|mspaint|regedit|taskmgr)\.exe\b|del[\s+]+\S{0,40}[*\\]|find[\s+]+[\w./~-]+[\s+]+-(?:exec|name|perm|type|delete)\b|ip[\s+]+(?:a|addr|link|route|neigh)[\s+]*(?:$|[;|&\"'])|arp[\s+]+-a|host[\s+]+[\w-]+\.[\w.-]+\s*(?:$|[;|&\"'])|gcc[\s+]+\S{1,40}\.c\b|(?:mysql|psql)[\s+]+-\w|(?:env|time|command|eval|nohup|xargs|busybox)[\s+]+(?:id|ls|whoami|uname|pwd|hostname)\s*(?:$|[;|&\"'])|(?:iwr|irm|iex|gci|gwmi|saps)[\s+]+[-\w\"'(:$/\\]|alias[\s+]+\w+=)"
+"""The same of what starts other programs, and of aliases of PowerShell."""
 _BRIEF = rb"(?:id|ls|pwd|ps|env|dir|whoami|uname|hostname|ver|ifconfig|ipconfig|netstat)"
 _SEPARATED = rb"(?:[;|&]|\$\(|%0[ad]|<\(|>\()[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
+_BEHIND_WORD = rb"^\s*[\w.:/@%-]*['\"]?\s*(?:;|\|\|?|&&)\s*"
+_FEW_ARGUMENTS = rb"(?:\s+[^\s,;|&]+){0,3}\s*[;#&|'\"]{0,2}\s*$"
 _NEW_LINE = rb"(?:(?:^|[^\s\w`])\s{0,2}`|\w`|[\n\r]|\\n|\\r)[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
 
 FACTS = (
@@ -63,6 +67,7 @@ FACTS = (
         (
             _SEPARATED + _DOES,
             _SEPARATED + _ADMINISTERS,
+            _SEPARATED + _STARTS,
             rb"^\s*(?:;|&&|\|\|?)\s*" + _SHORT + rb"\s*;?\s*$",
             rb"^\s*['\"]?\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*(?:[;|&#]\s*){1,3}['\"]?\s*$",
             rb"^\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*$",
@@ -97,6 +102,28 @@ FACTS = (
             rb"[;|&]\s+" + _SHORT + rb"\s*(?:[;&#'\"]\s*$|$)",
             rb"(?:^|\s)[;|&]" + _SHORT + rb"[;|&]\s*$",
         ),
+    ),
+    Fact(
+        "shell.command_behind_word",
+        "the whole value is one word, a separator and a command with a few arguments",
+        (
+            _BEHIND_WORD
+            + rb"(?:"
+            + _STRONG[3:-1]
+            + rb"|docker|kubectl|mysql|psql|pip3?|npm|git|make|exit|pkill|umask|alias|cal|calc|notepad|cd|arp|route|id|ps|env|set|export"
+            + rb"|history|head|tail|more|less|strings|sort|cp|mv|ln|kill|su|groups|last|who|w|vi|eval|exec|command)(?:\.exe)?"
+            + _FEW_ARGUMENTS,
+        ),
+    ),
+    Fact(
+        "shell.tool_behind_word",
+        "the same with a command that is no other word",
+        (
+            _BEHIND_WORD
+            + rb"(?:rm|cp|mv|ln|mkdir|rmdir|chmod|chown|pkill|killall|nohup|xargs|useradd|adduser|usermod|ls|dir|del|ifconfig|iptables|nslookup|umask|printenv|uname|whoami|scp)"
+            + _FEW_ARGUMENTS,
+        ),
+        True,
     ),
     Fact(
         "shell.command_after_separator",
@@ -283,6 +310,8 @@ FACTS = (
         (
             rb"\b(?:iex|invoke-expression|invoke-webrequest|invoke-restmethod|invoke-command|start-process|new-object|downloadstring|downloadfile|get-content|get-childitem|get-process|set-executionpolicy|start-sleep|write-host|out-file|add-type|get-wmiobject|get-service|new-pssession|start-bitstransfer)\b\s*[\(\s'\"\-$|]",
             rb"\s-(?:encodedcommand|executionpolicy|noprofile|noninteractive|windowstyle)\b|\s-(?:enc|ec|e)\s+[a-z0-9+/]{12}|\s-w\s+hidden\b|\s-nop\b",
+            rb"(?:^\s*|[;|&(]\s*|\b(?:powershell|pwsh)(?:\.exe)?\s+)(?:get|set|new|start|stop|invoke|remove|add|out|write|clear)-(?:process|service|content|childitem|item\w{0,12}|location|command|webrequest|restmethod|expression|object|wmiobject|ciminstance|host|alias|variable|executionpolicy|eventlog|localuser|aduser|computerinfo|netipaddress|job|sleep)\s*(?:$|[;|&)])",
+            rb"\b(?:powershell|pwsh)(?:\.exe)?\s+(?:get|set|invoke|new|start|stop)-\w{3}|^\s*pwsh\s+-\w",
             rb"\bnet\.webclient\b|\[system\.\w+\.|\[convert\]::|\[reflection\.assembly\]|\[char\]\s*\d",
             rb"\$env:\w+|\$psversiontable|\$executioncontext",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bascule.waf.logic.learn.matrix import Row
@@ -51,21 +52,38 @@ def card(book: RuleBook, rules: Rules, limits: Thresholds, rows: Sequence[Row], 
         folds=FOLDS,
     )  # fmt: skip
     return "\n".join(
-        [head, *_summary(unseen), *_table(shown, unseen), *_thresholds(book), _TAIL.rstrip(), *_rules(book), ""]
+        [
+            head,
+            *_summary(unseen, _showing_nothing(rows)),
+            *_table(shown, unseen),
+            *_thresholds(book),
+            _TAIL.rstrip(),
+            *_rules(book),
+            "",
+        ]
     )
 
 
-def _summary(unseen: Mapping[str, Mapping[tuple[str, str], Rate]]) -> list[str]:
+def _showing_nothing(rows: Sequence[Row]) -> Counter[str]:
+    """Return, by class, how many rows show no fact: most are no attacks by themselves, and no rule can find them."""
+    return Counter(row.label for row in rows if row.attack and not row.shown)
+
+
+def _summary(unseen: Mapping[str, Mapping[tuple[str, str], Rate]], nothing: Counter[str]) -> list[str]:
     """Return the rates by class alone, unseen, at every preset."""
     lines = [
         "## By class, unseen",
         "",
-        f"| class | samples | {' | '.join(PRESETS)} |",
-        f"|---|--:|{'--:|' * len(PRESETS)}",
+        "In percent; *without facts*: of the samples labelled attacks, how many show no fact, so that no rule can find them.",
+        "",
+        f"| class | samples | without facts | {' | '.join(PRESETS)} |",
+        f"|---|--:|--:|{'--:|' * len(PRESETS)}",
     ]
     for kind in sorted({key[0] for key in unseen["standard"]}):
         sums = [_sum(unseen[preset], kind) for preset in PRESETS]
-        lines.append(f"| {_named(kind)} | {sums[0].total} | {' | '.join(f'{each.percent:.2f}' for each in sums)} |")
+        bare = str(nothing[kind]) if kind not in ("requests", "values") else ""
+        shares = " | ".join(f"{each.percent:.2f}" for each in sums)
+        lines.append(f"| {_named(kind)} | {sums[0].total} | {bare} | {shares} |")
     return [*lines, "", "## By class and source", ""]
 
 
