@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MAX_TX = 4_096
 """Most TX variables of one transaction: rules build names from client data (920450), so they need a bound."""
 
-MAX_MATCHED = 1_024
-"""Most values MATCHED_VARS keeps for one chain."""
+MAX_MATCHED = 32_768
+"""Most values MATCHED_VARS keeps for one chain: more than what is judged at once can have: none hides others."""
 
 MAX_NOTES = 32
 NOTHING: list[tuple[bytes, bytes]] = []

@@ -127,7 +127,8 @@ class Automaton:
             (chain, decoded_by(step.needs for step in chain), weakest(asked.get(chain, ((),))))
             for chain in frozenset(chains) if chain
         ]  # fmt: skip
-        needs = _needs(frozenset(chain for chain, _, _ in self._chains))
+        self._all: State = frozenset(chain for chain, _, _ in self._chains)
+        needs = _needs(self._all)
         self._shortest = (
             0 if needs & ALWAYS or any(not _needs(frozenset([c])) & BASE64 for c, _, _ in self._chains) else self._floor
         )
@@ -183,6 +184,16 @@ class Automaton:
                 self._follow(text, state, here, into, set())
         if spaced:
             self._without_spaces(spaced, state, into)
+        return into
+
+    def forms_of(self, text: bytes, present: int) -> dict[bytes, None]:
+        """Return every form of one text beside itself; it has the features `present`, and no step asks for others.
+
+        Raises:
+            TooManyFormsError: it has more than MAX_FORMS forms.
+        """
+        into: dict[bytes, None] = {}
+        self._follow(text, self._all, present, into, set())
         return into
 
     def _simple(self, texts: list[bytes], state: State, present: int, into: dict[bytes, None]) -> None:

@@ -72,7 +72,6 @@ class GateKeeper:
         self._values = plan.values.build(cache_dir)
         self._raw = plan.raw.build(cache_dir)
         self._body = plan.body_text.build(cache_dir)
-        self._ordinary_body = plan.ordinary_body.build(cache_dir, self._body)
         self._leaf_names = LeafNames(self._scan_texts, plan.links)
         self._response = plan.response.build(cache_dir)
         database = Database([*plan.ordinary_values.sought(), *plan.ordinary_raw.sought()], cache_dir)
@@ -328,14 +327,13 @@ class GateKeeper:
         """Scan a body by what it says, without making arguments of it; None if that is not of ordinary bytes alone."""
         if isinstance(unread, JsonBody):
             found = self._scan_leaves(unread)
-            return None if found is None else found | self._body.scan_text(raw)
-        if raw.translate(None, ALPHABET):
+        elif raw.translate(None, ALPHABET):
             return None
-        pairs = form_joined(raw) if unread.separator == b"&" else None
-        values = self._ordinary_values
-        found = values.scan(texts_of(unread.pairs)) if pairs is None else values.scan_joined(pairs)
-        whole = self._ordinary_body.scan_joined(raw)
-        return None if found is None or whole is None else found | whole
+        else:
+            pairs = form_joined(raw) if unread.separator == b"&" else None
+            values = self._ordinary_values
+            found = values.scan(texts_of(unread.pairs)) if pairs is None else values.scan_joined(pairs)
+        return None if found is None else found | self._body.scan_text(raw)
 
     def _scan_leaves(self, leaves: JsonBody) -> int | None:
         """Scan the leaves of a document, and their names if these are new; None if they are not ordinary."""

@@ -85,8 +85,7 @@ class Plan:
     ordinary_values: OrdinaryBuilder
     ordinary_raw: OrdinaryBuilder
     ordinary_line: OrdinaryBuilder
-    ordinary_body: OrdinaryBuilder
-    """What is in `values`, `raw` and `body_text`, for ordinary texts that vary (`ordinary.py`)."""
+    """What is in `values` and `raw`, for ordinary texts that vary (`ordinary.py`)."""
     needs: dict[int, int] = field(default_factory=dict)
     links: dict[int, BoundLink] = field(default_factory=dict)
     """What is behind the gates that one link opens."""
@@ -121,9 +120,7 @@ def _says_little(link: Link) -> bool:
 
 def empty_plan(patterns: Patterns) -> Plan:
     """Return a plan without gates."""
-    values, line = OrdinaryBuilder(patterns), OrdinaryBuilder(patterns)
-    raw, body = OrdinaryBuilder(patterns, plus=True), OrdinaryBuilder(patterns, plus=True)
-    return Plan(values, raw, line, body)
+    return Plan(OrdinaryBuilder(patterns), OrdinaryBuilder(patterns, plus=True), OrdinaryBuilder(patterns))
 
 
 class Planner:
@@ -319,10 +316,9 @@ class Planner:
                 builder = builders.get(kind, plan.raw)
                 made = builder.add(expressions, chain, bit, link.actions.multi_match)
                 name = target.variable.name
-                if builder is not plan.response:
+                if builder is plan.values or builder is plan.raw:
                     raw = plan.ordinary_line if name == "REQUEST_LINE" else plan.ordinary_raw
-                    others = {"uri": raw, "request body": plan.ordinary_body}
-                    place = others.get(kind, plan.ordinary_values)
+                    place = raw if kind == "uri" else plan.ordinary_values
                     left = self.patterns.for_ordinary(link, expressions)
                     if place is plan.ordinary_line and link.operator_name == "streq":
                         # A line has its protocol at its end; CRS's 905100 asks for one that has none.

@@ -127,7 +127,7 @@ class Scanner:
         self._due: dict[frozenset[int], Due] = {}
         self._automaton = automaton
         self._signs = None if unusual is not None else signs_of(step for c in automaton.outline[1] for step in c)
-        """A text that has none of these is not changed by any step; None if that takes more."""
+        """A text that has none of these bytes is not changed by any step; None if that takes more."""
         self.expressions = expressions
         self._bits_of = bits
         self.everything = 0
@@ -156,9 +156,19 @@ class Scanner:
 
     def scan_text(self, text: bytes) -> int:
         """As `scan` for one text, of which nothing is remembered."""
-        if self._signs is None or any(sign in text for sign in self._signs):
+        if self._signs is None:
             return self.scan_parts([(self._automaton, [text])])
-        return self._scan_joined(text, text, _ALL_DUE)
+        shown = 0
+        for sign, feature in self._signs:
+            if sign in text:
+                shown |= feature
+        if not shown:
+            return self._scan_joined(text, text, _ALL_DUE)
+        try:
+            texts = [text, *self._automaton.forms_of(text, shown)]
+        except TooManyFormsError:
+            return self.everything
+        return self._scan_joined(SEAM.join(texts), OTHER_SEAM.join(texts), _ALL_DUE)
 
     def unusual(self) -> tuple[int, list[Chain]]:
         """The chains with steps that change nearly any text, and the length from which on Base64 matters to them."""
@@ -286,13 +296,16 @@ class Scanner:
         return due
 
 
-def signs_of(steps: Iterable[Step]) -> tuple[int, ...] | None:
-    """Return bytes of which a text has one that any of the steps changes; None if that depends on other things."""
+def signs_of(steps: Iterable[Step]) -> tuple[tuple[int, int], ...] | None:
+    """Return bytes of which a text has one that any of the steps changes, each with its feature.
+
+    None if that depends on other things.
+    """
     needs = 0
     for step in steps:
         needs |= step.needs
     known = dict(zip((PERCENT, PLUS, BACKSLASH, AMPERSAND, NUL), b"%+\\&\0", strict=True))
-    return None if needs & ~sum(known) else tuple(sign for bit, sign in known.items() if needs & bit)
+    return None if needs & ~sum(known) else tuple((sign, bit) for bit, sign in known.items() if needs & bit)
 
 
 def _portions(texts: list[bytes]) -> Iterator[list[bytes]]:

@@ -192,6 +192,20 @@ def test_an_expression_that_matches_a_text_matches_the_joined_texts(values: list
         assert builder.build(None).scan(values) == 1
 
 
+@given(
+    st.lists(st.sampled_from([*PIECES, b"&lt;", b"%3Cscript", b"+", b"&", b"%253c", b'"']), max_size=6).map(b"".join)
+)
+@settings(max_examples=300, deadline=None)
+def test_one_text_is_scanned_in_every_form_it_takes(text: bytes) -> None:
+    builder = ScannerBuilder()
+    expressions = Patterns().regex(rb"<script|union.select")
+    assert expressions is not None
+    for bit, names in enumerate((["urldecodeuni"], ["urldecodeuni", "htmlentitydecode"], [])):
+        builder.add(expressions, tuple((name, TRANSFORMATIONS[name]) for name in names), 1 << bit)
+    scanner = builder.build(None)
+    assert scanner.scan_text(text) == scanner.scan([text])
+
+
 @given(texts)
 @settings(max_examples=500, deadline=None)
 def test_what_fails_the_necessary_condition_is_no_sql_injection(text: bytes) -> None:

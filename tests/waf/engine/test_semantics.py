@@ -49,6 +49,17 @@ def test_a_chain_needs_every_link_and_acts_as_its_first() -> None:
     assert t.tx[b"done"] == b"1"
 
 
+def test_no_number_of_matches_hides_one_from_the_links_behind() -> None:
+    firewall = waf(
+        ON + 'SecRule ARGS|REQUEST_COOKIES "@rx ." "id:1,phase:2,deny,status:403,chain"\n'
+        'SecRule MATCHED_VARS "@streq evil"\n'
+    )
+    query = "&".join(f"g{n}=x" for n in range(999))
+    cookies = [(b"cookie", b"c%d=x" % n) for n in range(999)]
+    assert send(firewall, get(query, *cookies))[1] is None
+    assert send(firewall, get(query, *cookies, (b"cookie", b"z=evil")))[1] is not None
+
+
 def test_skip_after_and_skip() -> None:
     firewall = waf(
         ON + 'SecRule ARGS:a "@streq 1" "id:1,phase:2,pass,nolog,skipAfter:END"\n'
