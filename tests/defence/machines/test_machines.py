@@ -76,7 +76,7 @@ def flood(machines: list[Bascule], source: str, seconds: float, between: Any = N
 
 @unless_stalled
 def test_a_limit_over_two_machines(machines: list[Bascule]) -> None:
-    admitted, seconds = flood(machines, next(NEWCOMERS), 6.0)
+    admitted, seconds = flood(machines, next(NEWCOMERS), 2.0)
     allowed = BURST + RATE * seconds
     within = RATE * INTERVAL * len(machines) * 1.5  # what may pass until the others know
     assert allowed * 0.9 < admitted <= allowed * 1.01 + within
@@ -112,7 +112,7 @@ def test_the_server_is_killed_and_started_again_within_a_flood(machines: list[Ba
 
     @unless_stalled
     def together_again() -> None:
-        admitted, seconds = flood(machines, next(NEWCOMERS), 3.0)
+        admitted, seconds = flood(machines, next(NEWCOMERS), 2.0)
         assert admitted <= (BURST + RATE * seconds) * 1.01 + RATE * INTERVAL * 3
 
     together_again()
