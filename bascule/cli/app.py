@@ -271,7 +271,7 @@ class Keeper:
         self._bus = context.bus
         events = context.prepared.events
         defence = context.plan.config.defence
-        file = defence.bans.file or os.path.join(context.run_dir, "bans.jsonl")
+        file = defence.bans.file or os.path.join(rundir.kept(context.run_dir), "bans.jsonl")
         self._bans = BanKeeper(defence, context.prepared.shared, context.bus, file)
         self._quotas = _quota_keeper(context)
         self._events = EventLog(context.plan.config.events, events) if events and context.prepared.profiles else None
@@ -356,5 +356,5 @@ def _quota_keeper(context: KeeperContext) -> QuotaKeeper | None:
     material, forward = context.prepared.forward, context.plan.forward
     if forward is None or material is None or material.quotas is None:
         return None
-    file = forward.config.quota_file or os.path.join(context.run_dir, "quotas.json")
+    file = forward.config.quota_file or os.path.join(rundir.kept(context.run_dir), "quotas.json")
     return QuotaKeeper(forward.config, material.quotas, context.bus, file)

@@ -214,8 +214,8 @@ class Bans(Model):
     answer: Literal["refuse", "close"] = "refuse"
     """What who is banned gets: 403 with a reference id, or its connection is closed before it can say anything."""
     file: FileField = ""
-    """File in which bans outlive the program; by default ``bans.jsonl`` in `run_dir`, which a restart of the machine
-    empties."""
+    """File in which bans outlive the program, in a folder that `user` may write; by default ``kept/bans.jsonl`` in
+    `run_dir`, which a restart of the machine empties."""
 
 
 class CrowdSec(Model):

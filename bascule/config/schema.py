@@ -268,8 +268,8 @@ class Forward(Model):
     quotas: dict[str, Quota] = Field(default_factory=dict)
     """From name to what may be used: bandwidth, bytes and time a day, requests, connections."""
     quota_file: FileField = ""
-    """File in which used budgets outlive the program; by default ``quotas.json`` in `run_dir`, which a restart of the
-    machine empties."""
+    """File in which used budgets outlive the program, in a folder that `user` may write; by default
+    ``kept/quotas.json`` in `run_dir`, which a restart of the machine empties."""
     safe_search: bool = False
     """Let Google, Bing and DuckDuckGo show filtered results only, inside tunnels too."""
     youtube: Literal["off", "moderate", "strict"] = "off"

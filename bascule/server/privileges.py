@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import grp
 import os
@@ -92,8 +93,8 @@ def confine(name: str, supervisor: int, account: Account | None) -> None:
         raise SystemExit(1)
 
 
-def entrust(path: str, account: Account | None) -> None:
-    """Make sure that the log file `path` exists and that `account` may append to it.
+def entrust(path: str, account: Account | None, key: str) -> None:
+    """Make sure that the log file `path`, of the configuration's `key`, exists and that `account` may append to it.
 
     Raises PrivilegeError if it cannot be made, or is a symbolic link or no regular file (a device is left alone).
     """
@@ -102,12 +103,26 @@ def entrust(path: str, account: Account | None) -> None:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
     except OSError as error:
-        raise PrivilegeError(f"access_log: cannot open {path}: {error.strerror}") from None
+        raise PrivilegeError(f"{key}: cannot open {path}: {error.strerror}") from None
     try:
         if stat.S_ISREG(os.fstat(fd).st_mode):
             os.fchown(fd, account.uid, account.gid)
     finally:
         os.close(fd)
+
+
+def entrust_folder(path: str, account: Account | None) -> None:
+    """Make sure that the folder `path`, in one that is ours, exists and is `account`'s alone. Raises PrivilegeError."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchown(fd, *((account.uid, account.gid) if account is not None else (os.geteuid(), -1)))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise PrivilegeError(f"cannot make {path}: {error.strerror}") from None
 
 
 def raise_open_files() -> int:

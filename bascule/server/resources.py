@@ -12,7 +12,7 @@ from bascule.config.schema import Listener
 from bascule.config.types import Address
 from bascule.server import rundir
 from bascule.server.affinity import cores_of, usable_cores
-from bascule.server.privileges import Account, account_for, entrust
+from bascule.server.privileges import Account, account_for, entrust, entrust_folder
 from bascule.server.sockets import Bound, Sockets, address_text, keyed
 from bascule.state.arena import Arena
 
@@ -50,9 +50,10 @@ class Resources:
 
     def entrust_logs(self) -> None:
         """Make sure the workers' account can write the log files. Raises PrivilegeError."""
-        path = self.plan.config.access_log.path
-        if path not in ("-", "off") and not path.startswith("syslog:"):
-            entrust(path, self.account)
+        config = self.plan.config
+        for key, path in (("access_log", config.access_log.path), ("events", config.events.path)):
+            if path not in ("", "-", "off") and not path.startswith("syslog:"):
+                entrust(path, self.account, key)
 
 
 def gather(number: int, plan: Plan, prepared: Any, sockets: Sockets, run_dir: str) -> Resources:
@@ -89,6 +90,7 @@ def gather(number: int, plan: Plan, prepared: Any, sockets: Sockets, run_dir: st
         board=Arena(ARENA_SIZE),
     )
     resources.entrust_logs()
+    entrust_folder(rundir.kept(run_dir), account)
     return resources
 
 

@@ -44,6 +44,11 @@ def choose(plan: Plan) -> Path:
     return base_dir() / name
 
 
+def kept(run_dir: str) -> str:
+    """Return the folder in it for what the keeper writes, which is its account's; the rest is the supervisor's."""
+    return os.path.join(run_dir, "kept")
+
+
 def make(path: Path, *, traversable: bool) -> None:
     """Make the folder, for its owner only; `traversable` lets workers of another account reach the bus in it.
 
@@ -135,6 +140,7 @@ class RunDir:
         with contextlib.suppress(OSError):
             if not handed_over:
                 os.unlink(self.path / PID_FILE)
+                os.rmdir(kept(str(self.path)))
         with contextlib.suppress(OSError):  # not empty: another program still uses it
             os.rmdir(self.path)
 

@@ -142,3 +142,15 @@ def test_a_ban_of_who_sends_proxy_headers_is_none_of_its_clients() -> None:
                         wire.response()
                 else:
                     assert wire.response().status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its account")
+def test_bans_outlive_a_reload_where_the_keeper_has_an_account_of_its_own() -> None:
+    bascule = Bascule({"user": "nobody", "sites": {"*": {"routes": {"/": {"respond": {"body": "x"}}}}}})
+    bascule.folder.chmod(0o755)
+    with bascule:
+        assert command(bascule, "add", "127.0.5.1").returncode == 0
+        bascule.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: any("generation 2 serves" in line for line in bascule.lines), "the reload")
+        assert list(listed(bascule)) == ["127.0.5.1"]
+        assert not [line for line in bascule.lines if "do not outlive" in line]

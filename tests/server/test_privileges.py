@@ -46,6 +46,20 @@ def test_log_files_can_be_written_by_the_account_also_after_rotation() -> None:
 
 
 @needs_root
+def test_what_the_keeper_keeps_has_a_folder_of_its_account() -> None:
+    with running({"user": "nobody"}) as program:
+        folder = program.instance().path
+        found = (folder / "kept").stat()
+        assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (NOBODY.pw_uid, 0o700)
+        assert folder.stat().st_uid == 0
+        program.write(user="")
+        assert program.call("reload")["ok"]
+        assert (folder / "kept").stat().st_uid == 0
+        assert program.call("stop")["ok"]
+    assert not folder.exists()
+
+
+@needs_root
 def test_unix_listener_belongs_to_the_account_and_the_admin_socket_does_not() -> None:
     with running({"user": "nobody"}) as program:
         path = program.folder / "app.sock"
@@ -90,4 +104,4 @@ def test_log_that_is_a_link_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "log"
     link.symlink_to(tmp_path / "shadow")
     with pytest.raises(PrivilegeError, match="access_log: cannot open"):
-        entrust(str(link), Account(os.getuid(), os.getgid(), ()))
+        entrust(str(link), Account(os.getuid(), os.getgid(), ()), "access_log")
