@@ -6,7 +6,8 @@ Values are joined by line feeds and scanned once. Why nothing is lost by it:
    word is the same beside a line feed as at the end of a text, and the patterns of a level see no further than the
    characters of its alphabet, or than a match reaches. What matches across a seam only makes suspects of the innocent.
 2. Words and marks hide nothing: no step of decoding and no other spelling changes a text of these alphabets, but for
-   what `HIDES` and slashes tell. All other values are decoded one by one, and each of their texts is scanned.
+   what `HIDES` and slashes tell. Nor does a plus among words, but that it may be a blank, which is another spelling.
+   All other values are decoded one by one, and each of their texts is scanned.
 3. Other spellings (`forms`) are made of lines as of texts, but for comments of SQL and lookups of Log4j; a text that
    may have one is spelled by itself.
 4. Rules only ever ask for facts to be there, and points are positive: what no rule finds in more facts, it does not
@@ -21,7 +22,7 @@ from bascule.waf.logic.decode import MAX_DECODED, decodings
 from bascule.waf.logic.facts import encoding
 from bascule.waf.logic.facts.fact import HIDDEN
 from bascule.waf.logic.facts.forms import forms, has_line_comment
-from bascule.waf.logic.facts.patterns import HIDES, LEVELS, MARKED, NAMES, WORDS, Level, level_of
+from bascule.waf.logic.facts.patterns import HIDES, LEVELS, MARKED, NAMES, SIGNED, WORDS, Level, level_of
 from bascule.waf.logic.facts.recogniser import CLOSER
 
 SEAM = b"\n"
@@ -32,6 +33,8 @@ _WORDS_AND_SEAM = WORDS + SEAM
 _MARKED_AND_SEAM = MARKED + SEAM
 MAX_LINES = 1 << 13
 """Bytes of lines that are screened in one go where some have to be decoded."""
+MANY = 64
+"""Characters beside words in lines up to which the lines that have some are cut out of the text."""
 FEW = 6
 """So many different characters are looked for in values one after the other: each takes a fifth of a `translate`."""
 
@@ -60,7 +63,12 @@ class Screen:
             len(lines) > MAX_LINES or lines.startswith((b"{", b"[")) or b"\n{" in lines or b"\n[" in lines
         ):
             return False  # which takes its time, or is a document in JSON with values of its own
-        return not self.suspects(lines.split(SEAM))
+        rest = lines.translate(None, _WORDS_AND_SEAM)
+        if len(rest) > MANY:
+            return not self.suspects(lines.split(SEAM))
+        words, unlike = _cut_out(lines, set(rest))
+        hits = _scan(LEVELS[0], words)
+        return not (hits and self._finds(hits)) and not (unlike and self.suspects(unlike))
 
     def _finds(self, hits: Iterable[int]) -> bool:
         facts = self._facts_of(hits)
@@ -72,15 +80,15 @@ class Screen:
         Not for names of files: what is wrong with one is not in a pattern.
         """
         joined = SEAM.join(values)
-        words, marked, others = values, _NONE, _NONE
+        words, marked, signed, others = values, _NONE, _NONE, _NONE
         rest = joined.translate(None, _WORDS_AND_SEAM)
         if joined.count(SEAM) != max(len(values) - 1, 0):
             rest += SEAM
         if rest:
-            words, marked, others = _sorted_out(values, rest)
+            words, marked, signed, others = _sorted_out(values, rest)
             joined = SEAM.join(words)
         found: list[bytes] = []
-        for level, plain in ((LEVELS[0], words), (LEVELS[1], marked)):
+        for level, plain in ((LEVELS[0], words), (LEVELS[1], marked), (SIGNED, signed)):
             if not plain:
                 continue
             hits = _scan(level, joined if plain is words else SEAM.join(plain))
@@ -134,18 +142,40 @@ class Screen:
         return facts
 
 
-def _sorted_out(values: list[bytes], rest: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """Part values into those of words, those with marks and all others; `rest` is what they have beside words."""
+def _cut_out(lines: bytes, codes: set[int]) -> tuple[bytes, list[bytes]]:
+    """Return a text without the lines that have one of some characters, and those lines."""
+    spans: set[tuple[int, int]] = set()
+    for code in codes:
+        at = lines.find(code)
+        while at >= 0:
+            end = lines.find(SEAM, at)
+            end = len(lines) if end < 0 else end
+            spans.add((lines.rfind(SEAM, 0, at) + 1, end))
+            at = lines.find(code, end)
+    kept: list[bytes] = []
+    start = 0
+    for begin, end in sorted(spans):
+        kept.append(lines[start:begin])
+        start = end + 1
+    return b"".join([*kept, lines[start:]]), [lines[begin:end] for begin, end in spans]
+
+
+def _sorted_out(values: list[bytes], rest: bytes) -> tuple[list[bytes], list[bytes], list[bytes], list[bytes]]:
+    """Part values into those of words, with marks, with a plus, and others; `rest` is what they have beside words."""
     codes = set(rest)
     if len(codes) <= FEW:
         unlike = {value for code in codes for value in values if code in value}
     else:
         unlike = {value for value in values if value.translate(None, WORDS)}
     marked: list[bytes] = []
+    signed: list[bytes] = []
     others: list[bytes] = []
     for value in unlike:
-        (others if value.translate(None, MARKED) or b"/*" in value else marked).append(value)
-    return [value for value in values if value not in unlike], marked, others
+        if not value.translate(None, SIGNED.alphabet):
+            (others if b"+A" in value else signed).append(value)
+        else:
+            (others if value.translate(None, MARKED) or b"/*" in value else marked).append(value)
+    return [value for value in values if value not in unlike], marked, signed, others
 
 
 def _scan(level: Level, joined: bytes) -> list[int]:
@@ -158,5 +188,5 @@ def _scan(level: Level, joined: bytes) -> list[int]:
                 hits += level.scan(form) if form is not joined else []
         return hits
     for form in forms(joined):
-        hits += level.scan(form)
+        hits += (LEVELS[0] if level is SIGNED and b"+" not in form else level).scan(form)
     return hits

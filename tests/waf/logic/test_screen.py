@@ -67,6 +67,9 @@ _TEXTS = (
 @example([("query", b"n", b"a''/*"), ("query", b"n", b"*/ or 1=1--")], "standard")
 @example([("query", b"n", b"char(97,"), ("query", b"n", b"98)<script>alert(1)")], "standard")
 @example([("file", b"n", b"shell.php")], "standard")
+@example([("body", b"n", b"union+select+a+from+b"), ("body", b"n", b"+49 1")], "pci-dss")
+@example([("body", b"n", b"+ADw-script+AD4-"), ("body", b"n", b"1+1")], "pci-dss")
+@example([("body", b"n", b"+PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg"), ("body", b"n", b"a+b")], "pci-dss")
 def test_neighbours_do_not_hide_each_other(values: list[Value], preset: str) -> None:
     agree(values, preset)
 

@@ -110,6 +110,8 @@ class Level:
 
 
 LEVELS = (Level(WORDS), Level(MARKED, 2), Level(bytes(range(_BYTES)), 4))
+SIGNED = Level(WORDS + b"+")
+"""Beside these: words, telephone numbers and times with an offset. A plus may also be a blank, or begin UTF-7 (`+A`)."""
 
 IN_UPLOAD = frozenset(
     ("code.php_tag", "code.php_runs", "code.web_shell", "xml.external_entity", "xml.entity_bomb", "xml.include")
@@ -137,7 +139,7 @@ def by_fact() -> dict[str, list[Expression]]:
 
 def warm(cache_dir: Path | None = None) -> None:
     """Compile what is not compiled yet, before the first value needs it; `cache_dir` keeps it for the next start."""
-    for level in (*LEVELS, UPLOADS):
+    for level in (*LEVELS, SIGNED, UPLOADS):
         if not level.loaded:
             level.load(cache_dir)
 
