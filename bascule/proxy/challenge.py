@@ -184,7 +184,7 @@ def _pass(exchange: Exchange, shield: Shield, challenges: Challenges, ticket: To
     """Give a client its pass, and send it on; a script is only told."""
     exchange.connecting = None
     shield.reports.count("challenge", rung_name(ticket.rung), "pass")
-    proof = challenges.make_pass(exchange, exchange.site.plan.name, ticket.rung)
+    proof = challenges.make_pass(exchange, exchange.site.plan.name, ticket)
     fields = _cookie(exchange, cookie_name(exchange.scheme), proof, b"/", challenges.longest)
     if to is None:
         answers.nothing(exchange, fields, causes.CHALLENGE_PASSED)

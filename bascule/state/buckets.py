@@ -73,8 +73,12 @@ class Buckets:
         return excess
 
     def hold(self, key: int, until: float) -> None:
-        """Let nothing be charged to `key` before `until` (monotonic), whatever it owes; a time gone by frees it."""
+        """Let nothing be charged to `key` before `until` (monotonic), whatever it owes; a time gone by frees it, and 0
+        costs nobody else the place, where it has none."""
         with self._locks[lane(key)]:
+            first = (key >> 2) & self._mask
+            if not until and key not in self._tags[first : first + WAYS].tolist():
+                return
             self._tats[self._place(key)] = until
             self.changes[lane(key)] += 1  # after it: who sees the number sees the change
 

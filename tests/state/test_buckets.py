@@ -155,3 +155,12 @@ def test_a_debt_that_another_machine_tells() -> None:
     buckets.owe(5, 103.0)
     assert buckets.until(5) == 107.0, "never less than is known here"
     assert buckets.take(5, 4.0, 10.0, 100.0) == pytest.approx(1.0)
+
+
+def test_who_is_freed_without_having_been_held_takes_nobody_the_place() -> None:
+    buckets = Buckets(MIN_KEYS, LOCKS, inherits=False)
+    same_set = [(number << 20) + 64 for number in range(1, WAYS + 2)]
+    for key in same_set[:WAYS]:
+        buckets.hold(key, 500.0)
+    buckets.hold(same_set[WAYS], 0.0)
+    assert [buckets.until(key) for key in same_set] == [500.0] * WAYS + [0.0]

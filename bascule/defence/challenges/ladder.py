@@ -109,7 +109,7 @@ class Challenges:
         self._spent = spent
         self._clients = clients
         self._attacked: frozenset[str] = frozenset()
-        self._good: dict[bytes, tuple[int, int, int]] = {}
+        self._good: dict[bytes, tuple[int, int, int, int]] = {}
         self.captchas = captchas_of(plan)
         self.verifier = Verifier()
         self.longest = max((route.challenge.valid for route in plan.routes if route.challenge.asks), default=0.0)
@@ -153,7 +153,8 @@ class Challenges:
         return binding(request, site, self._clients)
 
     def passed(self, request: Asked, route: RouteChallenge) -> int:
-        """Return the rung that the cookie of a request proves; 0 for none."""
+        """Return the rung that the cookie of a request proves; 0 for none. A proof of less work than the route asks for
+        counts as the rung below."""
         text = request.cookie(cookie_name(request.scheme))
         if text is None:
             return 0
@@ -161,14 +162,14 @@ class Challenges:
         mark = hash_of(bound)  # itself it may have the length of a head
         known = self._good.get(text)
         if known is not None and known[0] == mark and known[2] + route.valid > self._clock():
-            return known[1]
+            return _worth(known[1], known[3], route)
         token = self._tokens.read(text, PASS, bound, route.valid)
         if token is None:
             return 0
         if len(self._good) >= _KEPT:
             self._good.clear()
-        self._good[text] = mark, token.rung, token.made
-        return token.rung
+        self._good[text] = mark, token.rung, token.made, token.detail
+        return _worth(token.rung, token.detail, route)
 
     def ticket(self, request: Request, route: RouteChallenge, rung: int) -> bytes:
         """Return a ticket that says what is asked of a client."""
@@ -179,9 +180,9 @@ class Challenges:
         """Return the ticket of a client, if it is its own and in time."""
         return self._tokens.read(text, TICKET, self.bound(request, site), TICKET_LIFE)
 
-    def make_pass(self, request: Request, site: str, rung: int) -> bytes:
-        """Return the cookie's value that proves a rung."""
-        return self._tokens.make(PASS, rung, self.bound(request, site))
+    def make_pass(self, request: Request, site: str, ticket: Token) -> bytes:
+        """Return the cookie's value that proves that what a ticket asks was done."""
+        return self._tokens.make(PASS, ticket.rung, self.bound(request, site), ticket.detail)
 
     def solved(self, ticket: Token, answer: bytes) -> str:
         """Return what is wrong with the answer to a ticket of a rung below ``captcha``; empty if it is right."""
@@ -199,6 +200,10 @@ class Challenges:
         """Note that a ticket was answered. Return whether it was the first time, at any worker."""
         left = max(1.0, TICKET_LIFE - (self._clock() - ticket.made))
         return self._spent.take(hash_of(ticket.nonce), left, left + ROUNDING, monotonic()) <= 0
+
+
+def _worth(rung: int, detail: int, route: RouteChallenge) -> int:
+    return REFRESH if rung == PROOF and detail < route.bits else rung
 
 
 def captchas_of(plan: Plan) -> list[Captcha]:

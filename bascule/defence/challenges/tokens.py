@@ -39,7 +39,7 @@ class Token(NamedTuple):
     text: bytes
     rung: int
     detail: int
-    """Of a proof, the bits of its puzzles; of a captcha, the number of its provider."""
+    """Of a proof, and a pass for one, the bits of its puzzles; of a captcha, the number of its provider."""
     made: int
     """Seconds of the epoch."""
     nonce: bytes

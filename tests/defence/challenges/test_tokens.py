@@ -12,7 +12,7 @@ from bascule.config.compile import compile_config
 from bascule.config.plan import Plan
 from bascule.config.schema import Config
 from bascule.defence.challenges.keys import ROTATION, KeyFileError, KeyRing, load_secret
-from bascule.defence.challenges.ladder import PROOF, Challenges, RouteChallenge
+from bascule.defence.challenges.ladder import PROOF, REFRESH, Challenges, RouteChallenge
 from bascule.defence.challenges.proof import BITS, PUZZLES, solves
 from bascule.defence.challenges.tokens import LENGTH, PASS, TICKET, Tokens, steady_part
 from bascule.defence.clients import ClientPrefix
@@ -126,17 +126,33 @@ def test_resumption_changes_no_binding(one: bytes, other: bytes) -> None:
 
 
 def plan() -> Plan:
-    site = {"challenge": {"level": "proof"}, "routes": {"/": "10.0.0.1:80"}}
+    easy = {"challenge": {"level": "proof", "difficulty": "light"}, "servers": ["10.0.0.1:80"]}
+    site = {"challenge": {"level": "proof"}, "routes": {"/": "10.0.0.1:80", "/easy/": easy}}
     return compile_config(Config.model_validate({"listen": [80], "sites": {"*": site}}))
 
 
-def challenges(clock: Clock) -> tuple[Challenges, RouteChallenge]:
+def challenges(clock: Clock, difficulty: str = "normal") -> tuple[Challenges, RouteChallenge]:
     shared = Shared(compiled := plan())
     assert shared.spent is not None
     found = Challenges(compiled, b"k" * 32, shared.spent, ClientPrefix(), clock)
-    route = found.of_route(compiled.routes[0])
+    route = found.of_route(next(route for route in compiled.routes if route.challenge.difficulty == difficulty))
     assert route is not None
     return found, route
+
+
+def given_pass(asked: Challenges, request: Asked, route: RouteChallenge) -> bytes:
+    ticket = asked.read_ticket(request, "*", asked.ticket(request, route, PROOF))
+    assert ticket is not None
+    return asked.make_pass(request, "*", ticket)
+
+
+def test_light_work_opens_no_route_that_asks_for_more(clock: Clock) -> None:
+    (asked, light), (_, normal) = challenges(clock, "light"), challenges(clock)
+    for route, passed in ((light, [PROOF, REFRESH]), (normal, [PROOF, PROOF])):
+        request = Asked()
+        request.cookies[b"bascule"] = given_pass(asked, request, route)
+        for _ in range(2):  # read, then remembered
+            assert [asked.passed(request, at) for at in (light, normal)] == passed
 
 
 def test_a_ticket_is_spent_once_and_never_before_that(clock: Clock) -> None:
@@ -158,7 +174,7 @@ def test_what_is_remembered_of_passes_is_small_whatever_clients_call_themselves(
     try:
         for number in range(100):
             request = Asked(headers={b"user-agent": b"%d" % number + b"x" * size})
-            request.cookies[b"bascule"] = asked.make_pass(request, "*", PROOF)
+            request.cookies[b"bascule"] = given_pass(asked, request, route)
             assert asked.passed(request, route) == PROOF
             assert asked.passed(request, route) == PROOF
             assert asked.passed(Asked(headers={b"user-agent": b"y"}, cookies=request.cookies), route) == 0
