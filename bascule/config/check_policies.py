@@ -30,7 +30,10 @@ _FRAMING = frozenset(
 """Fields that say how a message is framed or concern one hop only (RFC 9110, 7.6.1): the proxy writes them itself."""
 _PAGE_KEY = re.compile(r"[45](?:[0-9][0-9]|xx)")
 _RULES = re.compile(r"[0-9]{1,10}(?:-[0-9]{1,10})?|tag:\S+")
-_EARLY_LIMITS = ("header_fields", "header_bytes", "target_bytes", "pipelined", "connections", "connections_per_address")
+_EARLY_LIMITS = (
+    "header_fields", "header_bytes", "target_bytes", "pipelined", "connections", "connections_per_address",
+    "held_bodies",
+)  # fmt: skip
 _EARLY_TIMEOUTS = ("header", "tls_handshake")
 
 

@@ -27,6 +27,7 @@ from bascule.proxy.caching import Caching
 from bascule.proxy.client import ClientConnection
 from bascule.proxy.door import Door
 from bascule.proxy.firewall import Firewalls
+from bascule.proxy.holding import Holding
 from bascule.proxy.prelude import NewClient, Prelude, TlsLink
 from bascule.proxy.profiles import Profiles
 from bascule.proxy.rewrite import Origins
@@ -128,6 +129,7 @@ class ProxyApp:
         self.client_prefix = ClientPrefix(plan.config.defence.ipv4_prefix, plan.config.defence.ipv6_prefix)
         door = self._door = Door(self, self._acceptor, self.limits.connections or default_cap(plan.forward is not None))
         self.admit, self.forget, self.clients = door.admit, door.forget, door.clients
+        self.holding = Holding(self, self.limits.held_bodies)
         self.trusted = TrustedNetworks(plan.config.trusted_proxies)
         self.answers = ErrorAnswers(plan.config.errors)
         self.new_ref = Refs(worker).new

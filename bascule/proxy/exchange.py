@@ -124,6 +124,7 @@ class Exchange(Facts):
             if inspection.holding:
                 self.parts.append(content)
                 self.kept += len(content)
+                self.app.holding.add(self, len(content))
                 inspection.on_content(content)
                 return
             if inspection.rest is not None:
@@ -141,7 +142,9 @@ class Exchange(Facts):
         self.kept += len(content)
         if self.origin is not None:
             self.forget_large_body()
-        elif self.parked:
+            return
+        self.app.holding.add(self, len(content))
+        if self.parked:
             if self.kept >= self.route.request_buffer:
                 parking.leave(self)
         elif self.kept >= PENDING_LIMIT:
