@@ -141,6 +141,7 @@ class Bench:
             shield = Shield(plan, Shared(plan), Reports(self.recorder.decided, None))
             shield.set_networks("", [[f"10.{n >> 8}.{n & 255}.0/24", "list"] for n in range(10_000)])
             shield.set_any("", [True])
+            shield.watch_arrivals(plan.config.arrivals, memoryview(bytearray(8)).cast("Q"), 0)
         self.app = ProxyApp(
             plan, board, self.recorder, ServerContexts.build(plan), Firewalls(plan, cache_dir("")), None, [], 0, loop,
             shield=shield, profiles=self.profiles,
@@ -178,6 +179,12 @@ class Bench:
         self.client.data_received(request)
         self.turns.work()
         self.origin.data_received(_ANSWER)
+
+    def visit(self, request: bytes) -> None:
+        """One connection that is accepted, and ends without a word."""
+        client = ClientConnection(self.app)
+        client.connection_made(Swallow())
+        client.connection_lost(None)
 
     def warm_up(self) -> None:
         """Let all caches be as they are after a while.
@@ -275,6 +282,11 @@ DEFENCES: dict[str, dict[str, Any]] = {
     },
     "a limit of load": {"shedding": "block"},
 }
+ARRIVALS: dict[str, Any] = {
+    "arrivals": {"per_client": "1000000/s", "total": "1000000/s"},
+    "limits": {"connections_per_address": 100},
+    "defence": {"bans": {"after": "20/m", "answer": "close"}},
+}
 
 
 def defences() -> None:
@@ -282,6 +294,9 @@ def defences() -> None:
     for name, keys in DEFENCES.items():
         costs = compared(Bench(), Bench(defence=keys))
         print(f"{name:34} {costs[0]:6.2f} without, {costs[1]:6.2f} with: {costs[1] - costs[0]:6.2f} more")
+    benches = Bench(), Bench(defence=ARRIVALS)
+    costs = [min(bench.measure(bench.visit) for _ in range(2)) for bench in benches]
+    print(f"{'a new connection':34} {costs[0]:6.2f} without, {costs[1]:6.2f} with: {costs[1] - costs[0]:6.2f} more")
 
 
 def site_profile(stage: Stage) -> None:

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.flood.honest import Honest
+from benchmarks.flood.honest import Honest, Newcomers
 from benchmarks.flood.program import Attackers, Program, load
 
 PHASES = {
     "slowloris": (10_000, 0.25),
-    "bodies": (5_000, 0.25),
+    "bodies": (5_000, 0.5),
     "readers": (5_000, 0.5),
     "addresses": (50_000, load()),
     "flood": (200, load()),
@@ -25,32 +25,29 @@ PHASES = {
 }
 """By kind the connections or addresses, and the actions a second: of one attacker for the slow ones, else of all."""
 
-REST = 8.0
-"""Seconds after an attack, multiplied by the scale, in which the site calms down."""
-
 
 async def phase(program: Program, kind: str, options: argparse.Namespace) -> str:
     """Attack, measure the honest client meanwhile, and return what was seen."""
-    attackers = None
+    attackers, before = None, program.memory() >> 20
     if kind in PHASES:
         size, rate = PHASES[kind]
         scale = options.scale
         attackers = Attackers(program.port, kind, max(1, int(size * scale)), rate if rate < 1 else rate * scale)
-    client = Honest(program.port)
+    client, newcomers = Honest(program.port), Newcomers(program.port)
     await client.run(options.warm_up)
     first, client.latencies, client.failures = client.failures, [], Counter()
-    before = _peak(program)
-    await client.run(options.seconds)
-    peak, memory = _peak(program), program.memory() >> 20
+    peak = _peak(program)
+    await asyncio.gather(client.run(options.seconds), newcomers.run(options.seconds))
+    peak, memory = max(peak, _peak(program)), program.memory() >> 20
     told = {}
     if attackers is not None:
         told = attackers.stop()
-        await asyncio.sleep(REST * min(1.0, options.scale))
+        await asyncio.sleep(options.rest)
     return (
         f"{kind:12} honest: {len(client.latencies)} asked, failed: {_said(client.failures)} (before it was measured: "
         f"{_said(first)}), p50 {client.quantile(0.5):.1f} ms, p99 {client.quantile(0.99):.1f} ms, "
-        f"{client.challenged} challenges; server: at most {max(before, peak)} at a time; memory {memory} MiB, "
-        f"{program.memory() >> 20} after it; "
+        f"{client.challenged} challenges; newcomers: {_said(newcomers.got)}; server: at most {peak} at a time; "
+        f"memory {before} MiB before, {memory}, {program.memory() >> 20} after; "
         f"attackers: {_said(told)}"
     )
 
@@ -83,6 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each phase")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the attackers, and of what they do")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rest", type=float, default=10.0, help="seconds after an attack, for the site to calm down")
     parser.add_argument("--warm-up", type=float, default=4.0, help="length of an attack before anything is measured")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -24,7 +24,7 @@ BROWSER = (
     b"AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36\r\nAccept: text/html,application/xhtml+xml,"
     b"application/xml;q=0.9,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en-US,en;q=0.9\r\n\r\n"
 )
-POST = b"POST / HTTP/1.1\r\nHost: site.test\r\nUser-Agent: flood\r\nContent-Length: 1000\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: site.test\r\nUser-Agent: flood\r\nContent-Length: 60000\r\n\r\n"
 LARGE = b"GET /large HTTP/1.1\r\nHost: site.test\r\nUser-Agent: flood\r\n\r\n"
 WAKE: Final = 0.002
 """Seconds between two looks at what is due."""
@@ -105,10 +105,12 @@ class Attack(ABC):
 
 
 class Slow(Attack):
-    """Who holds a connection: `words` at once, then a byte of `drip`, or one sip, every `1 / rate` seconds."""
+    """Who holds a connection: `words` at once, then a piece of `drip`, or one sip, every `1 / rate` seconds."""
 
     words = CURL[:20]
     drip = CURL[20:-2]
+    piece = 1
+    """Bytes of `drip` that are sent at a time."""
     pace = 2000.0
     """How many come a second, for the first time or again."""
 
@@ -151,7 +153,7 @@ class Slow(Attack):
     def _turn(self, sock: socket.socket, at: int) -> None:
         try:
             if self.drip:
-                sock.send(self.drip[at : at + 1])
+                sock.send(self.drip[at : at + self.piece])
             else:
                 sock.recv(SIP)
         except BlockingIOError:
@@ -159,7 +161,7 @@ class Slow(Attack):
         except OSError:
             self._cut(sock.fileno())
             return
-        self._due.append((self._now + 1 / self._rate, sock, (at + 1) % max(1, len(self.drip))))
+        self._due.append((self._now + 1 / self._rate, sock, (at + self.piece) % max(1, len(self.drip))))
 
     def _happened(self, fd: int, mask: int) -> None:
         if mask & (select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR):
@@ -180,11 +182,12 @@ class Slow(Attack):
 
 
 class SlowBodies(Slow):
-    """Bodies that never end. They come so slowly that the site does not count as under attack: there each would be
-    refused by its head."""
+    """Bodies of minutes, a third faster than the program's lowest rate, and within what it buffers: nothing may cut
+    them. They come so slowly that the site does not count as under attack: there each would be refused by its head."""
 
     words = POST
-    drip = b"x" * 999
+    drip = b"x" * 700
+    piece = 700
     pace = 500.0
 
 

@@ -1,4 +1,4 @@
-"""The honest client: a browser's fields, cookies that it keeps, an even pace; it passes a challenge if asked."""
+"""Honest clients: a browser's fields, cookies that they keep, an even pace; they pass a challenge if asked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from itertools import count
 from benchmarks.flood.attackers import BROWSER
 
 SOURCE = "127.0.0.2"
+NEWCOMERS = 5.0
+"""Of them a second, each from an address that never asked for anything."""
+PATIENCE = 10.0
+"""Seconds that a newcomer waits for its page."""
 RATE = 60.0
 """Requests a second."""
 LANES = 3
@@ -26,6 +30,7 @@ class Honest:
     """What it saw: latencies in seconds."""
 
     port: int
+    source: str = SOURCE
     latencies: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     """Requests that failed, by status, or ``lost`` with the connection."""
@@ -41,7 +46,7 @@ class Honest:
         streams = None
         while (begun := time.monotonic()) < end:
             try:
-                streams = streams or await asyncio.open_connection("127.0.0.1", self.port, local_addr=(SOURCE, 0))
+                streams = streams or await self._connect()
                 status, page = await self._ask(streams, b"/")
                 if status == 403 and (found := _TICKET.search(page)):
                     self.challenged += 1
@@ -56,6 +61,27 @@ class Honest:
             await asyncio.sleep(max(0.0, LANES / RATE - self.latencies[-1]))
         if streams is not None:
             streams[1].close()
+
+    async def visit(self) -> str:
+        """Ask for one page as somebody new does, and once more after a challenge; return what it got in the end."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                streams = await self._connect()
+                try:
+                    status, page = await self._ask(streams, b"/")
+                    if status == 403 and (found := _TICKET.search(page)):
+                        await self._pass(streams, *found.groups())
+                        status, _ = await self._ask(streams, b"/")
+                    return str(status)
+                finally:
+                    streams[1].close()
+        except (OSError, asyncio.IncompleteReadError):
+            return "lost"
+        except TimeoutError:
+            return "late"
+
+    async def _connect(self) -> Streams:
+        return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(self.source, 0))
 
     async def _ask(self, streams: Streams, target: bytes) -> tuple[int, bytes]:
         reader, writer = streams
@@ -79,6 +105,29 @@ class Honest:
         """Return a latency in milliseconds."""
         ordered = sorted(self.latencies)
         return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+class Newcomers:
+    """Those who come for the first time while others attack."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.got: Counter[str] = Counter()
+        """How many got an answer of each status, or nothing (`Honest.visit`)."""
+        self._came = 0
+
+    async def run(self, seconds: float) -> None:
+        """Let them come for so long."""
+        visits = set()
+        for _ in range(max(1, int(seconds * NEWCOMERS))):
+            visits.add(asyncio.create_task(self._visit()))
+            await asyncio.sleep(1 / NEWCOMERS)
+        await asyncio.gather(*visits)
+
+    async def _visit(self) -> None:
+        number, self._came = self._came, self._came + 1
+        got = await Honest(self._port, f"127.0.{1 + number // 250}.{1 + number % 250}").visit()
+        self.got[got] += 1
 
 
 def _solve(ticket: bytes, puzzles: int, bits: int) -> bytes:

@@ -19,7 +19,7 @@ def test_addresses_differ() -> None:
 
 def test_small() -> None:
     argv = [sys.executable, "-m", "benchmarks.flood", "bodies", "flood", "--scale", "0.005"]
-    argv += ["--seconds", "1", "--warm-up", "0.5"]
+    argv += ["--seconds", "1", "--warm-up", "0.5", "--rest", "1"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=100)
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["quiet", "bodies", "flood", "quiet"], done.stderr
