@@ -42,6 +42,10 @@ class JsonBody:
     @property
     def pairs(self) -> Pairs:
         """The leaves as arguments."""
+        try:
+            return list(zip([t.encode() for t in self.names], [t.encode() for t in self.values], strict=True))
+        except UnicodeEncodeError:
+            pass
         return list(zip(map(_bytes, self.names), map(_bytes, self.values), strict=True))
 
 

@@ -86,11 +86,16 @@ def lines_of_pairs(pairs: Headers, leaves: bool) -> bytes | None:
 
     The names of `leaves` of JSON are those of all they are below, each of which is a value.
     """
-    names = b"\n".join([name for name, _ in pairs])
-    lines = names + b"\n" + b"\n".join([value for _, value in pairs])
-    if lines.count(b"\n") >= max(2 * len(pairs), 2) or (leaves and b"prototype" in names):
+    names = [name for name, _ in pairs]
+    lines = b"\n".join([*names, *[value for _, value in pairs]])
+    if lines.count(b"\n") >= max(2 * len(pairs), 1):
         return None
-    return names.replace(b".", b"\n") + lines[len(names) :] if leaves else lines
+    if not leaves:
+        return lines
+    above = b".".join(names)
+    if b"prototype" in above:
+        return None  # which is judged with what it belongs to
+    return b"\n".join([*set(above.split(b".")), *[value for _, value in pairs]])
 
 
 def header_value(name: bytes, value: bytes) -> Value:
