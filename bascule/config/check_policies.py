@@ -32,7 +32,7 @@ _PAGE_KEY = re.compile(r"[45](?:[0-9][0-9]|xx)")
 _RULES = re.compile(r"[0-9]{1,10}(?:-[0-9]{1,10})?|tag:\S+")
 _EARLY_LIMITS = (
     "header_fields", "header_bytes", "target_bytes", "pipelined", "connections", "connections_per_address",
-    "held_bodies",
+    "held_requests",
 )  # fmt: skip
 _EARLY_TIMEOUTS = ("header", "tls_handshake")
 

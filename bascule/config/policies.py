@@ -51,10 +51,10 @@ class Limits(Model):
     request_buffer: Annotated[Size, Field(le=65536)] = 0
     """Bytes of a request body that are awaited before a server is asked, so that who sends slowly does not occupy one;
     0 passes it on as it comes. With a firewall, bodies are awaited anyhow."""
-    held_bodies: Size = 32 << 20
-    """Bytes of request bodies that a worker holds while more of them is awaited, for a firewall or `request_buffer`,
-    all together. Beyond it those that have been coming for longest are refused by 503; 0 means unlimited. Top level
-    only."""
+    held_requests: Size = 32 << 20
+    """Bytes that a worker holds of requests while more of them is awaited, all together: of heads that come in pieces,
+    and of bodies, for a firewall or `request_buffer`. Beyond it those that have been coming for longest are refused by
+    503; 0 means unlimited. Top level only."""
     body_min_rate: Size = 256
     """Lowest rate of a request body in bytes a second, judged after `body_grace`."""
     body_grace: Duration = 10.0

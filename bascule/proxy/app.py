@@ -129,7 +129,7 @@ class ProxyApp:
         self.client_prefix = ClientPrefix(plan.config.defence.ipv4_prefix, plan.config.defence.ipv6_prefix)
         door = self._door = Door(self, self._acceptor, self.limits.connections or default_cap(plan.forward is not None))
         self.admit, self.forget, self.clients = door.admit, door.forget, door.clients
-        self.holding = Holding(self, self.limits.held_bodies)
+        self.holding = Holding(self, self.limits.held_requests)
         self.trusted = TrustedNetworks(plan.config.trusted_proxies)
         self.answers = ErrorAnswers(plan.config.errors)
         self.new_ref = Refs(worker).new

@@ -150,7 +150,7 @@ class ClientConnection(Peer):
 
     def _find_head(self, data: bytes) -> None:
         """Read a head that comes in pieces, with more behind it, or faulty."""
-        begun = bool(self.held)
+        begun = len(self.held)
         if begun:
             data = self.held + data
             self.held = b""
@@ -191,8 +191,8 @@ class ClientConnection(Peer):
         if self.eof and self.state == BODY:
             self.close()  # the body can never become complete
 
-    def _partial_head(self, data: bytes, begun: bool) -> None:
-        """Wait for the rest of a head, unless it can never become a good one."""
+    def _partial_head(self, data: bytes, begun: int) -> None:
+        """Wait for the rest of a head, of which `begun` bytes were here, unless it can never become a good one."""
         limits = self.app.limits
         if len(data) > limits.header_bytes:
             self.refuse(431, causes.HEADER_TOO_LARGE)
@@ -211,6 +211,7 @@ class ClientConnection(Peer):
             self.deadline = self.app.now + self.app.times.header
         self.held = data
         self.resume_reading()
+        self.app.holding.add(self, len(data) - begun)
 
     def _read_body(self, data: bytes) -> None:
         body = self._body

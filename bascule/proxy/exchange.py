@@ -124,7 +124,7 @@ class Exchange(Facts):
             if inspection.holding:
                 self.parts.append(content)
                 self.kept += len(content)
-                self.app.holding.add(self, len(content))
+                self.app.holding.add(self.peer, len(content))
                 inspection.on_content(content)
                 return
             if inspection.rest is not None:
@@ -143,7 +143,7 @@ class Exchange(Facts):
         if self.origin is not None:
             self.forget_large_body()
             return
-        self.app.holding.add(self, len(content))
+        self.app.holding.add(self.peer, len(content))
         if self.parked:
             if self.kept >= self.route.request_buffer:
                 parking.leave(self)
