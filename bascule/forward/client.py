@@ -132,7 +132,7 @@ class ForwardClient(ClientConnection):
         if not right:
             self._end(cause, answer)
             return
-        self.user = name.decode()
+        self.user = identity.named(name.decode())
         self.write(answer)
         self.resume_reading()
         self._shake_hands(b"")

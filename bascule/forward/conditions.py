@@ -79,13 +79,14 @@ def _source(networks: Sequence[IPv4Network | IPv6Network]) -> Test:
 
 def _user(names: Sequence[str]) -> Test:
     wanted = frozenset(names)
+    users = wanted | {name.lower() for name in names}  # as users of directories are known
 
     def test(access: Access) -> Answer:
         if access.user is None:
             return Need.USER
         if not access.user:
             return False
-        return _ANY_USER in wanted or access.user in wanted or not wanted.isdisjoint(access.groups)
+        return _ANY_USER in wanted or access.user in users or not wanted.isdisjoint(access.groups)
 
     return test
 

@@ -45,6 +45,7 @@ class Guesses:
         self._clients = ClientPrefix()
         self._counts, self._locked = memory.counts, memory.locked
         self._cost = policy.within / policy.attempts
+        self._limit = policy.within - self._cost / 2
 
     def check(self, address: bytes) -> None:
         """Raise LockedOutError if an address has to wait."""
@@ -52,24 +53,39 @@ class Guesses:
         if wait > 0:
             raise LockedOutError(wait)
 
-    def wrong(self, address: bytes) -> None:
+    def wrong(self, address: bytes, name: str = "") -> None:
         """Count a guess, before it is known to be wrong: guesses made at the same time count all."""
-        now, key = self._clock(), self._key(address)
-        if self._counts.charge(key, self._cost, self._policy.within, now) > self._policy.within - self._cost / 2:
+        now, within = self._clock(), self._policy.within
+        key, of_name = self._keys(address, name)
+        self._counts.charge(of_name, self._cost, within, now)
+        if self._counts.charge(key, self._cost, within, now) >= self._limit:
             self._locked.hold(key, now + self._policy.wait)
 
-    def right(self, address: bytes) -> None:
-        """Forget what an address guessed before."""
-        key, now = self._key(address), self._clock()
-        for table in (self._counts, self._locked):
-            if table.until(key) > now:
-                table.hold(key, 0.0)
+    def right(self, address: bytes, name: str = "") -> None:
+        """Forget what was guessed of this name at an address, and of no other: who has a password of their own could
+        say it between guesses of others'."""
+        key, of_name = self._keys(address, name)
+        now = self._clock()
+        if (debt := self._counts.until(of_name) - now) > 0:
+            self._counts.hold(of_name, 0.0)
+            self._take_back(key, debt, now)
 
-    def unknown(self, address: bytes) -> None:
+    def unknown(self, address: bytes, name: str = "") -> None:
         """Take back one guess: whether it was wrong could not be found out."""
-        key, now = self._key(address), self._clock()
-        if self._counts.until(key) > now:
-            self._counts.charge(key, -self._cost, self._policy.within, now)
+        now = self._clock()
+        for key in self._keys(address, name):
+            self._take_back(key, self._cost, now)
+
+    def _take_back(self, key: int, debt: float, now: float) -> None:
+        if self._counts.until(key) <= now:
+            return
+        if self._counts.charge(key, -debt, self._policy.within, now) < self._limit and self._locked.until(key) > now:
+            self._locked.hold(key, 0.0)
 
     def _key(self, address: bytes) -> int:
         return hash_of(self._clients.of(address))
+
+    def _keys(self, address: bytes, name: str) -> tuple[int, int]:
+        """Return the keys of an address, and of a name there."""
+        client = self._clients.of(address)
+        return hash_of(client), hash_of(b"%b\0%b" % (client, name.encode("utf-8", "replace")))

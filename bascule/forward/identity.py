@@ -64,7 +64,7 @@ def basic_credentials(value: bytes) -> Credentials | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     name, colon, password = text.partition(":")
-    return (name, password) if colon and name else None
+    return (name, password) if colon and name.isprintable() and name else None
 
 
 def read_htpasswd(file: str) -> dict[str, str]:
@@ -167,16 +167,27 @@ class Identity:
         """Groups of the directory by user, and until when they are not looked at again."""
         self._own = {*users.hashes, *users.digests, *auth.addresses.values()}
         """Users whom the configuration knows, and of whom the directory is asked nothing."""
+        self._folds = auth.ldap is not None or auth.kerberos is not None
         self._searches = auth.ldap is not None and bool(auth.ldap.bind_dn or not auth.ldap.user_dn)
         """Whether groups can be found without the user's password."""
         self._groups: dict[str, set[str]] = {}
         for group, members in auth.groups.items():
             for member in members:
                 self._groups.setdefault(member, set()).add(group)
+                if self._folds:
+                    self._groups.setdefault(member.lower(), set()).add(group)
         networks: list[tuple[IPv4Network | IPv6Network, str]] = sorted(
             ((parse_network(text), user) for text, user in auth.addresses.items()), key=lambda pair: -pair[0].prefixlen
         )
         self._addresses = [(TrustedNetworks([network]), user) for network, user in networks]
+
+    def named(self, name: str) -> str:
+        """Return what a user whose password or ticket was right is called.
+
+        Directories take ``ANNA`` and ``anna `` for anna (RFC 4518 2), Active Directory gives tickets to all of them:
+        rules and quotas are to know but one.
+        """
+        return " ".join(name.lower().split()) if self._folds and name not in self._own else name
 
     def groups(self, user: str, address: bytes) -> frozenset[str]:
         """Return the groups of a user, those among them that the directory knows, or the provider at signing in."""
@@ -230,6 +241,8 @@ class Identity:
 
         Raises LockedOutError where that is not even looked at, DirectoryError where it cannot be found out.
         """
+        if not credentials[0].isprintable():  # no name has such characters, and logs should not (RFC 7617 2)
+            return False
         self.guesses.check(address)
         if self.remembered(credentials):
             return True
@@ -238,7 +251,7 @@ class Identity:
         if asked is None:  # a browser opens many connections at once: they are one guess
             if len(self._asked) >= MAX_WAITING:
                 raise LockedOutError(1.0)
-            self.guesses.wrong(address)
+            self.guesses.wrong(address, credentials[0])
             asked = self._asked[guess] = asyncio.get_running_loop().create_task(self._ask(credentials, guess))
             asked.add_done_callback(lambda _: self._asked.pop(guess, None))
         return await asyncio.shield(asked)  # a client that goes away must not take the answer from the others
@@ -249,11 +262,11 @@ class Identity:
         try:
             right = await self._find_out(credentials)
         except DirectoryError as error:
-            self.guesses.unknown(address)
+            self.guesses.unknown(address, credentials[0])
             self._complain(error)
             raise
         if right:
-            self.guesses.right(address)
+            self.guesses.right(address, credentials[0])
             if self.auth.cache:
                 if len(self._right) >= _REMEMBERED:
                     self._right.clear()
@@ -272,7 +285,7 @@ class Identity:
         found = await loop.run_in_executor(self._directory_pool, self._directory.check, name, password)
         if found is None:
             return False
-        self._keep_groups(name, found.groups)
+        self._keep_groups(self.named(name), found.groups)
         return True
 
     async def take_ticket(self, negotiation: Negotiation, token: bytes, address: bytes) -> Step:

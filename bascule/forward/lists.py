@@ -32,6 +32,10 @@ MAX_LIST_BYTES = 256 << 20
 DOMAINS_FILE = "domains"
 """UT1 and SquidGuard folders keep their domains in ``domains`` (or, in some copies, ``domains.txt``)."""
 _LONGEST_LINE = 65_536
+_PIECE = 1 << 20
+"""Bytes that are taken apart into lines at a time."""
+MAX_DOMAINS = 16_000_000
+"""Domains of one list; each takes some 90 bytes while they are read."""
 
 _PLAIN = re.compile(rb"(?:\*?\.)?((?:[a-z0-9_-]{1,63}\.)+(?:[a-z][a-z0-9-]*[a-z0-9]))\.?")
 _NAME = re.compile(rb"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
@@ -42,7 +46,6 @@ _OPTIONS = frozenset((b"important", b"all", b"document", b"third-party", b"doc",
 _LOCAL = frozenset((b"localhost", b"localhost.localdomain", b"local", b"broadcasthost", b"ip6-localhost",
                     b"ip6-loopback", b"0.0.0.0"))  # fmt: skip
 """Names that hosts files define and that block nothing."""
-_ALL_PLAIN = re.compile(rb"(?:[a-z0-9_.-]+\n)*[a-z0-9_.-]*\n?")
 
 
 @dataclass
@@ -63,16 +66,25 @@ class DomainList:
 
 
 def parse_list(data: bytes) -> DomainList:
-    """Return what the bytes of a list say. Never raises on content: what is not understood is counted as skipped."""
+    """Return what the bytes of a list say: what is not understood is counted as skipped.
+
+    Raises ValueError for more than `MAX_DOMAINS`.
+    """
     found = DomainList()
-    data = data.removeprefix(b"\xef\xbb\xbf").lower().replace(b"\r\n", b"\n")
     match, add = _PLAIN.fullmatch, found.domains.append
-    for line in data.split(b"\n"):
-        plain = match(line)
-        if plain is not None:
-            add(plain[1])
-        else:
-            _other_line(line, found)
+    start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    while start < len(data):
+        end = data.find(b"\n", start + _PIECE) + 1 or len(data)
+        for line in data[start:end].lower().replace(b"\r\n", b"\n").split(b"\n"):
+            if len(line) > _LONGEST_LINE:  # it would take the pattern a hundred times its length
+                found.skipped += 1
+            elif (plain := match(line)) is not None:
+                add(plain[1])
+            else:
+                _other_line(line, found)
+        if len(found) > MAX_DOMAINS:
+            raise ValueError(f"a list of more than {MAX_DOMAINS:,} domains")
+        start = end
     return found
 
 

@@ -52,7 +52,7 @@ def identify(exchange: ForwardExchange) -> bool:
             if not identity.remembered(credentials):
                 exchange.connecting = exchange.app.loop.create_task(_verify(exchange, identity, credentials))
                 return False
-            user = credentials[0]
+            user = identity.named(credentials[0])
     if user:
         return knows(exchange, identity, user)
     if identity.auth.required and not leads_to_provider(exchange):
@@ -108,13 +108,13 @@ def _proven(exchange: ForwardExchange, identity: Identity, digest: Digest, claim
         return False
     # RFC 7616 3.4 means the target of the request line; Chromium gives a proxy only its path and query.
     if not any(digest.is_right(claim, exchange.method, target) for target in {head.line_target, head.target}):
-        identity.guesses.wrong(address)
+        identity.guesses.wrong(address, claim.name)
         challenge(exchange)
         return False
     if not digest.is_new(claim):
         challenge(exchange, stale=True)
         return False
-    identity.guesses.right(address)
+    identity.guesses.right(address, claim.name)
     return True
 
 
@@ -131,7 +131,7 @@ async def _verify(exchange: ForwardExchange, identity: Identity, credentials: Cr
         return
     exchange.connecting = None
     if right:
-        _is(exchange, identity, credentials[0])
+        _is(exchange, identity, identity.named(credentials[0]))
         exchange.identified()
     else:
         challenge(exchange)
@@ -158,10 +158,10 @@ async def _negotiate(exchange: ForwardExchange, identity: Identity, token: bytes
         exchange.answer(407, causes.PROXY_AUTHENTICATION, field)
         return
     identity.guesses.right(client.address)
-    client.user = step.user
+    client.user = user = identity.named(step.user)
     if not exchange.is_tunnel:
         exchange.extra += field  # the proof that this is the proxy: RFC 4559 5
-    if knows(exchange, identity, step.user):
+    if knows(exchange, identity, user):
         exchange.identified()
 
 

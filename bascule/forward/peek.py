@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from bascule.forward.bumped import BumpedLink, Inside
+from bascule.forward.conditions import Need
 from bascule.forward.egress import Destination
 from bascule.forward.policy import Access
 from bascule.forward.safesearch import reached_as
@@ -151,11 +152,11 @@ class Peek:
         )
 
     def _denied(self, access: Access) -> bool:
-        """Refuse a name that the rules deny. Return whether it was."""
+        """Refuse a name that the rules deny, or would ask its user for. Return whether it was."""
         exchange = self._exchange
         policy = exchange.service.policy
         decision = policy.decide(access)
-        if decision.action not in ("deny", "redirect"):
+        if decision.action == "allow" or decision.need is Need.ADDRESS:
             return False
         exchange.connecting = None
         exchange.rule = policy.name(decision)

@@ -118,7 +118,7 @@ class ForwardService:
         self.name = material.name.encode()
         self.route, self.site = app.front_runtime(plan.site, self.name)
         self.privacy = None if (privacy := PrivacyPlan(config.privacy)).changes_nothing else privacy
-        self.no_log = frozenset(config.privacy.no_log)
+        self.no_log = frozenset(name for told in config.privacy.no_log for name in (told, told.lower()))
         self.unlogged = app.front_route(dataclasses.replace(plan.route, log=False), plan.site, self.name)
         """The route of those whose requests are not logged."""
         self.clients = TrustedNetworks(config.clients)

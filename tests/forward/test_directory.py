@@ -89,6 +89,9 @@ def test_the_program_asks_the_directory_and_goes_on_meanwhile(directory: Slapd, 
         assert get(program.port, url, login("anna", "annas secret")).status == 200
         assert get(program.port, url, login("ben", "bens secret")).status == 403
         assert get(program.port, url + "staff", login("ben", "bens secret")).status == 200
+        assert (
+            get(program.port, url + "staff", login(" BEN", "bens secret")).status == 200
+        )  # the directory knows but one
         assert get(program.port, url, login("anna", "wrong")).status == 407
         with directory.silent(), connect(program.port) as waits:
             begun = time.monotonic()
@@ -99,7 +102,7 @@ def test_the_program_asks_the_directory_and_goes_on_meanwhile(directory: Slapd, 
                 assert wire.response().status == 200
             assert time.monotonic() - begun < 1.5
             assert waits.response().status == 503
-        wait_for(lambda: len(program.logged()) == 8, "the lines")
+        wait_for(lambda: len(program.logged()) == 9, "the lines")
         assert {line["user"] for line in program.logged()} == {"", "anna", "ben", "lab"}
         assert {line["cause"] for line in program.logged() if line["status"] == 503} == {"proxy_identity"}
         assert any("forward.auth.ldap" in line for line in program.lines)

@@ -88,6 +88,34 @@ def test_who_has_many_addresses_of_a_network_guesses_as_one() -> None:
     guesses.check(b"2001:db8::5")
 
 
+def test_a_password_of_ones_own_forgives_no_guesses_of_others() -> None:
+    async def run() -> None:
+        users, _ = make(lock_out={"attempts": 4}, cache="0s")
+        for _ in range(3):
+            assert not await users.verify(("argon2", "wrong"), b"192.0.2.1")  # a typing error each, of the same user
+            assert await users.verify(("argon2", "secret"), b"192.0.2.1")
+        for number in range(4):
+            assert not await users.verify(("apr_md5_crypt", f"guess {number}"), b"192.0.2.1")
+            if number < 3:
+                assert await users.verify(("argon2", "secret"), b"192.0.2.1")
+        with pytest.raises(LockedOutError):
+            await users.verify(("apr_md5_crypt", "secret"), b"192.0.2.1")
+        users.close()
+
+    asyncio.run(run())
+
+
+def test_names_with_control_characters_are_nobodys() -> None:
+    async def run() -> None:
+        users, _ = make()
+        users._right[users._digest(("a", "b\0c"))] = float("inf")  # right not long ago, and the same digest
+        assert not await users.verify(("a\0b", "c"), b"192.0.2.1")
+        users.close()
+
+    asyncio.run(run())
+    assert basic_credentials(b"Basic " + base64.b64encode(b"a\0b:c")) is None
+
+
 def test_guesses_made_at_the_same_time_count_all() -> None:
     async def run() -> None:
         users, _ = make(lock_out={"attempts": 3})

@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from passlib.hash import apr_md5_crypt
 
 from bascule.tls.authority import create
 from tests.forward.interception_lab import Lab, Tls, curl, lab, served
@@ -232,6 +233,19 @@ def test_another_name_that_the_authority_may_not_sign_for_is_refused_with_a_reas
             0
         ]
     assert line["rule"].endswith("refuse: shop.test is beyond the authority's domains")
+
+
+def test_a_name_that_needs_a_user_is_refused_behind_another(lab: Lab, tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"anna:{apr_md5_crypt.hash('secret')}\n")
+    rules = [{"allow": {"domain": "localhost"}}, {"allow": {"for": "anna", "domain": "shop.test"}}, {"deny": {}}]
+    auth = {"users": str(users), "required": False}
+    with Bascule(lab.config(rules=rules, auth=auth)) as program:
+        with Tls(program.port, lab.authority, lab.ca) as tls:
+            assert tls.ask("/").status == 200
+        with pytest.raises(OSError):
+            Tls(program.port, lab.authority, lab.ca, "shop.test")
+        wait_for(lambda: [line for line in program.logged() if line["cause"] == "egress_denied"], "the refusal")
 
 
 # --- Servers that cannot prove who they are

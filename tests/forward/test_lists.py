@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bascule.forward import lists
 from bascule.forward.domains import DomainTable
 from bascule.forward.lists import list_files, parse_list, read_lists
 
@@ -94,3 +95,12 @@ def test_folders_of_ut1(tmp_path: Path) -> None:
         list_files(str(tmp_path))
     with pytest.raises(OSError):
         list_files(str(tmp_path / "none"))
+
+
+def test_long_lines_and_long_lists_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "_PIECE", 8)
+    found = parse_list(b"a.example\r\n" + b"a." * 40_000 + b"!\nb.example\n\nc.example")
+    assert (found.domains, found.skipped) == ([b"a.example", b"b.example", b"c.example"], 1)
+    monkeypatch.setattr(lists, "MAX_DOMAINS", 2)
+    with pytest.raises(ValueError, match="more than 2 domains"):
+        parse_list(b"a.example\nb.example\nc.example\n")
