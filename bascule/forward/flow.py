@@ -91,7 +91,7 @@ class Flow(ForwardExchange):
     # The way -----------------------------------------------------------------------------------------
 
     def _set_out(self) -> None:
-        self.status, self.cause, self._again = 200, "", 0.0
+        self.status, self.cause, self._again, self.route = 200, "", 0.0, self.service.route
         self.connecting = self.app.loop.create_task(self._find_way())
 
     async def _find_way(self) -> None:
@@ -143,7 +143,7 @@ class Flow(ForwardExchange):
                 cause = error.cause
                 reached = reached or cause not in NOT_REACHED
             else:
-                self.server, self.tries = self.uplink.server, 1
+                self.server, self.tries, self.route = self.uplink.server, 1, parent.tunnels
                 self._found()
                 return
         self._refused(502, cause, _AGAIN)

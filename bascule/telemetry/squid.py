@@ -35,6 +35,8 @@ _CACHED: Final = {
     "stale": b"TCP_STALE_HIT",
     "revalidated": b"TCP_REFRESH_UNMODIFIED",
 }
+_TUNNELS: Final = frozenset((b"CONNECT", b"UDP", b"UDP-ASSOCIATE"))
+"""Methods whose target is a host and a port."""
 _DENIED: Final = frozenset(
     (causes.EGRESS_CLIENT, causes.EGRESS_DENIED, causes.EGRESS_PRIVATE, causes.EGRESS_PORT, causes.EGRESS_LOOP,
      causes.PROXY_AUTHENTICATION, causes.PROXY_LOCKED_OUT, causes.WAF)
@@ -48,7 +50,7 @@ def squid_lines(batch: Batch) -> bytes:
 
 def _line(record: Any) -> bytes:
     ended = int((record[TIME] + record[DURATION]) * 1000)
-    tunnel = record[METHOD] == b"CONNECT"
+    tunnel = record[METHOD] in _TUNNELS
     server = record[SERVER]
     return _LINE % (
         ended // 1000,

@@ -21,6 +21,7 @@ LINE = re.compile(r" *\d+\.\d{3} +\d+ \S+ [A-Z_]+/\d{3} \d+ \S+ \S+ \S+ HIER_[A-
     [
         ({"server": "203.0.114.9:80"}, "1700000000.254      4 192.0.2.7 TCP_MISS/200 5000 GET http://shop.example/a?b=c anna HIER_DIRECT/203.0.114.9 -\n"),
         ({"method": b"CONNECT", "target": b"a.example:443", "server": "a.example:443", "user": ""}, "1700000000.254      4 192.0.2.7 TCP_TUNNEL/200 5000 CONNECT a.example:443 - HIER_DIRECT/a.example -\n"),
+        ({"method": b"UDP", "host": b"a.example:53", "target": b"a.example:53", "server": "", "user": ""}, "1700000000.254      4 192.0.2.7 NONE_NONE/200 5000 UDP a.example:53 - HIER_NONE/- -\n"),
         ({"cause": causes.EGRESS_DENIED, "status": 403, "server": ""}, "1700000000.254      4 192.0.2.7 TCP_DENIED/403 5000 GET http://shop.example/a?b=c anna HIER_NONE/- -\n"),
         ({"cause": causes.DNS_FAILED, "status": 502, "server": "", "user": "a b"}, "1700000000.254      4 192.0.2.7 NONE_NONE/502 5000 GET http://shop.example/a?b=c a%20b HIER_NONE/- -\n"),
     ],
