@@ -15,6 +15,7 @@ from bascule.forward.bumped import BumpedLink, Inside
 from bascule.forward.conditions import Need
 from bascule.forward.egress import Destination
 from bascule.forward.policy import Access
+from bascule.forward.resolver import ResolveError
 from bascule.forward.safesearch import reached_as
 from bascule.forward.target import Target, make_target
 from bascule.http.errors import HttpError
@@ -99,7 +100,7 @@ class Peek:
         choice = self._interception.choose(self._access(asked.target))
         if meant != asked.target:
             named = self._access(meant)
-            if self._denied(named):
+            if await self._denied(named):
                 return
             # Anybody may write a name there. It counts by itself only where it leads to the address that was asked for.
             of_name = self._interception.choose(named)
@@ -151,12 +152,21 @@ class Peek:
             target, name, exchange.judge_address, timeout, dialled, exchange.source
         )
 
-    def _denied(self, access: Access) -> bool:
+    async def _denied(self, access: Access) -> bool:
         """Refuse a name that the rules deny, or would ask its user for. Return whether it was."""
         exchange = self._exchange
         policy = exchange.service.policy
         decision = policy.decide(access)
-        if decision.action == "allow" or decision.need is Need.ADDRESS:
+        if decision.need is Need.ADDRESS:  # through a parent none was dialled here
+            try:
+                addresses = await exchange.service.egress.addresses(access.target.host)
+            except ResolveError:
+                addresses = ()
+            for access.address in addresses:
+                decision = policy.decide(access)
+                if decision.action != "allow":
+                    break
+        if decision.action == "allow":
             return False
         exchange.connecting = None
         exchange.rule = policy.name(decision)
