@@ -15,7 +15,7 @@ from bascule.waf.logic.fields import USUAL, is_inspected
 Headers = list[tuple[bytes, bytes]]
 
 _SENT_BACK = (b"redirect_uri", b"post_logout_redirect_uri")
-_OWN_MACHINE = re.compile(rb"^http://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?=/|$)")
+_OWN_MACHINE = re.compile(rb"^https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?=/|$)")
 """Where OAuth sends users of native programs back to (RFC 8252 7.3): their own machines, which nobody fetches from."""
 EVERY = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""

@@ -11,16 +11,44 @@ import re
 MAX_CONDITION = 512
 """Bytes of the longest condition that is read."""
 _NAME = rb"[A-Za-z_][\w.]{0,60}"
-_ONE = rb"(?:'[^'\"\\\n;]{0,80}'|\"[^\"'\\\n;]{0,80}\"|-?\d[\d.:TZ+-]{0,40}|" + _NAME + rb"(?:\(\))?)"
+_APOSTROPHE = (
+    rb"(?<=[a-z])'(?=[a-z])(?!(?:or|and|xor|not|union|r?like|regexp|is|in|between|div|mod|having|where|order|group|limit|into"
+    rb"|as|collate|select|case|if|when|then|else|end|sounds|glob|ilike|similar|except|intersect|minus|procedure|from)\b)"
+)
+"""Between the letters of a name, where no statement would go on if it ended a string."""
+_QUOTED = rb"(?:'[^'\"\\\n;]{0,80}'|\"(?:[^\"'\\\n;]|" + _APOSTROPHE + rb"|\\{1,2}-){0,80}\")"
+_ONE = rb"(?:" + _QUOTED + rb"|-?\d[\d.:TZ+-]{0,40}[dhmw]?|" + _NAME + rb"(?:\(\))?)"
 _SOME = rb"(?:" + _ONE + rb"|\(\s*" + _ONE + rb"(?:\s*,\s*" + _ONE + rb"){0,40}\s*\))"
-_OPERATOR = rb"(?:\s*(?:[=<>]=?|<>|!=|!?~)\s*|\s+(?:eq|ne|gt|ge|lt|le|i?like|in|not\s+in|is|is\s+not|contains|has)(?:\s+|(?=\()))"
+_OPERATOR = rb"(?:\s*(?:[=<>]=?|<>|\??!?=|!?~)\s*|\s+(?:eq|ne|gt|ge|lt|le|i?like|in|not\s+in|is|is\s+not|contains|has)(?:\s+|(?=\()))"
 _TERM = rb"(?:not\s+)?(" + _NAME + rb")" + _OPERATOR + rb"(" + _SOME + rb")"
 _ORDER = rb"(?:\s*order\s+by\s+" + _NAME + rb"(?:\s+(?:asc|desc))?(?:\s*,\s*" + _NAME + rb"(?:\s+(?:asc|desc))?){0,8})?"
-_EACH = re.compile(_TERM, re.IGNORECASE)
-_CONDITION = re.compile(
-    rb"\(?\s*" + _TERM + rb"(?:\s*\)?\s*\b(?:and|or)\b\s*\(?\s*" + _TERM + rb"){0,20}\s*\)?" + _ORDER + rb"\s*",
+_PHRASE = (
+    rb"(?:[a-z][\w.]{0,30}:)?(?:\"[a-z](?:[^\"'\\\n;=]|" + _APOSTROPHE + rb"){2,80}\""
+    rb"|(?!(?:true|false|null|not|and|or|user|current_user)\b)[a-z][\w.*-]{0,40})"
+)
+_SEARCH = re.compile(
+    rb"\(?\s*" + _PHRASE + rb"(?:\s*\)?\s+(?:(?:and\s+)?not|and|or)\s+\(?\s*" + _PHRASE + rb"){1,20}\s*\)?\s*",
     re.IGNORECASE,
 )
+"""Words and phrases with operators between them, as libraries and search engines take them. No term is a constant."""
+_EACH = re.compile(_TERM, re.IGNORECASE)
+_CONDITION = re.compile(
+    rb"\(?\s*"
+    + _TERM
+    + rb"(?:\s*\)?\s*(?:\b(?:and|or)\b|&&|\|\|)\s*\(?\s*"
+    + _TERM
+    + rb"){0,20}\s*\)?"
+    + _ORDER
+    + rb"\s*",
+    re.IGNORECASE,
+)
+
+
+def is_search(text: bytes) -> bool:
+    """Tell whether a text is one whole search for words and phrases, which closes all quotes and brackets it opens."""
+    if len(text) > MAX_CONDITION or b'"' not in text or _SEARCH.fullmatch(text) is None:
+        return False
+    return text.count(b"(") == text.count(b")")
 
 
 def is_condition(text: bytes) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .conditions import is_condition
+from .conditions import is_condition, is_search
 
 _WORD = rb"(?:[A-Za-z\x80-\xff]{1,30}(?:['-][A-Za-z\x80-\xff]{1,20})?)"
 _KEYWORD = (
@@ -76,6 +76,11 @@ _MUST_BEGIN = (
 )  # fmt: skip
 """What is a path, an address, a document or a program only from its beginning, and what people quote on lines of their
 own. Separators of a shell, climbs, tags and templates act anywhere: those facts stay."""
+_BEHIND_WORDS = tuple(name for name in _MUST_BEGIN if name.startswith(("shell.", "path.")))
+"""Those of them that words in tags of HTML spare, too: what runs on a server acts anywhere in a page that is kept there."""
+_TAG = re.compile(rb"</?[a-z][a-z0-9]{0,10}(?:\s[^<>]{0,120})?>|<!--[^<>]{0,200}-->", re.IGNORECASE)
+MAX_LEAD = 400
+"""Bytes of a text in which its words begin, tags and all."""
 _IN_LINES = ("shell.", "code.", "path.", "nosql.")
 """What people show on lines of their own. Quotes that end a string, tags, documents and templates act there, too."""
 _LINE_OF_WORDS = re.compile(rb"(?:\A|\n)(?:" + _LONG.pattern + rb")", re.IGNORECASE)
@@ -123,7 +128,7 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     """Return the languages (as prefixes of facts) whose facts cannot act in this text."""
     if place not in _OF_PEOPLE or len(text) < 12:
         return ()
-    if is_condition(text):
+    if is_condition(text) or is_search(text):
         return ("sql.",)
     dead: tuple[str, ...] = ()
     if b"\0" not in text and _ends_in_words(text):
@@ -134,6 +139,10 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     is_sentence = _SENTENCE.match(text) is not None
     if (is_sentence or _ADDRESS.match(text)) and not _leaves_quotes(text):
         dead += _ENDS_STRING
+    if b"<" in text[:MAX_LEAD]:
+        words = _TAG.sub(b" ", text[:MAX_LEAD])
+        if _SENTENCE.match(words) and _LONG.match(words):
+            dead += _BEHIND_WORDS
     if not is_sentence:
         return dead
     if not _leaves_brackets(text):

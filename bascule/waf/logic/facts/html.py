@@ -173,7 +173,7 @@ FACTS = (
         "names alert, confirm or prompt beside marks of script",
         (
             rb"\b(?:alert|confirm|prompt)\b\s*(?:\?\.)?\s*(?:\(|`|\)|\\x28|\\u0028|&lpar|&#40|&#x28|\[|;)",
-            rb"[=:+(\[{,]\s*(?:alert|confirm|prompt)\b",
+            rb"[=:+(\[{,]\s*(?:alert|confirm|prompt)\s*(?:[^\w\s:]|$|\w{1,20}\s*[(=])",
         ),
     ),
     Fact(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from bascule.waf.libinjection import is_sqli, is_xss
 from bascule.waf.logic.decode import How, decodings, decodings_in_turns
 
-from . import context, doctype, encoding, html, nosql, paths, ssrf
+from . import context, doctype, encoding, html, nosql, paths, shown, ssrf
 from .fact import HIDDEN
 from .forms import forms
 from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
@@ -141,9 +141,13 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
     if not found:
         return found
     found = context.acting(found, text, place, DECISIVE)
-    shown = set(filter(context.spared_in_posts, found))
-    if shown and (beginning := context.beginning_of_post(text, place)) is not None:
-        found -= shown - {NAMES[hit] for hit in _scan(beginning)}
+    found -= shown.only_shown(found, text, place)
+    spared = set(filter(context.spared_in_posts, found))
+    if spared and (beginning := context.beginning_of_post(text, place)) is not None:
+        found -= spared - {NAMES[hit] for hit in _scan(beginning)}
+    behind, first = shown.paths_behind(found, text, place)
+    if behind:
+        found -= behind - {NAMES[hit] for hit in _scan(first)}
     return found
 
 

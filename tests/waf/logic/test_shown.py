@@ -1,0 +1,81 @@
+"""What texts show without doing it is no fact; what differs from it by what acts is one."""
+
+import pytest
+
+from bascule.waf.logic.facts import facts_of
+from bascule.waf.logic.facts.conditions import is_condition, is_search
+from bascule.waf.logic.values import head_values
+
+_TRACE = b"java.io.IOException: no such file\n\tat java.nio.file.Files.read(Files.java:10)\n"
+_MAIL = b'<meta http-equiv="Content-Type" content="text/html; charset=utf-8"><body lang="en">see you on Monday then'
+_PASTE = (
+    b"server {\n  listen 443 ssl http2;\n  root /var/www/html;\n  server_name www.example.com;\n  index index.html;\n}"
+)
+_SHOWN = [
+    (_TRACE, "body", "code.java_call"),
+    (b'Traceback (most recent call last):\n  File "a.py", line 7\n    os.system(cmd)\n', "body", "code.python_call"),
+    (b"[i]<script> tags are stripped by design", "body", "html.script_tag"),
+    (b'<script type="module"> onload event', "query", "html.script_tag"),
+    (b"Escape <script> in titles\n\nBob <bob@example.com>", "body", "html.script_tag"),
+    (_MAIL, "body", "html.embedding_tag"),
+    (b"<style>p{color:red}</style><p>that is how we do it here</p>", "body", "html.active_tag"),
+    (b"jinja2 {{ loop.index }} starts at 1", "query", "template.expression"),
+    (b"run: echo ${{ secrets.TOKEN }} once more", "body", "template.expression"),
+    (b"{{Infobox|name=Ada [[x]]|born=1815}}", "body", "template.expression"),
+    (b"css/main.css,js/../lib/a.js", "query", "path.climbs"),
+    (b"docker-compose.yml", "file", "path.app_secret"),
+    (b"https://sns.example.com/SimpleNotificationService-a.pem", "body", "path.app_secret"),
+    (_PASTE, "body", "path.unix_secret"),
+    (b"<p>Hi Pat,<br>please open <i>a window</i> of <b>cmd.exe</b> now", "body", "shell.interpreter_path"),
+    (b"{ confirm: 'Sure?' }", "body", "js.dialog_name"),
+    (b"/sites/a/_vti_bin/client.svc/ProcessQuery", "path", "scanner.probe_secret"),
+    (b'(CEO OR "Vice President") AND NOT assistant', "query", "sql.quote_then_logic"),
+]  # fmt: skip
+_DONE = [
+    (b'Runtime.getRuntime().exec("id"); /*\n\tat a.b(C.java:1)\n*/', "body", "code.java_call"),
+    (b"#\nTraceback (most recent call last):\nimport os;os.system('id')", "body", "code.python_call"),
+    (b"<script> alert (1)", "query", "html.script_tag"),
+    (b"<script> new Image", "query", "html.script_tag"),
+    (b"<script> tags are stripped</script><script>fetch(1)</script>", "body", "html.script_tag"),
+    (b"<script> tags are <img src=x onerror=f()>", "body", "html.script_tag"),
+    (b'<meta http-equiv="refresh" content="0;url=//a.example">see you on Monday then', "body", "html.embedding_tag"),
+    (b'<style>i[value^="a"]{background:url(//a.example/a)}</style>that is how we do it here', "body", "html.active_tag"),
+    (b"<style>*{color:red}</style>", "body", "html.active_tag"),
+    (b"starts at {{ config.items }} one", "query", "template.expression"),
+    (b"{{ loop.index }}", "query", "template.expression"),
+    (b"starts at {{ a.b }} or {{ c.d() }}", "query", "template.expression"),
+    (b"images/../../lib/a.js", "query", "path.climbs"),
+    (b"../lib/a.js", "query", "path.climbs"),
+    (b"x/config.yml", "file", "path.app_secret"),
+    (b"../config.yml", "query", "path.app_secret"),
+    (b"\n/etc/passwd\n" + _PASTE, "body", "path.unix_secret"),
+    (b"root@localhost\ncat etc/passwd", "query", "path.unix_secret"),
+    (b"<p>Please open it and run the tool now</p>; cat /etc/passwd", "body", "shell.runs_command"),
+    (b"<p>these are five words here</p><?php system($_GET[0]) ?>", "body", "code.php_tag"),
+    (b"/_vti_bin/shtml.exe", "path", "scanner.probe_secret"),
+    (b'1" OR "a" AND "b', "query", "sql.quote_then_logic"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "place", "fact"), _SHOWN)
+def test_what_is_only_shown_is_no_fact(text: bytes, place: str, fact: str) -> None:
+    assert fact not in facts_of(text, place)
+
+
+@pytest.mark.parametrize(("text", "place", "fact"), _DONE)
+def test_what_acts_beside_it_is_one(text: bytes, place: str, fact: str) -> None:
+    assert fact in facts_of(text, place)
+
+
+def test_a_name_with_an_apostrophe_is_in_a_condition_and_an_end_of_a_string_is_not() -> None:
+    assert is_condition(b"(title ~ \"o'neil\" && created >= '2024-01-01') || author.name ?= 'x'")
+    assert not is_condition(b'title = "x\'or 1=1 --"')
+    assert not is_condition(b'title = "x\'|| (1)"')
+    assert is_search(b'"annual report" OR title:"o\'neil" AND NOT draft')
+    assert not is_search(b'"1" OR "1"')
+    assert not is_search(b'id OR true OR "abc"')
+
+
+def test_developers_are_sent_back_to_their_own_machine_over_https_too() -> None:
+    values = head_values(b"/authorize?redirect_uri=https%3A%2F%2Flocalhost%3A44321%2Fsignin-oidc", [])
+    assert (b"redirect_uri", b"/signin-oidc") in [(value.name, value.data) for value in values]
