@@ -20,7 +20,7 @@ SIZE = 131000
 BUDGET = 0.1
 STEP = 0.15
 """Seconds of CPU that a request may be over its budget: one native call on 128 KiB, up to 40 ms, on a slow machine."""
-ATTACKERS, ATTACKS = 3, 20
+ATTACKERS, ATTACKS = 3, 12
 NOTICED = BUDGET / 2
 """Seconds of the worker's CPU that a cheap request seldom waits for: it passes the loop three times, each time behind a
 turn of 1 ms or a native call. Behind a request that is judged in one go it waits for more."""
