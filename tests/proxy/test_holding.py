@@ -12,6 +12,7 @@ from bascule.proxy.app import TICK
 from tests.support.admin import scrape
 from tests.support.clients import Wire, connect
 from tests.support.origins import Origin, always, answer
+from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
 
 SIZE = 60_000
@@ -22,6 +23,7 @@ POST = b"POST / HTTP/1.1\r\nHost: site.test\r\nContent-Type: text/plain\r\nConte
 
 
 @pytest.mark.parametrize("held_by", ["head", "request_buffer", "firewall"])
+@unless_stalled
 def test_requests_of_a_crowd_are_bounded(held_by: str) -> None:
     config: dict[str, Any] = {"workers": 1, "limits": {"held_requests": MOST}}
     if held_by == "firewall":
