@@ -201,6 +201,7 @@ def test_worker_that_was_dropped_comes_back_in_step(program: Program) -> None:
 def test_bus_socket_is_the_owners_only(program: Program) -> None:
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in Path(program.instance().path).iterdir()}
     assert set(modes.pop("pid")[2:]) <= set("0644")
+    assert modes.pop("kept") == "0o700"
     assert set(modes.values()) == {"0o600"}
 
 
