@@ -20,13 +20,17 @@ _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of identifier. `pattern` is RE2; `valid` judges a match without its separators; `shown` last ones stay."""
+    """A kind of identifier. `pattern` is RE2; `valid` judges a match without its separators; `shown` last ones stay.
+
+    `size` tells how many bytes of a match are the identifier, where a pattern cannot.
+    """
 
     name: str
     title: str
     pattern: str
     valid: Callable[[bytes], bool]
     shown: int = 0
+    size: Callable[[bytes], int] | None = None
 
 
 class Match(NamedTuple):
@@ -82,6 +86,16 @@ def _iban(text: bytes) -> bool:
         return False
     moved = text[4:] + text[:4]
     return int("".join(str(int(chr(char), 36)) for char in moved)) % 97 == 1
+
+
+def _iban_size(found: bytes) -> int:
+    """Return how many bytes of a match are the number, by its country: words behind its groups look like more."""
+    left = _IBAN_LENGTHS.get(found[:2].upper(), 0)
+    for index, char in enumerate(found):
+        left -= char != 0x20
+        if not left:
+            return index + 1
+    return len(found)
 
 
 def _weighted(number: bytes, weights: Iterable[int]) -> int:
@@ -172,7 +186,7 @@ KINDS: dict[str, Kind] = {
              _card, shown=4),
         Kind("iban", "bank account number (IBAN)",
              f"[A-Za-z]{{2}}{_D}{{2}}(?:[A-Za-z0-9]{{11,30}}|(?: [A-Za-z0-9]{{4}}){{2,7}}(?: [A-Za-z0-9]{{1,3}})?)",
-             _iban, shown=4),
+             _iban, shown=4, size=_iban_size),
         Kind("email", "e-mail address",
              r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}", _always),
         Kind("phone", "telephone number (+ and country)", rf"\+[1-9]{_D}{{0,2}}(?:[ ./-]?\(?{_D}{{1,6}}\)?){{2,6}}",
@@ -231,7 +245,9 @@ def _of_kind(text: bytes, kind: Kind, pattern: Any) -> Iterator[Match]:
     position = 0
     while (found := pattern.search(text, position)) is not None:
         start, end = found.span()
-        if _is_whole(text, start, end) and kind.valid(_plain(found[0], kind)):
+        if kind.size is not None:
+            end = start + kind.size(found[0])
+        if _is_whole(text, start, end) and kind.valid(_plain(text[start:end], kind)):
             yield Match(start, end, kind)
             position = end
         else:  # what follows its first character may still be one: 2024 4111 1111 1111 1111

@@ -85,3 +85,10 @@ def test_masking_keeps_the_length(text: bytes) -> None:
     masked = finder.mask(text)
     assert len(masked) == len(text)
     assert not finder.find(masked) or masked != text
+
+
+@pytest.mark.parametrize("behind", [b"", b" is mine", b" from Bob", b" bei", b" 12", b", too", b" paid from here on"])
+def test_an_iban_in_groups_ends_where_its_country_says(behind: bytes) -> None:
+    masked = Finder(["iban"]).mask(b"To AT61 1904 3002 3457 3201" + behind)
+    assert masked == b"To **** **** **** **** 3201" + behind
+    assert Finder(["iban"]).find(b"To AT61 1904 3002 3457 3202 is") == []
