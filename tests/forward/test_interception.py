@@ -249,7 +249,7 @@ def test_a_name_that_needs_a_user_is_refused_behind_another(lab: Lab, tmp_path: 
 
 
 def test_behind_a_parent_rules_about_addresses_hide_none_about_names(lab: Lab) -> None:
-    rules = [{"deny": {"ip": "10.0.0.0/8"}}, {"deny": {"domain": "shop.test"}}]
+    rules = [{"allow": {"domain": "localhost"}}, {"deny": {"ip": "10.0.0.0/8"}}, {"deny": {"domain": "shop.test"}}]
     with Bascule({"forward": {"listen": ["127.0.0.1:0"], "allow_private": True}}) as parent:
         up = {"parents": {"up": f"http://127.0.0.1:{parent.port}"}, "ways": [{"through": "up"}]}
         with Bascule(lab.config(rules=rules, **up)) as program:
