@@ -17,6 +17,9 @@ LONGEST = 256
 
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 
+_BREAK = re.compile(rb"\W", re.ASCII)
+"""Where a word ends: none of the identifiers begins within one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -250,8 +253,10 @@ def _of_kind(text: bytes, kind: Kind, pattern: Any) -> Iterator[Match]:
         if _is_whole(text, start, end) and kind.valid(_plain(text[start:end], kind)):
             yield Match(start, end, kind)
             position = end
-        else:  # what follows its first character may still be one: 2024 4111 1111 1111 1111
-            position = start + 1
+        elif (broken := _BREAK.search(text, start)) is not None:
+            position = broken.end()  # what follows its first word may still be one: 2024 4111 1111 1111 1111
+        else:
+            return
 
 
 def _is_whole(text: bytes, start: int, end: int) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.waf.response.identifiers import KINDS, Finder, luhn, starred
+from bascule.waf.response.identifiers import KINDS, Finder, _of_kind, luhn, starred
 
 GOOD = {
     "card": ["4111111111111111", "4111 1111 1111 1111", "5500-0000-0000-0004", "3782 822463 10005", "6011000990139424",
@@ -92,3 +94,21 @@ def test_an_iban_in_groups_ends_where_its_country_says(behind: bytes) -> None:
     masked = Finder(["iban"]).mask(b"To AT61 1904 3002 3457 3201" + behind)
     assert masked == b"To **** **** **** **** 3201" + behind
     assert Finder(["iban"]).find(b"To AT61 1904 3002 3457 3202 is") == []
+
+
+class _Counted:
+    """A pattern that counts how often it is searched for."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern, self.searches = re.compile(pattern.encode()), 0
+
+    def search(self, text: bytes, position: int) -> re.Match[bytes] | None:
+        self.searches += 1
+        return self._pattern.search(text, position)
+
+
+@pytest.mark.parametrize(("name", "text"), [("card", b"4" * 65536), ("iban", b"AT61" * 16384)])
+def test_a_word_without_end_is_searched_once(name: str, text: bytes) -> None:
+    pattern = _Counted(KINDS[name].pattern)
+    assert not list(_of_kind(text + b" ", KINDS[name], pattern))
+    assert pattern.searches <= 2
