@@ -26,6 +26,7 @@ from bascule.waf.profile.progress import progress
 
 if TYPE_CHECKING:
     from bascule.config.plan import RoutePlan
+    from bascule.defence.clients import ClientPrefix
     from bascule.waf.replay.records import Recorded
 
 DEFAULTS = WafProfile()
@@ -115,7 +116,7 @@ def learn(
     A running instance takes up the file within seconds.
     """
     firewall = load_firewall(config)
-    lessons = _Lessons(fresh)
+    lessons = _Lessons(fresh, firewall.clients)
     for name, request in recordings(files, form):
         found = firewall.lesson(request)
         if found is not None:
@@ -134,9 +135,13 @@ def learn(
 
 
 class _Lessons:
-    """Requests of recordings, kept until it is known which clients attack."""
+    """Requests of recordings, kept until it is known which clients attack.
 
-    def __init__(self, fresh: bool) -> None:
+    Of IPv6 a network is one client, as it is to a running instance: or whoever has a /64 would be as many as he likes.
+    """
+
+    def __init__(self, fresh: bool, clients: ClientPrefix) -> None:
+        self._clients = clients
         self.learned = self.refused = self.skipped = 0
         self._fresh = fresh
         self._held: deque[Observation] = deque()
@@ -149,7 +154,7 @@ class _Lessons:
         if settings.stage == "off":
             self.skipped += 1
             return
-        site, client = route.site, request.client.decode("latin-1")
+        site, client = route.site, self._clients.of(request.client).decode("latin-1")
         if site not in self._sites:
             where = file_of(folder_of(settings.folder), site)
             profile = Profile(site) if self._fresh else _read(where, site)

@@ -10,6 +10,7 @@ from bascule.cli.folders import cache_dir
 from bascule.config.loader import load
 from bascule.config.plan import Plan, RoutePlan
 from bascule.config.waf import WafConfig
+from bascule.defence.clients import ClientPrefix
 from bascule.http.errors import HttpError
 from bascule.http.host import split_authority
 from bascule.http.path import normalise
@@ -48,10 +49,18 @@ class _Head:
 class Firewall:
     """Judges requests: by their route's firewall if there is a router, else all by one.
 
-    `outward` is the route of the forward proxy, which what is for no site was on, if there is one.
+    `outward` is the route of the forward proxy, which what is for no site was on, if there is one; `clients` tells what
+    counts as one client.
     """
 
-    def __init__(self, router: Router | None, waf: Waf | None = None, outward: _Route | None = None) -> None:
+    def __init__(
+        self,
+        router: Router | None,
+        waf: Waf | None = None,
+        outward: _Route | None = None,
+        clients: ClientPrefix | None = None,
+    ) -> None:
+        self.clients = clients or ClientPrefix()
         self._router = router
         self._waf = waf
         self._outward = outward
@@ -140,4 +149,6 @@ def _firewall(plan: Plan, cache: Path | None) -> Firewall:
             made[text] = Waf.load(replace(settings_of(route.waf), time_budget=BUDGET), cache)
         routes[route.index] = _Route(route, compile_condition(route.match), made.get(text))
     outward = None if plan.forward is None else routes[plan.forward.route.index]
-    return Firewall(build_router(plan, routes), outward=outward)
+    defence = plan.config.defence
+    clients = ClientPrefix(defence.ipv4_prefix, defence.ipv6_prefix)
+    return Firewall(build_router(plan, routes), outward=outward, clients=clients)

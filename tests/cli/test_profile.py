@@ -58,3 +58,19 @@ def test_learned_from_recordings_shown_and_exported(tmp_path: Path) -> None:
     status, _, said = invoke("show", "--file", str(config))
     assert status == 1
     assert "not a profile" in said
+
+
+def test_a_network_of_ipv6_is_one_client_in_recordings_too(tmp_path: Path) -> None:
+    config, recording = tmp_path / "bascule.yaml", tmp_path / "traffic.jsonl"
+    config.write_text(
+        "listen: ':1'\nwaf: {mode: detect, profile: {stage: learning, clients: 3, requests: 6, folder: profiles}}\n"
+        "sites:\n  shop.example: ['127.0.0.1:1']\n"
+    )
+    line = {"method": "GET", "host": "shop.example", "headers": {}, "status": 200}
+    poison = [{**line, "target": "/find?q=a~b", "client": f"2001:db8::{n}"} for n in range(1, 10)]
+    several = [{**line, "target": "/find?q=a", "client": f"2001:db8:0:{n}::1"} for n in range(1, 4)]
+    recording.write_text("".join(json.dumps(each) + "\n" for each in poison + several))
+    assert invoke("learn", str(recording), "--config", str(config))[0] == 0
+    learned = json.loads((tmp_path / "profiles" / "shop.example.json").read_text())
+    alphabet = learned["root"]["children"]["find"]["operations"]["GET"]["parameters"]["query:q"]["alphabet"]
+    assert {len(clients) for clients in alphabet.values()} == {1, 3}
