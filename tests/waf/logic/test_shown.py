@@ -11,7 +11,10 @@ _MAIL = b'<meta http-equiv="Content-Type" content="text/html; charset=utf-8"><bo
 _PASTE = (
     b"server {\n  listen 443 ssl http2;\n  root /var/www/html;\n  server_name www.example.com;\n  index index.html;\n}"
 )
+_SCRIPTS = b";;System.Web.Extensions, Version=4.0.0.0, Culture=neutral, PublicKeyToken=31bf3856ad364e35:en-US:ba1d5018:ea597d4b"
 _SHOWN = [
+    (_SCRIPTS, "body", "code.dotnet"),
+    (_SCRIPTS + b";Telerik.Web.UI:en-US:6f2a:16e4e7cd;", "body", "code.dotnet"),
     (_TRACE, "body", "code.java_call"),
     (b'Traceback (most recent call last):\n  File "a.py", line 7\n    os.system(cmd)\n', "body", "code.python_call"),
     (b"[i]<script> tags are stripped by design", "body", "html.script_tag"),
@@ -32,6 +35,8 @@ _SHOWN = [
     (b'(CEO OR "Vice President") AND NOT assistant', "query", "sql.quote_then_logic"),
 ]  # fmt: skip
 _DONE = [
+    (_SCRIPTS + b";System.Diagnostics.Process.Start(1)", "body", "code.dotnet"),
+    (b"System.Diagnostics.Process, System, Version=4.0.0.0, Culture=neutral, PublicKeyToken=b77a", "body", "code.dotnet"),
     (b'Runtime.getRuntime().exec("id"); /*\n\tat a.b(C.java:1)\n*/', "body", "code.java_call"),
     (b"#\nTraceback (most recent call last):\nimport os;os.system('id')", "body", "code.python_call"),
     (b"<script> alert (1)", "query", "html.script_tag"),

@@ -21,6 +21,12 @@ _TRACED = frozenset(
     name for name in FACTS if name.startswith(("code.j", "code.python_call", "code.dotnet", "code.node_call", "path."))
 )
 
+_ASSEMBLIES = re.compile(
+    rb"(?:;{1,2}[A-Za-z][\w.]{0,80}(?:, Version=[\d.]{1,20}, Culture=[\w-]{1,12}, PublicKeyToken=\w{1,20})?"
+    rb"(?::[\w.-]{1,60}+){1,400}+){1,64};?"
+)
+"""Whose scripts a page of ASP.NET has loaded, as its ScriptManager has it in a hidden field: assemblies, and no types."""
+
 _SCRIPT_OPENS = re.compile(
     rb"<script(?:\s+(?:async|defer|type=[\"']?[\w/]{1,30}[\"']?)){0,3}\s*>[ \t]*+"
     rb"(?!(?:new|var|let|const|typeof|void|delete|return|throw|await|yield|async|function|class|import|export|if|for|while"
@@ -95,6 +101,8 @@ def only_shown(found: set[str], text: bytes, place: str) -> set[str]:
         return shown
     if (traced := found & _TRACED) and _TRACE.match(text):
         shown |= traced
+    if "code.dotnet" in found and text[:1] == b";" and _ASSEMBLIES.fullmatch(text):
+        shown.add("code.dotnet")
     if "html.script_tag" in found and _names_scripts(text):
         shown |= _NAMED if "html.event_handler" in found else {*_NAMED, "html.fingerprint"}
     if "html.active_tag" in found or "html.embedding_tag" in found:
