@@ -19,6 +19,7 @@ from bascule.waf.bodies import (
     parse_xml,
 )
 from bascule.waf.bodies.percent import url_decode
+from bascule.waf.logic import batches
 from bascule.waf.logic.charsets import decoded_part, in_utf8
 from bascule.waf.logic.facts.doctype import expanded
 from bascule.waf.logic.facts.patterns import MARKED
@@ -102,7 +103,10 @@ def _body_values(
 ) -> Iterator[Value]:
     kind = media_type(content_type)
     reading = _reading(kind, body)
-    if reading == "multipart":
+    if kind == batches.KIND and (parts_of := [*batches.batch(content_type, body)]):
+        for part in parts_of:
+            yield from _batched(part)
+    elif reading == "multipart":
         yield from part_values(parts or parse_multipart(body, content_type, EVERY), body)
     elif reading == "json":
         yield from _leaves(body, pairs)
@@ -114,6 +118,15 @@ def _body_values(
         yield value_of(("body", b"", body))
     else:
         yield from file_values(_place_of_file(kind, body), b"", body)
+
+
+def _batched(part: batches.Batched) -> Iterator[Value]:
+    """Yield the values of a request of a batch."""
+    yield from head_values(part.target, part.headers)
+    if part.content_type and part.content_type[:10].lower() != b"multipart/":
+        yield from _body_values(part.content_type, part.content, None, None)
+    elif part.content:
+        yield value_of(("body", b"", part.content))
 
 
 def _reading(kind: bytes, body: bytes) -> str:
