@@ -84,3 +84,28 @@ def test_a_name_with_an_apostrophe_is_in_a_condition_and_an_end_of_a_string_is_n
 def test_developers_are_sent_back_to_their_own_machine_over_https_too() -> None:
     values = head_values(b"/authorize?redirect_uri=https%3A%2F%2Flocalhost%3A44321%2Fsignin-oidc", [])
     assert (b"redirect_uri", b"/signin-oidc") in [(value.name, value.data) for value in values]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'"or sleep(5) or" or "or sleep(1) or"',
+        b'"union select password from users where" or "or id is not null or"',
+        b"a='or sleep(5) or'",
+        b"a='+0+'",
+        b"a='||sleep(5)||'",
+        b"a='/**/or sleep(5)/**/or'",
+        b"a = 'x' and b = ') or sleep(5) or ('",
+    ],
+)
+def test_strings_that_are_code_between_quotes_make_no_condition(text: bytes) -> None:
+    """Put into a string of a statement, they leave it: the statement goes on in what looks like their strings."""
+    assert not is_condition(text)
+    assert not is_search(text)
+
+
+@pytest.mark.parametrize(
+    "value", [b"in progress", b"not started", b"%foo%", b"/home/", b"-draft", b"Orders", b"is new"]
+)
+def test_strings_of_people_still_make_a_condition(value: bytes) -> None:
+    assert is_condition(b"title = '" + value + b"' and state ~ \"" + value + b'"')

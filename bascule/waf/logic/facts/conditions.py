@@ -16,14 +16,29 @@ _APOSTROPHE = (
     rb"|as|collate|select|case|if|when|then|else|end|sounds|glob|ilike|similar|except|intersect|minus|procedure|from)\b)"
 )
 """Between the letters of a name, where no statement would go on if it ended a string."""
-_QUOTED = rb"(?:'[^'\"\\\n;]{0,80}'|\"(?:[^\"'\\\n;]|" + _APOSTROPHE + rb"|\\{1,2}-){0,80}\")"
+_GOES_ON = (
+    rb"(?![\s)]*(?:(?:or|and|xor|r?like|ilike|regexp|glob|similar|sounds|collate|div|mod|having|where|limit|into|procedure"
+    rb"|between|except|intersect|minus)\b|union\s*(?:all|distinct|select|\()|(?:not\s+)?in\s*\(|(?:order|group)\s+by\b"
+    rb"|not\s+(?:r?like|ilike|regexp|between|glob|similar)\b|is\s+(?:not\s+)?(?:null|true|false|distinct)\b|/\*"
+    rb"|[-+*/%|&^<>=!~,][^'\"]{0,80}\(|[-+*|&^][^'\"]{0,80}[-+*|&^]\s{0,4}['\"]))"
+)
+"""No string begins as a statement goes on: put between quotes of a statement, what stands in the strings is code."""
+_QUOTED = (
+    rb"(?:'"
+    + _GOES_ON
+    + rb"[^'\"\\\n;]{0,80}'|\""
+    + _GOES_ON
+    + rb"(?:[^\"'\\\n;]|"
+    + _APOSTROPHE
+    + rb"|\\{1,2}-){0,80}\")"
+)
 _ONE = rb"(?:" + _QUOTED + rb"|-?\d[\d.:TZ+-]{0,40}[dhmw]?|" + _NAME + rb"(?:\(\))?)"
 _SOME = rb"(?:" + _ONE + rb"|\(\s*" + _ONE + rb"(?:\s*,\s*" + _ONE + rb"){0,40}\s*\))"
 _OPERATOR = rb"(?:\s*(?:[=<>]=?|<>|\??!?=|!?~)\s*|\s+(?:eq|ne|gt|ge|lt|le|i?like|in|not\s+in|is|is\s+not|contains|has)(?:\s+|(?=\()))"
 _TERM = rb"(?:not\s+)?(" + _NAME + rb")" + _OPERATOR + rb"(" + _SOME + rb")"
 _ORDER = rb"(?:\s*order\s+by\s+" + _NAME + rb"(?:\s+(?:asc|desc))?(?:\s*,\s*" + _NAME + rb"(?:\s+(?:asc|desc))?){0,8})?"
 _PHRASE = (
-    rb"(?:[a-z][\w.]{0,30}:)?(?:\"[a-z](?:[^\"'\\\n;=]|" + _APOSTROPHE + rb"){2,80}\""
+    rb"(?:[a-z][\w.]{0,30}:)?(?:\"" + _GOES_ON + rb"[a-z](?:[^\"'\\\n;=]|" + _APOSTROPHE + rb"){2,80}\""
     rb"|(?!(?:true|false|null|not|and|or|user|current_user)\b)[a-z][\w.*-]{0,40})"
 )
 _SEARCH = re.compile(
