@@ -22,7 +22,6 @@ from bascule.waf.bodies.percent import url_decode
 from bascule.waf.logic import batches
 from bascule.waf.logic.charsets import decoded_part, in_utf8
 from bascule.waf.logic.facts.doctype import expanded
-from bascule.waf.logic.facts.patterns import MARKED
 from bascule.waf.logic.values import (
     EVERY,
     SECOND_EQUALS,
@@ -48,8 +47,6 @@ MAX_BLOB = 1 << 14
 """Bytes of JSON in a file up to which it is read as JSON; what scripts of pages send as a Blob is read to its end."""
 _JSON = (b"json", b"/graphql")
 _FORM = b"x-www-form-urlencoded"
-_SIMPLE_JSON = MARKED + b'"\r\n\t'
-"""What a document whose texts are words and marks is written in."""
 _OPERATOR = re.compile(rb'"(\$\w{2,16})"\s{0,8}:\s{0,8}[\[{]')
 _AT_ONCE = 256
 """Fields of a body that are decoded together."""
@@ -62,12 +59,12 @@ def body_lines(content_type: bytes, body: bytes) -> bytes | None:
     if kind.startswith(b"multipart/") or in_utf8(content_type, body):
         return None
     if kind.endswith(_JSON) or (start and start in b"{["):
-        if b"prototype" in body and body.translate(None, _SIMPLE_JSON):
-            return None  # which is judged with what it belongs to
         texts = json_texts(body, EVERY)
         if texts is None:
             return None
         text = "\n".join(texts)
+        if "prototype" in text:
+            return None  # which is judged with what it belongs to
         try:
             return text.encode() if text.count("\n") < len(texts) else None
         except UnicodeEncodeError:  # a lone surrogate

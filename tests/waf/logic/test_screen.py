@@ -182,3 +182,18 @@ def test_every_fact_without_a_pattern_is_known_to_the_screen() -> None:
     known = frozenset().union(*CLOSER.values())
     unseen = {fact.name for fact in ALL if not fact.patterns and not fact.name.startswith("enc.")} - known
     assert unseen == {"path.script_upload"}  # names of files are looked at one by one
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"constructor":{"prototype":{"isAdmin":true}}}',
+        b'{"constructor":{"proto\\u0074ype":{"isAdmin":true}}}',
+        b'{"constructor":{"proto\\u0074ype.isAdmin":"+1"}}',
+    ],
+)
+def test_a_prototype_in_a_document_is_judged_with_what_it_belongs_to(body: bytes) -> None:
+    """No line of its own says so: that of `constructor` stands before it."""
+    lines = body_lines(b"text/plain", body)
+    assert lines is None or not logic().screen.clears_values(lines)
+    assert one_by_one(logic(), list(body_values(b"text/plain", body)))
