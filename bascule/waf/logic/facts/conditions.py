@@ -34,7 +34,7 @@ _QUOTED = (
 )
 _ONE = rb"(?:" + _QUOTED + rb"|-?\d[\d.:TZ+-]{0,40}[dhmw]?|" + _NAME + rb"(?:\(\))?)"
 _SOME = rb"(?:" + _ONE + rb"|\(\s*" + _ONE + rb"(?:\s*,\s*" + _ONE + rb"){0,40}\s*\))"
-_OPERATOR = rb"(?:\s*(?:[=<>]=?|<>|\??!?=|!?~)\s*|\s+(?:eq|ne|gt|ge|lt|le|i?like|in|not\s+in|is|is\s+not|contains|has)(?:\s+|(?=\()))"
+_OPERATOR = rb"(?:\s*(?:[=<>]=?|<>|\?!?=|!=|!?~)\s*|\s+(?:eq|ne|gt|ge|lt|le|i?like|in|not\s+in|is|is\s+not|contains|has)(?:\s+|(?=\()))"
 _TERM = rb"(?:not\s+)?(" + _NAME + rb")" + _OPERATOR + rb"(" + _SOME + rb")"
 _ORDER = rb"(?:\s*order\s+by\s+" + _NAME + rb"(?:\s+(?:asc|desc))?(?:\s*,\s*" + _NAME + rb"(?:\s+(?:asc|desc))?){0,8})?"
 _PHRASE = (
@@ -42,7 +42,11 @@ _PHRASE = (
     rb"|(?!(?:true|false|null|not|and|or|user|current_user)\b)[a-z][\w.*-]{0,40})"
 )
 _SEARCH = re.compile(
-    rb"\(?\s*" + _PHRASE + rb"(?:\s*\)?\s+(?:(?:and\s+)?not|and|or)\s+\(?\s*" + _PHRASE + rb"){1,20}\s*\)?\s*",
+    rb"\(?\s*"
+    + _PHRASE
+    + rb"(?:(?>\s*+\)\s++|\s++)(?:(?:and\s+)?not|and|or)\s++(?:\(\s*+)?"
+    + _PHRASE
+    + rb"){1,20}\s*+(?:\)\s*+)?",
     re.IGNORECASE,
 )
 """Words and phrases with operators between them, as libraries and search engines take them. No term is a constant."""
@@ -50,9 +54,9 @@ _EACH = re.compile(_TERM, re.IGNORECASE)
 _CONDITION = re.compile(
     rb"\(?\s*"
     + _TERM
-    + rb"(?:\s*\)?\s*(?:\b(?:and|or)\b|&&|\|\|)\s*\(?\s*"
+    + rb"(?:\s*+(?:\)\s*+)?(?:\b(?:and|or)\b|&&|\|\|)\s*+(?:\(\s*+)?"
     + _TERM
-    + rb"){0,20}\s*\)?"
+    + rb"){0,20}\s*+(?:\)\s*+)?"
     + _ORDER
     + rb"\s*",
     re.IGNORECASE,
