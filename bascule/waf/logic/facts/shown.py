@@ -68,7 +68,7 @@ _OPENS_TEMPLATE = re.compile(rb"\{[{%#]|[$#@*~]\{|\[[\[(%]|<%")
 _TELLS_ENGINE = re.compile(
     rb"\b(?:config|settings|self|request|session|app|application|env|environ|g|cycler|this|constructor|class)\b|_", re.I
 )
-_WORD_OUTSIDE = re.compile(rb"[A-Za-z]{2,}[ \t]+\$?\{\{|\}\}[ \t]+[A-Za-z]{2,}")
+_WORD_OUTSIDE = re.compile(rb"[A-Za-z]{2}[ \t]+\$?\{\{|\}\}[ \t]+[A-Za-z]{2}")
 
 _PATHS = frozenset(
     f"path.{name}"
