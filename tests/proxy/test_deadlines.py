@@ -147,8 +147,8 @@ def test_a_server_that_does_not_answer(origin: Origin, port: int) -> None:
         with connect(port) as wire, strikes():
             wire.send(data)
             assert wire.response().status == 504
-            wire.send(request(host="site.test", Connection="close"))  # the connection lives on
             origin.handler = always(answer(b"x"))
+            wire.send(request(host="site.test", Connection="close"))  # the connection lives on
             assert wire.response().body == b"x"
         origin.handler = silent
 
