@@ -1,8 +1,8 @@
 """Accepting in turn: of the workers that share a listening socket, one with few clients takes the next connection.
 
 The kernel wakes them all and the quickest gets it, so a burst of 64 connections was seen to end as 52 and 12, and the
-busier worker's core was the bound of the whole. A worker that is ahead of another steps back for a moment. If nobody
-has taken the connection by then, the others are busy or gone, and it takes it after all.
+busier worker's core was the bound of the whole. A worker that is ahead of another steps back until the others have
+caught up, but not for long: if nobody has taken the connection by then, they are busy or gone, and it takes it itself.
 """
 
 from __future__ import annotations
@@ -18,18 +18,25 @@ from bascule.upstream.dialling import Dialling
 
 PATIENCE = 0.005
 """Seconds a worker that is ahead leaves to the others: about what a runnable process waits for a busy core."""
+LOOK = 0.001
+"""Seconds between its looks at whether it still is."""
 RECOVERY = 0.1
 """Seconds without accepting after the process ran out of descriptors or memory."""
 SLACK = 2
 """Clients more than another worker has that do not make a worker step back."""
+LEAD = 8
+"""As many more before it waits for one that has stepped back: that one is back in a moment, and then takes its turn.
+Without a bound the one that is left has time for all of a burst: of 64 connections 61."""
 BATCH = 2
 """Connections accepted of those that the others left; twice as many each further time, up to `MOST`."""
 MOST = 32
 """What is accepted in one turn of the loop, and served in the next, is what every other client waits for."""
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER without any time."""
+_RESTING = 1 << 39
+"""Added to the count of a worker that has stepped back."""
 _AWAY = 1 << 40
-"""Added to the count of a worker that has stepped back: nobody waits for it."""
+"""Added to the count of a worker that accepts nothing: nobody waits for it."""
 
 Factory = Callable[[], asyncio.BaseProtocol]
 Bars = Callable[[tuple[Any, ...] | str | bytes], bool]
@@ -40,6 +47,7 @@ class FairAcceptor:
     """Accepts for one worker. `crowd` holds every worker's count of clients, in memory that they share."""
 
     __slots__ = (
+        "_away",
         "_batch",
         "_clients",
         "_crowd",
@@ -48,6 +56,7 @@ class FairAcceptor:
         "_opening",
         "_settled",
         "_timer",
+        "_until",
         "_worker",
     )
 
@@ -62,6 +71,9 @@ class FairAcceptor:
         """Done when there are none, for who waits for that."""
         self._clients = 0
         self._batch = BATCH
+        self._away = 0
+        self._until = 0.0
+        """When it stops stepping back, by the loop's clock."""
         self._timer: asyncio.TimerHandle | None = None
 
     def listen(self, sock: socket.socket, factory: Factory, bars: Bars | None = None) -> None:
@@ -78,7 +90,7 @@ class FairAcceptor:
 
     def close(self) -> None:
         """Accept no more. What was accepted goes on; see `settle`."""
-        self._pause()
+        self._pause(_AWAY)
         self._listening.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -91,14 +103,21 @@ class FairAcceptor:
             await self._settled
 
     def _publish(self) -> None:
-        if self._timer is None:
-            self._crowd[self._worker] = self._clients + self._opening
+        self._crowd[self._worker] = self._away + self._clients + self._opening
+
+    def _is_ahead(self) -> bool:
+        """Whether a worker that may take the next connection has fewer clients."""
+        own = self._clients + self._opening
+        if own > min(self._crowd) + SLACK:
+            return True
+        return own > LEAD and any(
+            own > count - _RESTING + LEAD + SLACK for count in self._crowd if _RESTING <= count < _AWAY
+        )
 
     def _ready(self, sock: socket.socket, factory: Factory, bars: Bars | None) -> None:
         """Somebody waits to be accepted."""
-        crowd = self._crowd
-        if crowd[self._worker] > min(crowd) + SLACK:
-            self._step_back(PATIENCE)
+        if self._is_ahead():
+            self._step_back(PATIENCE, _RESTING)
         else:
             self._batch = BATCH
             self._accept(sock, factory, bars)
@@ -112,7 +131,7 @@ class FairAcceptor:
         except ConnectionAbortedError:
             return True
         except OSError:
-            self._step_back(RECOVERY)
+            self._step_back(RECOVERY, _AWAY)
             return False
         if bars is not None and bars(name):
             reset(connection)
@@ -133,29 +152,41 @@ class FairAcceptor:
             if self._settled is not None and not self._opening:
                 self._settled.set_result(None)
 
-    def _pause(self) -> None:
+    def _pause(self, away: int) -> None:
         for sock, *_ in self._listening:
             self._loop.remove_reader(sock.fileno())
-        self._crowd[self._worker] = _AWAY + self._clients
-
-    def _step_back(self, seconds: float) -> None:
-        if self._timer is None:
-            self._pause()
-            self._timer = self._loop.call_later(seconds, self._return)
-
-    def _return(self) -> None:
-        """Take what the others left, and compete for the next again."""
-        self._timer = None
+        self._away = away
         self._publish()
+
+    def _step_back(self, seconds: float, away: int) -> None:
+        if self._timer is None:
+            self._pause(away)
+            self._until = self._loop.time() + seconds
+            self._timer = self._loop.call_later(min(seconds, LOOK), self._look)
+
+    def _look(self) -> None:
+        """Come back if that is due, or the others have caught up."""
+        left = self._until - self._loop.time()
+        if left > 0 and (self._away == _AWAY or self._is_ahead()):
+            self._timer = self._loop.call_later(min(left, LOOK), self._look)
+            return
+        self._timer = None
+        self._away = 0
+        self._publish()
+        if left > 0 or self._take_left():
+            for sock, factory, bars in self._listening:
+                self._loop.add_reader(sock.fileno(), self._ready, sock, factory, bars)
+
+    def _take_left(self) -> bool:
+        """Take what the others left. False: it is out of descriptors, and has stepped back once more."""
         for sock, factory, bars in self._listening:
             for _ in range(self._batch):
                 if not self._accept(sock, factory, bars):
                     break
             if self._timer is not None:
-                return  # out of descriptors: it has stepped back once more
+                return False
         self._batch = min(2 * self._batch, MOST)
-        for sock, factory, bars in self._listening:
-            self._loop.add_reader(sock.fileno(), self._ready, sock, factory, bars)
+        return True
 
 
 def reset(connection: socket.socket) -> None:

@@ -136,17 +136,33 @@ def test_what_the_others_leave_is_taken_after_all() -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_nobody_waits_for_a_worker_that_has_stepped_back() -> None:
+def test_nobody_waits_for_a_worker_that_accepts_nothing() -> None:
     async def scene(stage: Stage) -> None:
         first, second = stage.workers
         first.start()
         second.start()
         first.acceptor.count(30)
         second.acceptor.count(10)
-        stage.crowd[0] += 1 << 40  # as while it is away
+        stage.crowd[0] += 1 << 40  # as while it is out of descriptors
         stage.call(10)
         await until(lambda: sum(stage.counts) == 10)
         assert stage.counts == [0, 10]
+
+    run(scene)
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_stepped_back_is_not_left_behind() -> None:
+    async def scene(stage: Stage) -> None:
+        rested, other = stage.workers
+        stage.crowd[0] = (1 << 39) + 3  # as while it has stepped back with three clients
+        other.start()
+        stage.call(40)
+        await until(lambda: stage.crowd[1] >> 39 == 1)
+        assert stage.counts == [0, 3 + 8 + 2 + 1]
+        rested.start()
+        await until(lambda: sum(stage.counts) == 40)
+        assert min(stage.counts) >= 14
 
     run(scene)
 
