@@ -67,7 +67,7 @@ def parse(text: str) -> Network:
     except ValueError:
         raise BanError(f"{text[:64]!r} is not an address or network such as 192.0.2.7 or 2001:db8::/32") from None
     if network.version == 6 and network.prefixlen >= _MAPPED and (ipv4 := network.network_address.ipv4_mapped):
-        return ip_network((ipv4, network.prefixlen - _MAPPED))
+        network = ip_network((ipv4, network.prefixlen - _MAPPED))
     if not network.prefixlen:
         raise BanError(f"{text!r} would ban everybody")
     return network

@@ -67,6 +67,10 @@ def basic_credentials(value: bytes) -> Credentials | None:
     return (name, password) if colon and name.isprintable() and name else None
 
 
+def _folded(name: str) -> str:
+    return " ".join(name.lower().split())
+
+
 def read_htpasswd(file: str) -> dict[str, str]:
     """Return the hashes of an htpasswd file by name. Raises OSError; what a line lacks, config/ has refused before."""
     users = {}
@@ -167,6 +171,8 @@ class Identity:
         """Groups of the directory by user, and until when they are not looked at again."""
         self._own = {*users.hashes, *users.digests, *auth.addresses.values()}
         """Users whom the configuration knows, and of whom the directory is asked nothing."""
+        self._here = {_folded(name) for name in (*users.hashes, *users.digests)}
+        """Users whose passwords the configuration knows, as the directory reads their names."""
         self._folds = auth.ldap is not None or auth.kerberos is not None
         self._searches = auth.ldap is not None and bool(auth.ldap.bind_dn or not auth.ldap.user_dn)
         """Whether groups can be found without the user's password."""
@@ -187,7 +193,7 @@ class Identity:
         Directories take ``ANNA`` and ``anna `` for anna (RFC 4518 2), Active Directory gives tickets to all of them:
         rules and quotas are to know but one.
         """
-        return " ".join(name.lower().split()) if self._folds and name not in self._own else name
+        return _folded(name) if self._folds and name not in self._own else name
 
     def groups(self, user: str, address: bytes) -> frozenset[str]:
         """Return the groups of a user, those among them that the directory knows, or the provider at signing in."""
@@ -280,7 +286,7 @@ class Identity:
             if known is not None:
                 return known
         loop = asyncio.get_running_loop()
-        if self._directory is None or name in self._users:
+        if self._directory is None or _folded(name) in self._here:  # or ANNA there would be the anna of the file
             return await loop.run_in_executor(self._pool, self._compare, credentials)
         found = await loop.run_in_executor(self._directory_pool, self._directory.check, name, password)
         if found is None:

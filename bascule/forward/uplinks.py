@@ -186,7 +186,10 @@ class Uplinks:
                 raise UplinkError(cause)
             uplink = self._open[key] = Uplink(self, key, parent, flow)
         uplink.join(flow)
-        if cause := await asyncio.shield(uplink.opening):
+        cause = await asyncio.shield(uplink.opening)
+        if not cause and self._open.get(key) is not uplink:
+            cause = causes.PARENT_REFUSED  # it was given up before this was told that it is there
+        if cause:
             uplink.leave(flow)
             self._end(uplink, cause)
             raise UplinkError(cause)

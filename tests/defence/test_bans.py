@@ -77,10 +77,13 @@ def test_what_was_dumped_is_loaded() -> None:
     assert list(other.list.current()) == list(world.list.current())
 
 
-@pytest.mark.parametrize("text", ["", "x", "192.0.2.0/33", "0.0.0.0/0", "::/0", "192.0.2.1:80"])
+@pytest.mark.parametrize("text", ["", "x", "192.0.2.0/33", "0.0.0.0/0", "::/0", "::ffff:0:0/96", "192.0.2.1:80"])
 def test_what_cannot_be_banned(text: str) -> None:
-    with pytest.raises(BanError, match=r"is not an address or network|would ban everybody"):
+    refused = r"is not an address or network|would ban everybody"
+    with pytest.raises(BanError, match=refused):
         World().list.add(text)
+    with pytest.raises(BanError, match=refused):
+        list(read_list([text or "-"]))
 
 
 def test_lists() -> None:

@@ -160,6 +160,26 @@ def test_nobody_is_remembered_without_the_groups_of_the_directory(monkeypatch: p
     asyncio.run(run())
 
 
+def test_nobody_of_the_directory_passes_for_a_user_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Staff:
+        def check(self, name: str, password: str) -> Found:
+            return Found(f"uid={name}", frozenset(("staff",)))
+
+    async def run() -> None:
+        ldap = {"servers": "ldap://127.0.0.1:1", "base": "dc=test", "user_dn": "uid={user}"}
+        users, _ = make(ldap=ldap, groups={"chiefs": ["bcrypt"]})
+        monkeypatch.setattr(users, "_directory", Staff())
+        for name in ("BCRYPT", "bcrypt ", "Ldap_SHA1"):
+            assert not await users.verify((name, "the directory's"), b"192.0.2.1")
+        assert users.groups("bcrypt", b"") == {"chiefs"}
+        assert await users.verify(("bcrypt", "secret"), b"192.0.2.1")
+        assert await users.verify(("ANNA", "the directory's"), b"192.0.2.1")
+        assert users.groups(users.named("ANNA"), b"") == {"staff"}
+        users.close()
+
+    asyncio.run(run())
+
+
 def test_workers_count_guesses_together_also_over_a_reload() -> None:
     auth, now = (
         Auth.model_validate({"addresses": {"127.0.0.7": "lab"}, "lock_out": {"attempts": 7, "within": "1h"}}),

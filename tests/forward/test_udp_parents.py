@@ -46,15 +46,18 @@ def upper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bascule]:
 
 
 class Parent:
-    """Speaks SOCKS 5 as told: `code` answers UDP ASSOCIATE, `told` is where its relay says it is."""
+    """Speaks SOCKS 5 as told: `code` answers UDP ASSOCIATE, `told` is where its relay says it is.
 
-    def __init__(self, code: int = 0, told: str = "0.0.0.0") -> None:
+    One that does not `stay` gives its relay up as soon as it is told.
+    """
+
+    def __init__(self, code: int = 0, told: str = "0.0.0.0", stays: bool = True) -> None:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
         self.relay = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.relay.bind(("127.0.0.1", 0))
         self.relay.settimeout(30)
-        self.code, self.told = code, told
+        self.code, self.told, self.stays = code, told, stays
         self.controls: list[socket.socket] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -70,6 +73,8 @@ class Parent:
             answer = associated(self.told, self.relay.getsockname()[1])
             control.sendall(answer if not self.code else bytes((5, self.code)) + answer[2:])
             self.controls.append(control)
+            if not self.stays:
+                control.close()
 
     def asked(self) -> tuple[bytes, int, bytes, Any]:
         """What comes next: host, port and content, and from where."""
@@ -197,6 +202,24 @@ def test_it_ends_with_either_control_connection(echo: Echo) -> None:
             up.relay.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 up.asked()
+
+
+def test_a_relay_that_is_given_up_at_once_is_not_sent_to_for_ever() -> None:
+    """Told and ended in one go, it has ended before who waits for it hears that it is there."""
+    with Parent(stays=False) as hasty, Parent() as works:
+        parents = {"hasty": socks5(hasty.port), "works": socks5(works.port)}
+        with Bascule(through("hasty", "works", parents=parents)) as program:
+            works.relay.settimeout(0.1)
+            for number in range(3):
+                with Associated(program.port) as client:
+                    wait_for(lambda: _arrives(client, works, b"%d" % number), f"the next parent, try {number}")  # noqa: B023
+
+
+def _arrives(client: Associated, parent: Parent, content: bytes) -> bool:
+    client.send(content, 5353)
+    with suppress(TimeoutError):
+        return parent.asked()[2] == content
+    return False
 
 
 def _is_free(place: tuple[str, int]) -> bool:
