@@ -207,7 +207,7 @@ class ClientConnection(Peer):
         if self.eof:
             self.close()
             return
-        if data and not begun:
+        if begun < 2 and data not in (b"", b"\r"):  # half an empty line begins nothing, and may have been held
             self.deadline = self.app.now + self.app.times.header
         self.held = data
         self.resume_reading()

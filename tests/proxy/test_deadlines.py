@@ -89,6 +89,21 @@ def test_a_connection_on_which_nothing_comes(port: int) -> None:
         assert wire.at_end()
 
 
+def test_halves_of_empty_lines_are_no_head(port: int) -> None:
+    """Time does not begin anew with each of them."""
+    with connect(port) as wire, strikes(1.0):
+        wire.sock.settimeout(0.2)
+        for number in range(150):
+            try:
+                wire.send(b"\n" if number % 2 else b"\r")
+                wire.more()
+                break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+
+
 def test_an_idle_connection(origin: Origin, port: int) -> None:
     with connect(port) as wire:
         wire.send(request(host="keep.test"))
