@@ -10,6 +10,8 @@ from tests.support.clients import EndedError
 
 P = ParamSpec("P")
 RUNS = 4
+spoilt: list[str] = []
+"""Why runs of the present test were spoilt: the summary of the tests tells them (`tests/conftest.py`)."""
 
 
 def unless_stalled(claim: Callable[P, None]) -> Callable[P, None]:
@@ -21,8 +23,8 @@ def unless_stalled(claim: Callable[P, None]) -> Callable[P, None]:
         for _ in range(RUNS - 1):
             try:
                 return claim(*args, **kwargs)
-            except (AssertionError, EndedError, OSError):
-                continue
+            except (AssertionError, EndedError, OSError) as error:
+                spoilt.append(f"{type(error).__name__}: {str(error).partition(chr(10))[0][:100]}")
         return claim(*args, **kwargs)
 
     return run

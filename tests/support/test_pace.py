@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support import pace
 from tests.support.pace import RUNS, unless_stalled
 
 
@@ -22,3 +23,6 @@ def test_a_claim_fails_only_if_each_run_does(spoilt: int) -> None:
         with pytest.raises(AssertionError):
             claim()
     assert len(runs) == min(spoilt + 1, RUNS)
+    assert len(pace.spoilt) == min(spoilt, RUNS - 1)  # each is told of in the end
+    assert all(why.startswith("AssertionError") for why in pace.spoilt)
+    pace.spoilt.clear()
