@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -150,3 +151,12 @@ class Auth(Model):
     def asks(self) -> bool:
         """Whether who is not known can say who they are."""
         return bool(self.users or self.digest or self.ldap or self.kerberos or self.portal)
+
+    @property
+    def folds_names(self) -> bool:
+        """Whether a directory, or Kerberos, may know users by names in any case (RFC 4518 2)."""
+        return self.ldap is not None or self.kerberos is not None
+
+    def known_as(self, names: Iterable[str]) -> frozenset[str]:
+        """Return the names of users as the configuration tells them, and as those of a directory are known."""
+        return frozenset(name for told in names for name in ((told, told.lower()) if self.folds_names else (told,)))

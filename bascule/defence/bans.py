@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TextIO
 
 import msgspec
 
@@ -115,7 +116,7 @@ class BanList:
         """Return the time of a word about a network that is said now: later than that of any word known here, also of
         a machine whose clock is ahead."""
         known = self._bans.get(network)
-        return max(self._clock(), known.since + STEP if known is not None else 0.0)
+        return max(self._clock(), min(known.since + STEP, _LAST) if known is not None else 0.0)
 
     def get(self, network: str) -> Ban | None:
         """Return what is known of a network."""
@@ -209,7 +210,16 @@ def read_list(lines: Iterable[str]) -> Iterator[str]:
 def read_file(file: str) -> Iterator[str]:
     """Yield what `read_list` does of a file, of which no more than a line is in memory. Raises OSError and BanError."""
     with open(file, encoding="ascii", errors="replace") as stream:
-        yield from read_list(iter(lambda: stream.readline(_LONGEST_LINE), ""))
+        yield from read_list(_beginnings(stream))
+
+
+def _beginnings(stream: TextIO) -> Iterator[str]:
+    """Yield as much of each line as an entry can have: what a longer one goes on with is no line of its own."""
+    begins = True
+    while line := stream.readline(_LONGEST_LINE):
+        if begins:
+            yield line
+        begins = line.endswith("\n")
 
 
 def check_networks(file: str) -> None:

@@ -11,6 +11,7 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
 
+from bascule.config.auth import Auth
 from bascule.config.forward import Condition
 from bascule.config.grammar import compile_pattern
 from bascule.forward.sniffing import kind_of
@@ -34,14 +35,17 @@ NamedTest = tuple[str, Test]
 _ANY_USER: Final = "*"
 
 
-def compile_condition(condition: Condition) -> tuple[NamedTest, ...]:
-    """Return the tests of a condition, what is cheap to know first; there are none in an empty one."""
+def compile_condition(condition: Condition, auth: Auth | None) -> tuple[NamedTest, ...]:
+    """Return the tests of a condition, what is cheap to know first; there are none in an empty one.
+
+    `auth` tells how users are known.
+    """
     tests: list[tuple[str, bool, Callable[[], Test]]] = [
         ("when", condition.when is not None, lambda: _when(condition)),
         ("method", bool(condition.method), lambda: _method(condition.method)),
         ("port", bool(condition.port), lambda: _port(condition.port)),
         ("source", bool(condition.source), lambda: _source(condition.source)),
-        ("for", bool(condition.for_), lambda: _user(condition.for_)),
+        ("for", bool(condition.for_), lambda: _user(condition.for_, auth)),
         ("domain", bool(condition.domain), lambda: _domain(condition.domain)),
         ("category", bool(condition.category), lambda: _category(condition.category)),
         ("quota", bool(condition.quota), lambda: _quota(condition.quota)),
@@ -77,9 +81,9 @@ def _source(networks: Sequence[IPv4Network | IPv6Network]) -> Test:
     return lambda access: access.client in known
 
 
-def _user(names: Sequence[str]) -> Test:
+def _user(names: Sequence[str], auth: Auth | None) -> Test:
     wanted = frozenset(names)
-    users = wanted | {name.lower() for name in names}  # as users of directories are known
+    users = wanted if auth is None else auth.known_as(names)
 
     def test(access: Access) -> Answer:
         if access.user is None:

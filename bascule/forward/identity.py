@@ -173,15 +173,12 @@ class Identity:
         """Users whom the configuration knows, and of whom the directory is asked nothing."""
         self._here = {_folded(name) for name in (*users.hashes, *users.digests)}
         """Users whose passwords the configuration knows, as the directory reads their names."""
-        self._folds = auth.ldap is not None or auth.kerberos is not None
         self._searches = auth.ldap is not None and bool(auth.ldap.bind_dn or not auth.ldap.user_dn)
         """Whether groups can be found without the user's password."""
         self._groups: dict[str, set[str]] = {}
         for group, members in auth.groups.items():
-            for member in members:
+            for member in auth.known_as(members):
                 self._groups.setdefault(member, set()).add(group)
-                if self._folds:
-                    self._groups.setdefault(member.lower(), set()).add(group)
         networks: list[tuple[IPv4Network | IPv6Network, str]] = sorted(
             ((parse_network(text), user) for text, user in auth.addresses.items()), key=lambda pair: -pair[0].prefixlen
         )
@@ -193,7 +190,7 @@ class Identity:
         Directories take ``ANNA`` and ``anna `` for anna (RFC 4518 2), Active Directory gives tickets to all of them:
         rules and quotas are to know but one.
         """
-        return _folded(name) if self._folds and name not in self._own else name
+        return _folded(name) if self.auth.folds_names and name not in self._own else name
 
     def groups(self, user: str, address: bytes) -> frozenset[str]:
         """Return the groups of a user, those among them that the directory knows, or the provider at signing in."""

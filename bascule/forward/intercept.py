@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bascule.config.auth import Auth
 from bascule.config.intercept import Intercept
 from bascule.forward.conditions import NamedTest, compile_condition
 from bascule.forward.onboarding import Page, pages
@@ -34,10 +35,10 @@ class Choice:
 class InterceptRules:
     """The rules made ready."""
 
-    def __init__(self, config: Intercept) -> None:
+    def __init__(self, config: Intercept, auth: Auth | None) -> None:
         self._rules: list[tuple[tuple[NamedTest, ...], Choice]] = [
             (
-                compile_condition(rule.condition),
+                compile_condition(rule.condition, auth),
                 Choice(rule.bump is not None, f"{rule.action}: {rule.name or f'rule {index + 1}'}"),
             )
             for index, rule in enumerate(config.rules)
@@ -55,12 +56,12 @@ class InterceptRules:
 class Interception:
     """The interception of one worker. `let_go` is what all of them know of clients that pin (see pinning.py)."""
 
-    def __init__(self, config: Intercept, authority: Authority, let_go: Buckets) -> None:
+    def __init__(self, config: Intercept, auth: Auth | None, authority: Authority, let_go: Buckets) -> None:
         self.config = config
         self.authority = authority
         self.mimicry = Mimicry(authority, config.cache)
         self.pins = Pins(config.pinning, let_go)
-        self._rules = InterceptRules(config)
+        self._rules = InterceptRules(config, auth)
         self._pages = pages(authority) if config.page else {}
 
     def choose(self, access: Access) -> Choice:

@@ -39,7 +39,7 @@ class Ways:
 
     def __init__(self, forward: Forward) -> None:
         self._ways: list[tuple[tuple[NamedTest, ...], tuple[str, ...]]] = [
-            (compile_condition(way), way.through) for way in forward.ways
+            (compile_condition(way, forward.auth), way.through) for way in forward.ways
         ]
 
     def of(self, access: Access) -> tuple[str, ...]:

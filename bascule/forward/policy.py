@@ -159,7 +159,7 @@ class Policy:
         """Whether rules ask what responses are by their first bytes."""
         self._default = Decision(forward.default)
         self._rules: Sequence[tuple[tuple[NamedTest, ...], Decision]] = [
-            (compile_condition(rule.condition), Decision("allow" if rule.limit else rule.action, index))
+            (compile_condition(rule.condition, forward.auth), Decision("allow" if rule.limit else rule.action, index))
             for index, rule in enumerate(forward.rules)
         ]
         self._countries = (

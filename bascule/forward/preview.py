@@ -80,7 +80,7 @@ def preview(
 
 def _tunnel(forward: Forward, access: Access) -> str:
     """Return what would become of a tunnel that begins with TLS, and by which rule; empty if none is ever opened."""
-    return "" if forward.intercept is None else InterceptRules(forward.intercept).choose(access).rule
+    return "" if forward.intercept is None else InterceptRules(forward.intercept, forward.auth).choose(access).rule
 
 
 def _identify(forward: Forward, access: Access, user: str | None) -> None:

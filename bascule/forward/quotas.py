@@ -124,7 +124,10 @@ class Quotas:
         announce: Callable[[str, str], Any] = lambda quota, who: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._rules = {name: _Rule(name, config, compile_condition(config)) for name, config in forward.quotas.items()}
+        self._rules = {
+            name: _Rule(name, config, compile_condition(config, forward.auth))
+            for name, config in forward.quotas.items()
+        }
         self._limits = {index: _Rule(name, config, ()) for index, (name, config) in limits_of_rules(forward).items()}
         self._memory = memory
         self._clients = clients
@@ -219,7 +222,7 @@ def about(forward: Forward, access: Access) -> list[str]:
     return [
         name
         for name, quota in forward.quotas.items()
-        if all(test(access) is True for _, test in compile_condition(quota))
+        if all(test(access) is True for _, test in compile_condition(quota, forward.auth))
     ]
 
 

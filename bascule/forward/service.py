@@ -118,7 +118,7 @@ class ForwardService:
         self.name = material.name.encode()
         self.route, self.site = app.front_runtime(plan.site, self.name)
         self.privacy = None if (privacy := PrivacyPlan(config.privacy)).changes_nothing else privacy
-        self.no_log = frozenset(name for told in config.privacy.no_log for name in (told, told.lower()))
+        self.no_log = frozenset() if config.auth is None else config.auth.known_as(config.privacy.no_log)
         self.unlogged = app.front_route(dataclasses.replace(plan.route, log=False), plan.site, self.name)
         """The route of those whose requests are not logged."""
         self.clients = TrustedNetworks(config.clients)
@@ -141,7 +141,7 @@ class ForwardService:
         """Relays of datagrams that are open."""
         self.interception: Interception | None = None
         if config.intercept is not None and material.authority is not None and material.let_go is not None:
-            self.interception = Interception(config.intercept, material.authority, material.let_go)
+            self.interception = Interception(config.intercept, config.auth, material.authority, material.let_go)
         self.socks = tuple(version for version in (4, 5) if f"socks{version}" in config.protocols)
         self.http = "http" in config.protocols
         self._own = [name[:2] for sock in sockets if isinstance(name := sock.getsockname(), tuple)]

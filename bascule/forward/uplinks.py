@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _REST: Final = 5.0
 """Seconds for which a parent that gave no relay, or soon gave it up, is not asked for another."""
+MOST: Final = 32
+"""Relays at parents of one association: each takes two files, and every name has one of its own."""
 _OUTCOMES: Final = {
     causes.PARENT_REFUSED: Outcome.OK,  # the server does as it should
     causes.PARENT_AUTHENTICATION: Outcome.OK,
@@ -63,6 +65,8 @@ class Uplink(asyncio.Protocol):
         self.key = key
         self.users: dict[Flow, bytes] = {}
         """Flows that go through it, with the header of their datagrams."""
+        self.used = first.app.now
+        """When something was sent through it last."""
         self.server = cast("ServerState", None)
         self.opening = first.app.loop.create_task(self._open(first))
 
@@ -97,6 +101,8 @@ class Uplink(asyncio.Protocol):
         tunnels = cast(Tunnels, route.connector)
         control, (host, number) = await tunnels.associate(server, (route.connect_timeout, route.response_timeout))
         try:
+            if not number:
+                raise RefusedError(causes.PARENT_REFUSED, "it names its relay, and tells no port")
             own, far = control.get_extra_info("sockname"), control.get_extra_info("peername")
             if not isinstance(far, tuple):
                 raise RefusedError(causes.PARENT_REFUSED, "no datagram goes to a UNIX socket")
@@ -131,6 +137,7 @@ class Uplink(asyncio.Protocol):
 
     def send(self, flow: Flow, content: bytes) -> None:
         """Send content to a flow's destination."""
+        self.used = flow.app.now
         if self._port is not None:
             self._port.send(self.users[flow] + content)
 
@@ -184,6 +191,7 @@ class Uplinks:
             until, cause = self._resting.get(name, (0.0, ""))
             if flow.app.now < until:
                 raise UplinkError(cause)
+            self._make_room()
             uplink = self._open[key] = Uplink(self, key, parent, flow)
         uplink.join(flow)
         cause = await asyncio.shield(uplink.opening)
@@ -197,7 +205,19 @@ class Uplinks:
 
     def lost(self, uplink: Uplink, lasted: float) -> None:
         """A parent gave up a relay. Its flows look for another way, elsewhere if it did so at once."""
-        self._end(uplink, causes.PARENT_REFUSED if lasted < _REST else "")
+        self._give_up(uplink, causes.PARENT_REFUSED if lasted < _REST else "")
+
+    def _make_room(self) -> None:
+        """End the relay that was not used for longest, if there are as many as may be. Raises UplinkError."""
+        if len(self._open) < MOST:
+            return
+        known = [uplink for uplink in self._open.values() if uplink.opening.done()]
+        if not known:
+            raise UplinkError(causes.OVER_LIMIT_CONNECTIONS)
+        self._give_up(min(known, key=lambda uplink: uplink.used), "")
+
+    def _give_up(self, uplink: Uplink, cause: str) -> None:
+        self._end(uplink, cause)
         for flow in list(uplink.users):
             flow.lost_way()
 

@@ -21,6 +21,8 @@ LEFT: Final = 0.75
 """Share of the most that is left when some had to go."""
 STEP: Final = 1 / 16
 """Share of the most by which it may grow, however little room there is, until all clients are looked at again."""
+LEAST: Final = 16384
+"""Bytes by which it may at least, however little the most is."""
 _RETRY: Final = b"retry-after: 5\r\n"
 
 
@@ -57,7 +59,7 @@ class Holding:
                 _refuse(client)
                 if total <= self._most * LEFT:
                     break
-        self._room = max(self._most * STEP, self._most - total)
+        self._room = max(self._most * STEP, LEAST, self._most - total)
 
 
 def _held(client: ClientConnection) -> int:

@@ -227,7 +227,7 @@ class Transaction(Decision):
 
     def was_robbed(self, seconds: float) -> None:
         """Other programs had the core for some seconds of the turn that judging ended in: none of the budget."""
-        self.spent -= seconds
+        self.spent = max(0.0, self.spent - seconds)
 
     def give_up(self) -> Verdict | None:
         """The budget was used up in the midst of something: what the policy says of that."""

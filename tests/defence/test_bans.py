@@ -10,7 +10,7 @@ import pytest
 
 from bascule.config.defence import Bans
 from bascule.defence import bans
-from bascule.defence.bans import BanError, BanList, nftables, read_file, read_list
+from bascule.defence.bans import Ban, BanError, BanList, nftables, read_file, read_list
 from bascule.defence.networks import NetworkMap
 
 
@@ -158,6 +158,19 @@ def test_a_ban_ends_before_time_does() -> None:
     world.list.add("192.0.2.7", 1e300)
     other = World()
     assert other.list.load(world.list.dump()) == 1
+
+
+def test_a_word_from_the_end_of_time_can_be_taken_back() -> None:
+    world = World()
+    world.list.put(Ban("192.0.2.7", 0.0, 1e10))
+    assert world.list.add("192.0.2.7", 50.0).since == 1e10
+    assert world.list.remove("192.0.2.7")
+
+
+def test_a_long_comment_of_a_list_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "list"
+    file.write_text(f"# {'x' * (1 << 16)} 198.51.100.1\n192.0.2.1 # {'y' * (1 << 18)}\n192.0.2.2")
+    assert list(read_file(str(file))) == ["192.0.2.1", "192.0.2.2"]
 
 
 def test_a_list_without_an_end_of_line(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from bascule.http.h1.head import RequestParser, ResponseParser
 
 PARSER = RequestParser(other_form=proxy_form)
 MONDAY_NINE = (0, 540)
+LDAP = {"servers": ["ldap://127.0.0.1"], "base": "dc=test"}
 
 
 def policy_of(*rules: dict[str, Any], **more: Any) -> Policy:
@@ -171,3 +172,11 @@ def test_preview(tmp_path: Path) -> None:
     assert (mail["decision"], "ports.connect" in mail["why"]) == ("deny", True)
     with pytest.raises(ValueError, match="not what a proxy can be asked for"):
         preview(forward, b"GET ftp://a/ HTTP/1.1\r\nHost: h\r\n", client="127.0.0.1")
+
+
+@pytest.mark.parametrize(("auth", "holds"), [({"ldap": LDAP}, True), ({"users": ""}, False)])
+def test_names_fold_where_a_directory_knows_them_only(auth: dict[str, Any], holds: bool) -> None:
+    """The user of a file who is called anna is another one than Anna."""
+    policy = policy_of({"deny": {"for": "Anna"}}, auth=auth)
+    for name, is_meant in (("Anna", True), ("anna", holds), ("ANNA", False)):
+        assert (policy.decide(access(policy, GET, user=name)).action == "deny") is is_meant

@@ -16,7 +16,7 @@ import socks
 from passlib.hash import apr_md5_crypt
 
 from bascule.forward.socks_udp import associated, unwrap
-from bascule.forward.uplinks import _relay_address
+from bascule.forward.uplinks import MOST, _relay_address
 from tests.forward.test_udp import Associated, Echo, echo
 from tests.support.dante import dante
 from tests.support.program import Bascule, wait_for
@@ -48,16 +48,17 @@ def upper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bascule]:
 class Parent:
     """Speaks SOCKS 5 as told: `code` answers UDP ASSOCIATE, `told` is where its relay says it is.
 
-    One that does not `stay` gives its relay up as soon as it is told.
+    One that does not `stay` gives its relay up as soon as it is told. `number` is told in place of its relay's port.
     """
 
-    def __init__(self, code: int = 0, told: str = "0.0.0.0", stays: bool = True) -> None:
+    def __init__(self, code: int = 0, told: str = "0.0.0.0", stays: bool = True, number: int | None = None) -> None:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
         self.relay = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.relay.bind(("127.0.0.1", 0))
         self.relay.settimeout(30)
         self.code, self.told, self.stays = code, told, stays
+        self.number = self.relay.getsockname()[1] if number is None else number
         self.controls: list[socket.socket] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -70,7 +71,7 @@ class Parent:
             control.recv(100)
             control.sendall(b"\x05\x00")
             assert control.recv(100)[:3] == b"\x05\x03\x00"
-            answer = associated(self.told, self.relay.getsockname()[1])
+            answer = associated(self.told, self.number)
             control.sendall(answer if not self.code else bytes((5, self.code)) + answer[2:])
             self.controls.append(control)
             if not self.stays:
@@ -133,9 +134,15 @@ def test_a_wrong_password_and_http_parents_carry_nothing(upper: Bascule, echo: E
 def test_the_next_parent_or_the_straight_way(echo: Echo) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = taken.getsockname()[1]
-    with Parent(code=7) as refuses, Parent() as works:
-        parents = {"gone": socks5(nobody), "no": socks5(refuses.port), "yes": socks5(works.port)}
-        with Bascule(through("gone", "no", "yes", parents=parents)) as program, Associated(program.port) as client:
+    with Parent(code=7) as refuses, Parent(number=0) as tells_no_port, Parent() as works:
+        parents = {
+            "gone": socks5(nobody),
+            "no": socks5(refuses.port),
+            "nowhere": socks5(tells_no_port.port),
+            "yes": socks5(works.port),
+        }
+        way = through("gone", "no", "nowhere", "yes", parents=parents)
+        with Bascule(way) as program, Associated(program.port) as client:
             client.send(b"hello", echo.port)
             assert works.asked()[:3] == (b"127.0.0.1", echo.port, b"hello")
         with (
@@ -213,6 +220,31 @@ def test_a_relay_that_is_given_up_at_once_is_not_sent_to_for_ever() -> None:
             for number in range(3):
                 with Associated(program.port) as client:
                     wait_for(lambda: _arrives(client, works, b"%d" % number), f"the next parent, try {number}")  # noqa: B023
+
+
+def test_many_names_take_few_relays() -> None:
+    with (
+        Parent() as up,
+        Bascule(through("up", parents={"up": socks5(up.port)})) as program,
+        Associated(program.port) as client,
+    ):
+        for number in range(MOST + 8):
+            client.send(b"%d" % number, 5353, f"n{number}.test")
+            assert up.asked()[:3] == (b"n%d.test" % number, 5353, b"%d" % number)
+        wait_for(lambda: sum(map(_stands, up.controls)) == MOST, "the relays not used for longest to end")
+        assert not _stands(up.controls[0])
+        client.send(b"again", 5353, "n0.test")  # gets another
+        assert up.asked()[:3] == (b"n0.test", 5353, b"again")
+
+
+def _stands(control: socket.socket) -> bool:
+    control.setblocking(False)
+    try:
+        return bool(control.recv(1))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _arrives(client: Associated, parent: Parent, content: bytes) -> bool:

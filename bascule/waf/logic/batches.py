@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bascule.waf.bodies import media_type
 from bascule.waf.logic.values import Headers
 
 MOST = 1_000
@@ -44,16 +45,13 @@ def batch(content_type: bytes, body: bytes, depth: int = DEPTH) -> Iterator[Batc
         yield Batched(b"", [], b"", before)
     for piece in pieces:
         part = _part(piece)
-        inner = [*batch(part.content_type, part.content, depth - 1)] if depth > 1 and _is_batch(part) else []
+        within = depth > 1 and media_type(part.content_type) == KIND
+        inner = [*batch(part.content_type, part.content, depth - 1)] if within else []
         if inner:
             part.content = b""
         if part.content.strip() not in (b"", b"--") or part.target or part.headers:
             yield part
         yield from inner
-
-
-def _is_batch(part: Batched) -> bool:
-    return part.content_type[: len(KIND)].lower() == KIND
 
 
 def _part(piece: bytes) -> Batched:

@@ -118,9 +118,10 @@ def _body_values(
 
 
 def _batched(part: batches.Batched) -> Iterator[Value]:
-    """Yield the values of a request of a batch."""
+    """Yield the values of a request of a batch. What is neither taken apart nor a document is one text."""
     yield from head_values(part.target, part.headers)
-    if part.content_type and part.content_type[:10].lower() != b"multipart/":
+    kind = media_type(part.content_type)
+    if kind and kind != b"application/http" and not kind.startswith(b"multipart/"):
         yield from _body_values(part.content_type, part.content, None, None)
     elif part.content:
         yield value_of(("body", b"", part.content))

@@ -57,6 +57,7 @@ PLAIN = b"' UNION SELECT password FROM users-- -"
         body(PLAIN),
         body(b"a: b\r\n" + PLAIN),
         body(b"a: b\r\n\r\n" + PLAIN),
+        body(b"Content-Type: application/http\r\n\r\nget Orders HTTP/1.1\r\n\r\n" + PLAIN),
         PLAIN,
         b"--b_1\r\n" * (batches.MOST + 1) + PLAIN,
     ],

@@ -38,9 +38,9 @@ _TAIL = """
   that honest traffic shows as often (one quote followed by a word, a lone tag, a null byte in a path).
 - **Refused though harmless**: templates and scripts sent as values (a page builder that posts its markup, an advertising
   script that posts its source), addresses of scripts on other hosts as parameters, integers in the place of addresses.
-- Label noise: of some 2,000 attacks missed at `advanced` by version 10, half show no fact. At least 178 are templates that
-  were never filled in (`;{cmd}`, `/../{file}`), 226 are requests of published exploits, of which many only log in or upload
-  something harmless; others are headings and comments of the lists, plain markup, and CSIC's harmless values.
+- Label noise: about half of the attacks that are missed show no fact (see the column above). Many of them are templates that
+  were never filled in (`;{cmd}`, `/../{file}`), or requests of published exploits that only log in or upload something
+  harmless; others are headings and comments of the lists, plain markup, and CSIC's harmless values.
 - Attacks that are ordinary requests (broken authorisation, guessed passwords, business logic) show no facts at all.
 """
 
