@@ -14,7 +14,7 @@ from typing import NamedTuple
 POLICY_VIOLATION, TOO_BIG, PROTOCOL_ERROR, INVALID_PAYLOAD = 1008, 1009, 1002, 1007
 """Close codes (RFC 6455 7.4.1)."""
 MAX_RATIO = 100
-"""How many times larger than its compressed form a binary message may be (DESIGN 7), beyond `FREE` bytes."""
+"""How many times larger than its compressed form a binary message may be, beyond `FREE` bytes."""
 FREE = 1 << 20
 _STEP = 65536
 _SYNC = b"\x00\x00\xff\xff"

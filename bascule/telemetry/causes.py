@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 MEANINGS: Final[dict[str, str]] = {
-    # What the client sent is not a request we pass on (RFC 9112, DESIGN 7): 4xx and 501
+    # What the client sent is not a request we pass on (RFC 9112): 4xx and 501
     "bad_request": "malformed request that no narrower cause describes",
     "bad_request_line": "request line is not method SP target SP version",
     "bad_method": "method is not a token, or is one that is not served",
@@ -29,7 +29,6 @@ MEANINGS: Final[dict[str, str]] = {
     "bad_chunk": "chunk size, extension or end is malformed",
     "bad_trailer": "trailer section is malformed or holds a field that may not come there",
     "bad_expect": "Expect asks for something other than 100-continue",
-    "bad_upgrade": "Upgrade to a protocol the route does not let through",
     "underscore_field": "field name with an underscore or a dot where the policy refuses them",
     "bad_proxy_header": "PROXY protocol header is missing, malformed, or from a peer that may not send one",
     "tls_handshake": "TLS handshake failed",
@@ -56,7 +55,6 @@ MEANINGS: Final[dict[str, str]] = {
     "over_limit_address": "more connections than one address may hold",
     "over_arrivals": "more new connections or TLS handshakes than allowed",
     "culled": "head or handshake too slow while the worker had hardly a place left",
-    "over_limit_pipelined": "more pipelined requests than the limit",
     "client_abort": "client went away before the end",
     # Defence
     "rate_limited": "more requests than a rate limit allows",
@@ -139,7 +137,6 @@ UNKNOWN_TRANSFER_CODING: Final = "unknown_transfer_coding"
 BAD_CHUNK: Final = "bad_chunk"
 BAD_TRAILER: Final = "bad_trailer"
 BAD_EXPECT: Final = "bad_expect"
-BAD_UPGRADE: Final = "bad_upgrade"
 UNDERSCORE_FIELD: Final = "underscore_field"
 BAD_PROXY_HEADER: Final = "bad_proxy_header"
 TLS_HANDSHAKE: Final = "tls_handshake"
@@ -165,7 +162,6 @@ OVER_LIMIT_CONNECTIONS: Final = "over_limit_connections"
 OVER_LIMIT_ADDRESS: Final = "over_limit_address"
 OVER_ARRIVALS: Final = "over_arrivals"
 CULLED: Final = "culled"
-OVER_LIMIT_PIPELINED: Final = "over_limit_pipelined"
 CLIENT_ABORT: Final = "client_abort"
 RATE_LIMITED: Final = "rate_limited"
 SHED: Final = "shed"

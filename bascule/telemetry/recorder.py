@@ -1,8 +1,7 @@
 """What a worker remembers of its requests: one tuple each, turned into log lines and counters batch by batch.
 
 The hot path is `Recorder.append(record)`, a list's own append; whoever made a batch full calls `Recorder.flush()`.
-`Recorder.tick()` does so four times a second.
-A worker that is killed loses what it appended since.
+`Recorder.tick()` does so at every tick of the app. A worker that is killed loses what it appended since.
 """
 
 from __future__ import annotations
@@ -21,8 +20,6 @@ from bascule.telemetry.formats import Record
 from bascule.telemetry.sinks import Sink, complain
 from bascule.telemetry.tally import Tally
 
-TICK: Final = 0.25
-"""Seconds between ticks."""
 BATCH: Final = 512
 """Records that make a batch full: few enough to be in the processor's cache still, and done in half a millisecond."""
 _PROCESS_INTERVAL: Final = 1.0
@@ -97,7 +94,7 @@ class Recorder:
             complain(f"telemetry: {len(batch)} records lost: {error!r}")
 
     def tick(self) -> None:
-        """Flush, and publish the gauges. Call it every `TICK` seconds."""
+        """Flush, and publish the gauges. Call it ten times a second."""
         self.flush()
         words, before = self._words, self._before
         words[store.OPEN] = max(0, self.connections_opened - self.connections_closed)

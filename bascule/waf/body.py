@@ -246,9 +246,7 @@ class BodyView(RequestView):
         """The values an XPath selects of the XML body."""
         if self.xml is None:
             return []
-        rule = self.current_rule
-        namespaces = {} if rule is None else {k: u for link in rule.links for k, u in link.actions.xmlns.items()}
-        return self.xml.values(path, namespaces)
+        return self.xml.values(path, self.current_rule.namespaces if self.current_rule is not None else None)
 
     @property
     def full_request(self) -> bytes:

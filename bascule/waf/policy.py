@@ -12,7 +12,7 @@ from bascule.config.filters import Answer, WafFilters
 from bascule.config.response import WafResponse
 
 TIME_BUDGET = 0.25
-"""Default seconds of inspection one transaction may take before the policy decides (DESIGN 6)."""
+"""Default seconds of inspection one transaction may take before the policy decides."""
 
 NO_FILTERS = WafFilters()
 NO_RESPONSE = WafResponse(cloak="off")

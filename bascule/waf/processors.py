@@ -33,7 +33,7 @@ _START = re.compile(rb"[ \t\r\n\xef\xbb\xbf]*+([{\[<])").match
 """How JSON and XML begin, behind any number of blanks."""
 
 MAX_FIELDS = 1_000
-"""Fields of a body where SecArgumentsLimit is not set (DESIGN 7)."""
+"""Fields of a body where SecArgumentsLimit is not set."""
 
 
 @dataclass(slots=True)

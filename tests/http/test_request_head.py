@@ -1,4 +1,4 @@
-"""Request heads: what is accepted, how it is framed, and what is refused with which status (DESIGN 7)."""
+"""Request heads: what is accepted, how it is framed, and what is refused with which status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes and counts that bound what a client may ask (DESIGN 7)."""
+"""Sizes and counts that bound what a client may ask."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 heads (RFC 9112 sections 2, 3, 4, 6): bytes up to the closing empty line in, framed heads out.
 
-The defaults of DESIGN 7 live here and in block.py: whatever two readers could understand differently is refused,
-because request smuggling is just that difference (RFC 9112 11.2).
+Here and in block.py, whatever two readers could understand differently is refused, because request smuggling is just
+that difference (RFC 9112 11.2).
 """
 
 from __future__ import annotations

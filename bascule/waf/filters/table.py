@@ -12,7 +12,6 @@ from bascule.waf.logic.rules import Rates
 FILE = Path(__file__).with_name("table.json")
 MEASURED = Path(__file__).with_name("measured.json")
 """What `bascule train --named` measured of the rules that need no configuration."""
-FORMAT = 1
 LEVELS = ("basic", "standard", "advanced", "pci-dss")
 """Presets from the most lenient on; a rule of one is on in those after it too."""
 ENABLE = "enable"
@@ -52,8 +51,6 @@ class NamedRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of it."""
 
-    format: int
-    version: str
     families: tuple[Family, ...]
     rules: tuple[NamedRule, ...]
 

@@ -1,4 +1,9 @@
-"""What SQL tokens are: their kinds, the words that are keywords, and how much of a token is kept."""
+"""What SQL tokens are: their kinds, the words that are keywords, and how much of a token is kept.
+
+A kind is one character, of which fingerprints consist: `k` keyword, `U` union, `B` group by or order by, `E` expression
+(select, insert ...), `t` type, `f` function, `n` bare word, `1` number, `v` variable, `s` string, `o` operator, `&`
+logic, `c` comment, `A` collate, `T` Transact-SQL statement, `X` what databases do not parse alike, `?` unknown.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +13,6 @@ from importlib.resources import files
 from typing import Any, Final
 
 MAX_TEXT: Final = 31  # bytes of a token that are kept
-
-KINDS: Final = {
-    "k": "keyword",
-    "U": "union",
-    "B": "group by, order by",
-    "E": "expression (select, insert ...)",
-    "t": "SQL type",
-    "f": "function",
-    "n": "bare word",
-    "1": "number",
-    "v": "variable",
-    "s": "string",
-    "o": "operator",
-    "&": "logic operator",
-    "c": "comment",
-    "A": "collate",
-    "T": "Transact-SQL statement",
-    "X": "evil: cannot be parsed alike by all databases",
-    "?": "unknown",
-}
 
 
 @cache

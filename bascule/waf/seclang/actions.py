@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from bascule.waf.seclang.collections import to_int
 from bascule.waf.seclang.controls import parse_control
 from bascule.waf.seclang.macros import Macro, parse_macro
 from bascule.waf.seclang.model import PHASES, SEVERITIES, Action, Actions, SetVar
@@ -307,8 +306,3 @@ def updated(actions: Actions, text: str) -> Actions:
             values[name] = getattr(change, name)
     values["xmlns"] = {**actions.xmlns, **change.xmlns}
     return replace(actions, **values)
-
-
-def score_of(value: bytes) -> int:
-    """The number a score macro expands to."""
-    return to_int(value)

@@ -15,7 +15,7 @@ from bascule.waf.seclang.model import Actions, Config, Link, Marker, Rule, RuleS
 from bascule.waf.seclang.operators import NO_DNS, OPERATORS, LoadContext, NotSetUpError, Resolver
 from bascule.waf.seclang.settings import SETTINGS
 from bascule.waf.seclang.syntax import Directive, WafLoadError, directives
-from bascule.waf.seclang.targets import parse_targets
+from bascule.waf.seclang.targets import check_xpaths, parse_targets
 from bascule.waf.seclang.transformations import TRANSFORMATIONS, make_url_decode_uni
 
 MAX_INCLUDE_DEPTH = 16
@@ -193,6 +193,10 @@ class Loader:
         default = self.config.default_actions.get(rule.phase)
         for link in rule.links:
             self._note_idle(link.actions)
+            try:
+                check_xpaths(link.targets, rule.namespaces)
+            except ValueError as error:
+                raise WafLoadError(link.file, link.line, str(error)) from None
             names = merge_defaults(link.actions, default)
             link.actions.transformations = names
             link.functions = tuple(self._transformation(name, link) for name in names)

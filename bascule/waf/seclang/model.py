@@ -137,6 +137,11 @@ class Rule:
     def phase(self) -> int:
         return self.links[0].actions.phase
 
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """The namespaces that `xmlns` declares for the XPaths of the chain, by prefix."""
+        return {prefix: uri for link in self.links for prefix, uri in link.actions.xmlns.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Marker:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import re2
 
+from bascule.waf.bodies import check_xpath
 from bascule.waf.seclang.model import Target
 from bascule.waf.seclang.variables import find_variable
 
@@ -76,6 +79,13 @@ def _target(part: str) -> Target:
         return Target(variable, pattern=selector_regex(selector[1:-1]), count=count, exclude=exclude, source=part)
     key = selector.lower().encode("latin-1")
     return Target(variable, name=key, count=count, exclude=exclude, source=part)
+
+
+def check_xpaths(targets: Iterable[Target], namespaces: Mapping[str, str]) -> None:
+    """Raise ValueError where a target is no XPath: it would select nothing. Exclusions are compared as texts."""
+    for target in targets:
+        if target.xpath is not None and not target.exclude:
+            check_xpath(target.xpath, namespaces)
 
 
 def selector_regex(pattern: str) -> object:

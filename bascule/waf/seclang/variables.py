@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 Pairs = Iterable[tuple[bytes, bytes]]
 
-CONSTANT, HEADER, HEADER_NAME, METHOD, URI, VALUE, BODY, PART = (
-    "constant", "header", "header-name", "method", "uri", "value", "body", "part",
-)  # fmt: skip
+HEADER, HEADER_NAME, METHOD, URI, VALUE, BODY, PART = "header", "header-name", "method", "uri", "value", "body", "part"
 RESPONSE, RESPONSE_BODY, TX, MATCHED, OTHER = "response", "response-body", "tx", "matched", "other"
 
 

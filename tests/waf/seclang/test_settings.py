@@ -57,6 +57,14 @@ def test_what_cannot_be_honoured_is_refused_with_its_place(directive: str) -> No
         Waf.load(WafSettings(directives_after=directive))
 
 
+@pytest.mark.parametrize("target", ["XML:/[", "XML:/q:a", "&XML:nofunction()"])
+def test_a_target_that_is_no_xpath_is_refused_with_its_place(target: str) -> None:
+    rules = f'SecRule {target} "@rx evil" "id:1,phase:2,pass"'
+    with pytest.raises(WafLoadError, match=r"<directives>:1: XML:.* declare its prefixes with xmlns"):
+        _load(rules)
+    _load('SecRule XML:/q:a|!XML:/[ "@rx evil" "id:1,phase:2,pass,xmlns:q=urn:q"')
+
+
 def test_an_operator_without_its_set_up_is_refused_only_where_a_request_reaches_it() -> None:
     rule = 'SecRule REMOTE_ADDR "@{}" "id:1,phase:1,deny"'
     for operator in ("geoLookup", "rbl dnsbl.httpbl.org"):

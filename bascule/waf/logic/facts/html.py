@@ -6,7 +6,6 @@ import re
 
 from .fact import Fact
 
-_TAG = rb"(?:script|svg|img|image|iframe|body|input|video|audio|object|embed|math|link|meta|base|form|style|details|marquee|button|select|textarea|isindex|keygen|bgsound|layer|ilayer|frameset|frame|applet|template|xml|xss|x|a|div|table|td|source|track|animate|set|use|foreignobject|html|head|title|noscript|plaintext|listing|p|b|i|s|br|h[1-6]|span|font|label|menu|map|area|portal|slot|dialog|canvas|picture|param|xmp|handler|listener|var|del|center|comment)"
 _EVENT = rb"on(?:abort|activate|after|animation|auxclick|before|begin|blur|bounce|can|cell|change|click|close|content|context|control|copy|cue|cut|data|dbl|deactivate|device|drag|drop|duration|emptied|end|error|filter|finish|focus|form|fullscreen|gesture|got|hash|help|input|invalid|key|language|layout|load|lose|lost|media|message|mouse|move|open|orientation|out|page|paste|pause|play|pointer|popstate|progress|property|ratechange|readystate|redo|repeat|reset|resize|resume|reverse|row|scroll|search|security|seek|select|show|slotchange|stalled|start|stop|storage|submit|suspend|sync|time|toggle|touch|track|transition|unhandled|undo|unload|url|user|volume|waiting|webkit|wheel|zoom)[a-z]{0,24}"
 _CALL = rb"(?:alert|confirm|prompt|eval|print|settimeout|setinterval|setimmediate|fetch|open|write|writeln|atob|function|import|msgbox|focus|expression|document|location|window|self|top|parent|frames|this|globalthis|constructor|string|navigator|import|throw|console|onerror|javascript|new|import|\w+\s*=)"
 

@@ -11,7 +11,6 @@ from .rx import compile_regex
 
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _NOT_DIGIT = re.compile(rb"[^0-9]+")
-_ASCENDING = bytes(range(10))
 
 
 def _digits(text: bytes) -> list[int]:
