@@ -22,6 +22,7 @@ from bascule.cli.texts import fail, visible
 from bascule.config.errors import ConfigError
 from bascule.config.loader import load
 from bascule.config.plan import Plan
+from bascule.state.files import write_whole
 from bascule.telemetry import eventfiles
 from bascule.telemetry.eventfiles import LoggedEvent
 
@@ -129,15 +130,9 @@ def _write(file: Path, name: str, entries: list[dict[str, Any]], wanted: list[Pr
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write a file so that a reader finds the old or the new one, whole."""
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        fresh.write_text(text)
-        if file.exists():
-            fresh.chmod(file.stat().st_mode & 0o777)
-        fresh.replace(file)
+        write_whole(file, text.encode(), 0o644)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         fail(f"{file} cannot be written: {error.strerror}")
 
 

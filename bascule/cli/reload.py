@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bascule.cli.instance import Pid, RunDir
+from bascule.cli.top_numbers import age
 from bascule.server import control, rundir
 
 PATIENCE = 180.0
@@ -72,7 +73,7 @@ def _show(found: dict[str, Any]) -> None:
     console = Console()
     console.print(
         f"bascule {found['version']}, pid {found['pid']}: {found['state']}, generation {found['generation']}, "
-        f"up {_span(found['uptime'])}, {found['restarts']} restarts",
+        f"up {age(found['uptime'])}, {found['restarts']} restarts",
         highlight=False,
     )
     console.print(f"listening on {', '.join(found['listeners'])}; run dir {found['run_dir']}", highlight=False)
@@ -81,7 +82,7 @@ def _show(found: dict[str, Any]) -> None:
         console.print(f"last reload failed: {last['error']}", style="red", markup=False, highlight=False)
     table = Table("process", "generation", "pid", "state", "up", "error", box=None, pad_edge=False)
     for process in found["processes"]:
-        up = "" if process["uptime"] is None else _span(process["uptime"])
+        up = "" if process["uptime"] is None else age(process["uptime"])
         table.add_row(
             process["name"],
             str(process["generation"]),
@@ -91,15 +92,3 @@ def _show(found: dict[str, Any]) -> None:
             Text(process["error"] or ""),
         )
     console.print(table)
-
-
-def _span(seconds: float) -> str:
-    """Return a time span as people say it: ``12 s``, ``3 min 20 s``, ``5 h 2 min``, ``4 d 6 h``."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"

@@ -90,8 +90,6 @@ def _check_discovery(findings: Findings, path: KeyPath, discovery: Discovery) ->
             findings.error((*path, "dns"), f"{discovery.dns!r} is not an SRV name such as _http._tcp.app.internal")
         else:
             _check_address(findings, (*path, "dns"), discovery.dns, "app.internal:8000 or _http._tcp.app.internal")
-    if discovery.resolver:
-        _check_address(findings, (*path, "resolver"), discovery.resolver, "10.0.0.2:53")
     if discovery.min_ttl > discovery.max_ttl:
         findings.error((*path, "min_ttl"), "`min_ttl` is longer than `max_ttl`")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bascule.config.base import Switched
-from bascule.config.types import AddressField, FileField
+from bascule.config.types import FileField, NameServerField
 
 Tag = Literal[
     "academic", "advertising", "ai-crawler", "archiver", "browser-automation", "feed-reader", "http-library",
@@ -30,7 +30,7 @@ class Crawlers(Switched):
     ranges: dict[str, FileField] = Field(default_factory=dict)
     """From a part of the User-Agent to a file with the networks that its owner publishes, one a line; for who has no
     names for its addresses, or in place of DNS."""
-    resolver: AddressField | None = None
+    resolver: NameServerField | None = None
     """DNS server to ask; by default those of the machine."""
     robots: Literal["origin", "own"] = "origin"
     """Who answers for ``/robots.txt``: the server, or Bascule, from `refuse`, `disallow` and `account.traps`."""

@@ -12,6 +12,7 @@ from bascule.config.types import (
     Digits,
     Duration,
     FileField,
+    NameServerField,
     Origin,
     OriginField,
     PositiveDuration,
@@ -175,8 +176,8 @@ class Discovery(Model):
     """A JSON, YAML or plain-line file of servers, read again when it changes."""
     scheme: Literal["http", "https"] = "http"
     """How the servers found are spoken to."""
-    resolver: str = ""
-    """DNS server ``address:port``; the system's by default."""
+    resolver: NameServerField | None = None
+    """DNS server to ask; by default those of the machine."""
     min_ttl: PositiveDuration = 1.0
     """Shortest time between two look-ups, whatever the records say."""
     max_ttl: PositiveDuration = 300.0

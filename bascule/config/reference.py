@@ -32,6 +32,7 @@ editors complete and check while you type.
 | share | a fraction or a percentage | `0.2`, `20%` |
 | network | an address or a CIDR block | `10.0.0.0/8`, `2001:db8::/32` |
 | address | host and port, or a UNIX socket | `127.0.0.1:8080`, `[::1]:8080`, `:80`, `unix:/run/app.sock` |
+| name server | IP address and port of a DNS server | `10.0.0.2:53`, `[2001:db8::53]:53` |
 | origin | a server: address or URL, without a path | `10.0.0.1:8000`, `https://app.internal:8443` |
 | file | a path, relative to the file it is written in | `certs/shop.pem`, `/etc/bascule/shop.pem` |
 | affinity | `auto`, `off`, or numbers of cores | `[0, 1]` |

@@ -179,6 +179,18 @@ def parse_address(value: Any) -> Address:
     return Address(host or "0.0.0.0", int(port))  # noqa: S104 - ":8080" means every address, as everywhere
 
 
+def parse_name_server(value: Any) -> Address:
+    """Return the address of a DNS server from ``10.0.0.2:53``; a name would have to be resolved first."""
+    try:
+        address = parse_address(value)
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        address = None
+    if address is None or not address.port or str(value).startswith(":"):
+        raise ValueError(f"{str(value)!r} is not the IP address and port of a DNS server, such as 10.0.0.2:53")
+    return address
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A server behind the bridge: scheme ``http`` or ``https`` and its address."""
@@ -282,6 +294,12 @@ AddressField = Annotated[
     BeforeValidator(parse_address),
     PlainSerializer(str),
     _schema("address", "string", examples=["127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/app.sock"]),
+]
+NameServerField = Annotated[
+    Address,
+    BeforeValidator(parse_name_server),
+    PlainSerializer(str),
+    _schema("name server", "string", examples=["10.0.0.2:53", "[2001:db8::53]:53"]),
 ]
 OriginField = Annotated[
     Origin,

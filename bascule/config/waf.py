@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import ipaddress
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from bascule.config.base import Model
 from bascule.config.filters import Answer, WafFilters
 from bascule.config.profile import WafProfile
 from bascule.config.response import WafResponse
-from bascule.config.types import Digits, FileField, PositiveDuration, Size, parse_address
+from bascule.config.types import Digits, FileField, NameServerField, PositiveDuration, Size
 
 RuleName = Annotated[
     str,
@@ -81,25 +80,14 @@ class WafConfig(Model):
     websocket: bool = True
     """Judge the text messages of WebSockets that clients send, each as the parameter ``websocket`` or by its JSON
     members (``websocket.name``), before they are passed on. False passes them on unseen."""
-    resolver: str = ""
-    """Name server that ``@rbl`` asks, ``address:port``; the system's by default. Block lists do not answer to public
-    resolvers."""
+    resolver: NameServerField | None = None
+    """DNS server that ``@rbl`` asks; by default those of the machine. Block lists do not answer to public resolvers."""
     budget: PositiveDuration = 0.25
     """CPU time the rules may take for one request."""
     on_budget: Literal["open", "closed"] = "closed"
     """What becomes of a request that used up its budget: let through, or refused. Both are recorded."""
     response_bodies: bool = True
     """Look for leaks in response bodies too, in a bounded window; streams are never held back."""
-
-    @field_validator("resolver")
-    @classmethod
-    def _name_server(cls, text: str) -> str:
-        try:
-            if text:
-                ipaddress.ip_address(parse_address(text).host)
-        except ValueError:
-            raise ValueError(f"{text!r} is not the address and port of a name server, such as 127.0.0.1:53") from None
-        return text
 
     @model_validator(mode="before")
     @classmethod

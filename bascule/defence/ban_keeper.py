@@ -7,7 +7,6 @@ look-up takes no lock. Wider networks are few: workers get them over the bus.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from bascule.defence.bans import FOR_EVER, MAX_BANS, Ban, BanError, BanList, nam
 from bascule.defence.clients import ClientPrefix
 from bascule.defence.shared import Shared
 from bascule.state.buckets import hash_of
+from bascule.state.files import write_whole
 from bascule.telemetry.sinks import complain
 
 NETWORKS: Final = "bans/networks"
@@ -252,12 +252,8 @@ class BanKeeper:
             self._complain(error)
 
     def _save(self) -> None:
-        """Write the file anew, in one step."""
-        temporary = f"{self._file}.new"
         try:
-            with open(temporary, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
-                stream.write(self.list.dump())
-            os.replace(temporary, self._file)
+            write_whole(self._file, self.list.dump())
         except OSError as error:
             self._complain(error)
 

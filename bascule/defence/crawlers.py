@@ -88,7 +88,7 @@ class Names:
     async def belongs(self, address: bytes, domains: Iterable[str]) -> bool | None:
         """Whether the name of an address is in one of the domains, and has this address; None where nobody says."""
         try:
-            resolver = self._resolver = self._resolver or self._make()
+            resolver = self._resolver = self._resolver or resolver_at(self._address)
             number = ip_address(address.decode("ascii"))
             reverse = dns.reversename.from_address(str(number))
             found = await resolver.resolve(reverse, "PTR", lifetime=LIFETIME)
@@ -105,13 +105,13 @@ class Names:
             return None
         return False
 
-    def _make(self) -> dns.asyncresolver.Resolver:
-        if self._address is None:
-            return dns.asyncresolver.Resolver()
-        resolver = dns.asyncresolver.Resolver(configure=False)
-        resolver.nameservers = [self._address.host]
-        resolver.port = self._address.port
-        return resolver
+
+def resolver_at(server: Address | None) -> dns.asyncresolver.Resolver:
+    """Return what asks a DNS server, or those of the machine. Raises dns.exception.DNSException where it has none."""
+    resolver = dns.asyncresolver.Resolver(configure=server is None)
+    if server is not None:
+        resolver.nameservers, resolver.port = [server.host], server.port
+    return resolver
 
 
 def robots_text(config: Crawlers, traps: Iterable[str]) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -12,6 +11,7 @@ import msgspec
 
 from bascule.config.schema import Forward
 from bascule.forward.quotas import SEEN, Periods, QuotaMemory, account_key, beyond
+from bascule.state.files import write_whole
 from bascule.telemetry.sinks import complain
 
 INTERVAL: Final = 2.0
@@ -125,15 +125,12 @@ class QuotaKeeper:
             return []
 
     def _save(self) -> None:
-        """Write the file anew, in one step, if anything changed."""
+        """Write the file anew if anything changed."""
         content = msgspec.json.encode(_File(self._uses()))
         if content == self._written:
             return
-        temporary = f"{self._file}.new"
         try:
-            with open(temporary, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
-                stream.write(content)
-            os.replace(temporary, self._file)
+            write_whole(self._file, content)
         except OSError as error:
             self._complain(error)
             return

@@ -17,7 +17,8 @@ import dns.asyncresolver
 import dns.exception
 import dns.resolver
 
-from bascule.config.types import parse_address
+from bascule.config.types import Address
+from bascule.defence.crawlers import resolver_at
 from bascule.http.errors import HttpError
 from bascule.telemetry.sinks import complain
 from bascule.waf.request import ConnectionFacts
@@ -67,11 +68,11 @@ class _Answers:
 class BlockLists:
     """See the module, and `Resolver` of waf/seclang/operators/base.py. Made before the fork, `open`ed by each worker.
 
-    `server` is the name server to ask (address and perhaps port), or empty for the system's. What is known of clients
+    `server` is the DNS server to ask; by default those of the machine. What is known of clients
     has room of its own: names that requests bring along, as a domain in a form, cannot push it out.
     """
 
-    def __init__(self, server: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, server: Address | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server
         self._clock = clock
         self._clients, self._others = _Answers(), _Answers()
@@ -134,7 +135,7 @@ class BlockLists:
         """Ask, and keep the answer."""
         address, seconds = None, NOT_LISTED_FOR
         try:
-            self._resolver = self._resolver or _resolver(self._server)
+            self._resolver = self._resolver or resolver_at(self._server)
             answer = await self._resolver.resolve(name, "A", lifetime=LIFETIME, search=False)
             address = self._sense(name, [IPv4Address(record.address) for record in answer])
             seconds = min(LONGEST, max(SHORTEST, answer.chaining_result.minimum_ttl))
@@ -184,13 +185,3 @@ def _go_on(exchange: Exchange, waf: Waf) -> None:
             exchange.try_server()
     except HttpError as error:
         exchange.answer(error.status, error.cause)
-
-
-def _resolver(server: str) -> dns.asyncresolver.Resolver:
-    if not server:
-        return dns.asyncresolver.Resolver()
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    address = parse_address(server)
-    resolver.nameservers = [address.host]
-    resolver.port = address.port or 53
-    return resolver

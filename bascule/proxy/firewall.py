@@ -7,6 +7,7 @@ import datetime
 from pathlib import Path
 
 from bascule.config.plan import Plan
+from bascule.config.types import Address
 from bascule.config.waf import WafConfig, WafExclusion
 from bascule.proxy.blocklists import BlockLists
 from bascule.state.locks import make_locks
@@ -27,7 +28,7 @@ class Firewalls:
     def __init__(self, plan: Plan, cache_dir: Path | None, previous: Firewalls | None = None) -> None:
         self.collections: CollectionStore = previous.collections if previous else CollectionStore(Records(make_locks()))
         """IP, SESSION and their kind: those of all rule sets, shared by the workers and kept over a reload."""
-        self._lists: dict[str, BlockLists] = previous._lists if previous else {}
+        self._lists: dict[Address | None, BlockLists] = previous._lists if previous else {}
         self._made: dict[tuple[str, tuple[object, ...]], Waf] = {}
         known = previous._made if previous else {}
         for config in (route.waf for route in plan.routes):

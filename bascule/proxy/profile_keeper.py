@@ -18,6 +18,7 @@ import msgspec
 from bascule.config.plan import Plan
 from bascule.config.profile import WafProfile
 from bascule.proxy.profiles import SEEN, USUAL
+from bascule.state.files import write_whole
 from bascule.telemetry.sinks import complain
 from bascule.waf.profile.drift import Drift
 from bascule.waf.profile.export import openapi
@@ -91,10 +92,7 @@ def read(file: Path, site: str) -> Profile:
 
 def write(file: Path, profile: Profile) -> None:
     """Write a profile, whole or not at all. Raises OSError."""
-    fresh = file.with_suffix(".new")
-    with open(fresh, "wb", opener=lambda path, flags: os.open(path, flags, 0o640)) as stream:
-        stream.write(profile.to_json())
-    fresh.replace(file)
+    write_whole(file, profile.to_json(), 0o640)
 
 
 def known_before(plan: Plan, files: Mapping[str, Path]) -> dict[str, Usual]:

@@ -1,1 +1,4 @@
-"""What processes share: one shared-memory arena made before the fork. Start at arena.py. Imports no other room."""
+"""What processes share: one shared-memory arena made before the fork, a server of machines, files that are kept.
+
+Start at arena.py; valkey.py has the server, files.py the files. Imports no other room.
+"""

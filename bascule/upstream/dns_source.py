@@ -101,12 +101,10 @@ class DnsSource:
         return await self._resolver.resolve(name, kind, lifetime=LIFETIME, search=True)
 
     def _make_resolver(self) -> dns.asyncresolver.Resolver:
-        if not self._config.resolver:
-            return dns.asyncresolver.Resolver()
-        resolver = dns.asyncresolver.Resolver(configure=False)
-        address = parse_address(self._config.resolver)
-        resolver.nameservers = [address.host]
-        resolver.port = address.port
+        server = self._config.resolver
+        resolver = dns.asyncresolver.Resolver(configure=server is None)
+        if server is not None:
+            resolver.nameservers, resolver.port = [server.host], server.port
         return resolver
 
 

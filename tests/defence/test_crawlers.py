@@ -81,11 +81,17 @@ def test_where_the_dns_does_not_answer(origin: Origin, dns: DnsServer) -> None:
 
 
 def test_a_machine_without_a_dns(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> None:
+    def none(configure: bool) -> None:
         raise NoResolverConfiguration
 
     monkeypatch.setattr(asyncresolver, "Resolver", none)
     assert asyncio.run(Names(None).belongs(b"127.0.0.1", ["googlebot.com"])) is None
+
+
+@pytest.mark.parametrize("server", ["dns.google:53", ":53", "10.0.0.2:0", "unix:/run/dns"])
+def test_a_resolver_that_could_not_be_asked_is_refused(server: str) -> None:
+    with pytest.raises(ValueError, match="is not the IP address and port of a DNS server"):
+        Crawlers.model_validate({"resolver": server})
 
 
 def test_only_a_few_requests_are_spared_while_the_dns_is_asked(origin: Origin) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import hyperscan
 import msgspec
 
+from bascule.state.files import write_whole
 from bascule.waf.matcher.patterns import Expression, Known
 from bascule.waf.seclang.operators.linear import LinearPattern
 from bascule.waf.seclang.operators.translated import TRANSLATED
@@ -133,14 +132,7 @@ def _store(path: Path, body: bytes) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write through a temporary name: many processes may start at once. A cache that cannot be written is no error."""
+    """Write a file of the cache. That it cannot be written is no error."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(name, path)
-        except OSError:
-            os.unlink(name)
-            raise
+        write_whole(path, content)

@@ -14,6 +14,7 @@ import msgspec
 
 from bascule.config.grammar import compile_pattern
 from bascule.config.response import PageWatch
+from bascule.state.files import write_whole
 
 CHANGED = 720_001
 MAX_BYTES = 512 * 1024
@@ -50,9 +51,7 @@ def write(watch: PageWatch, copy: Copy, content: bytes) -> None:
     """Write a page's copy, whole or not at all. Raises OSError."""
     file = file_of(watch, copy.path)
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(copy) + b"\n" + content)
-    fresh.replace(file)
+    write_whole(file, msgspec.json.encode(copy) + b"\n" + content, 0o644)
 
 
 class Pages:

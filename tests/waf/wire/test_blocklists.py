@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bascule.config.types import parse_address
 from bascule.proxy import blocklists
 from bascule.proxy.blocklists import BlockLists
 from tests.server.harness import wait_for
@@ -119,7 +120,7 @@ def test_names_that_requests_bring_push_no_client_out(monkeypatch: pytest.Monkey
     async def main() -> None:
         async with dns_server() as server:
             server.zone[client, "A"] = (60, ["127.0.0.2"])
-            lists = BlockLists(server.address)
+            lists = BlockLists(parse_address(server.address))
             lists.open(asyncio.get_running_loop())
             here = asyncio.Event()
             assert lists.wait([client], here.set)
