@@ -39,7 +39,7 @@ from bascule.proxy.route import RouteRuntime
 from bascule.proxy.turns import Back, Job, Turns
 from bascule.server.worker import settle_gc
 from bascule.state.arena import Arena
-from bascule.telemetry.formats import STATUS
+from bascule.telemetry.record import STATUS
 from bascule.telemetry.recorder import BATCH, Recorder
 from bascule.tls.server import ServerContexts
 from bascule.upstream.board import Board

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from bascule.config.observe import AccessLog
-from bascule.telemetry.formats import ROUTE, STATUS, Batch, make_format
+from bascule.telemetry.formats import make_format
+from bascule.telemetry.record import ROUTE, STATUS, Batch
 from bascule.telemetry.sinks import LineWriter, LogOpenError, Sink, line_limit, open_sink
 
 _ERROR: Final = 400

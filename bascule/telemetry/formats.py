@@ -17,38 +17,37 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from bascule.config.observe import LOG_FIELDS
-from bascule.config.plan import RoutePlan
+from bascule.telemetry.combined import combined_lines
+from bascule.telemetry.record import (
+    BYTES_IN,
+    BYTES_OUT,
+    CACHE,
+    CAUSE,
+    CLIENT,
+    DURATION,
+    HOST,
+    METHOD,
+    PORT,
+    REF,
+    REFERER,
+    REQUEST_ID,
+    ROUTE,
+    RULE,
+    SERVER,
+    STATUS,
+    TARGET,
+    TIME,
+    TLS,
+    TRIES,
+    USER,
+    USER_AGENT,
+    VERSION,
+    WAIT,
+    Batch,
+    Record,
+)
+from bascule.telemetry.squid import squid_lines
 
-Record: TypeAlias = tuple[
-    float,  # time, seconds since the epoch, of the end of the exchange
-    bytes | str,  # client address
-    int,  # client port
-    RoutePlan | None,
-    bytes,  # method
-    bytes,  # host
-    bytes,  # target
-    bytes,  # version
-    int,  # status; 0: none was sent
-    int,  # bytes in
-    int,  # bytes out
-    float,  # duration in seconds
-    float,  # wait in seconds for the server's response head; 0: there was none
-    str,  # server: its name in the pool; empty: none was asked
-    int,  # tries
-    str,  # cause, one of telemetry/causes.py
-    str,  # ref
-    bytes,  # user agent
-    bytes,  # referer
-    str,  # tls version; empty: plain
-    str,  # request id
-    str,  # user, of the forward proxy
-    str,  # rule, of the forward proxy
-    str,  # cache, one of store.CACHE; empty: none was asked
-]
-(TIME, CLIENT, PORT, ROUTE, METHOD, HOST, TARGET, VERSION, STATUS, BYTES_IN, BYTES_OUT, DURATION, WAIT, SERVER, TRIES,
- CAUSE, REF, USER_AGENT, REFERER, TLS, REQUEST_ID, USER, RULE, CACHE) = range(24)  # fmt: skip
-
-Batch: TypeAlias = Sequence[Record]
 Columns: TypeAlias = Sequence[Sequence[Any]]
 Format: TypeAlias = Callable[[Batch], bytes]
 """Turns records into lines, each ended by a line feed. Never raises on what a client sent."""
@@ -66,8 +65,6 @@ def make_format(name: str, fields: Sequence[str], max_line: int = 0) -> Format:
     if name == "combined":
         encode = combined_lines
     elif name == "squid":
-        from bascule.telemetry.squid import squid_lines  # it stands on this module
-
         encode = squid_lines
     elif name == "json":
         encode = JsonLines(fields)
@@ -207,54 +204,3 @@ _COLUMNS: Final[dict[str, Callable[[Columns], Iterable[Any]]]] = {
     "rule": _plain(RULE),
     "cache": _plain(CACHE),
 }
-
-
-# --- combined --------------------------------------------------------------------------------------------------------
-
-_UNSAFE = re.compile(rb"[^ !#-\[\]-~]")
-_ESCAPES: Final = {bytes((code,)): b"\\x%02X" % code for code in range(256)}
-_COMBINED: Final = b'%b - - [%b] "%b %b %b" %d %d "%b" "%b"\n'
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def combined_lines(batch: Batch) -> bytes:
-    """Return lines of the Apache/NCSA "combined" format, times in UTC, an absent value as ``-``."""
-    if not batch:
-        return b""
-    columns = list(zip(*batch, strict=True))
-    clients = [value if type(value) is bytes else str(value).encode("utf-8", "replace") for value in columns[CLIENT]]
-    rows = zip(
-        _safe(clients),
-        _clf_times(columns[TIME]),
-        *(_safe(columns[index]) for index in (METHOD, TARGET, VERSION)),
-        columns[STATUS],
-        columns[BYTES_OUT],
-        *(_safe(columns[index]) for index in (REFERER, USER_AGENT)),
-        strict=True,
-    )
-    return b"".join(map(_COMBINED.__mod__, rows))
-
-
-def escaped(value: bytes) -> bytes:
-    """Return a value with what is not plainly printable as ``\\xHH``."""
-    return _UNSAFE.sub(lambda match: _ESCAPES[match.group()], value)
-
-
-def _safe(column: Sequence[bytes]) -> Sequence[bytes]:
-    """Return the column with unsafe bytes escaped; one search over the whole column tells if any is there."""
-    if _UNSAFE.search(b"".join(column)):
-        column = [escaped(value) for value in column]
-    return column if all(column) else [value or b"-" for value in column]
-
-
-def _clf_times(column: Iterable[float]) -> list[bytes]:
-    second, text = -1, b""
-    texts = []
-    for stamp in column:
-        whole = int(stamp)
-        if whole != second:
-            second, parts = whole, time.gmtime(whole)
-            month = _MONTHS[parts.tm_mon - 1]  # strftime's %b would follow the locale
-            text = time.strftime(f"%d/{month}/%Y:%H:%M:%S +0000", parts).encode()
-        texts.append(text)
-    return texts

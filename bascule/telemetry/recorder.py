@@ -16,7 +16,7 @@ from bascule.config.plan import Plan
 from bascule.telemetry import store
 from bascule.telemetry.accesslog import AccessLogger
 from bascule.telemetry.eventlog import EventLog
-from bascule.telemetry.formats import Record
+from bascule.telemetry.record import Record
 from bascule.telemetry.sinks import Sink, complain
 from bascule.telemetry.tally import Tally
 

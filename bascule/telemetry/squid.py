@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bascule.telemetry import causes
-from bascule.telemetry.formats import (
+from bascule.telemetry.combined import escaped
+from bascule.telemetry.record import (
     BYTES_OUT,
     CACHE,
     CAUSE,
@@ -25,7 +26,6 @@ from bascule.telemetry.formats import (
     USER,
     VERSION,
     Batch,
-    escaped,
 )
 
 _LINE: Final = b"%10d.%03d %6d %b %b/%03d %d %b %b %b %b/%b -\n"

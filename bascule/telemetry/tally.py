@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bascule.config.plan import Plan
 from bascule.telemetry import causes, store
-from bascule.telemetry.formats import (
+from bascule.telemetry.record import (
     BYTES_IN,
     BYTES_OUT,
     CACHE,

@@ -8,7 +8,7 @@ from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
 from bascule.config.policies import CookieMap, ErrorPages, Headers, Limits, PathPolicy, Rewrite, Timeouts
 from bascule.config.pools import Pool
 from bascule.config.schema import Config, Match, WafConfig
-from bascule.telemetry.formats import Record
+from bascule.telemetry.record import Record
 
 ROUTES = ("shop.example /", "shop.example /api/")
 

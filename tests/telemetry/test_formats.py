@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.config.observe import LOG_FIELDS
-from bascule.telemetry.formats import JsonLines, combined_lines, iso_times, make_format
+from bascule.telemetry.combined import combined_lines
+from bascule.telemetry.formats import JsonLines, iso_times, make_format
 from tests.telemetry.support import make_record, make_route
 
 COMBINED = re.compile(

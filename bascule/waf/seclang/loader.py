@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bascule.waf.seclang.actions import macro, merge_defaults, parse_actions, split_actions, updated
-from bascule.waf.seclang.controls import IDLE_CONTROLS
+from bascule.waf.seclang.controls import IDLE_CONTROLS, parse_id_ranges
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Config, Link, Marker, Rule, RuleSet, Target
 from bascule.waf.seclang.operators import NO_DNS, OPERATORS, LoadContext, NotSetUpError, Resolver
@@ -264,8 +264,6 @@ class Loader:
         self.config.default_actions[actions.phase] = actions
 
     def _select(self, how: str, text: str) -> Callable[[Rule], bool]:
-        from bascule.waf.seclang.controls import parse_id_ranges
-
         if how == "id":
             ranges = parse_id_ranges(text)
             return lambda rule: any(low <= rule.rule_id <= high for low, high in ranges)
