@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -47,6 +47,8 @@ class Points(Model):
 
 class Steps(Model):
     """From how many points on something happens; ``null`` for never. Rungs are asked where `challenge` is."""
+
+    null_is_a_value: ClassVar = True
 
     cookie: Step | None = 20
     """The rung ``cookie``."""

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 M = TypeVar("M", bound="Model")
@@ -25,6 +25,21 @@ class Model(BaseModel):
     """JSON Schemas of what may be written in place of the whole mapping."""
     short_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of a part that may stand directly here."""
+    null_is_a_value: ClassVar[bool] = False
+    """Whether a key may have nothing behind it. Elsewhere None is only the default of what is not stated."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Refuse a key with nothing behind it: ``sticky:`` would leave off what it seems to switch on."""
+        schema = handler(source)
+        fields: Any = schema
+        while fields["type"] != "model-fields":
+            fields = fields["schema"]
+        for field in () if cls.null_is_a_value else fields["fields"].values():
+            optional = field["schema"]
+            if optional["type"] == "default" and optional["schema"]["type"] == "nullable":
+                optional["schema"] = optional["schema"]["schema"]
+        return schema
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -33,6 +33,8 @@ def check_listeners(findings: Findings, config: Config) -> None:
         if listener.tls is not None:
             if listener.tls.client_auth is not None:
                 _check_client_auth(findings, path, listener.tls.client_auth)
+            if listener.tls.public_port and path[0] == "forward":
+                findings.error((*path, "tls", "public_port"), "nobody is sent to the forward proxy: leave this out")
             for number, pair in enumerate(listener.tls.certificates):
                 check_pair(findings, (*path, "tls", "certificates", number), pair.cert, pair.key, ())
             if not listener.tls.certificates and (not secure_sites or path[0] == "forward"):

@@ -37,6 +37,8 @@ _EXPECTED = {
     "date_from_datetime_inexact": "a date such as 2030-12-31",
     "int_parsing_size": "a whole number of sensible size",
 }
+_NOTHING = "there is no value here"
+_GIVE = "give a value or remove the key"
 _MAPPING = ("model_type", "dict_type", "model_attributes_type")
 _OFF = ("off", "no", "false", "none")
 _ON = ("on", "yes", "true", "none", "default", "auto")
@@ -90,7 +92,9 @@ def in_words(detail: Mapping[str, Any]) -> tuple[str, str]:
     kind, value = detail["type"], detail.get("input")
     context = detail.get("ctx", {})
     if kind == "value_error":
-        return str(context.get("error", detail["msg"])), ""
+        message = str(context.get("error", detail["msg"]))
+        right = message.partition(": ")[2] if value is None else ""
+        return (f"{_NOTHING}: {right}", _GIVE) if right else (message, "")
     if kind in ("literal_error", "enum"):
         allowed = [word.strip("'") for word in re.split(", | or ", str(context.get("expected", "")))]
         return _not_one_of(value, allowed)
@@ -186,12 +190,14 @@ def missing_hint(key: str) -> str:
 
 def _not_one_of(value: Any, allowed: list[str]) -> tuple[str, str]:
     shown = ", ".join(name or '""' for name in allowed)
+    if value is None:
+        return f"{_NOTHING}: expected one of {shown}", _GIVE
     return f"{_echo(value)} is not one of: {shown}", suggest(value, allowed) if isinstance(value, str) else ""
 
 
 def _wrong_kind(expected: str, value: Any) -> tuple[str, str]:
     if value is None:
-        return f"there is no value here: expected {expected}", "give a value or remove the key"
+        return f"{_NOTHING}: expected {expected}", _GIVE
     hint = ""
     if expected == "text" and isinstance(value, int | float):
         hint = "put it in quotes"

@@ -59,10 +59,20 @@ class _Includes:
                     continue  # two patterns may match one file
                 if len(self._sources.lines) >= MAX_FILES:
                     raise self._sources.fail(pattern.place, f"more than {MAX_FILES} files", ("include",))
-                included = read(path, self._sources)
+                included = self._read(path, pattern)
                 self._merge(root, included)
                 self.follow(root, included, (*chain, path))
         _drop_extensions(current)
+
+    def _read(self, path: str, pattern: Node) -> Node:
+        """Read an included file; where all of it is at fault, the place is that of the include."""
+        try:
+            return read(path, self._sources)
+        except ConfigError as error:
+            problem = error.problems[0]
+            if problem.line:
+                raise
+            raise self._sources.fail(pattern.place, f"{path}: {problem.message}", ("include",)) from None
 
     def _patterns(self, current: Node) -> list[Node]:
         values = current.value if isinstance(current.value, dict) else {}

@@ -40,7 +40,7 @@ from bascule.config.privacy import Privacy
 from bascule.config.quotas import Quota
 from bascule.config.several import Networks
 from bascule.config.tls import ListenTls, SiteTls
-from bascule.config.types import AddressField, Affinity, Cidr, Count, Duration, FileField, parse_network
+from bascule.config.types import AddressField, Affinity, Cidr, Count, Digits, Duration, FileField, parse_network
 from bascule.config.waf import WafConfig, WafExclusion
 from bascule.config.waiting_room import WaitingRoom
 
@@ -61,7 +61,7 @@ class Listener(Model):
     (nftables ``redirect``) or TPROXY, from clients that know of no proxy."""
     backlog: Annotated[int, Field(ge=1, le=65535)] = 4096
     """Connections the kernel keeps waiting to be accepted."""
-    mode: Annotated[str, Field(pattern="^0?[0-7]{3}$"), BeforeValidator(str)] = "660"
+    mode: Annotated[str, Field(pattern="^0?[0-7]{3}$"), Digits] = "660"
     """Permissions of a UNIX socket, octal; its owner is `user`, `group`."""
 
     @model_validator(mode="before")

@@ -42,7 +42,8 @@ class SiteTls(Model):
     client_auth: ClientAuth | None = None
     """Client certificates; none are asked for by default."""
     redirect: bool = True
-    """Send plain-HTTP requests of this site to https, when there is a TLS listener."""
+    """Send plain-HTTP requests of this site to https, when there is a TLS listener: to port 443 if one has it, else to
+    that of the first (its `public_port`)."""
     hsts: Duration = 0.0
     """`Strict-Transport-Security` max-age; 0 sends none."""
     hsts_subdomains: bool = False
@@ -70,6 +71,9 @@ class ListenTls(Model):
     """What clients get that name no site, or none with TLS."""
     client_auth: ClientAuth | None = None
     """Client certificates, on listeners of the forward proxy; those of sites are asked for by the sites."""
+    public_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port by which clients reach it, where a mapping in front makes it another one than its own: plain requests are
+    sent there. 0 means its own."""
     min_version: TlsVersion = "1.2"
     """Lowest TLS version."""
     alpn: tuple[Literal["http/1.1"], ...] = ("http/1.1",)

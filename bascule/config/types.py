@@ -187,7 +187,7 @@ def parse_name_server(value: Any) -> Address:
     except ValueError:
         address = None
     if address is None or not address.port or str(value).startswith(":"):
-        raise ValueError(f"{str(value)!r} is not the IP address and port of a DNS server, such as 10.0.0.2:53")
+        raise ValueError(f"{str(value)!r} is not the IP address and port of a DNS server: write 10.0.0.2:53")
     return address
 
 
@@ -283,9 +283,11 @@ Affinity = Annotated[
     _schema("affinity", "string", "integer", "array", examples=["auto", "off", [0, 1]]),
 ]
 LogTarget = Annotated[str, BeforeValidator(parse_log_target)]
+Digits = BeforeValidator(lambda value: str(value) if type(value) in (int, float) else value)
+"""Text that is a number to YAML unless it stands in quotes."""
 TlsVersion = Annotated[
     Literal["1.2", "1.3"],
-    BeforeValidator(str),  # 1.2 without quotes is a number to YAML
+    Digits,
     WithJsonSchema({"enum": ["1.2", "1.3", 1.2, 1.3]}),
 ]
 Count = Annotated[int, Field(ge=0)]

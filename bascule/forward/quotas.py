@@ -199,18 +199,15 @@ class Quotas:
         self._announce(name, who)
 
 
+_LIMITS = ("per", "bandwidth", "burst", "requests", "connections")
+
+
 def limits_of_rules(forward: Forward) -> dict[int, tuple[str, Quota]]:
     """Return the limits that rules set, by the index of the rule: each is a quota that only this rule applies."""
     return {
         index: (
             f"rules[{index}]",
-            Quota(
-                per=rule.per,
-                bandwidth=rule.bandwidth,
-                burst=rule.burst,
-                requests=rule.requests,
-                connections=rule.connections,
-            ),
+            Quota.model_validate({name: getattr(rule, name) for name in _LIMITS if name in rule.model_fields_set}),
         )
         for index, rule in enumerate(forward.rules)
         if rule.limit is not None

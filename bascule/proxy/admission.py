@@ -55,8 +55,8 @@ def admit(exchange: Exchange) -> bool:
     A plain request on a route that is not `guarded` meets nothing here and is not asked.
     """
     head, route, site = exchange.head, exchange.route, exchange.site
-    if site.secure_redirect and exchange.scheme == b"http":
-        answers.redirect(exchange, b"https://%b%b" % (head.host, exchange.uri), 308, causes.HTTPS_REDIRECT)
+    if (suffix := site.secure_suffix) is not None and exchange.scheme == b"http":
+        answers.redirect(exchange, b"https://%b%b%b" % (head.host, suffix, exchange.uri), 308, causes.HTTPS_REDIRECT)
         return False
     if (tls := site.plan.tls) is not None and tls.client_auth is not None:
         forwarding.check_certificate(exchange.peer, site)

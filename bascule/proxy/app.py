@@ -210,7 +210,7 @@ class ProxyApp:
         """Return the one route of a front's site, ready to run, and the site. `via` is what it calls itself in Via."""
         (plan,) = site.routes
         route = self.front_route(plan, site, via)
-        return route, SiteRuntime(site, {plan.index: route}, False)
+        return route, SiteRuntime(site, {plan.index: route}, None)
 
     def front_route(
         self, plan: RoutePlan, site: SitePlan, via: bytes, connector: Connector | None = None

@@ -38,7 +38,7 @@ _FAILED = "The check did not work: {why}. Go back and reload the page."
 def admit(exchange: Exchange, shield: Shield, route: RouteChallenge, least: int) -> bool:
     """Ask of a client what it has yet to pass, `least` for what it did before. False: the request got its answer."""
     challenges = shield.challenges
-    if challenges is None or (exchange.site.secure_redirect and exchange.scheme == b"http"):
+    if challenges is None or (exchange.site.secure_suffix is not None and exchange.scheme == b"http"):
         return True  # over HTTPS it is asked again
     demand = challenges.demand(exchange, route, least)
     if demand is None or exchange.client in shield.allowed:

@@ -6,13 +6,13 @@ exact, then patterns in their order, then the longest prefix; a prefix matches w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from bascule.config.grammar import compile_pattern
 from bascule.config.plan import Plan, SitePlan
-from bascule.config.schema import Match
+from bascule.config.schema import Listener, Match
 from bascule.http.errors import HttpError
 from bascule.http.message import RequestHead
 from bascule.http.path import Path
@@ -30,18 +30,19 @@ Condition = Callable[[RequestHead], bool]
 class SiteRuntime:
     """A site with its routes sorted for matching."""
 
-    __slots__ = ("_exact", "_patterns", "_prefixes", "logins", "only", "plan", "secure_redirect", "strict_transport")
+    __slots__ = ("_exact", "_patterns", "_prefixes", "logins", "only", "plan", "secure_suffix", "strict_transport")
 
     def __init__(
         self,
         plan: SitePlan,
         routes: dict[int, RouteRuntime],
-        has_tls_listener: bool,
+        secure_suffix: bytes | None,
         logins: LoginGuard | None = None,
     ) -> None:
         self.plan = plan
         self.logins = logins
-        self.secure_redirect = has_tls_listener and plan.tls is not None and plan.tls.redirect
+        self.secure_suffix = secure_suffix if plan.tls is not None and plan.tls.redirect else None
+        """What follows the host where plain requests are sent to https: its port, unless 443. None: they are not."""
         self.strict_transport = _strict_transport(plan)
         self._exact: dict[bytes, list[RouteRuntime]] = {}
         self._patterns: list[tuple[Any, RouteRuntime]] = []
@@ -139,8 +140,16 @@ def build_router(
     plan: Plan, routes: dict[int, RouteRuntime], logins: Callable[[SitePlan], LoginGuard | None] = lambda site: None
 ) -> Router:
     """Return the router of a plan; `logins` makes the defence of a site's logins."""
-    has_tls = any(listener.tls is not None for listener in plan.listeners)
-    return Router([SiteRuntime(site, routes, has_tls, logins(site)) for site in plan.sites])
+    suffix = _secure_suffix(plan.config.listen)
+    return Router([SiteRuntime(site, routes, suffix, logins(site)) for site in plan.sites])
+
+
+def _secure_suffix(listeners: Sequence[Listener]) -> bytes | None:
+    """Return what follows a host in URLs that lead to one of the listeners with TLS, best to port 443; None without."""
+    ports = [item.tls.public_port or item.address.port or 443 for item in listeners if item.tls is not None]
+    if not ports:
+        return None
+    return b"" if 443 in ports else b":%d" % ports[0]
 
 
 def compile_condition(match: Match) -> Condition | None:

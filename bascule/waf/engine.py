@@ -62,12 +62,15 @@ class Waf:
         resolver: Resolver = NO_DNS,
         clock: Callable[[], float] = time.perf_counter,
         wall_clock: Callable[[], float] = time.time,
+        cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self.rules, self.settings = rules, settings
         self.store = store if store is not None else CollectionStore()
-        self.clock, self.wall_clock = clock, wall_clock
+        self.clock, self.wall_clock, self.cpu_clock = clock, wall_clock, cpu_clock
         self._transaction = Transaction.of(self)
         self.time_budget = settings.time_budget
+        self.first_look = settings.time_budget / 8
+        """Seconds after which judging that is not divided looks at the thread's clock: more is counted by that."""
         self.logic = Inspector.load(settings.logic, cache_dir) if settings.logic not in ("", "bypass") else None
         self.named, self.answers = self._named_rules()
         on = settings.logic != "bypass"
@@ -115,7 +118,7 @@ class Waf:
 
     @classmethod
     def load(cls, settings: WafSettings, cache_dir: Path | None = None, **services: Any) -> Waf:
-        """Load and compile rules. `services` are `store`, `resolver`, `clock` and `wall_clock` (see `__init__`).
+        """Load and compile rules. `services` are `store`, `resolver` and the clocks (see `__init__`).
 
         Without a resolver no block list lists anybody.
 

@@ -14,7 +14,7 @@ from bascule.waf.events import Event
 from bascule.waf.logic.body_values import is_file
 from bascule.waf.logic.inspector import type_of_body
 from bascule.waf.openapi import inspector as openapi
-from bascule.waf.pace import TimeSpentError, rest
+from bascule.waf.pace import PACE, TimeSpentError, rest
 from bascule.waf.request import ConnectionFacts, Pairs
 from bascule.waf.steady import Steady
 from bascule.waf.verdict import Verdict
@@ -41,6 +41,9 @@ class Transaction(Decision):
     deadline: float = 0.0
     """When to leave off: the end of the time budget, or of the present turn."""
     _last: float = 0.0
+    """Where the time budget ends, as far as it was looked; 0 before any phase."""
+    _cpu: float = 0.0
+    """The thread's clock when it was looked at last; 0 if it was not in this phase."""
     rest: tuple[PhaseProgram, Sequence[int], int] | None = None
     """Where the phase goes on, if only its turn was over: see `go_on`."""
     _searches: list[Iterator[None]]
@@ -132,7 +135,7 @@ class Transaction(Decision):
             if self._searches:
                 self._set_deadline(began, HEAD_TURN)
                 self._search_on()
-        self.spent += self.clock() - began
+        self._spend(began)
         return self.verdict
 
     @property
@@ -195,11 +198,11 @@ class Transaction(Decision):
     def _finish_request(self, began: float, turn: float) -> Verdict | None:
         """Search on, then run phase 2, as far as the turn goes."""
         if self._searches and not self._search_on():
-            self.spent += self.clock() - began
+            self._spend(began)
             return self.verdict
         if self.waf.signatures and not self.idle:
             return self._run(2, began, turn)
-        self.spent += self.clock() - began
+        self._spend(began)
         return self.verdict
 
     def go_on(self, turn: float) -> Verdict | None:
@@ -209,7 +212,7 @@ class Transaction(Decision):
         if self._searches:
             return self._finish_request(began, turn)
         self.waf.program.go_on(self)
-        self.spent += self.clock() - began
+        self._spend(began)
         return self.verdict
 
     def was_away(self, seconds: float) -> TimeSpentError | None:
@@ -271,6 +274,8 @@ class Transaction(Decision):
         if not self.waf.signatures:
             return self.verdict
         began = self.clock()
+        if PACE.leave is not None:  # else two more attributes, see `of`
+            self._set_deadline(began, 0.0)
         if gates := self.waf.nominator.response_head(self):
             self._open(gates, 3)
         return self.verdict if self.idle else self._run(3, began)
@@ -282,6 +287,8 @@ class Transaction(Decision):
         if not (self.waf.signatures or self.response_watched):
             return self.verdict
         began = self.clock()
+        if PACE.leave is not None:
+            self._set_deadline(began, 0.0)
         self.phase = 4
         if self.response_watched and self.waf.response is not None and self.verdict is None:
             self.waf.response.judge_body(self, self.response_body_variable)
@@ -290,7 +297,7 @@ class Transaction(Decision):
         if self.outbound_data_error and self.config.response_body_limit_action == "Reject":
             self._too_large(4, b"the response body is larger than SecResponseBodyLimit")
         if self.idle:
-            self.spent += self.clock() - began
+            self._spend(began)
             return self.verdict
         return self._run(4, began)
 
@@ -343,11 +350,12 @@ class Transaction(Decision):
         if not self.waf.program.passes(self, phase):
             self._set_deadline(began, turn)
             self.waf.program.run(self, phase)
-        self.spent += self.clock() - began
+        self._spend(began)
         return self.verdict
 
     def _set_deadline(self, began: float, turn: float) -> None:
-        self.deadline = self._last = began + self.waf.time_budget - self.spent
+        left = self.waf.time_budget - self.spent
+        self.deadline = self._last = began + (left if PACE.leave is not None else min(left, self.waf.first_look))
         if turn and began + turn < self._last:
             self.deadline = began + turn
 
@@ -361,10 +369,31 @@ class Transaction(Decision):
             return True
         if self.phase == 5 or (now := self.clock()) < self.deadline:
             return False
-        if now < self._last:
-            return True
-        self._exhaust()
+        if self.deadline == self._last:
+            if PACE.leave is None and self._is_left(now):
+                return False
+            self._exhaust()
         return True
+
+    def _is_left(self, now: float) -> bool:
+        """Whether the thread's clock, which is dear to ask, tells that other programs had the core meanwhile.
+
+        Of judging in turns, `pace.py` knows.
+        """
+        cpu = self.waf.cpu_clock()
+        self.spent += cpu - self._cpu if self._cpu else self.waf.first_look
+        self._cpu = cpu
+        left = self.waf.time_budget - self.spent
+        self.deadline = self._last = now + left
+        return left > 0
+
+    def _spend(self, began: float) -> None:
+        """Add to what is spent what judging took since `began`, where nothing of it was added so far."""
+        took = self.clock() - began
+        if took > self.waf.first_look and PACE.leave is None:
+            took = self.waf.cpu_clock() - self._cpu if self._cpu else self.waf.first_look
+            self._cpu = 0.0
+        self.spent += took
 
     def _exhaust(self) -> None:
         """Leave off for good, note it, and do what the policy says."""

@@ -41,7 +41,7 @@ ROUTES = [
     ("discover: {}", ".discover", "members are discovered by exactly one of `dns` and `file`", ""),
     ("discover: {dns: app}", ".discover.dns", "'app' is not a name and a port such as app.internal:8000 or _http._tcp.app.internal", ""),
     ("discover: {dns: _http.app}", ".discover.dns", "'_http.app' is not an SRV name such as _http._tcp.app.internal", ""),
-    ("discover: {dns: 'a:1', resolver: x}", ".discover.resolver", "'x' is not the IP address and port of a DNS server, such as 10.0.0.2:53", ""),
+    ("discover: {dns: 'a:1', resolver: x}", ".discover.resolver", "'x' is not the IP address and port of a DNS server: write 10.0.0.2:53", ""),
     ("discover: {dns: 'a:1', min_ttl: 9m}", ".discover.min_ttl", "`min_ttl` is longer than `max_ttl`", ""),
     ("pool: app, match: {methods: ['GE T']}", ".match.methods[0]", "'GE T' is not a method", ""),
     ("pool: app, match: {headers: {X: '~('}}", ".match.headers.X", "'(' is not an RE2 pattern: missing ): (", ""),

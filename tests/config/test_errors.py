@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from bascule.config.errors import MAX_SHOWN, ConfigError, Problem, dotted, suggest
+from bascule.config.explain import in_words
+from bascule.config.schema import Config
+from bascule.config.walk import model_of
 
 from .conftest import Fail
 
@@ -63,6 +67,8 @@ SCHEMA = [
     ("listen: {address: ':443', tls: {cert: a}}\nsites: {a.example: '10.0.0.1:80'}", 1, 33, "listen.tls.cert", "unknown key `cert`", "`cert` is a key of listen.tls.certificates, "),
     ("listen: 80\nsites: [a.example]", 2, 8, "sites", "expected a mapping of keys, not a list", "for example sites: {shop.example.com: "),
     ("listen: 80\nsites: {a.example: '10.0.0.1:80'}\nlimit: 5", 3, 8, "limit", "expected a list, as in [a, b], not 5", "limit: 50/s per client"),
+    ("listen: 80\n" + SITE % "sticky: ", 2, 60, 'sites."a.example".routes."/".sticky', "there is no value here: expected a mapping of keys", "remove the key; {} gives the defaults"),
+    ("listen: 80\nsites: {a.example: '10.0.0.1:80'}\nstop_timeout:", 3, 1, "stop_timeout", "there is no value here: write 250ms, 10s, 5m, 1h30m or a number of seconds", "remove the key"),
     ("listen: 80\nsites:\n", 2, 1, "sites", "there is no value here: expected a mapping of keys", "remove the key"),
     ("listen: 80\nsites: {a.example: {tls: {cert: a, kye: b, key: c}, routes: {/: '10.0.0.1:80'}}}", 2, 36, 'sites."a.example".tls.kye', "unknown key `kye`", "did you mean key?"),
     ("listen: 80\nsites: {a.example: {tls: {cert: a.pem}, routes: {/: '10.0.0.1:80'}}}", 2, 21, 'sites."a.example".tls.key', "the key `key` is missing", ""),
@@ -85,6 +91,26 @@ def test_names_place_key_and_remedy(
     assert [(p.line, p.column, p.key, p.message) for p in problems] == [(line, column, key, message)]
     assert hint in problems[0].hint
     assert problems[0].file.endswith("c.yaml")
+
+
+def test_no_key_may_have_nothing_behind_it() -> None:
+    models, accepted = [Config], []
+    for model in models:
+        if model.null_is_a_value:
+            continue
+        for name, field in model.model_fields.items():
+            if (inside := model_of(field.annotation)) is not None and inside not in models:
+                models.append(inside)
+            key = field.alias or name
+            try:
+                model.model_validate({key: None})
+            except ValidationError as error:
+                said = [in_words(detail)[0] for detail in error.errors() if detail["loc"][0] == key]
+                if said and all(text.startswith("there is no value here: ") for text in said):
+                    continue
+            accepted.append(f"{model.__name__}.{key}")
+    assert not accepted
+    assert len(models) > 100
 
 
 def test_prints_as_a_compiler_does(fail_text: Fail) -> None:

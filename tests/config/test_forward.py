@@ -190,6 +190,7 @@ BAD = [
     ("{listen: 1, privacy: {no_log: anna}}", "forward.privacy.no_log", "only with `auth`", ""),
     ("{listen: 1, outgoing: eth0}", "forward.outgoing", "is not an IP address", ""),
     ("{listen: 1, headers: {host: origin}}", "forward.headers.host", "that of the URL", ""),
+    ("{listen: {address: ':1', tls: {public_port: 2}}}", "forward.listen.tls.public_port", "nobody is sent", ""),
     ("{listen: 'https://127.0.0.1:1'}", "forward.listen", "there is no certificate", "certificates"),
     ("{listen: 1, pac: {only: '*.a.example'}}", "forward.pac.only", "write the domain alone", ""),
     ("{listen: 1, pac: {proxy: a.example}}", "forward.pac.proxy", "is not a host and a port", ""),

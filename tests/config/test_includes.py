@@ -65,6 +65,9 @@ def test_missing_includes(fail_text: Fail, load_text: Load, tmp_path: Path) -> N
     assert problem.message == f"there is no file {tmp_path}/gone.yaml"
     assert (problem.line, problem.column) == (1, 10)
     assert fail_text("include: [3]\n").problems[0].message.startswith("an include is the name of a file")
+    problem = fail_text("listen: 80\ninclude: /proc/self/mem\n").problems[0]
+    assert problem.message == "/proc/self/mem: the file cannot be read: Input/output error"
+    assert (problem.line, problem.column) == (2, 10)
     load_text("include: [none/*.yaml]\nlisten: 80\nsites: {a.example: '10.0.0.1:80'}\n")
 
 

@@ -55,7 +55,11 @@ class World:
 
         return {
             "timeouts": {"connect": 60},
-            "listen": ["127.0.0.1:0", {"address": "127.0.0.1:0", "tls": {}}, f"unix:{self.path}.front"],
+            "listen": [
+                "127.0.0.1:0",
+                {"address": "127.0.0.1:0", "tls": {"public_port": 8443}},
+                f"unix:{self.path}.front",
+            ],
             "sites": {
                 "site.test": self.plain.address,
                 "front.test": {
@@ -171,7 +175,7 @@ def test_transport_security_is_told_over_tls_only(world: World) -> None:
         wire.send(request("/%00", host="front.test"))
         assert wire.response().status == 400
     response = ask(world.port, "/x?y", host="front.test")
-    assert (response.status, response["location"]) == (308, "https://front.test/x?y")
+    assert (response.status, response["location"]) == (308, "https://front.test:8443/x?y")
     assert response["strict-transport-security"] is None
     with connect(world.secure_port, context=world.context, name="front.test") as wire:
         wire.send(request(host="site.test"))

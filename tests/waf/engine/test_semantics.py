@@ -195,7 +195,7 @@ def test_a_spent_time_budget_follows_the_policy_and_is_noted(policy: str, blocke
     ticks = iter(range(10_000))
     rules = ON + "".join(f'SecRule ARGS "@rx a" "id:{n},phase:2,pass,log"\n' for n in range(1, 30))
     settings = WafSettings(directives=rules, bare=True, time_budget=5.0, on_budget=policy)
-    firewall = Waf.load(settings, clock=lambda: float(next(ticks)))
+    firewall = Waf.load(settings, clock=lambda: float(next(ticks)), cpu_clock=lambda: float(next(ticks)))
     t, verdict = send(firewall, get("x=a"))
     event = t.finish()
     assert (verdict is not None) is blocked

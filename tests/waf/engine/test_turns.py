@@ -129,3 +129,50 @@ def test_a_budget_that_ends_in_the_midst_of_something() -> None:
     assert verdict is not None
     assert "time budget" in transaction.notes[0]
     assert transaction.spent == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.0, True), (0.1, True), (1.0, False)])
+def test_what_is_not_divided_is_charged_for_no_time_in_which_others_had_the_core(share: float, passes: bool) -> None:
+    """A clock that goes on by half of the budget at each look; the thread ran for a share of that."""
+    looks = itertools.count()
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] = next(looks) * 0.5
+        return now[0]
+
+    settings = WafSettings(directives=RULES, time_budget=1.0, on_budget="closed")
+    waf = Waf.load(settings, clock=clock, cpu_clock=lambda: 7.0 + share * now[0])
+    transaction = waf.begin(ConnectionFacts(b"127.0.0.1", 1, b"127.0.0.1", 80))
+    transaction.request_head(b"POST", b"/", b"1.1", [(b"content-type", b"application/x-www-form-urlencoded")])
+    transaction.request_body(b"p=abce")
+    verdict = transaction.request_end()
+    assert now[0] > 1.0
+    assert (verdict is None) == passes
+    assert (transaction.spent < 1.0) == passes
+    assert bool(transaction.notes) != passes
+
+
+def test_a_response_has_what_is_left_of_the_budget_however_long_it_took_to_come() -> None:
+    now = [0.0]
+    rules = (
+        RULES
+        + 'SecResponseBodyAccess On\nSecRule RESPONSE_BODY "@contains secret" "id:30,phase:4,deny,t:htmlEntityDecode"'
+    )
+    waf = Waf.load(WafSettings(directives=rules, time_budget=1.0, on_budget="closed"), clock=lambda: now[0])
+    transaction = waf.begin(ConnectionFacts(b"127.0.0.1", 1, b"127.0.0.1", 80))
+    transaction.request_head(b"POST", b"/", b"1.1", [(b"content-type", b"application/x-www-form-urlencoded")])
+    transaction.request_body(b"p=a")
+    transaction.request_end()
+    transaction.response_head(200, [(b"content-type", b"text/plain")])
+    now[0] = 30.0
+    transaction.response_body(b"&lt;" * 20_000 + b" secret")
+    work = greenlet(transaction.response_end)
+    PACE.until, PACE.leave = 0.0, getcurrent().switch
+    work.switch()
+    while not work.dead:
+        assert transaction.was_away(0.001) is None
+        work.switch()
+    PACE.leave = None
+    assert transaction.verdict is not None
+    assert not transaction.notes
