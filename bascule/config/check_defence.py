@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import zoneinfo
 
 from bascule.config.account import Account
 from bascule.config.crawlers import Crawlers
-from bascule.config.defence import Defence, Limit
+from bascule.config.defence import Bans, Defence, Limit
 from bascule.config.errors import KeyPath
 from bascule.config.findings import Findings
 from bascule.config.grammar import host_of_url
 from bascule.config.schema import Config, Forward, Route, Site
+from bascule.config.sharing import Sharing
 from bascule.config.types import is_url
 
 
@@ -23,40 +23,47 @@ def check_defence(findings: Findings, path: KeyPath, defence: Defence) -> None:
     for index, network in enumerate(defence.deny):
         if network.prefixlen == 0:
             findings.error((*path, "deny", index), "everybody would be kept out")
-    for index, file in enumerate(defence.feeds):
-        if is_url(file):
-            check_list_url(findings, (*path, "feeds", index), file)
-        elif not (os.path.isfile(file) and os.access(file, os.R_OK)):
-            findings.error((*path, "feeds", index), f"the list {file} cannot be read")
-        else:
-            findings.files.append(file)
-    if "feeds_mode" in defence.model_fields_set and not defence.feeds:
-        findings.error((*path, "feeds_mode"), "`feeds_mode` has no effect without `feeds`")
-    if "refresh" in defence.model_fields_set and not any(map(is_url, defence.feeds)):
-        findings.error((*path, "refresh"), "`refresh` has no effect: no feed is at a URL")
-    stated = defence.bans.model_fields_set
-    for name in ("of", "mode"):
-        if name in stated and defence.bans.after is None:
-            findings.error((*path, "bans", name), f"`{name}` has no effect without `after`", "after: 20/m")
-    if defence.bans.longest < defence.bans.time:
-        findings.error((*path, "bans", "longest"), "the longest ban is shorter than the first one, `time`")
-    if (share := defence.share) is not None:
-        if share.ca and not share.tls:
-            findings.error((*path, "share", "ca"), "`ca` has no effect without tls: true")
-        elif share.ca and not os.access(share.ca, os.R_OK):
-            findings.error((*path, "share", "ca"), f"{share.ca} cannot be read")
-        if share.tls and share.server.path:
-            findings.error((*path, "share", "tls"), "a UNIX socket has no TLS")
-        if share.user and not share.password:
-            findings.error((*path, "share", "user"), "`user` has no effect without `password`")
+    _check_feeds(findings, path, defence)
+    _check_bans(findings, (*path, "bans"), defence.bans)
+    if defence.share is not None:
+        _check_share(findings, (*path, "share"), defence.share)
     check_zone(findings, (*path, "timezone"), defence.timezone)
     _check_rules(findings, path, defence)
     geo = defence.geo
     for key, file in (("country", geo.country), ("asn", geo.asn), ("anonymous", geo.anonymous)):
-        if file and not (os.path.isfile(file) and os.access(file, os.R_OK)):
-            findings.error((*path, "geo", key), f"the database {file} cannot be read")
-        elif file:
-            findings.files.append(file)
+        if file:
+            findings.needs_file((*path, "geo", key), file, "the database")
+
+
+def _check_feeds(findings: Findings, path: KeyPath, defence: Defence) -> None:
+    for index, place in enumerate(defence.feeds):
+        if is_url(place):
+            check_list_url(findings, (*path, "feeds", index), place)
+        else:
+            findings.needs_file((*path, "feeds", index), place, "the list")
+    if "feeds_mode" in defence.model_fields_set and not defence.feeds:
+        findings.error((*path, "feeds_mode"), "`feeds_mode` has no effect without `feeds`")
+    if "refresh" in defence.model_fields_set and not any(map(is_url, defence.feeds)):
+        findings.error((*path, "refresh"), "`refresh` has no effect: no feed is at a URL")
+
+
+def _check_bans(findings: Findings, path: KeyPath, bans: Bans) -> None:
+    for name in ("of", "mode"):
+        if name in bans.model_fields_set and bans.after is None:
+            findings.error((*path, name), f"`{name}` has no effect without `after`", "after: 20/m")
+    if bans.longest < bans.time:
+        findings.error((*path, "longest"), "the longest ban is shorter than the first one, `time`")
+
+
+def _check_share(findings: Findings, path: KeyPath, share: Sharing) -> None:
+    if share.ca and not share.tls:
+        findings.error((*path, "ca"), "`ca` has no effect without tls: true")
+    elif share.ca:
+        findings.needs_file((*path, "ca"), share.ca)
+    if share.tls and share.server.path:
+        findings.error((*path, "tls"), "a UNIX socket has no TLS")
+    if share.user and not share.password:
+        findings.error((*path, "user"), "`user` has no effect without `password`")
 
 
 def _check_rules(findings: Findings, path: KeyPath, defence: Defence) -> None:
@@ -124,10 +131,7 @@ def check_crawlers(findings: Findings, crawlers: Crawlers) -> None:
         if "" in getattr(crawlers, key):
             findings.error(("crawlers", key, ""), "everybody's User-Agent has an empty part", "name the crawler")
     for name, file in crawlers.ranges.items():
-        if not (os.path.isfile(file) and os.access(file, os.R_OK)):
-            findings.error(("crawlers", "ranges", name), f"the list {file} cannot be read")
-        else:
-            findings.files.append(file)
+        findings.needs_file(("crawlers", "ranges", name), file, "the list")
 
 
 def check_limits(findings: Findings, path: KeyPath, level: Config | Site | Route | Forward, defence: Defence) -> None:

@@ -57,11 +57,17 @@ def check_forward(findings: Findings, forward: Forward) -> None:
         check_authority(findings, (*path, "authorities"), forward.authorities)
     if forward.intercept is not None:
         check_intercept(findings, (*path, "intercept"), forward.intercept)
+    check_parents(findings, path, forward)
+    check_quotas(findings, path, forward)
+    _check_conditions(findings, path, forward)
+
+
+def _check_conditions(findings: Findings, path: KeyPath, forward: Forward) -> None:
+    """Check the conditions of all that has some, and that each rule can come to its turn."""
+    if forward.intercept is not None:
         for index, opened in enumerate(forward.intercept.rules):
             place: KeyPath = (*path, "intercept", "rules", index, opened.action)
             _check_condition(findings, place, opened.condition, forward)
-    check_parents(findings, path, forward)
-    check_quotas(findings, path, forward)
     for name, quota in forward.quotas.items():
         _check_condition(findings, (*path, "quotas", name), quota, forward)
     for index, way in enumerate(forward.ways):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 from bascule.config.errors import KeyPath
@@ -33,7 +32,7 @@ def check_logins(findings: Findings, path: KeyPath, logins: Logins, routes: Iter
     passwords = logins.passwords
     if passwords is None:
         return
-    if passwords.breached and not os.access(passwords.breached, os.R_OK):
-        findings.error((*path, "passwords", "breached"), f"{passwords.breached} cannot be read")
+    if passwords.breached:
+        findings.needs_file((*path, "passwords", "breached"), passwords.breached)
     if "least" in passwords.model_fields_set and not passwords.breached:
         findings.error((*path, "passwords", "least"), "`least` has no effect without `breached`")

@@ -205,13 +205,10 @@ def check_waf(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
     elif waf.crs and (fault := crs_fault(waf.crs)):
         findings.error((*place, "crs"), fault)
     for index, file in enumerate(waf.directives):
-        if not os.access(file, os.R_OK) or not os.path.isfile(file):
-            findings.error((*place, "directives", index), f"the rules file {file} cannot be read")
+        findings.needs_file((*place, "directives", index), file, "the rules file")
     if waf.openapi:
-        if not os.access(waf.openapi, os.R_OK) or not os.path.isfile(waf.openapi):
-            findings.error((*place, "openapi"), f"the OpenAPI document {waf.openapi} cannot be read")
-        findings.files.append(waf.openapi)
-    findings.files += [*_rule_files(waf.crs), *waf.directives]
+        findings.needs_file((*place, "openapi"), waf.openapi, "the OpenAPI document")
+    findings.files += _rule_files(waf.crs)
 
 
 def crs_fault(folder: str) -> str:

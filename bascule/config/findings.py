@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bascule.config.document import Node, Sources
 from bascule.config.errors import ConfigError, KeyPath, Problem
 from bascule.config.explain import written_path
@@ -16,7 +18,7 @@ class Findings:
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
         self.files: list[str] = []
-        """Files that were read for the checks."""
+        """Files beside the configuration that it takes: whoever watches it watches them, too."""
 
     def error(self, path: KeyPath, message: str, hint: str = "") -> None:
         """Record a mistake."""
@@ -25,6 +27,13 @@ class Findings:
     def warn(self, path: KeyPath, message: str, hint: str = "") -> None:
         """Record a doubt."""
         self.warnings.append(self._problem(path, message, hint))
+
+    def needs_file(self, path: KeyPath, file: str, what: str = "") -> None:
+        """Record a file that is read when the program starts, or that it cannot be."""
+        if os.path.isfile(file) and os.access(file, os.R_OK):
+            self.files.append(file)
+        else:
+            self.error(path, f"{what}{' ' if what else ''}{file} cannot be read")
 
     def close(self) -> None:
         """Raise ConfigError if there are errors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +46,9 @@ def test_allowances(text: str) -> None:
 
 def test_a_challenge_that_can_be_asked() -> None:
     assert plan({"mode": "block", "account": "5/1m challenge"}, challenge="auto").warnings == ()
+
+
+def test_the_list_of_breached_passwords_is_among_the_files_that_are_watched(tmp_path: Path) -> None:
+    file = tmp_path / "breached.txt"
+    file.write_text("")
+    assert str(file) in plan({"mode": "block", "passwords": str(file)}).files
