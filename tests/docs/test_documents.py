@@ -69,6 +69,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
+@pytest.mark.parametrize(("index", "folder"), [("docs/decisions/README.md", "decisions"), ("docs/index.md", "guide")])
+def test_every_page_is_in_its_index(index: str, folder: str) -> None:
+    linked = {Path(link).name for link in _LINK.findall((ROOT / index).read_text())}
+    assert {page.name for page in (ROOT / "docs" / folder).glob("*.md")} - {"README.md"} <= linked
+
+
+def test_the_whole_admin_api_is_told() -> None:
+    told = (ROOT / "docs/operations.md").read_text()
+    code = "".join(file.read_text() for file in (ROOT / "bascule/admin").glob("*.py"))
+    paths = {path.partition("{")[0].rstrip("/") for path in re.findall(r'Route\("(/[^"]*)"', code)} - {""}
+    assert len(paths) > 12
+    assert {path for path in paths if path not in told} == set()
+
+
 @pytest.mark.parametrize("page", [tables.PAGE, tables.NAMED])
 def test_the_tables_from_the_code_are_current(page: Path) -> None:
     assert page.read_text() == tables.renewed(page.read_text(), page), "run: make docs"

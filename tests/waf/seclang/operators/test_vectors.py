@@ -21,7 +21,7 @@ DISAGREEMENTS = {
 }
 # Operators whose vectors cannot be run, and why.
 NOT_RUN = {
-    ("secrules", "geolookup"): "the cases need a database that is not there; test_lookup.py uses MaxMind's own",
+    ("secrules", "geolookup"): "the cases need a database that is not there; test_operators.py uses MaxMind's own",
     ("coraza", "validateschema"): "the cases need JSON Schema files that are not there (and JSON is Coraza's own)",
 }
 
