@@ -34,6 +34,8 @@ INTERVAL: Final = 1.0
 """Seconds between looks at what has ended, and between writings of the file."""
 LIFTED: Final = "lifted"
 """Source of what tells other machines that a ban is no more: one that has ended."""
+MAX_WAITING: Final = 4096
+"""Clients that banned themselves before the keeper leads, which is a moment; further ones have no record."""
 T = TypeVar("T")
 _AGES: Final = 3650 * 86400.0
 """Seconds that stand for ever in the table."""
@@ -75,10 +77,16 @@ class BanKeeper:
         self._is_cut = False
         self._is_alone = defence.crowdsec is None
         self._complained = False
+        self._waiting: list[Any] | None = []
+        """What workers told before this keeper leads; None from then on."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Put the bans of the file in force."""
+        """Put the bans of the file in force, and hear from workers."""
+        self._bus.on(OFFENDER, self._offended)
+        self._take_up()
+
+    def _take_up(self) -> None:
         self._load()
         for ban in self.list.current():
             self._show(ban.network)
@@ -88,12 +96,14 @@ class BanKeeper:
         """Take up what the keeper before, if there was one, has changed meanwhile; from now on write the file."""
         before = {ban.network for ban in self.list.current()}
         self.list.clear()
-        self.start()
+        self._take_up()
         for network in before - {ban.network for ban in self.list.current()}:
             self._show(network)
         if self._is_alone and self._bus.retained(HELD):
             self.let_go()
-        self._bus.on(OFFENDER, self._offended)
+        waiting, self._waiting = self._waiting or [], None
+        for payload in waiting:
+            self._offended(OFFENDER, payload)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -152,6 +162,10 @@ class BanKeeper:
 
     def _offended(self, topic: str, payload: Any) -> None:
         """A worker banned a client for the shortest time; its record may call for a longer one."""
+        if self._waiting is not None:
+            if len(self._waiting) < MAX_WAITING:
+                self._waiting.append(payload)
+            return
         client, reason, evidence = payload
         with suppress(BanError):
             ban = self.list.add(str(client), None, str(reason), str(evidence), "auto")

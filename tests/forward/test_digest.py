@@ -133,7 +133,11 @@ def htdigest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bascule(htdigest: Path) -> Iterator[Bascule]:
     auth = {"digest": str(htdigest), "lock_out": {"attempts": 5}}
-    config = {"forward": {**FORWARD, "auth": auth}, "access_log": {"path": "-"}, "workers": 2}
+    config = {
+        "forward": {**FORWARD, "auth": auth, "clients": ["127.0.0.0/8"]},
+        "access_log": {"path": "-"},
+        "workers": 2,
+    }
     with Bascule(config) as program:
         yield program
 
@@ -199,7 +203,7 @@ def test_what_is_overheard_cannot_be_said_again(bascule: Bascule, origin: Origin
         assert all("stale=true" in value for value in again.values("proxy-authenticate"))
     assert get(bascule.port, f"http://{origin.address}/y", told(url, 2)).status == 407  # for another request
     assert get(bascule.port, url, told("/x", 3)).status == 200  # as Chromium says it
-    with connect(bascule.port) as wire:  # one worker, so it counts all guesses
+    with connect(bascule.port, "127.0.0.9") as wire:  # one worker, so it counts all guesses
         statuses = []
         for count in range(20, 27):
             wire.send(f"GET {url} HTTP/1.1\r\nHost: a\r\n{told(url, count, 'guess')}\r\n\r\n".encode())

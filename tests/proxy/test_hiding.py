@@ -21,7 +21,7 @@ def config(origin: Origin) -> dict[str, Any]:
             "site.test": {
                 "routes": {"/": to, "/app/": {**to, "rewrite": {"strip_prefix": "/app", "add_prefix": "/in"}}}
             },
-            "short.test": {"timeouts": {"response": 0.5}, "routes": {"/": to}},
+            "short.test": {"timeouts": {"response": 0.5}, "routes": {"/": {**to, "outliers": {"consecutive": 0}}}},
             "named.test": {"headers": {"host": "origin"}, "routes": {"/": named}},
             "cookie.test": {
                 "cookies": {

@@ -141,5 +141,6 @@ class Bascule:
         return count
 
     def logged(self) -> list[dict[str, Any]]:
-        """The lines of the JSON access log on standard output."""
-        return [json.loads(line) for line in (self.folder / "stdout").read_text().splitlines()]
+        """The lines of the JSON access log on standard output, as far as they are whole."""
+        whole = (self.folder / "stdout").read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]

@@ -41,19 +41,20 @@ def config(origin: Origin) -> dict[str, Any]:
 def test_who_breaks_the_rule_is_challenged_and_passes_with_the_pass(bascule: Bascule, origin: Origin) -> None:
     assert ask(bascule, "proof.test").status == 200, "the rule is not broken"
     seen = len(origin.seen)
-    page = ask(bascule, "proof.test", FOUND)
+    found = f"{FOUND}&once"
+    page = ask(bascule, "proof.test", found)
     assert (page.status, b"data-ticket" in page.body, len(origin.seen)) == (403, True, seen)
     answer = solve(ticket_of(page).encode(), BITS["light"]).decode()
     target = f"{ENDPOINT.decode()}?t={ticket_of(page)}&a={answer}"
     cookies = cookies_of(ask(bascule, "proof.test", target, cookies=cookies_of(page)))
-    assert ask(bascule, "proof.test", FOUND, cookies=cookies).status == 200
-    assert ask(bascule, "proof.test", FOUND, cookies=cookies, source="127.0.3.1").status == 403, "somebody else's"
+    assert ask(bascule, "proof.test", found, cookies=cookies).status == 200
+    assert ask(bascule, "proof.test", found, cookies=cookies, source="127.0.3.1").status == 403, "somebody else's"
     assert ask(bascule, "proof.test", OTHER, cookies=cookies).status == 403, "a rule that refuses does so"
 
     def events() -> list[dict[str, Any]]:
         lines = (bascule.folder / "events.jsonl").read_text().splitlines()
-        found = [event for event in map(json.loads, lines) if event["target"] == FOUND]
-        return found if len(found) == 3 else []
+        told = [event for event in map(json.loads, lines) if event["target"] == found]
+        return told if len(told) == 3 else []
 
     first, second, _ = wait_for(events, "the events")
     assert (first["verdict"]["action"], first["reference"]) == ("challenge", page["x-bascule-ref"])
