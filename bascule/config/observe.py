@@ -11,8 +11,8 @@ from bascule.config.types import AddressField, LogTarget, Share, Size
 
 LOG_FIELDS = (
     "time", "client", "port", "site", "route", "method", "host", "target", "version", "status", "bytes_in",
-    "bytes_out", "duration", "wait", "server", "tries", "cause", "ref", "user_agent", "referer", "tls", "request_id",
-    "user", "rule", "cache",
+    "bytes_out", "duration", "wait", "server", "tries", "cause", "ref", "user_agent", "referer", "tls", "user", "rule",
+    "cache",
 )  # fmt: skip
 FORWARD_FIELDS = ("user", "rule")
 """Those that only the forward proxy knows; without one they are not logged unless asked for."""

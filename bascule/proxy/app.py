@@ -311,7 +311,7 @@ class ProxyApp:
     def note(self, address: bytes, port: int, cause: str, status: int) -> None:
         """Log what ended before there was a request."""
         facts = (time.time(), address, port, None, b"-", b"", b"", b"", status, 0, 0, 0.0, 0.0, "", 0, cause)
-        self.recorder.append((*facts, "", b"", b"", "", "", "", "", ""))
+        self.recorder.append((*facts, "", b"", b"", "", "", "", ""))
 
     def check_drained(self) -> None:
         """Whether the last client has gone: then nobody needs to wait any longer."""

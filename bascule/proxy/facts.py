@@ -230,7 +230,6 @@ class Facts:
                 head.block.user_agent,
                 head.referer,
                 peer.tls_version,
-                "",
                 self.user,
                 self.rule,
                 self.cache,

@@ -28,12 +28,11 @@ Record: TypeAlias = tuple[
     bytes,  # user agent
     bytes,  # referer
     str,  # tls version; empty: plain
-    str,  # request id
     str,  # user, of the forward proxy
     str,  # rule, of the forward proxy
     str,  # cache, one of store.CACHE; empty: none was asked
 ]
 (TIME, CLIENT, PORT, ROUTE, METHOD, HOST, TARGET, VERSION, STATUS, BYTES_IN, BYTES_OUT, DURATION, WAIT, SERVER, TRIES,
- CAUSE, REF, USER_AGENT, REFERER, TLS, REQUEST_ID, USER, RULE, CACHE) = range(24)  # fmt: skip
+ CAUSE, REF, USER_AGENT, REFERER, TLS, USER, RULE, CACHE) = range(23)  # fmt: skip
 
 Batch: TypeAlias = Sequence[Record]

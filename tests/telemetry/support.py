@@ -79,7 +79,6 @@ def make_record(**changes: Any) -> Record:
         "user_agent": b"Mozilla/5.0 (X11; Linux x86_64)",
         "referer": b"https://shop.example/",
         "tls": "TLSv1.3",
-        "request_id": "r1",
         "user": "anna",
         "rule": "rule 1",
         "cache": "",

@@ -38,7 +38,6 @@ records = st.builds(
     ref=texts,
     user_agent=octets,
     referer=octets,
-    request_id=texts,
     user=texts,
 )
 
@@ -73,7 +72,6 @@ def test_json_line_holds_every_field_in_order() -> None:
         "user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
         "referer": "https://shop.example/",
         "tls": "TLSv1.3",
-        "request_id": "r1",
         "user": "anna",
         "rule": "rule 1",
         "cache": "",
