@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from zlib import crc32
@@ -10,18 +11,48 @@ _PIECE = 1 << 18
 """Bytes that are copied at a time."""
 
 
+class Room:
+    """Bytes that the files may take together which have no name yet: no index counts these."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+
 class File:
     """An open file, closed with its last user; one that has yet no name as a response goes with it."""
 
-    __slots__ = ("fd", "unnamed")
+    __slots__ = ("_room", "_taken", "fd", "unnamed")
 
-    def __init__(self, fd: int, unnamed: str = "") -> None:
+    def __init__(self, fd: int, unnamed: str = "", room: Room | None = None) -> None:
         self.fd = fd
         self.unnamed = unnamed
         """Its path, as long as it is not put in place."""
+        self._room = room
+        self._taken = 0
+
+    def reserve(self, size: int) -> None:
+        """Have room for `size` bytes in all. Raises OSError where others take it."""
+        if self._room is not None and (more := size - self._taken) > 0:
+            if more > self._room.left:
+                raise OSError(errno.ENOSPC, "too much is on its way at once")
+            self._room.left -= more
+            self._taken = size
+
+    def named(self) -> None:
+        """It was put in place: from now on the index counts it."""
+        self.unnamed = ""
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._room is not None:
+            self._room.left += self._taken
+            self._room = None
 
     def __del__(self) -> None:
         os.close(self.fd)
+        self._give_back()
         if self.unnamed:
             with suppress(OSError):
                 os.unlink(self.unnamed)
@@ -59,16 +90,23 @@ class Body:
             self._memory += content
         else:
             try:
+                self.file.reserve(self.size + len(content))
                 write_all(self.file.fd, content, self._start + self.size)
             except OSError as error:
-                self.error, self._in_file, self._memory = error, self.size, bytearray(content)
+                self.give_up(error)
+                self._in_file, self._memory = self.size, bytearray(content)
         self.size += len(content)
         self.crc = crc32(content, self.crc)
 
-    def move_to(self, file: File, start: int) -> None:
-        """Go on in a file, from an offset on. Raises OSError."""
+    def move_to(self, file: File, start: int, announced: int) -> None:
+        """Go on in a file, from an offset on; `announced` bytes are to come in all. Raises OSError."""
+        file.reserve(max(announced, self.size))
         write_all(file.fd, self._memory, start)
         self.file, self._start, self._memory = file, start, b""
+
+    def give_up(self, error: OSError) -> None:
+        """Note why there is no file for it, or for the rest of it."""
+        self.error = error.with_traceback(None)  # whose frames hold this body, and so its file, for ever
 
     def read(self, offset: int, most: int) -> bytes:
         """Return up to `most` bytes from `offset` on. Raises OSError."""

@@ -19,13 +19,19 @@ _FORMS = tuple(
         rb"(?:mon|tue|wed|thu|fri|sat|sun) (?P<month>%b) (?P<day>\d\d| \d) %b (?P<year>\d{4})" % (_MONTH, _CLOCK),
     )
 )
+_LONGEST = 64
+"""Bytes that no date is longer than; what is remembered has to be short."""
 _AHEAD = 50
 """Years that a two-digit year may lie ahead; one that seems further is of the past (RFC 9110 5.6.7)."""
 
 
-@lru_cache(maxsize=1024)
 def parse_date(value: bytes) -> int | None:
     """Return the seconds since the epoch of an HTTP date; None for anything else."""
+    return _parse(value) if len(value) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _parse(value: bytes) -> int | None:
     for form in _FORMS:
         match = form.fullmatch(value)
         if match is not None:

@@ -20,6 +20,8 @@ MOST_SECONDS = 1 << 31
 """RFC 9111 1.2.2: what a greater number of seconds counts as."""
 MOST_BYTES = 8192
 """Longer values are not read: they count as ``no-store``. An unclosed quote is looked for to the end, so it costs."""
+_REMEMBERED = 256
+"""Bytes of a value whose directives are remembered; longer ones are rare."""
 _TIMES = frozenset((b"max-age", b"s-maxage", b"stale-while-revalidate", b"stale-if-error", b"min-fresh", b"max-stale"))
 
 
@@ -63,10 +65,11 @@ def cache_control(lines: Iterable[bytes]) -> Directives:
     value = b",".join(lines)
     if not value:
         return NONE
-    return _parsed(value) if len(value) <= MOST_BYTES else _NO_STORE
+    if len(value) > MOST_BYTES:
+        return _NO_STORE
+    return _remembered(value) if len(value) <= _REMEMBERED else _parsed(value)
 
 
-@lru_cache(maxsize=2048)
 def _parsed(value: bytes) -> Directives:
     values: dict[bytes, bytes] = {}
     position, end = 0, len(value)
@@ -83,6 +86,9 @@ def _parsed(value: bytes) -> Directives:
         comma = value.find(b",", position)
         position = end if comma < 0 else comma + 1
     return Directives(values)
+
+
+_remembered = lru_cache(maxsize=2048)(_parsed)
 
 
 def _add(values: dict[bytes, bytes], name: bytes, argument: bytes) -> None:

@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
-from bascule.cache.body import Body, File, write_all
+from bascule.cache.body import Body, File, Room, write_all
 from bascule.cache.entry import Record, decode, encode
-from bascule.cache.index import Index
+from bascule.cache.index import ChangedError, Index, Since
 
 _START = struct.Struct("<4sIIIQ")  # magic, length and CRC of the record, CRC and length of the content
 _MAGIC = b"BSC2"
@@ -27,6 +27,10 @@ _READ = 16384
 """Bytes that are read at first: most responses whole."""
 KEPT_IN_MEMORY = 1 << 18
 """Content up to this size is held in memory while it comes, and loaded whole."""
+_BLOCK = 4096
+"""What a file takes is a multiple of that, be it a page of memory or a block of a disk."""
+_SHARE_ON_ITS_WAY = 4
+"""A quarter of the store's size is what responses that are on their way to a worker may take beside it."""
 _UNNAMED = ".new-"
 _LONGEST = 3600.0
 """Seconds after which nothing is written to a file any more that has no name yet."""
@@ -45,6 +49,7 @@ class Folder:
         self.most = limit // 8
         """Bytes of the largest response."""
         self._known: set[int] = set()
+        self._room = Room(limit // _SHARE_ON_ITS_WAY)
 
     def load(self, key: int) -> Loaded | None:
         """Return what is stored under a key, None where there is nothing. What is broken is dropped."""
@@ -60,22 +65,32 @@ class Folder:
             self.remove(key)
             return None
 
-    def move_out(self, body: Body) -> None:
-        """Let content that is on its way go on in a file of its own, if there can be one."""
-        try:
-            body.move_to(self._new_file(), _START.size)
-        except OSError as error:
-            body.error = error
+    def move_out(self, body: Body, announced: int = -1) -> None:
+        """Let content that is on its way go on in a file of its own, if there can be one (`body.error`).
 
-    def save(self, key: int, record: Record, body: Body) -> None:
-        """Store a response whose content is whole. Raises OSError; then nothing is stored under the key."""
+        `announced` are the bytes that it will have in all, where that is known: then they have room.
+        """
+        try:
+            body.move_to(self._new_file(), _START.size, announced)
+        except OSError as error:
+            body.give_up(error)
+
+    def save(self, key: int, record: Record, body: Body, since: Since | None = None) -> bool:
+        """Store a response whose content is whole, unless something changed `since`. Return whether it was.
+
+        Raises OSError; then nothing is stored under the key.
+        """
         if body.error is not None:
             raise body.error
         data = encode(record)
         if len(data) > _RECORD_ROOM:
             raise OSError("the head is too long to be stored")
         start = _START.pack(_MAGIC, len(data), crc32(data), body.crc, body.size)
-        for gone in self.index.add(key, len(start) + body.size + len(data)):
+        try:
+            crowded_out = self.index.add(key, _room_of(len(start) + body.size + len(data)), since)
+        except ChangedError:
+            return False
+        for gone in crowded_out:
             self._unlink(gone)
         try:
             file = body.file
@@ -86,13 +101,14 @@ class Folder:
             write_all(file.fd, start, 0)
             self._make_room_for(key)
             os.rename(file.unnamed, self._place(key))
-            file.unnamed = ""
+            file.named()
             self.index.changed(key)  # who looked before the rename holds what was there
             if self.index.place_of(key) < 0:  # pushed out again before it was in place
                 self._unlink(key)
         except OSError:
             self.remove(key)
             raise
+        return True
 
     def remove(self, key: int) -> bool:
         """Remove what is stored under a key. Return whether anything was."""
@@ -112,6 +128,7 @@ class Folder:
 
     def sweep(self) -> Iterator[None]:
         """Bring files and index together, step by step: after a crash, or where another limit made the index anew."""
+        self.index.recount()
         for entry in list(os.scandir(self.path)):
             if entry.name.startswith(_UNNAMED) and _is_left(entry):
                 with suppress(OSError):
@@ -128,7 +145,7 @@ class Folder:
                 continue
             with suppress(OSError):
                 if self.index.place_of(key) < 0:
-                    for gone in self.index.add(key, entry.stat().st_size):
+                    for gone in self.index.add(key, _room_of(entry.stat().st_size)):
                         self._unlink(gone)
 
     def close(self) -> None:
@@ -148,7 +165,7 @@ class Folder:
     def _new_file(self) -> File:
         """Return a file that has no name as a response yet. Raises OSError."""
         path = f"{self.path}/{_UNNAMED}{os.getpid()}-{next(_numbers)}"
-        return File(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path)
+        return File(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path, self._room)
 
     def _unlink(self, key: int) -> bool:
         try:
@@ -156,6 +173,10 @@ class Folder:
         except OSError:
             return False
         return True
+
+
+def _room_of(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
 
 
 def _read(file: File) -> Loaded:

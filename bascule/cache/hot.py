@@ -14,7 +14,9 @@ from bascule.http.h1.head import ResponseParser
 from bascule.http.message import ResponseHead
 
 _OVERHEAD = 4096
-"""Bytes an entry is reckoned to take beside its content."""
+"""Bytes an entry is reckoned to take beside its content and its fields."""
+_COPIES = 4
+"""How often a field is there: as it is stored, parsed, as a line of its own and as one of the block's."""
 
 
 class Entry:
@@ -83,7 +85,7 @@ class Hot:
     def put(self, key: int, item: Entry | Marker, change: int, place: int) -> None:
         """Hold an item, if it is not too large for that."""
         self.drop(key)
-        size = _OVERHEAD + (item.body.size if isinstance(item, Entry) and item.body.file is None else 0)
+        size = _size_of(item)
         if (isinstance(item, Entry) and item.body.file is not None) or size > self._room // 8:
             return
         self._left -= size
@@ -105,3 +107,13 @@ class Hot:
             self._held[key] = held
         else:
             self._left += held.size
+
+
+def _size_of(item: Entry | Marker) -> int:
+    """Return about how many bytes an item takes."""
+    if isinstance(item, Marker):
+        return _OVERHEAD + len(item.uri) + sum(map(len, item.names))
+    meta = item.meta
+    fields = sum([len(name) + len(value) for name, value in meta.fields])
+    content = 0 if item.body.file is not None else item.body.size
+    return _OVERHEAD + content + _COPIES * fields + len(meta.uri) + len(meta.variant)

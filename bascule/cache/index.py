@@ -32,6 +32,16 @@ _AVERAGE = 8192
 """Bytes of content that a place in the table is reckoned for."""
 MIN_PLACES, MAX_PLACES = 1 << 12, 1 << 21
 _MOST_MARKS = 3
+_PATIENCE = 1 << 16
+"""Places that the hand passes at once for the sake of what was asked for, some milliseconds; then the next one goes."""
+
+
+Since = tuple[int, int, int]
+"""What was the case when a response was asked for: a key, the number of changes to it, and the epoch."""
+
+
+class ChangedError(Exception):
+    """What is to be stored was asked for before something changed."""
 
 
 def places_for(limit: int) -> int:
@@ -128,9 +138,15 @@ class Index:
         with self._lock():
             self._words[EPOCH] += 1
 
-    def add(self, key: int, size: int) -> list[int]:
-        """Take up an entry of `size` bytes, or another size of one; return the keys that have to make room for it."""
+    def add(self, key: int, size: int, since: Since | None = None) -> list[int]:
+        """Take up an entry of `size` bytes, or another size of one; return the keys that have to make room for it.
+
+        Raises ChangedError where something changed `since` then, of which nothing else would tell: a purge of what
+        was not there yet.
+        """
         with self._lock():
+            if since is not None and since != (since[0], self.change_of(since[0]), self.epoch):
+                raise ChangedError
             place, gone = self._place(key)
             words = self._words
             if self._keys[place] == key:
@@ -153,6 +169,12 @@ class Index:
             if place >= 0:
                 self._drop(place)
             self.changes[key & (_CHANGES - 1)] += 1
+
+    def recount(self) -> None:
+        """Add up anew what is held: a process that was killed within a change left the sums wrong."""
+        with self._lock():
+            self._words[USED] = sum(self._sizes.tolist())
+            self._words[ENTRIES] = len(self.all_keys())
 
     def broken(self) -> None:
         """Count an entry that was found broken."""
@@ -217,11 +239,11 @@ class Index:
         """Let the hand go on to what has to go next; None where there is nothing but the spared place."""
         words, keys, marks = self._words, self._keys, self._marks
         places, hand = len(keys), words[_HAND]
-        for _ in range(places * (_MOST_MARKS + 1)):
+        for step in range(places * (_MOST_MARKS + 1)):
             hand = (hand + 1) % places
             if not (key := keys[hand]) or hand == spared:
                 continue
-            if marks[hand]:
+            if marks[hand] and step < _PATIENCE:
                 marks[hand] -= 1
                 continue
             words[_HAND] = hand

@@ -12,6 +12,8 @@ MOST_NAMES = 16
 """Field names that the responses of a URI may vary by; with more they are not stored."""
 COOKIE = b"cookie:"
 """Begins a name that stands for one cookie, which no field name can be."""
+_LONGEST = 512
+"""Bytes of a value that is brought to its normal form, and remembered."""
 _PORTS = {b"http": 80, b"https": 443}
 _ACCEPTED = frozenset((b"accept", b"accept-language", b"accept-charset"))
 _CODINGS = frozenset((b"br", b"gzip", b"zstd", b"deflate", b"x-gzip", b"identity", b"*"))
@@ -28,10 +30,14 @@ def uri_of(scheme: bytes, host: bytes, port: int, path: bytes, query: bytes) -> 
 
 
 def without_parameters(query: bytes, ignored: tuple[str, ...]) -> bytes:
-    """Return a query, with its question mark, without the parameters that patterns such as ``utm_*`` name."""
+    """Return a query, with its question mark, without the parameters that patterns such as ``utm_*`` name.
+
+    A part with a semicolon stays: servers that take it for an ampersand find another parameter behind it, which would
+    be no part of the key (parameter cloaking, Kettle 2020).
+    """
     if not query:
         return query
-    kept = [part for part in query[1:].split(b"&") if not _is_ignored(part.partition(b"=")[0], ignored)]
+    kept = [part for part in query[1:].split(b"&") if b";" in part or not _is_ignored(part.partition(b"=")[0], ignored)]
     return b"?" + b"&".join(kept) if kept else b""
 
 
@@ -69,9 +75,16 @@ def _cookie(head: RequestHead, name: bytes) -> bytes:
     return b"-"
 
 
-@lru_cache(maxsize=2048)
 def normal(name: bytes, value: bytes) -> bytes:
-    """Return the value of a selecting field without what makes no difference: blanks, and the order of preferences."""
+    """Return the value of a selecting field without what makes no difference: blanks, and the order of preferences.
+
+    One that is longer than any browser's stays as it is: it is neither worth the work nor the memory.
+    """
+    return _normal(name, value) if len(value) <= _LONGEST else value
+
+
+@lru_cache(maxsize=2048)
+def _normal(name: bytes, value: bytes) -> bytes:
     members = [member.strip(b" \t") for member in value.split(b",")]
     if name == b"accept-encoding":
         return b",".join(sorted({coding for coding, weight in _weighted(members) if weight and coding in _CODINGS}))

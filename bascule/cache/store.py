@@ -14,6 +14,7 @@ from bascule.cache.body import Body
 from bascule.cache.entry import Marker, Meta
 from bascule.cache.folder import Folder
 from bascule.cache.hot import Entry, Hot
+from bascule.cache.index import Since
 from bascule.http.h1.head import ResponseParser
 from bascule.http.message import RequestHead, ResponseHead
 
@@ -108,19 +109,17 @@ class Store:
 
         Raises OSError.
         """
-        index = self._index
-        if index.epoch != look.epoch or index.change_of(look.primary) != look.change:
-            return False
+        since: Since | None = (look.primary, look.change, look.epoch)
         if not names:
-            self.folder.save(look.primary, meta, body)
-            return self._still(look, look.primary)
+            return self.folder.save(look.primary, meta, body, since) and self._still(look, look.primary)
         marker = look.marker
         if marker is None or marker.names != names:
             marker = Marker(look.uri, names, secrets.token_bytes(8))
-            self.folder.save(look.primary, marker, Body(complete=True))
-        key = index.key(variant_text(look.uri, look.label, marker, meta.variant))
-        self.folder.save(key, meta, body)
-        return self._still(look, key)
+            if not self.folder.save(look.primary, marker, Body(complete=True), since):
+                return False
+            since = None  # a purge from now on removes the marker, without which nothing finds the variant
+        key = self._index.key(variant_text(look.uri, look.label, marker, meta.variant))
+        return self.folder.save(key, meta, body, since) and self._still(look, key)
 
     def _still(self, look: Look, key: int) -> bool:
         """Take back what was stored while a purge began."""

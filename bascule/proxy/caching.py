@@ -164,7 +164,8 @@ class RouteCache:
         if traits is None:
             traits = traits_of(block, self._bypass_fields, self._honours)
             block.note(self, traits)
-        if traits.past or not exchange.request_done or exchange.upgrading or self._goes_past(exchange):
+        # a body that is here already (firewall, `request_buffer`) is as little of the key as one that comes
+        if traits.past or exchange.head.has_body or exchange.upgrading or self._goes_past(exchange):
             self.ask(exchange, "bypass", b"Bascule; fwd=bypass")
             return
         now = exchange.app.now

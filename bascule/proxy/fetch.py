@@ -152,18 +152,29 @@ class Fetch(Peer):
             names = cache.names_for(self._look, head)
             if head.length > cache.most:
                 raise storing.Unstorable("too large")
+            body = self._begin_body(head.length, content, complete)
         except storing.Unstorable:
             self._hand_over(head, content, complete)
             return
         self._head, self._names = head, names
         self._meta = self._meta_of(head, life, variant(asked, names), now, 0, head)
-        self._body = Body(content, complete)
+        self._body = body
         self.exchange.responding = True
         if complete:
             self._complete()
         else:
             self.deadline = self.app.now + self.times.response_idle
             self._begin_playing()
+
+    def _begin_body(self, length: int, content: bytes, complete: bool) -> Body:
+        """Return the content so far. One that is known to be large has its room from the start. Raises Unstorable."""
+        body = Body(content, complete)
+        if length > KEPT_IN_MEMORY and not complete:
+            self._cache.store.folder.move_out(body, length)
+            if body.error is not None:
+                self._cache.trouble(body.error)
+                raise storing.Unstorable("no room")
+        return body
 
     def _begin_playing(self) -> None:
         """Let those begin who can: with no length known, only the leader, since it may become too large to share.

@@ -10,7 +10,8 @@ from bascule.http.h1.block import Block
 
 UNKEYED: Final = frozenset(
     b"x-original-url x-rewrite-url x-original-uri x-http-method-override x-http-method x-method-override x-host "
-    b"x-original-host x-forwarded-path x-forwarded-prefix x-forwarded-scheme x-scheme front-end-https".split()
+    b"x-original-host x-forwarded-path x-forwarded-prefix x-forwarded-uri x-forwarded-method x-forwarded-scheme "
+    b"x-scheme x-forwarded-ssl x-forwarded-protocol x-url-scheme front-end-https".split()
 )
 """Fields by which servers may answer as if another URI, host or method was asked for. They are no part of the key, so
 requests with them go past the cache: else one could leave others a wrong answer (web cache poisoning, Kettle 2018)."""

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bascule.cache import keys
+from bascule.cache import index, keys
 from bascule.cache.body import Body, File
-from bascule.cache.entry import Marker
+from bascule.cache.entry import Marker, Record, encode
 from bascule.cache.folder import KEPT_IN_MEMORY, Folder
+from bascule.cache.hot import Entry, Hot
 from bascule.cache.store import Store
 from bascule.http.h1.head import ResponseParser
 from tests.cache.test_rules import asked, meta, told
@@ -30,6 +31,11 @@ def files(folder: Folder) -> list[Path]:
     return [path for path in folder.path.rglob("*") if path.is_file() and path.name != "index"]
 
 
+def taken(path: Path) -> int:
+    """Return what a file takes of a disk or of memory: whole blocks."""
+    return -(-path.stat().st_size // 4096) * 4096
+
+
 def body(size: int = 100) -> Body:
     return Body(os.urandom(size), complete=True)
 
@@ -44,7 +50,8 @@ def test_what_is_saved_is_loaded(folder: Folder) -> None:
     assert folder.load(4) is None
 
 
-def test_large_content_moves_out_while_it_comes(folder: Folder) -> None:
+def test_large_content_moves_out_while_it_comes(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "cache", 4 * SIZE)
     content = os.urandom(KEPT_IN_MEMORY + 1000)
     growing = Body(content[:1000])
     folder.move_out(growing)
@@ -95,8 +102,52 @@ def test_it_never_holds_more_than_its_size(folder: Folder) -> None:
     for number in range(1, 300):
         folder.save(folder.index.key(b"%d" % number), meta(), body(10_000))
         assert folder.index.counts()["bytes"] <= SIZE
-    assert sum(path.stat().st_size for path in files(folder)) == folder.index.counts()["bytes"] > SIZE * 0.9
+    assert sum(map(taken, files(folder))) == folder.index.counts()["bytes"] > SIZE * 0.9
     assert folder.index.counts()["entries"] == len(files(folder))
+
+
+def test_what_is_on_its_way_has_a_bound(folder: Folder) -> None:
+    """Many large responses at once, none of which the index counts yet, would fill the disk."""
+    quarter = SIZE // 4
+    first, second, third = Body(), Body(), Body(bytes(10))
+    folder.move_out(first, quarter - 1000)
+    folder.move_out(second, 2000)
+    folder.move_out(third)
+    assert (first.error, third.error) == (None, None)
+    assert isinstance(second.error, OSError)
+    third.append(bytes(1000))  # what was not announced is counted as it comes
+    assert isinstance(third.error, OSError)
+    assert third.read(0, 2000) == bytes(1010)
+    first.append(bytes(quarter - 1000))
+    assert first.error is None
+    folder.save(1, meta(), first)
+    again = Body()
+    folder.move_out(again, quarter)  # the index counts the other one now
+    del third
+    assert isinstance(again.error, OSError)
+    again = Body()
+    folder.move_out(again, quarter)
+    assert again.error is None
+
+
+def test_the_hand_ends_although_all_is_asked_for(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "_PATIENCE", 100)
+    for number in range(250):
+        folder.save(number << 16 | 1, meta(), body(1000))
+    for place in range(len(folder.index._marks)):
+        folder.index._marks[place] = 3
+    folder.save(1000 << 16 | 1, meta(), body(100_000))
+    assert folder.index.counts()["bytes"] <= SIZE
+    assert sum(folder.index._marks) > 200 * 2  # it did not go round three times
+
+
+def test_sums_that_a_killed_worker_left_wrong_are_added_up_anew(folder: Folder) -> None:
+    folder.save(1, meta(), body(1000))
+    right = folder.index.counts()
+    folder.index._words[index.USED] = folder.index._words[index.ENTRIES] = 1 << 40
+    for _ in folder.sweep():
+        pass
+    assert folder.index.counts() == right
 
 
 def test_what_is_asked_for_stays(folder: Folder) -> None:
@@ -177,7 +228,7 @@ def test_another_limit_makes_the_index_anew_from_the_files(tmp_path: Path) -> No
         pass
     assert second.index.counts()["entries"] == 50
     assert all(second.load(second.index.key(b"%d" % number)) for number in range(50))
-    assert second.index.counts()["bytes"] == sum(path.stat().st_size for path in files(second)) - 18
+    assert second.index.counts()["bytes"] == sum(map(taken, files(second))) - 4096
     assert [path.name for path in files(second) if path.name.startswith(".new")] == [f".new-{os.getpid()}-1"]
     second.close()
 
@@ -200,7 +251,7 @@ def test_many_processes_keep_one_account(folder: Folder) -> None:
     assert counts["stored"] == 600
     assert counts["bytes"] <= SIZE
     assert counts["entries"] == len(folder.index.all_keys())
-    assert counts["bytes"] == sum(path.stat().st_size for path in files(folder))
+    assert counts["bytes"] == sum(map(taken, files(folder)))
 
 
 # What a worker sees --------------------------------------------------------------------------------------------------
@@ -258,6 +309,29 @@ def test_what_was_asked_for_before_a_change_is_not_stored(tmp_path: Path) -> Non
     other.folder.index.begin_epoch()
     assert not one.save(look, (), meta(uri=b"u"), body())
     assert put(one, b"u", b"x")
+
+
+def test_a_purge_just_before_it_is_put_down_is_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = stores(tmp_path)
+
+    def purged_meanwhile(record: Record) -> bytes:
+        other.remove(b"u", "r")
+        return encode(record)
+
+    monkeypatch.setattr("bascule.cache.folder.encode", purged_meanwhile)
+    assert not put(one, b"u", b"old")
+    assert not put(one, b"u", b"old", "Vary: Accept-Language")
+    monkeypatch.undo()
+    assert get(one, b"u") is get(other, b"u") is None
+    assert put(one, b"u", b"new")
+
+
+def test_long_fields_count_as_what_is_held_at_hand() -> None:
+    hot, parser = Hot(1 << 20), ResponseParser()
+    for key in range(100):
+        record = meta(fields=((b"x-long", b"x" * 20_000),))
+        hot.put(key, Entry(key, record, body(10), parser), 0, 0)
+    assert sum(hot.get(key) is not None for key in range(100)) < (1 << 20) / 60_000
 
 
 def test_markers_are_records_of_their_own(folder: Folder) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.cache import conditions, keys
+from bascule.cache import conditions, dates, directives, keys
 from bascule.cache.dates import parse_date
 from bascule.cache.directives import MOST_SECONDS, cache_control, targeted
 from bascule.cache.entry import Meta, decode, encode
@@ -279,3 +279,19 @@ def test_lists_of_tags_cost_no_more_the_longer_they_are() -> None:
         assert not conditions.not_modified(request, stored)
     assert conditions.not_modified(asked(f'If-None-Match: {"," * 15_000} W/"v"'), stored)
     assert time.process_time() - begun < 2  # by backtracking it was a quarter of a minute for one
+
+
+def test_long_values_are_not_remembered() -> None:
+    """A table of 2,048 places would hold a quarter of a GiB of what any client may send."""
+    before = _sizes()
+    for number in range(10):
+        long = b"text/html;q=0.%d," % number * 3000
+        assert keys.normal(b"accept", long) == long
+        assert parse_date(b"%d" % number * 100) is None
+        cache_control((b"max-age=%d, x=" % number + b"x" * 5000,))
+    assert _sizes() == before
+    assert keys.normal(b"accept", b"b;q=0.5, a") == b"a;q=1000,b;q=500"
+
+
+def _sizes() -> list[int]:
+    return [table.cache_info().currsize for table in (keys._normal, dates._parse, directives._remembered)]
