@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class ForwardClient(ClientConnection):
     """See the module."""
 
-    __slots__ = ("_handshake", "_login", "negotiation", "peek", "service", "user")
+    __slots__ = ("_handshake", "_login", "negotiation", "only_tunnels", "peek", "service", "user")
 
     exchange_type = ForwardExchange
 
@@ -42,6 +42,8 @@ class ForwardClient(ClientConnection):
         """An exchange of tokens that is not over."""
         self.peek: Peek | None = None
         """Looks at what a tunnel begins with, before anything is passed on."""
+        self.only_tunnels = False
+        """Whether it was asked to log in for a tunnel: it may ask for that again, and for nothing else."""
         self._handshake: SocksHandshake | None = None
         self._login: asyncio.Task[None] | None = None
 
@@ -67,6 +69,13 @@ class ForwardClient(ClientConnection):
         else:
             return False
         return True
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        """See ClientConnection."""
+        if self.only_tunnels and head.method != b"CONNECT":
+            self.refuse(400, causes.BAD_REQUEST)
+        else:
+            super()._begin(head, rest)
 
     def eof_received(self) -> bool:
         """See ClientConnection."""

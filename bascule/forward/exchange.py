@@ -61,6 +61,8 @@ class ForwardExchange(Exchange):
         self.service: ForwardService = peer.service
         self.is_tunnel = head.method == b"CONNECT"
         """Whether the client asks for a connection, and not for a resource."""
+        if self.is_tunnel:
+            head.keep_alive = False  # what follows a CONNECT is no request, be it refused: see `answer`
         self.access: Access | None = None
         self.decision = _UNDECIDED
         self.by_address = False
@@ -388,7 +390,13 @@ class ForwardExchange(Exchange):
             self.answer(504, causes.CONNECT_TIMEOUT)
 
     def answer(self, status: int, cause: str, fields: bytes = b"", advice: str = "") -> None:
-        """Answer with a page that says in plain words what is the matter; or go on to the next on the way."""
+        """Answer with a page that says in plain words what is the matter; or go on to the next on the way.
+
+        What a client sent ahead is for the tunnel, and others may have made it up: where that is refused it must not be
+        taken for requests. So the connection ends, but for logins, which may take steps on one connection.
+        """
+        if self.is_tunnel and status == 407 and not self.peer.held:
+            self.head.keep_alive = cast("ForwardClient", self.peer).only_tunnels = self.head.block.keep_alive
         if not chain.goes_on(self, cause):
             answers.error(self, status, cause, fields, advice or pages.advice(cause, self.access))
 

@@ -52,7 +52,8 @@ class QuotaKeeper:
         self._bus = bus
         self._file = file
         self._periods = Periods(forward.timezone, clock)
-        self._names: dict[tuple[str, str], None] = {}
+        self._names: dict[tuple[str, str], int] = {}
+        """Quotas and who uses them, the one that was seen last at the end; with the key of the account."""
         self._written = b""
         self._complained = False
         self._task: asyncio.Task[None] | None = None
@@ -63,9 +64,8 @@ class QuotaKeeper:
         for use in self._load():
             quota = self._quotas.get(use.quota)
             if quota is not None and use.period == self._periods.now(quota.period):
-                self._names[use.quota, use.who] = None
+                key = self._names[use.quota, use.who] = account_key(use.quota, use.who)
                 if fresh:
-                    key = account_key(use.quota, use.who)
                     self._ledger.restore(key, use.period, use.bytes, use.seconds)
         self._bus.on(SEEN, self._seen)
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -96,15 +96,24 @@ class QuotaKeeper:
     def _seen(self, topic: str, payload: Any) -> None:
         name, who = payload
         if str(name) in self._quotas:
+            known = str(name), str(who)
+            self._names.pop(known, None)  # it is the most recent one now
             if len(self._names) >= MOST_NAMES:
-                del self._names[next(iter(self._names))]
-            self._names[str(name), str(who)] = None
+                self._make_room()
+            self._names[known] = account_key(*known)
+
+    def _make_room(self) -> None:
+        """Forget who used nothing in the present period, and an eighth at least: who has not been seen for longest."""
+        recent = MOST_NAMES - MOST_NAMES // 8
+        using = {(use.quota, use.who) for use in self._uses()}
+        kept = [known for place, known in enumerate(self._names) if known in using or place > recent]
+        self._names = {known: self._names[known] for known in kept[-recent:]}
 
     def _uses(self) -> list[Use]:
         found = []
-        for name, who in list(self._names):
+        for (name, who), key in self._names.items():
             period = self._periods.now(self._quotas[name].period)
-            size, seconds = self._ledger.used(account_key(name, who), period)
+            size, seconds = self._ledger.used(key, period)
             if size or seconds:
                 found.append(Use(name, who, period, int(size), seconds))
         return found
@@ -120,9 +129,11 @@ class QuotaKeeper:
                 return msgspec.json.decode(stream.read(MAX_FILE), type=_File).uses
         except FileNotFoundError:
             return []
-        except (OSError, msgspec.MsgspecError) as error:
+        except OSError as error:
             self._complain(error)
-            return []
+        except msgspec.MsgspecError as error:
+            complain(f"what was used of budgets before is forgotten: {self._file}: {error}")
+        return []
 
     def _save(self) -> None:
         """Write the file anew if anything changed."""

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 from bascule.config.quotas import Period, Quota
 from bascule.config.schema import Forward
 from bascule.defence.clients import ClientPrefix
-from bascule.forward.conditions import Answer, NamedTest, Need, compile_condition
+from bascule.forward.conditions import Answer, NamedTest, Need, Test, compile_condition
 from bascule.state.buckets import Buckets, hash_of
 from bascule.state.ledger import Ledger
 from bascule.state.locks import Lock, make_locks
-from bascule.state.tallies import Tallies
+from bascule.state.tallies import NOWHERE, Tallies
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
@@ -100,12 +100,14 @@ class Refusal:
 class _Rule:
     """A quota made ready."""
 
-    __slots__ = ("burst", "config", "cost", "most", "name", "request_cost", "tests")
+    __slots__ = ("burst", "config", "cost", "most", "name", "request_cost", "spent", "tests")
 
     def __init__(self, name: str, config: Quota, tests: tuple[NamedTest, ...]) -> None:
         self.name = name
         self.config = config
-        self.tests = tests
+        self.tests = [test for fact, test in tests if fact != "quota"]
+        self.spent: Test | None = next((test for fact, test in tests if fact == "quota"), None)
+        """Whether the budgets are used up that it follows: asked anew as bytes pass, for what is open uses them up."""
         self.cost = 1 / config.bandwidth if config.bandwidth else 0.0
         self.burst = self.cost * config.burst_bytes
         rate = config.requests
@@ -132,6 +134,7 @@ class Quotas:
         self._memory = memory
         self._clients = clients
         self._column = memory.tallies.claim()
+        self._claimed = 0.0
         self._announce = announce
         self._clock = clock
         self._periods = Periods(forward.timezone, clock)
@@ -140,22 +143,31 @@ class Quotas:
 
     def admit(self, access: Access) -> Meter | Refusal | None:
         """Return what measures a request that is about to go its way; None if no quota is about it."""
-        rules = [rule for rule in self._rules.values() if all(test(access) is True for _, test in rule.tests)]
+        rules = [rule for rule in self._rules.values() if all(test(access) is True for test in rule.tests)]
         if (limit := self._limits.get(access.rule)) is not None:
             rules.append(limit)
         if not rules:
             return None
+        if self._column == NOWHERE:
+            self._claim()
         meter = Meter(self._memory, self._column)
         for rule in rules:
             who = self._who(rule.config, access)
             key = account_key(rule.name, who)
-            if cause := self._refused(rule, key, meter):
+            holds = rule.spent is None or rule.spent(access) is True
+            if holds and (cause := self._refused(rule, key, meter)):
                 meter.close()
                 return cause
-            meter.add(rule, key, self._periods)
+            meter.add(rule, key, self._periods, access)
             if rule.config.is_budget:
                 self._tell(rule.name, who, key)
         return meter
+
+    def _claim(self) -> None:
+        """Try again, once a second, to have a column: more generations live than there are columns for."""
+        if (now := time.monotonic()) - self._claimed > 1.0:
+            self._claimed = now
+            self._column = self._memory.tallies.claim()
 
     def _refused(self, rule: _Rule, key: int, meter: Meter) -> Refusal | None:
         config, memory = rule.config, self._memory
@@ -236,7 +248,7 @@ class Meter:
     def __init__(self, memory: QuotaMemory, column: int) -> None:
         self._memory = memory
         self._column = column
-        self._accounts: list[tuple[_Rule, int]] = []
+        self._accounts: list[tuple[_Rule, int, Access]] = []
         self._periods: Periods | None = None
         self.places: list[int] = []
         """Where it is counted as in progress."""
@@ -245,21 +257,28 @@ class Meter:
         self.used_up = ""
         """The budget that does not let it go on."""
 
-    def add(self, rule: _Rule, key: int, periods: Periods) -> None:
-        """Measure by one more quota."""
+    def add(self, rule: _Rule, key: int, periods: Periods, access: Access) -> None:
+        """Measure by one more quota, which `access` is about."""
         self._periods = periods
         if not (rule.cost or rule.config.is_budget):
             return
-        self._accounts.append((rule, key))
-        bandwidth = rule.config.bandwidth
+        self._accounts.append((rule, key, access))
+        if rule.spent is None:
+            self._slow(rule.config.bandwidth)
+
+    def _slow(self, bandwidth: int) -> None:
         if bandwidth:
             self.slowest = min(self.slowest, bandwidth) if self.slowest else bandwidth
 
     def charge(self, size: int) -> float:
         """Charge what has passed. Return for how many seconds nothing more may; see also `used_up`."""
         memory, now, wait = self._memory, time.monotonic(), 0.0
-        for rule, key in self._accounts:
+        for rule, key, access in self._accounts:
             config = rule.config
+            if rule.spent is not None:
+                if rule.spent(access) is not True:
+                    continue
+                self._slow(config.bandwidth)
             if rule.cost:
                 debt = memory.debts.take(key, size * rule.cost, _NO_LIMIT, now) + _NO_LIMIT
                 wait = max(wait, debt - rule.burst)

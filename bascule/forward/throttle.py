@@ -46,13 +46,13 @@ def _refuse(exchange: ForwardExchange, refusal: Refusal) -> None:
 class Throttle:
     """Measures an exchange, and makes it wait."""
 
-    __slots__ = ("_exchange", "_meter", "_seen", "_small", "_waiting", "begun", "origin_blocked")
+    __slots__ = ("_exchange", "_meter", "_seen", "_shrunk", "_waiting", "begun", "origin_blocked")
 
     def __init__(self, exchange: ForwardExchange, meter: Meter) -> None:
         self._exchange = exchange
         self._meter = meter
         self._seen = 0
-        self._small = 0 < meter.slowest < _SLOW
+        self._shrunk = False
         self._waiting: asyncio.TimerHandle | None = None
         self.begun = False
         """Whether it went its way: those who owe wait before."""
@@ -88,8 +88,8 @@ class Throttle:
             origin.transport.pause_reading()
         if peer.state in (BODY, TUNNEL):
             peer.pause_reading()
-        if self._small and origin is not None:
-            self._small = False
+        if 0 < self._meter.slowest < _SLOW and not self._shrunk and origin is not None:
+            self._shrunk = True
             for transport in (origin.transport, peer.transport):
                 _shrink(transport, self._meter.slowest)
         peer.deadline = max(peer.deadline, exchange.app.now + seconds + peer.times.response_idle)

@@ -50,6 +50,7 @@ class Kind(IntEnum):
     UNSAFE_NAME = 17  # underscore: CGI-like servers confuse it with another field
     TE = 18
     RANGE = 19  # many ranges of one resource cost servers much (CVE-2011-3192)
+    AUTHORIZATION = 20  # NTLM and Negotiate log in a connection, and not a request (RFC 4559 6)
 
 
 REQUEST_KINDS: dict[bytes, int] = {
@@ -78,6 +79,7 @@ REQUEST_KINDS: dict[bytes, int] = {
     b"via": Kind.VIA,
     b"user-agent": Kind.USER_AGENT,
     b"referer": Kind.REFERER,
+    b"authorization": Kind.AUTHORIZATION,
 }
 
 RESPONSE_KINDS: dict[bytes, int] = {
@@ -101,7 +103,7 @@ RESPONSE_KINDS: dict[bytes, int] = {
     b"via": Kind.VIA,
 }
 
-_REMOVABLE = frozenset((Kind.PLAIN, Kind.USER_AGENT, Kind.REFERER))
+_REMOVABLE = frozenset((Kind.PLAIN, Kind.USER_AGENT, Kind.REFERER, Kind.AUTHORIZATION))
 
 _NEVER_REMEMBERED = frozenset(
     b"cookie set-cookie authorization proxy-authorization referer etag if-none-match last-modified x-request-id "

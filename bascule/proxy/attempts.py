@@ -128,7 +128,7 @@ def leave(exchange: Exchange, outcome: Outcome | None) -> None:
     origin, exchange.origin = exchange.origin, None
     if origin is not None:
         if outcome is _OK or outcome is _ERROR_STATUS:
-            if not exchange.request_done:
+            if not exchange.request_done or exchange.head.block.binds:
                 origin.keep = False
             if exchange.peer.blocked and not origin.closed:
                 origin.transport.resume_reading()

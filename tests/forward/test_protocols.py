@@ -139,6 +139,27 @@ def tunnel(port: int, target: str) -> Wire:
     return wire
 
 
+def test_what_follows_a_refused_connect_is_no_request(port: int, origin: Origin) -> None:
+    """A client may send ahead what another made up: it is for the tunnel, and asks the proxy for nothing."""
+    ahead = f"GET http://{origin.address}/ HTTP/1.1\r\nHost: a\r\n\r\n"
+    for target in ("127.0.0.1:1", "127.0.0.1:25"):  # nobody listens there; a port that is not reached
+        with connect(port) as wire:
+            wire.send(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n{ahead}".encode())
+            message = wire.response()
+            assert (message.status >= 403, message["connection"]) == (True, "close")
+            assert wire.rest() == b""
+    assert origin.seen == []
+
+
+@pytest.mark.parametrize("scheme", ["NTLM TlRMTVNTUAADAAAA", "Negotiate YII="])
+def test_a_connection_that_was_logged_in_carries_nobody_elses_requests(port: int, scheme: str) -> None:
+    with Origin() as intranet:
+        url = f"http://{intranet.address}/"
+        for fields, connections in (((), 1), ((f"Authorization: {scheme}",), 1), ((), 2), ((), 2)):
+            assert get(port, url, *fields).status == 200
+            assert intranet.connections == connections
+
+
 @contextlib.contextmanager
 def listening() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:

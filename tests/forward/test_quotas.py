@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -14,6 +15,14 @@ from typing import Any
 import pytest
 
 from bascule.cli.admin_socket import call
+from bascule.config.schema import Forward
+from bascule.defence.clients import ClientPrefix
+from bascule.forward import quota_keeper
+from bascule.forward.policy import Access, Policy
+from bascule.forward.quota_keeper import QuotaKeeper
+from bascule.forward.quotas import SEEN, Periods, QuotaMemory, Quotas, Refusal, account_key
+from bascule.forward.target import make_target
+from bascule.state.tallies import NOWHERE
 from tests.forward.test_protocols import FORWARD, get, tunnel
 from tests.support.clients import Wire, connect
 from tests.support.origins import Origin, answer
@@ -148,6 +157,75 @@ def test_rules_and_ways_ask_for_budgets_and_a_reload_forgets_nothing(origin: Ori
         assert message.status == 403
         assert b"Enough." in message.body
         assert [get(program.port, f"http://{origin.address}/small").status for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_tunnel_that_was_there_before_is_slowed_too(origin: Origin) -> None:
+    """Who opens what is to last before the budget is used up must not be spared what comes after."""
+    quotas = {
+        "daily": {"bytes": 100 * KIB, "over": "note"},
+        "after": {"quota": "daily", "bandwidth": 200 * KIB, "burst": 16 * KIB},
+    }
+    with (
+        Bascule(config(quotas)) as program,
+        socket.create_server(("127.0.0.1", 0)) as server,
+        tunnel(program.port, f"127.0.0.1:{server.getsockname()[1]}") as client,
+        Wire(server.accept()[0]) as far,
+    ):
+        client.send(bytes(100 * KIB))
+        far.exactly(100 * KIB)
+        begun = time.monotonic()
+        for _ in range(3):
+            client.send(bytes(100 * KIB))
+            far.exactly(100 * KIB)
+        assert time.monotonic() - begun > 0.9
+
+
+# --- who uses a budget, and who counts
+
+
+class Bus:
+    def on(self, topic_prefix: str, callback: Any) -> None:
+        self.call = callback
+
+
+def test_the_keeper_knows_those_who_use_budgets_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota_keeper, "MOST_NAMES", 64)
+    forward = Forward.model_validate({"listen": "127.0.0.1:0", "quotas": {"daily": {"bytes": 1000}}})
+    memory, bus = QuotaMemory(1), Bus()
+    keeper = QuotaKeeper(forward, memory, bus, str(tmp_path / "quotas.json"))
+    (tmp_path / "quotas.json").write_text("{")
+    asyncio.run(keeper.start())
+    day = Periods("").now("day")
+    for who in ("anna", "bert"):
+        bus.call(SEEN, ["daily", who])
+        memory.ledger.charge(account_key("daily", who), day, 10, 1.0)
+    for number in range(1000):  # scanned from many addresses, of which nothing passes
+        bus.call(SEEN, ["daily", f"198.51.100.{number}"])
+        if not number % 50:
+            bus.call(SEEN, ["daily", "anna"])
+    assert {use["who"] for use in keeper.snapshot()} == {"anna", "bert"}
+    for number in range(1000):
+        memory.ledger.charge(account_key("daily", f"u{number}"), day, 10, 1.0)
+        bus.call(SEEN, ["daily", f"u{number}"])
+        if not number % 50:
+            bus.call(SEEN, ["daily", "anna"])
+    names = {use["who"] for use in keeper.snapshot()}
+    assert {"anna", "u999"} <= names
+    assert len(names) <= 64
+
+
+def test_a_worker_that_found_no_column_counts_when_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = Forward.model_validate({"listen": "127.0.0.1:0", "quotas": {"one": {"connections": 1}}})
+    memory, policy = QuotaMemory(1), Policy(forward, None)
+    while memory.tallies.claim() != NOWHERE:  # as many generations as there are columns for
+        pass
+    quotas = Quotas(forward, memory, ClientPrefix(32, 64))
+    access = Access(policy, b"127.0.0.1", make_target(b"a.test", 80), b"GET")
+    access.user = ""
+    assert not any(isinstance(quotas.admit(access), Refusal) for _ in range(3))
+    memory.tallies._owners[3] = 0  # that worker has ended
+    monkeypatch.setattr(quotas, "_claimed", 0.0)
+    assert [isinstance(quotas.admit(access), Refusal) for _ in range(2)] == [False, True]
 
 
 # --- requests and connections

@@ -37,9 +37,11 @@ _WATCHED = int(Kind.WATCHED)
 _REFERER = int(Kind.REFERER)
 _DATE = int(Kind.DATE)
 _FORWARDED = int(Kind.FORWARDED)
+_AUTHORIZATION = int(Kind.AUTHORIZATION)
 
-PASSED = frozenset((0, _USER_AGENT, _REFERER, _DATE))
+PASSED = frozenset((0, _USER_AGENT, _REFERER, _DATE, _AUTHORIZATION))
 """Kinds whose lines go to the server as they are."""
+_BINDING = (b"ntlm", b"negotiate")
 _ASK = frozenset(
     int(kind)
     for kind in (
@@ -56,6 +58,7 @@ class Block:
     __slots__ = (
         "asks",
         "authority",
+        "binds",
         "by_route",
         "chunked",
         "cleared",
@@ -114,6 +117,8 @@ class Block:
         self.user_agent = b""
         self.referer = b""
         self.has_date = False
+        self.binds = False
+        """Whether it logs in the connection to a server: that must not carry anybody else's requests afterwards."""
         self.forwarded = False
         """Whether an earlier hop says who the client is."""
         for field in fields:
@@ -178,6 +183,8 @@ class Block:
             self.has_date = True
         elif kind == _FORWARDED:
             self.forwarded = True
+        elif kind == _AUTHORIZATION or (kind == _WATCHED and field[0] == b"authorization"):
+            self.binds = self.binds or value.lower().startswith(_BINDING)
 
     def _connection(self, value: bytes) -> None:
         options = []
