@@ -35,14 +35,14 @@ class Entry:
     peer: Peer
     workers: int = 1
     together: bool = False
-    """Load and origin run on both cores and the proxy on as many as it has workers, instead of each on its own."""
+    """Proxy, load and origin share as many cores as the proxy has workers; otherwise it has one and they another."""
 
     def place(self, cores: Cores) -> Placement:
         """Return where it and its load run."""
         if not self.together:
             return Placement(peer=frozenset({cores.peer}), load=frozenset({cores.load}))
-        both = (cores.peer, cores.load)
-        return Placement(peer=frozenset(both[: self.workers]), load=frozenset(both))
+        shared = frozenset((cores.peer, cores.load)[: self.workers])
+        return Placement(peer=shared, load=shared)
 
 
 @dataclass(frozen=True, slots=True)

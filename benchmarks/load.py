@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import ssl
 import subprocess
@@ -15,6 +17,7 @@ import msgspec
 from benchmarks.certificate import HOST
 from benchmarks.machine import BenchError
 from benchmarks.peers.base import find_program
+from benchmarks.processes import wait_until
 from benchmarks.traffic import fill, read_pool
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -47,7 +50,7 @@ def parse_wrk(output: str) -> LoadResult:
 def run_wrk(port: int, pool: Path, start: int, seconds: int, connections: int, cores: Collection[int]) -> LoadResult:
     """Drive 127.0.0.1:`port` for `seconds`, the counter beginning at `start`.
 
-    Each of `cores` has a thread with `connections` connections.
+    Each of `cores` has a thread of its own with `connections` connections.
     """
     program = find_program("wrk")
     if program is None:
@@ -56,8 +59,24 @@ def run_wrk(port: int, pool: Path, start: int, seconds: int, connections: int, c
     command = ["taskset", "-c", ",".join(map(str, sorted(cores))), str(program), "-s", str(_SCRIPT)]
     command += ["-t", str(threads), "-c", str(connections * threads), "-d", f"{seconds}s", "--timeout", "30s"]
     command += [f"http://127.0.0.1:{port}/", "--", str(pool), str(start)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
-    return parse_wrk(done.stdout + done.stderr)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        try:
+            if threads > 1:
+                _spread(running.pid, cores)
+            output, _ = running.communicate(timeout=seconds + 60)
+        finally:
+            running.kill()
+    return parse_wrk(output)
+
+
+def _spread(pid: int, cores: Collection[int]) -> None:
+    """Give each of `cores` one of the threads that wrk starts beside its first; where it has ended, parsing tells."""
+    tasks = Path(f"/proc/{pid}/task")
+    with contextlib.suppress(OSError):
+        wait_until(lambda: len(list(tasks.iterdir())) > len(cores), seconds=5, pause=0.002)
+        _, *threads = sorted(int(task.name) for task in tasks.iterdir())
+        for thread, core in zip(threads, sorted(cores), strict=False):
+            os.sched_setaffinity(thread, {core})
 
 
 def percentile(values: list[float], share: float) -> float:

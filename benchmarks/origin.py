@@ -14,6 +14,7 @@ ANSWER = "<!doctype html><title>Shop</title><p>Everything is in stock today."
 _CONFIG = """\
 daemon off;
 {user}worker_processes {workers};
+worker_cpu_affinity auto;
 pid {folder}/origin.pid;
 error_log {folder}/origin.log error;
 events {{ worker_connections 16384; }}
