@@ -94,8 +94,11 @@ def send(exchange: Exchange, connection: OriginConnection) -> None:
         exchange.forget_large_body()
     if exchange.head.chunked and exchange.request_done:
         message += last_chunk(exchange.request_trailers)
-    connection.transport.write(message)
     peer = exchange.peer
+    if peer.ahead:
+        connection.hold(message)
+    else:
+        connection.transport.write(message)
     if exchange.request_done or not exchange.awaits_client:
         peer.deadline = response_deadline(exchange)
     else:

@@ -41,6 +41,7 @@ class ClientConnection(Peer):
     __slots__ = (
         "_body",
         "_lingered",
+        "ahead",
         "blocked",
         "blocked_at",
         "blocked_from",
@@ -72,6 +73,8 @@ class ClientConnection(Peer):
         self.counted_as = b""
         self.held = b""
         """What came ahead of its turn."""
+        self.ahead = False
+        """Content that came with the head is about to be read: the head waits for it (see OriginConnection.hold)."""
         self.eof = False
         """Whether the client ended its direction."""
         self.ended = False
@@ -185,9 +188,14 @@ class ClientConnection(Peer):
         self.body_bytes = 0
         self.body_started = self.app.now
         self.deadline = self.app.now + self.times.body_idle
+        self.ahead = bool(rest)
         exchange.begin()
-        if rest and self.exchange is exchange and self.state == BODY:
-            self._read_body(rest)
+        if rest:
+            self.ahead = False
+            if self.exchange is exchange and self.state == BODY:
+                self._read_body(rest)
+            if exchange.origin is not None:
+                exchange.origin.flush()
         if self.eof and self.state == BODY:
             self.close()  # the body can never become complete
 

@@ -88,6 +88,7 @@ class OriginConnection(asyncio.Protocol):
         "_buffer",
         "_connector",
         "_fields",
+        "_held",
         "_spare",
         "_tunnel",
         "closed",
@@ -108,6 +109,7 @@ class OriginConnection(asyncio.Protocol):
         self._body: Body | None = None
         self._buffer = b""
         self._tunnel = False
+        self._held = b""
         self._spare = -1
         self.fresh = True
         """No request was answered on it yet: a loss is then not a stale kept connection."""
@@ -121,12 +123,25 @@ class OriginConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH)
 
+    def hold(self, head: bytes) -> None:
+        """Take a request's head that waits until `flush` for the content that came with it: both go in one segment."""
+        self._held = head
+
+    def flush(self) -> None:
+        """Send what was held."""
+        if self._held:
+            data, self._held = self._held, b""
+            self.transport.write(data)
+
     def write(self, data: bytes) -> None:
         """Send more of a request body.
 
         A server may answer and close while the body still comes; the write that then fails would take its answer along.
         A second descriptor keeps that readable (see `connection_lost`).
         """
+        if self._held:
+            self._held += data
+            return
         if self._spare < 0 and not (self.closed or self._tunnel or self.server.secure):
             self._spare = os.dup(self.transport.get_extra_info("socket").fileno())
         self.transport.write(data)

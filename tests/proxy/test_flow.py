@@ -179,3 +179,37 @@ def settled(count: Any) -> None:
     known = -1
     while known != (known := count()) or not known:
         time.sleep(0.3)  # nothing tells that no more comes
+
+
+def test_content_that_came_with_its_head_goes_with_it(origin: Origin, port: int) -> None:
+    """In one segment over a kept connection: two cost half as much again."""
+    joined: list[bytes] = []
+
+    def handle(wire: Wire, message: Message) -> bool:
+        joined.append(wire.buffer)
+        wire.read_body(message)
+        wire.send(answer())
+        return True
+
+    origin.handler = handle
+    chunked = request("/", "POST", Transfer_Encoding="chunked")
+    with connect(port) as wire:
+        for sent in (request(), request("/", "POST", body=b"a=1&b=2"), chunked + b"3\r\nabc\r\n0\r\n\r\n"):
+            wire.send(sent)
+            assert wire.response().status == 200
+    assert joined == [b"", b"a=1&b=2", b"3\r\nabc\r\n0\r\n\r\n"]
+
+
+def test_a_head_waits_for_no_content_that_is_not_there(origin: Origin, port: int) -> None:
+    """Of what came behind the head nothing is content yet: the server has the head, and its answer counts."""
+
+    def handle(wire: Wire, message: Message) -> bool:
+        wire.send(answer(b"early", "403 Forbidden"))
+        return True
+
+    origin.handler = handle
+    with connect(port) as wire:
+        wire.send(request())
+        assert wire.response().status == 403
+        wire.send(request("/", "POST", Transfer_Encoding="chunked") + b"3")
+        assert wire.response().body == b"early"
