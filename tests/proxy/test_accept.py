@@ -159,7 +159,8 @@ def test_who_stepped_back_is_not_left_behind() -> None:
         other.start()
         stage.call(40)
         await until(lambda: stage.crowd[1] >> 39 == 1)
-        assert stage.counts == [0, 3 + 8 + 2 + 1]
+        assert stage.counts[0] == 0
+        assert 3 + 8 <= stage.counts[1] <= 3 + 8 + 2 + 1  # one that is being handed over counts twice, or not yet
         rested.start()
         await until(lambda: sum(stage.counts) == 40)
         assert min(stage.counts) >= 14
