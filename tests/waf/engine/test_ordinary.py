@@ -95,7 +95,7 @@ def builder_of(pattern: bytes, names: list[str], each: bool, plus: bool = False)
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_what_an_operator_accepts_is_nominated(
     values: list[bytes], names: list[str], pattern: bytes, each: bool, plus: bool
 ) -> None:
@@ -116,7 +116,7 @@ plain = st.lists(texts.filter(lambda text: b"%" not in text), min_size=1, max_si
 
 
 @given(plain, plain, st.sampled_from(CHAINS), st.sampled_from(CHAINS), *[st.sampled_from(PATTERNS)] * 2)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_one_scan_for_two_groups_finds_what_two_scans_find(
     first: bytes, second: bytes, names: list[str], others: list[str], pattern: bytes, other: bytes
 ) -> None:
@@ -164,7 +164,7 @@ def test_what_a_step_brings_together_is_nominated(value: bytes, names: list[str]
 
 
 @given(texts, st.sampled_from(PATTERNS))
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_what_is_left_of_an_expression_matches_what_it_matches(text: bytes, pattern: bytes) -> None:
     if OPERATORS["rx"](pattern, LoadContext()).evaluate(text) is None:
         return
@@ -186,7 +186,7 @@ def test_expressions_shrink_to_what_ordinary_texts_can_match() -> None:
 
 
 @given(st.lists(texts, min_size=1, max_size=4), st.sampled_from(sorted(LOCAL)))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_local_steps_do_to_joined_texts_what_they_do_to_each(values: list[bytes], name: str) -> None:
     step = TRANSFORMATIONS[name]
     if any(step(value).translate(None, ALPHABET) for value in values):
@@ -205,7 +205,7 @@ pieces_of_fields = st.lists(
 
 
 @given(pieces_of_fields, pieces_of_fields)
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_fields_are_joined_as_parsing_them_would_part_them(query: bytes, cookies: bytes) -> None:
     joined = fields_joined(query, cookies)
     if joined is not None:
@@ -221,7 +221,7 @@ def test_fields_are_joined_as_parsing_them_would_part_them(query: bytes, cookies
         max_size=9,
     ).map(b"".join)
 )
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_form_is_decoded_and_joined_as_parsing_it_would_part_it(form: bytes) -> None:
     joined = form_joined(form)
     if joined is not None and not has_invalid_escape(form):
@@ -269,7 +269,7 @@ sentences = st.lists(
 
 
 @given(sentences)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_the_condition_of_sql_injection_holds_for_ordinary_texts(text: bytes) -> None:
     if is_sqli(text) is not None:
         assert any(re.search(expression, text) for expression in sqli.ordinary())
@@ -289,7 +289,7 @@ markup = st.lists(
 
 
 @given(markup)
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_the_condition_of_cross_site_scripting_holds(text: bytes) -> None:
     if is_xss(text):
         assert any(re.search(expression, text, re.DOTALL) for expression in xss.NECESSARY)
@@ -345,7 +345,7 @@ hidden = st.lists(
 
 
 @given(st.lists(hidden, min_size=1, max_size=3), st.sampled_from(BEHIND), st.booleans())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_what_steps_make_of_what_is_decoded_is_found(texts: list[bytes], behind: tuple[str, ...], each: bool) -> None:
     values = [b64encode(text) for text in texts]
     names, expected = ("urldecodeuni", "base64decode", *behind), False

@@ -297,11 +297,10 @@ def test_no_document_hides_behind_blanks(content_type: bytes) -> None:
 
 def test_noise_in_a_field_is_no_attack_and_hides_none() -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n'
-    for seed in range(3):
+    for seed, statement, facts in ((0, b"", set()), (1, b"' union select password from users--", {"sql.union_select"})):
         noise = random.Random(seed).randbytes(RANDOM)
-        for text, facts in ((noise, set()), (noise + b"' union select password from users--", {"sql.union_select"})):
-            values = body_values(b"multipart/form-data; boundary=b", head + text + b"\r\n--b--\r\n")
-            assert {fact for value in values for fact in facts_of(value.data, value.place)} == facts, seed
+        values = body_values(b"multipart/form-data; boundary=b", head + noise + statement + b"\r\n--b--\r\n")
+        assert {fact for value in values for fact in facts_of(value.data, value.place)} == facts, seed
 
 
 def test_what_is_like_json_is_read_as_json_whatever_its_type_unless_it_is_noise() -> None:

@@ -14,7 +14,7 @@ from bascule.waf.seclang.operators import OPERATORS, LimitExceededError, LoadCon
 from bascule.waf.seclang.operators.backtracking import MAX_TEXT, Backtracking
 from bascule.waf.seclang.operators.rx import Rx, compile_regex, first_match
 from tests.support.debian import debian_crs
-from tests.waf.engine.world import Request, fired, send, waf
+from tests.waf.engine.world import Request, fired, rule_cache, send, waf
 
 PATTERNS = {
     rb"(\w+)\s*=\s*\1\b": b"ab1 ==",
@@ -100,7 +100,7 @@ def test_beyond_the_bound_the_rule_counts_as_matching_and_the_event_says_so(pref
 
 
 def test_crs_of_debian_loads_and_its_warnings_tell_what_is_left_out() -> None:
-    firewall = Waf.load(WafSettings(crs_dir=debian_crs(), paranoia=4))
+    firewall = Waf.load(WafSettings(crs_dir=debian_crs(), paranoia=4), rule_cache())
     assert len(firewall.rules.rules) > 600
     backtracking = {
         rule.rule_id for rule in firewall.rules.rules.values() if getattr(rule.head.operator, "backtracks", 0)
