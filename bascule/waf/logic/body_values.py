@@ -22,6 +22,7 @@ from bascule.waf.bodies.percent import url_decode
 from bascule.waf.logic import batches
 from bascule.waf.logic.charsets import decoded_part, in_utf8
 from bascule.waf.logic.facts.doctype import expanded
+from bascule.waf.logic.fields import USUAL
 from bascule.waf.logic.values import (
     EVERY,
     SECOND_EQUALS,
@@ -31,6 +32,7 @@ from bascule.waf.logic.values import (
     add_fields,
     add_value,
     head_values,
+    header_value,
     pair_values,
     value_of,
 )
@@ -192,6 +194,9 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
             yield value_of(("name", b"", part.name))
         if part.filename:
             yield value_of(("file", part.name, part.filename))
+        for name, value in part.headers.items():
+            if name != b"content-disposition" and value.translate(None, USUAL):
+                yield header_value(name, value)
         content = part.content
         if not content:
             continue

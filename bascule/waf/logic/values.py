@@ -160,6 +160,8 @@ def add_fields(fields: list[bytes], place: str, found: list[Value]) -> None:
                 add_value(found, place, name, value)
             elif value[:2] == b"//" and place == "query":  # where it leads means something together with what it is for
                 found += [value_of((place, name, value)), value_of((place, name, name + b"=" + value))]
+            elif b"'" in name or b'"' in name:  # which no form gives a field: a text that holds an equals sign
+                found += [value_of((place, name, value)), value_of((place, b"", name + b"=" + value))]
             elif name in _SENT_BACK and value[:4] == b"http":
                 found.append(value_of((place, name, _OWN_MACHINE.sub(b"", value) or b"/")))
             else:

@@ -35,6 +35,10 @@ def test_where_a_parameter_leads_is_judged_with_its_name() -> None:
     assert leads == [b"next=//x.example"]
 
 
+def test_a_name_with_a_quote_is_judged_with_what_is_behind_the_equals_sign() -> None:
+    assert ("query", b"7'or'a'='a") in found(b"/?7%27or'a%27='a")
+
+
 def test_cookies_are_decoded_once() -> None:
     assert found(b"/", [(b"cookie", b"a=%27x; b=2")]) == {("cookie", b"'x"), ("cookie", b"2")}
 
@@ -48,6 +52,26 @@ def test_headers_of_a_fixed_grammar_count_only_when_unusual() -> None:
     usual = [(b"accept", b"text/html,*/*;q=0.8"), (b"sec-ch-ua", b'"Chrome";v="105", "Not)A;Brand";v="8"')]
     assert found(b"/", [*usual, (b"x-api", b"v")]) == {("header:x-api", b"v")}
     assert found(b"/", [(b"accept", b"${jndi:x}")]) == {("header:accept", b"${jndi:x}")}
+
+
+@pytest.mark.parametrize(
+    "name", [b"accept", b"range", b"origin", b"x-requested-with", b"sec-fetch-site", b"dnt", b"date"]
+)
+def test_what_the_grammar_of_a_header_has_no_place_for_is_unusual(name: bytes) -> None:
+    usual = {
+        b"range": b"bytes=0-9, 20-",
+        b"origin": b"https://a.example:8443",
+        b"date": b"Fri, 28 Nov 2025 15:00:00 GMT",
+    }
+    assert not found(b"/", [(name, usual.get(name, b"cors"))])
+    assert found(b"/", [(name, b'" onfocus=alert(1) x="')])
+
+
+def test_header_fields_of_a_part_are_judged_where_they_are_unusual() -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: %s\r\n\r\n1\r\n--b--\r\n'
+    kind = [(b"content-type", b"multipart/form-data; boundary=b")]
+    assert ("header:content-type", b"${jndi:x}") in found(b"/", kind, part % b"${jndi:x}")
+    assert ("header:content-type", b"text/plain") not in found(b"/", kind, part % b"text/plain")
 
 
 def test_a_path_where_a_language_belongs_is_unusual() -> None:

@@ -63,6 +63,7 @@ FACTS = (
             rb"\$\{?['\"(]?\w{1,20}\s*\(\s*\$|\bprint\s*\(\s*(?:`|md5|system|\d+\s*[*+])",
             rb"\becho\s+(?:md5|shell_exec|system|exec|`|\$_|phpinfo|['\"]<)",
             rb"\b(?:die|exit)\s*\(\s*(?:md5|@|['\"]|print|system|phpinfo)",
+            rb"^phpinfo$|^\s*(?:include|require)(?:_once)?\s*\(?\s*['\"$]",
         ),
     ),
     Fact(

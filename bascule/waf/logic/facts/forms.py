@@ -9,7 +9,9 @@ from bascule.waf.pace import rest
 
 _SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+(?:\*/)?|\*/", re.DOTALL)
 _LINE_COMMENT = re.compile(rb"(?:--|#)[^\n]*+\n")
-_SPACE_FOR = bytes.maketrans(b"\t\v\f\r\x1c\x1d\x1e\x1f+\xa0", b" " * 10)
+_SPACES = bytes(set(range(32)) - set(b"\n")) + b"+\xa0"
+"""T-SQL takes every control character for white space."""
+_SPACE_FOR = bytes.maketrans(_SPACES, b" " * len(_SPACES))
 _SHELL_NOISE = re.compile(
     rb"['\"`\\^$](?:(?<=\$)\{?IFS\}?(?:\$\d)?|(?<=[\w/].)(?:(?<=')'|(?<=\")\"|(?<=`)`|(?<=\\)(?=[a-z/])|(?<=\^)(?=\w)"
     rb"|(?<=\$)[@*]|(?<=\$)\(\)|(?<=\$)\{\w?\}|(?<=['\"])(?=\w)))",
@@ -17,6 +19,8 @@ _SHELL_NOISE = re.compile(
 )
 """What a shell drops inside a word: quotes, backslashes, carets, empty expansions. ${IFS} is a space."""
 _DOT_SEGMENT = re.compile(rb"/(?<!:/)(?:(?:\./)+|/+)|\\+")
+_PERCENT_SIGNS = re.compile(rb"(?:%[^%\s]){5}")
+"""IIS drops a percent sign that begins no escape, so ASP reads %S%E%L%E%C%T as SELECT."""
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
 """White space stays: patterns allow for it, and a line feed is where values meet."""
 
@@ -48,6 +52,8 @@ def _others(text: bytes) -> Iterator[bytes]:
         yield _SHELL_NOISE.sub(_shell_space, text)
     if b"\\" in text or b"/./" in text or text.count(b"//") > text.count(b"://"):
         yield _DOT_SEGMENT.sub(b"/", text)
+    if b"%" in text and _PERCENT_SIGNS.search(text):
+        yield text.replace(b"%", b"")
     if text.count(b"${") > 1:
         yield _resolved(text)
     if len(text.translate(None, _CONTROLS)) != len(text):

@@ -53,6 +53,7 @@ FACTS = (
         (
             rb"[\s/\"'`<>\x00\x0b\x0c]" + _EVENT + rb"[\s\x00\x0b\x0c]*=[\s\x00\"'`&(\w/\\{\[$@+-]",
             rb"<[a-z][^<>]{0,400}[^\w]on[a-z]{3,30}\s{0,8}=",
+            rb"<[a-z][^<>]{0,200}\s(?:x-init|x-on:\w{3,20}|v-on:\w{3,20}|ng-(?:init|click|focus|mouse\w{2,8}|blur|key\w{2,6}|submit|change)|data-ng-init|hx-on\S{0,20})\s*=",
             rb"^on(?:error|load|click|focus|mouse\w+|key\w+|toggle|blur|begin|start|animation\w+|pointer\w+|wheel|input|change|submit)\s*=\s*[\"'`\w(]",
         ),
     ),
@@ -137,6 +138,14 @@ FACTS = (
         "html.foreign_form",
         "a form that sends what is typed to another host",
         (rb"<(?:form|button|input)\b[^<>]{0,200}[\s/\"'`](?:form)?action\s*=\s*[\"'`]?\s*(?:https?:)?[/\\]{2}",),
+        True,
+    ),
+    Fact(
+        "html.lone_form",
+        "the whole value is such a form with little in it",
+        (
+            rb"^[^<>\n]{0,40}<form\b[^<>\n]{0,80}[\s/\"'`]action\s*=\s*[\"'`]?\s*(?:https?:)?[/\\]{2}[^<>\n]{1,80}>[^\n]{0,80}$",
+        ),
         True,
     ),
     Fact(
@@ -230,7 +239,11 @@ FACTS = (
     Fact(
         "js.builds_name",
         "calls a member by a name built from pieces",
-        (rb"[\w)\]]\s*\[\s*['\"`]\w{1,20}['\"`]\s*(?:[+~]\s*['\"`]\w{1,20}['\"`]\s*){1,8}\]\s*[(\[`.=]",),
+        (
+            rb"[\w)\]]\s*\[\s*['\"`]\w{1,20}['\"`]\s*(?:[+~]\s*['\"`]\w{1,20}['\"`]\s*){1,8}\]\s*[(\[`.=]",
+            rb"[\w)\]]\s*\[\s*/\w{1,12}/\.source|/\w{1,12}/\.source\s*\+\s*/\w{1,12}/\.source",
+            rb"\b(?:window|self|top|frames|globalthis)\s*\[\s*['\"`/][^\]\n]{0,40}['\"`/]\s*\+[^\n]{1,200}\]\s*\(",
+        ),
         True,
     ),
     Fact(

@@ -7,7 +7,7 @@ from .fact import Fact
 _LINE = rb"(?:\r\n|\r|\n|%0d%0a|%0a|%0d|\\r\\n|%250[ad]|\xe5\x98\x8a|\xe5\x98\x8d|%e5%98%8[ad]|%u000[ad])"
 
 _ENCODED_LINE = rb"(?:%0d%0a|%0a|%0d|%250[ad]|\xe5\x98\x8a|\xe5\x98\x8d|%e5%98%8[ad]|%u000[ad])"
-_FIELD = rb"(?:location|host|x-[\w-]{2,40}|refresh|link|cookie|referer|user-agent|status|last-modified|connection|expect|via|server|date|authorization|cache-control|upgrade|forwarded|etag|age)"
+_FIELD = rb"(?:location|host|x-[\w-]{1,40}|refresh|link|cookie|referer|user-agent|status|last-modified|connection|expect|via|server|date|authorization|cache-control|upgrade|forwarded|etag|age)"
 
 FACTS = (
     Fact(
@@ -17,7 +17,7 @@ FACTS = (
             _LINE
             + rb"[\s%20]{0,6}(?:set-cookie2?|content-type|content-length|content-encoding|content-disposition|transfer-encoding|access-control-[\w-]+|contenttype|contentlength|\w{2,30}injection\w*|x-xss-protection|x-frame-options|x-forwarded-\w+)\s*(?::|%3a)",
             _ENCODED_LINE + rb"[\s%20]{0,6}" + _FIELD + rb"\s*(?::|%3a)",
-            rb"^\S{0,120}(?:\r\n|\r|\n)\s{0,3}(?:location\s*:\s*(?:https?:)?//|refresh\s*:\s*\d|link\s*:\s*<|cookie\s*:\s*\w+=|x-[\w-]{2,40}\s*:)",
+            rb"^\S{0,120}(?:\r\n|\r|\n)\s{0,3}(?:location\s*:\s*(?:https?:)?//|refresh\s*:\s*\d|link\s*:\s*<|cookie\s*:\s*\w+=|x-[\w-]{1,40}\s*:)",
         ),
         True,
     ),
@@ -78,7 +78,7 @@ FACTS = (
         "http.leads_elsewhere",
         "a parameter that says where to go next names another host without a scheme, as a site's own pages never do",
         (
-            rb"^(?:next|redirect|return|continue|forward|dest(?:ination)?|goto|back|success|login|logout)(?:[_-]?(?:url|uri|to|path|page))?=[/\\]{2}[\w-]{1,60}(?:\.[\w-]{1,60}){0,8}\.[a-z]{2,}(?:[:/?#\\]|$)",
+            rb"^(?:next|redir(?:ect)?|return|ret|rurl|continue|forward|dest(?:ination)?|go|goto|to|jump|back|exit|success|checkout|login|logout|relaystate|service)(?:[_-]?(?:url|uri|to|path|page|success|back))?=[/\\]{2}[\w-]{1,60}(?:\.[\w-]{1,60}){0,8}\.[a-z]{2,}(?:[:/?#\\]|$)",
         ),
         True,
     ),
@@ -130,6 +130,12 @@ FACTS = (
         "http.long_run",
         "one character repeated so often that only a buffer overflow needs it",
         (rb"a{200}|x{200}|\x90{16}|%{30}|\.{60}|/{40}|0{300}|9{60}",),
+    ),
+    Fact(
+        "http.only_long_run",
+        "the whole value is one character over and over",
+        (rb"^[^\n]{0,12}(?:a{200,}|x{200,}|0{300,}|9{200,}|\.{200,}|%{200,})[^\n]{0,12}$",),
+        True,
     ),
     Fact(
         "http.text_template",

@@ -113,7 +113,7 @@ FACTS = (
             rb"(?:^|[/\\=])(?:boot|win|system|php|my|odbc|ntuser)\.ini(?:\x00|%00|$|[/\\?#;&])|[/\\](?:boot|win|system|php|my|odbc|ntuser)\.ini\b",
             rb"(?:windows|winnt|win)[/\\]+(?:system32|win\.ini|system\.ini|repair|system\b|panther|php\.ini|debug|regedit|explorer|notepad|my\.ini|iis|php|inetpub)",
             rb"\bsystem32[/\\]+(?:config|drivers|inetsrv|logfiles|cmd|eula|license)",
-            rb"\b[a-z]:[/\\]+(?:windows|winnt|boot\.ini|inetpub|documents and settings|xampp|apache|wamp|php\d?\b|mysql|sysprep|autoexec|pagefile|nginx|tomcat)",
+            rb"\b[a-z]:[/\\]+(?:windows|winnt|boot\.ini|inetpub|documents and settings|xampp|apache|wamp|php\d?\b|mysql|sysprep|autoexec|pagefile|nginx|tomcat|appserv|minint|system volume information|unattend(?:ed)?\.|perflogs)",
             rb"\b[a-z]:[/\\]+program\s*files(?: \(x86\))?[/\\]+(?:mysql|apache|php|iis|xampp|filezilla|vnc|(?:[\w. ]+[/\\]+){1,4}(?:conf|httpd|my\.ini|php\.ini|data))",
             rb"\b[a-z]:[/\\]+users[/\\]+\w+[/\\]+(?:ntuser|appdata|\.ssh)",
             rb"(?:^|[/\\])(?:web\.config|applicationhost\.config|global\.asax|unattend(?:ed)?\.xml|ntuser\.dat|sam\._|sysprep\.(?:inf|xml)|machine\.config)(?:$|[\x00%~.?])",
@@ -156,6 +156,16 @@ FACTS = (
             rb"\b(?:composer|package-lock|yarn)\.(?:lock|json)\b|\bid_rsa\b|\bdocker-compose\.ya?ml",
             rb"\b(?:error_log|access_log|access\.log|error\.log)$",
         ),
+    ),
+    Fact(
+        "path.cut_name",
+        "a file name with a null byte or a stream behind it, which makes programs read another name",
+        (
+            rb"^[\w./\\:-]{1,80}(?:\x00|%00)[\s%;.]{0,12}\.\w{2,5}$",
+            rb"^[\w./\\-]{1,80}\.(?:php\d?|html?|jspx?|aspx?|cgi|pl|inc|txt|conf|ini|cfg|log|xml|png|jpe?g|gif)(?:\x00|%00)",
+            rb"^[\w./\\-]{1,80}::\$(?:data|index_allocation)",
+        ),
+        True,
     ),
     Fact("path.null_byte", "a null byte that cuts the path off", (rb"\x00", rb"%00", rb"\\0(?:$|\.)|\\x00|%2500")),
     Fact(

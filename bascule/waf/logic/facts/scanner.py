@@ -45,6 +45,10 @@ FACTS = (
             rb"\.(?:php|jsp|asp|aspx|inc|html?|conf|config|cgi)(?:\.(?:bak|old|orig|save|swp|txt|backup|copy)|~|\.~\d*)$|/~$|/[\w-]+~$",
             rb"\.(?:bak|old|orig|save|swp|swo|inc|mdb|backup|copy|sql|dump)~?$|\.\w{2,5}~\d*$",
             rb"\.(?:gif|jpg|png|jsp|html?)/(?:\.java|\.jsp|[\w-]*~)$|/\.(?:java|jsp)$",
+            rb"/\.(?:git-credentials|gitconfig|gitignore|gitmodules|s3cfg|boto|bashrc|bash_profile|profile|zshrc|(?:zsh|psql|mysql|sqlite|rediscli|python|node_repl)_history|viminfo|netrc|pgpass|my\.cnf|dockercfg|ftpconfig|ftppass|remote-sync\.json|htdigest|msmtprc|vault-token|cvspass)(?:$|[.~])|/\.(?:azure|config/(?:gcloud|gh|rclone)|terraform|circleci|github/workflows|gnupg)/",
+            rb"/(?:appsettings(?:\.\w{1,20})?|credentials|client_secrets?|service[_-]?account(?:[_-]?key)?|gcp-key)\.json$|/(?:parameters|application|bootstrap|serverless|database)(?:[-_](?:prod|production|dev|local|test|staging))?\.(?:ya?ml|properties)$|/app/etc/(?:local|env)\.(?:xml|php)|/terraform\.tfstate|\.tfvars$|/jenkinsfile$",
+            rb"\.(?:jks|keystore|ppk|pfx|p12)$|/(?:priv\w*|server|ssl|tls|host|master|localhost|domain)[\w-]{0,20}\.(?:key|pem)$|/wallet\.dat$|/(?:database|db|users?|data|app|main|production|development)\.(?:db|sqlite3?)$|/(?:passwords?|passwd|credentials)\.(?:txt|csv|xlsx?|log|lst|dat)$",
+            rb"^/(?:gemfile(?:\.lock)?|pipfile(?:\.lock)?|requirements\.txt|go\.(?:mod|sum)|manage\.py|wsgi\.py|(?:local_)?settings\.py|thumbs\.db|desktop\.ini|ftpsync\.settings|php_?info|nginx_status|debug/vars|app_dev\.php.{0,60}|_cluster/(?:health|settings|state)|api/v1/(?:pods|nodes|secrets|namespaces))$|/cvs/(?:root|entries)$|/nbproject/|/_debugbar/|/horizon/api/|/host-manager/html|/global-protect/login",
         ),
         True,
     ),
@@ -53,6 +57,7 @@ FACTS = (
         "a marker that scanning tools write",
         (
             rb"\b(?:burpcollaborator|interactsh?|oastify|crlfinjection|injectx|wvs_test|acunetix_\w+|arachni_\w+|xssposed)\b",
+            rb"^php[be][0-9a-f]{7}-[0-9a-f]{4}-11d[23]-",  # PHP's easter eggs, which tell its version
         ),
         True,
     ),

@@ -52,8 +52,10 @@ _ADMINISTERS = (
     rb"|[gmn]?awk[\s+]+(?:-\w|['\"{])|\.[\s+]+/\w|(?:copy|move|ren|xcopy)[\s+]+\S{1,60}[\s+]+\S{1,60}\.(?:php\d?|aspx?|jspx?|exe|bat|dll|ps1)\b|for[\s+]+/[fldr][\s+]+%{1,2}\w[\s+]+in\b|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
 )
 """The same of the tools of administrators."""
-_STARTS = rb"(?:(?:start|call)[\s+]+(?:/\w[\s+]+)?(?:calc|notepad|cmd|powershell|mshta|https?:)|(?:calc|notepad|mspaint|regedit|taskmgr)\.exe\b|del[\s+]+\S{0,40}[*\\]|find[\s+]+[\w./~-]+[\s+]+-(?:exec|name|perm|type|delete)\b|ip[\s+]+(?:a|addr|link|route|neigh)[\s+]*(?:$|[;|&\"'])|arp[\s+]+-a|host[\s+]+[\w-]+\.[\w.-]+\s*(?:$|[;|&\"'])|gcc[\s+]+\S{1,40}\.c\b|(?:mysql|psql)[\s+]+-\w|(?:env|time|command|eval|nohup|xargs|busybox)[\s+]+(?:id|ls|whoami|uname|pwd|hostname)\s*(?:$|[;|&\"'])|(?:iwr|irm|iex|gci|gwmi|saps)[\s+]+[-\w\"'(:$/\\]|alias[\s+]+\w+=)"
+_STARTS = rb"(?:(?:start|call)[\s+]+(?:/\w[\s+]+)?(?:calc|notepad|cmd|powershell|mshta|https?:)|(?:calc|notepad|mspaint|regedit|taskmgr)\.exe\b|del[\s+]+\S{0,40}[*\\]|find[\s+]+[\w./~-]+[\s+]+-(?:exec|name|perm|type|delete)\b|ip[\s+]+(?:a|addr|link|route|neigh)[\s+]*(?:$|[;|&\"'])|arp[\s+]+-a|host[\s+]+[\w-]+\.[\w.-]+\s*(?:$|[;|&\"'])|gcc[\s+]+\S{1,40}\.c\b|(?:mysql|psql)[\s+]+-\w|(?:env|time|command|eval|exec|nohup|xargs|busybox|sudo|nice|setsid)[\s+]+(?:id|ls|whoami|uname|pwd|hostname)\s*(?:$|[;|&\"'])|tar[\s+]+-?[cxtz]\w{0,4}[\s+]+[-/\w.]|zip[\s+]+-\w[\s+]|e?grep[\s+]+-\w+[\s+]+\S{1,40}[\s+]+[/.*~]|dd[\s+]+[io]f=|su[\s+]+-|systemctl[\s+]+(?:start|stop|restart|status|enable|disable|daemon-reload)\b|(?:iwr|irm|iex|gci|gwmi|saps)[\s+]+[-\w\"'(:$/\\]|alias[\s+]+\w+=)"
 """The same of what starts other programs, and of aliases of PowerShell."""
+_RUNNER = rb"(?:(?:busybox|sudo|env|nohup|time|command|exec|eval|nice|setsid|stdbuf|timeout[\s+]+\d+\w?)[\s+]+)?"
+"""What runs the command behind it."""
 _BRIEF = rb"(?:id|ls|pwd|ps|env|dir|whoami|uname|hostname|ver|ifconfig|ipconfig|netstat)"
 _SEPARATED = rb"(?:[;|&]|\$\(|%0[ad]|<\(|>\()[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
 _BEHIND_WORD = rb"^\s*[\w.:/@%-]*['\"]?\s*(?:;|\|\|?|&&)\s*"
@@ -65,7 +67,7 @@ FACTS = (
         "shell.runs_command",
         "a separator, then a command with arguments, or a short one and nothing else",
         (
-            _SEPARATED + _DOES,
+            _SEPARATED + _RUNNER + _DOES,
             _SEPARATED + _ADMINISTERS,
             _SEPARATED + _STARTS,
             rb"^\s*(?:;|&&|\|\|?)\s*" + _SHORT + rb"\s*;?\s*$",
@@ -73,9 +75,14 @@ FACTS = (
             rb"^\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*$",
             rb"[;|&]\s*(?:ls|pwd|whoami|uname|ifconfig|ipconfig|netstat)\s*$|\|\s*hostname\s*$",
             rb"(?:&&|\|\||;;)\s*" + _BRIEF + rb"\s*$",
+            rb"^[\w.@'\"-]{0,30}\s*(?:(?:&&|\|\|)\s*(?:id|whoami|ls|uname|pwd)\s*(?:&&|\|\|)|[;|&]{1,2}\s*[({]{1,2}\s*(?:id|whoami|ls|uname|pwd)\s*;?\s*[)}]{1,2})\s*\w{0,10}$",
+            rb"^[\w.@-]{0,40}['\"]?\s*(?:;|&&|\|\|)\s*(?:/bin/)?(?:ba|z|da|k)?sh\s*[;#]?$|:\(\)\s*\{\s*:\s*\|\s*:\s*&",
+            rb"[;|&]\s*(?:if\b[^\n]{1,100};\s*then\b[^\n]{1,200};\s*fi|(?:while|until|for)\b[^\n]{1,100};\s*do\b[^\n]{1,200};\s*done)\b",
+            rb"^[\r\n]+\s*(?:id|whoami|ls|uname|pwd)\s*$",
+            rb"(?:^|\s)-exec(?:dir)?\s+[\w/.]{1,40}\b[^;\n]{0,60}(?:\\?;|\s\+)\s*$",
             _SEPARATED + rb"(?:ls|id|ps|env|set|cat|dir|whoami|ifconfig|uname)\s*>{1,2}\s*[\w./~-]",
             rb"^\s*['\"]\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*['\"]?$",
-            rb"^\s*(?:\d{1,3}(?:\.\d{1,3}){3}|\d{1,6}|[\w-]{1,40}\.\w{2,5}|localhost)['\"]?\s*(?:;|\|\|?|&&?|%0[ad])\s*"
+            rb"^\s*(?:\d{1,3}(?:\.\d{1,3}){3}|\d{1,6}|[\w-]{1,40}\.\w{2,8}|localhost)['\"]?\s*(?:;|\|\|?|&&?|%0[ad])\s*"
             + _BRIEF
             + rb"\s*(?:[;|&#'\"]{1,2}\s*)?$",
             rb"%0[ad]\s*" + _BRIEF + rb"\s*(?:$|[;|&%#])",
@@ -191,7 +198,7 @@ FACTS = (
             rb"(?:^|[;|&\n\s])\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*(?:\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*)*\$\{?\w{1,12}\}?\$",
             rb"[;|&^\r\n]\s*\w{1,12}=\$?\\?['\"][^'\"]{1,60}['\"]\s*;\s*\$\w",
             rb"[;|&\n]\s*(?:export|declare|set)\s+\w{1,12}=[^\s;&|]{1,60}\s*[;&|]{1,2}\s*(?:eval\s+)?\$\{?\w",
-            rb"(?:^[\s'\"]*|[;|&(\s])-{1,2}(?:use-askpass|exec|upload-pack|receive-pack|checkpoint-action|to-command|open-files-in-pager|o?proxycommand|post-file|ssh-command|wrapper)\s*=",
+            rb"(?:^[\s'\"]*|[;|&(\s])-{1,2}(?:use-askpass|exec|upload-pack|receive-pack|checkpoint-action|to-command|open-files-in-pager|o?proxycommand|post-file|ssh-command|wrapper|use-compress-program|unzip-command|rsh-command|rsyncable-command|pager|editor)\s*=",
             rb"^\s*-{1,2}(?:output(?:-document|-file)?|to-file|log-file|config|conf|exec-path|pre-script|post-script|rsh|plugin|require|load|preload)=[^\s]{0,60}(?:/|\\|\.(?:php|sh|jsp|so|dll)\b)",
             rb"\s--(?:checkpoint-action|to-command|rsh-command|use-compress-program|unzip-command)\s*=",
         ),

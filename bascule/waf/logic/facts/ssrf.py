@@ -97,9 +97,10 @@ FACTS = (
     ),
     Fact(
         "ssrf.attackers_site",
-        "the whole value is an address on a host that is called what attackers call theirs",
+        "an address on a host that is called what attackers call theirs",
         (
             rb"^[\s\x00]*(?:https?:)?[/\\]{2,4}(?:[\w.-]{1,60}\.)?(?:evil|attacker|malicious|hacker|phish\w{0,6}|badguy|bad-?site|evil-?(?:site|domain|host|server|com))\.(?:com|net|org|io|example|test|tld|local|xyz|ru|co|site|me)(?:[:/?#\\%\s]|$)",
+            rb"//(?:[\w-]{1,40}\.){0,3}(?:evil|attacker)(?:-?(?:site|domain|host|server))?\.(?:com|net|org|io|example|test|tld|local|xyz|ru)(?:[:/?#\\%\s\"'<>]|$)",
         ),
         True,
     ),

@@ -15,6 +15,8 @@ from bascule.waf.logic.learn.grammar import texts
 
 BENIGN = ""
 """The label of what is no attack."""
+GRAMMAR = "grammar: "
+"""What the names of sources begin with that are grammars."""
 GENERATED = 1500
 """Texts drawn from each grammar."""
 
@@ -150,8 +152,8 @@ def generated(seed: int, count: int = GENERATED) -> Iterator[Sample]:
     for name, (label, grammar) in attacks.GRAMMARS.items():
         for text in texts(grammar, seed, count):
             yield Sample(
-                label, f"grammar: {name}", text=raw_text(text), place="name" if name == "nosql-names" else "body"
+                label, f"{GRAMMAR}{name}", text=raw_text(text), place="name" if name == "nosql-names" else "body"
             )
     for name, grammar in honest.GRAMMARS.items():
         for text in texts(grammar, seed, count):
-            yield Sample(BENIGN, f"grammar: {name}", text=raw_text(text), place="body")
+            yield Sample(BENIGN, f"{GRAMMAR}{name}", text=raw_text(text), place="body")

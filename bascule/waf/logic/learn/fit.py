@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from bascule.waf.logic.facts import DECISIVE
-from bascule.waf.logic.learn.corpora import VOUCHED
+from bascule.waf.logic.learn.corpora import GRAMMAR, VOUCHED
 from bascule.waf.logic.learn.families import EVASION, Kind
 from bascule.waf.logic.learn.matrix import Facts, Row
 
@@ -36,7 +36,8 @@ LASSO = 3e-5
 DEPTH, TREES = 4, 80
 MAX_RULES = 80
 HOST_REQUESTS = 20
-"""Requests of one host that count: a site that sends what no other does is one site."""
+"""Requests of one host that count: a site that sends what no other does is one site. The same of texts of one list:
+those were gathered from attacked servers, and what such a list says over and over is an attack."""
 ALONE = 0.2
 """What a harmless text by itself counts beside a host."""
 LENGTH_PRICE = 0.00002
@@ -120,7 +121,7 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
     own = frozenset(name for name in allowed if not name.startswith(EVASION))
     attacks: dict[str, Counter[Facts]] = defaultdict(Counter)
     harmless: dict[Facts, Counter[tuple[str, int]]] = defaultdict(Counter)
-    alone: Counter[Facts] = Counter()
+    alone: Counter[tuple[str, Facts]] = Counter()
     for row in rows:
         sets = {shown & allowed for shown in row.shown if shown & own}
         if not row.attack:
@@ -130,7 +131,7 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
                 if row.whole:
                     harmless[shown].update(_voices(row))
                 else:
-                    alone[shown] += 1
+                    alone[row.source, shown] += 1
         elif row.label in kind.classes and sets:
             attacks[row.source][max(sets, key=len)] += 1
     weights: dict[Facts, float] = defaultdict(float)
@@ -138,12 +139,15 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
         total = sum(counts.values())
         for shown, count in counts.items():
             weights[shown] += math.sqrt(total) * count / total
-    sets_ = sorted({*weights, *harmless, *alone}, key=sorted)
+    by_itself: Counter[Facts] = Counter()
+    for (source, shown), count in alone.items():
+        by_itself[shown] += count if source.startswith(GRAMMAR) else min(count, HOST_REQUESTS)
+    sets_ = sorted({*weights, *harmless, *by_itself}, key=sorted)
     hosts = np.array([float(len(harmless[shown])) for shown in sets_])
     requests = np.array(
         [float(sum(min(count, HOST_REQUESTS) for count in harmless[shown].values())) for shown in sets_]
     )
-    texts = np.array([float(alone[shown]) for shown in sets_])
+    texts = np.array([float(by_itself[shown]) for shown in sets_])
     attacks_ = _share(np.array([weights.get(shown, 0.0) for shown in sets_]))
     return Examples(sets_, attacks_, _share(hosts + ALONE * texts), hosts, requests, texts)
 
