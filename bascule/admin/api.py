@@ -125,7 +125,7 @@ class Api:
                 Route("/quotas", self.quotas),
                 *(ban_routes(self._bans) if self._bans is not None else ()),
                 *(profile_routes(self._profiles) if self._profiles is not None else ()),
-                *(cache_routes(self._cache) if self._cache is not None else ()),
+                *cache_routes(self._cache),
                 *(attack_routes(self._attacks) if self._attacks is not None else ()),
             ],
             exception_handlers={Exception: _failed},

@@ -37,21 +37,27 @@ class _Purge(msgspec.Struct, forbid_unknown_fields=True):
     all: bool = False
 
 
-def routes(cache: Cache) -> list[Route]:
-    """Return the routes of /cache."""
+def routes(cache: Cache | None) -> list[Route]:
+    """Return the routes of /cache; None where no route has one."""
 
     async def show(request: Request) -> Response:
         """GET /cache: the numbers of the store."""
-        return JSONResponse(cache.counts())
+        return _none() if cache is None else JSONResponse(cache.counts())
 
     async def purge(request: Request) -> Response:
         """POST /cache/purge: remove responses by URL, by the beginning of URLs, by tag, or all."""
+        if cache is None:
+            return _none()
         try:
             return JSONResponse({"ok": True, "purged": await _purge(cache, await read(request, _Purge, _MAX_BODY))})
         except (PurgeError, msgspec.MsgspecError) as error:
             return JSONResponse({"ok": False, "error": str(error)}, 422)
 
     return [Route("/cache", show, methods=["GET"]), Route("/cache/purge", purge, methods=["POST"])]
+
+
+def _none() -> Response:
+    return JSONResponse({"ok": False, "error": "nothing is kept: give a site or a route `cache: true`"}, 404)
 
 
 async def _purge(cache: Cache, asked: _Purge) -> int:

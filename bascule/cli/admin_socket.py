@@ -41,7 +41,8 @@ def call(admin: Path, method: str, path: str, body: Any = None) -> dict[str, Any
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
         content = response.read(MAX_ANSWER)
-        document: dict[str, Any] = json.loads(content)
+        whole = response.status == 200 or response.getheader("content-type") == "application/json"
+        document: dict[str, Any] = json.loads(content) if whole else {}
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnreachableError(f"{admin}: {getattr(error, 'strerror', None) or error}") from error
     finally:

@@ -24,6 +24,9 @@ def quotas(
     if as_json:
         typer.echo(json.dumps(told, indent=2))
         return
+    if not told:
+        typer.echo("nobody has used anything of a budget (`forward.quotas` of bytes or time)", err=True)
+        return
     table = Table("quota", "who", "period", "bytes", "time", "", box=None, pad_edge=False)
     for use in told:
         table.add_row(

@@ -67,6 +67,8 @@ def show(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
+    if not found:
+        typer.echo("no site has a profile; give one `waf: {profile: learning}`", err=True)
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
     for each in found:
         console.print(_headline(each), style="bold")

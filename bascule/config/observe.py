@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from bascule.config.base import Model
-from bascule.config.types import AddressField, LogTarget, Share, Size
+from bascule.config.types import AddressField, LogTarget, Share, Size, parse_log_target
 
 LOG_FIELDS = (
     "time", "client", "port", "site", "route", "method", "host", "target", "version", "status", "bytes_in",
@@ -40,7 +40,7 @@ class EventsLog(Model):
     It is what `bascule explain`, `bascule events` and `bascule replay` read.
     """
 
-    path: Literal[""] | LogTarget = ""
+    path: Annotated[str, BeforeValidator(lambda value: value if value == "" else parse_log_target(value))] = ""
     """A file, ``-`` for stdout, ``off``, ``syslog:`` (local) or ``syslog:host:port`` (UDP). Empty means
     ``/var/log/bascule/events.jsonl`` for root and ``$XDG_STATE_HOME/bascule/events.jsonl`` (``~/.local/state``) for
     others; where that cannot be written, Bascule says so once and runs without an event log."""

@@ -9,6 +9,7 @@ import signal
 import socket
 from typing import Any
 
+from bascule.config.errors import ConfigError
 from bascule.server.context import MAX_SLOTS, AppFactory, WorkerApp, WorkerContext
 from bascule.server.lifeline import Lifeline
 from bascule.state.arena import Arena
@@ -114,6 +115,6 @@ class _Worker:
 def describe(error: BaseException) -> str:
     """Return an exception as an operator should read it: its text, with its type unless that says nothing new."""
     text = str(error).strip()
-    if isinstance(error, ValueError | OSError) and text:
+    if isinstance(error, ValueError | OSError | ConfigError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -166,6 +166,7 @@ def test_drain_and_undrain(admin: Running, name: str) -> None:
         "/maintenance/shop.example",
         "/maintenance/shop.example/maybe",
         "/maintenance/unknown.example/on",
+        "/cache/purge",
     ],
 )
 def test_what_does_not_exist_is_said_so(admin: Running, path: str) -> None:

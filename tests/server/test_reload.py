@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from bascule.config.errors import ConfigError, Problem
 from bascule.server.reload import MAX_DRAINING, Watcher
+from bascule.server.worker import describe
 from tests.server.harness import Load, Program, ask, running, wait_for
 
 
@@ -216,3 +218,10 @@ def test_logs_are_reopened_on_a_signal(program: Program) -> None:
     os.kill(program.process.pid, signal.SIGUSR1)
     workers = {str(process["pid"]) for process in program.processes()}
     wait_for(lambda: log.exists() and set(log.read_text().split()) == workers, "a line of each worker")
+
+
+def test_a_mistake_in_the_configuration_is_told_as_such() -> None:
+    assert (
+        describe(ConfigError([Problem("unknown key `a`", ("a",), "c.yaml", 2, 1)])) == "c.yaml:2:1: a: unknown key `a`"
+    )
+    assert describe(KeyError("a")) == "KeyError: 'a'"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,9 @@ from bascule.waf.seclang.operators.translated import TRANSLATED
 
 _FORMAT = b"bascule-hs-5\n"
 _ANSWERS = b"bascule-answers-15\n"
+DAY = 86400.0
+UNUSED = 30 * DAY
+"""Seconds after which what nobody loaded is removed: each change of rules or of Bascule leaves its old ones behind."""
 
 
 _CANARIES = (
@@ -71,7 +76,9 @@ def load_patterns(cache_dir: Path | None) -> Known:
     if cache_dir is None:
         return Known()
     try:
-        content = (cache_dir / _patterns_name()).read_bytes()
+        path = cache_dir / _patterns_name()
+        content = path.read_bytes()
+        _mark_used(path)
         known = msgspec.json.decode(content[32:], type=Known)
     except (OSError, msgspec.DecodeError):
         return Known()
@@ -124,7 +131,24 @@ def _load(path: Path) -> hyperscan.Database | None:
         database.scratch = hyperscan.Scratch(database)
     except hyperscan.error:
         return None
+    _mark_used(path)
     return database
+
+
+def _mark_used(path: Path) -> None:
+    """Let a file be as young as its last use, to a day."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_mtime < time.time() - DAY:
+            os.utime(path)
+
+
+def _forget_unused(folder: Path) -> None:
+    """Remove what nobody has used for long."""
+    for pattern in ("*.hsdb", "patterns-*.json"):
+        for path in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - UNUSED:
+                    path.unlink()
 
 
 def _store(path: Path, body: bytes) -> None:
@@ -136,3 +160,4 @@ def _write(path: Path, content: bytes) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
+        _forget_unused(path.parent)

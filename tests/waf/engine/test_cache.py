@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,21 @@ def test_other_expressions_have_another_file(tmp_path: Path) -> None:
     for text, flags in ((b"a", BASE), (b"b", BASE), (b"a", BASE | 1)):
         database.open_database([Expression(text, flags)], tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_nobody_used_for_a_month_is_removed(tmp_path: Path) -> None:
+    load(tmp_path)
+    used = set(tmp_path.iterdir())
+    old, other = tmp_path / "0123.hsdb", tmp_path / "lists"
+    for path in (old, other):
+        path.write_text("x")
+    for path in tmp_path.iterdir():
+        os.utime(path, times=(0, 0))
+    load(tmp_path)
+    database.open_database([Expression(b"new", BASE)], tmp_path)
+    assert not old.exists()
+    assert other.exists()
+    assert all(path.exists() for path in used)
 
 
 def test_a_hyperscan_that_loses_matches_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
