@@ -25,12 +25,12 @@ from bascule.waf.logic.facts.doctype import expanded
 from bascule.waf.logic.fields import USUAL
 from bascule.waf.logic.values import (
     EVERY,
-    SECOND_EQUALS,
     SEPARATORS,
     Headers,
     Value,
     add_fields,
     add_value,
+    has_second_equals,
     head_values,
     header_value,
     pair_values,
@@ -71,7 +71,7 @@ def body_lines(content_type: bytes, body: bytes) -> bytes | None:
             return text.encode() if text.count("\n") < len(texts) else None
         except UnicodeEncodeError:  # a lone surrogate
             return None
-    if start == b"<" or kind.endswith(b"xml") or (kind and not kind.endswith(_FORM)) or SECOND_EQUALS.search(body):
+    if start == b"<" or kind.endswith(b"xml") or (kind and not kind.endswith(_FORM)) or has_second_equals(body):
         return None
     lines = body.translate(SEPARATORS)
     if b"%" in lines:

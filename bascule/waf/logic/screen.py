@@ -6,8 +6,8 @@ Values are joined by line feeds and scanned once. Why nothing is lost by it:
    word is the same beside a line feed as at the end of a text, and the patterns of a level see no further than the
    characters of its alphabet, or than a match reaches. What matches across a seam only makes suspects of the innocent.
 2. Words and marks hide nothing: no step of decoding and no other spelling changes a text of these alphabets, but for
-   what `HIDES` and slashes tell. Nor does a plus among words, but that it may be a blank, which is another spelling.
-   All other values are decoded one by one, and each of their texts is scanned.
+   what `HIDES` and slashes tell, and that a plus may be a blank, which is another spelling, or begin UTF-7. All other
+   values are decoded one by one, and each of their texts is scanned.
 3. Other spellings (`forms`) are made of lines as of texts, but for comments of SQL and lookups of Log4j; a text that
    may have one is spelled by itself.
 4. Rules only ever ask for facts to be there, and points are positive: what no rule finds in more facts, it does not
@@ -16,13 +16,13 @@ Values are joined by line feeds and scanned once. Why nothing is lost by it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 from bascule.waf.logic.decode import MAX_DECODED, decodings
 from bascule.waf.logic.facts import encoding
 from bascule.waf.logic.facts.fact import HIDDEN
 from bascule.waf.logic.facts.forms import forms, has_line_comment
-from bascule.waf.logic.facts.patterns import HIDES, LEVELS, MARKED, NAMES, SIGNED, WORDS, Level, level_of
+from bascule.waf.logic.facts.patterns import HIDES, LEVELS, MARKED, NAMES, SLASHES, WORDS, Level, level_of
 from bascule.waf.logic.facts.recogniser import CLOSER
 
 SEAM = b"\n"
@@ -30,7 +30,9 @@ MEMORY = 4096
 """Distinct sets of patterns of which the meaning is remembered."""
 _NONE: list[bytes] = []
 _WORDS_AND_SEAM = WORDS + SEAM
-_MARKED_AND_SEAM = MARKED + SEAM
+_PLUS = b"+"[0]
+_PLUSES = frozenset(b"+")
+_SLASHES = NAMES.index(SLASHES)
 MAX_LINES = 1 << 13
 """Bytes of lines that are screened in one go where some have to be decoded."""
 MANY = 64
@@ -51,22 +53,24 @@ class Screen:
         level = LEVELS[0]
         rest = lines.translate(None, _WORDS_AND_SEAM)
         if rest:
-            if rest.translate(None, MARKED) or b"/*" in lines:
+            if rest.translate(None, MARKED) or b"/*" in lines or _PLUS in lines:
                 return False
             level = LEVELS[1]
+        elif _may_be_utf7(lines):
+            return False
         hits = _scan(level, lines)
         return not hits or not self._finds(hits)
 
     def clears_values(self, lines: bytes) -> bool:
         """As `clears` where the lines are values as they are: those of other characters are decoded by themselves."""
-        if lines.translate(None, _MARKED_AND_SEAM) and (
+        rest = lines.translate(None, _WORDS_AND_SEAM)
+        if rest.translate(None, MARKED) and (
             len(lines) > MAX_LINES or lines.startswith((b"{", b"[")) or b"\n{" in lines or b"\n[" in lines
         ):
             return False  # which takes its time, or is a document in JSON with values of its own
-        rest = lines.translate(None, _WORDS_AND_SEAM)
-        if len(rest) > MANY:
+        if len(rest) > MANY or _may_be_utf7(lines):
             return not self.suspects(lines.split(SEAM))
-        words, unlike = _cut_out(lines, set(rest))
+        words, unlike = _cut_out(lines, set(rest)) if rest else (lines, _NONE)
         hits = _scan(LEVELS[0], words)
         return not (hits and self._finds(hits)) and not (unlike and self.suspects(unlike))
 
@@ -80,15 +84,15 @@ class Screen:
         Not for names of files: what is wrong with one is not in a pattern.
         """
         joined = SEAM.join(values)
-        words, marked, signed, others = values, _NONE, _NONE, _NONE
+        words, marked, others = values, _NONE, _NONE
         rest = joined.translate(None, _WORDS_AND_SEAM)
         if joined.count(SEAM) != max(len(values) - 1, 0):
             rest += SEAM
-        if rest:
-            words, marked, signed, others = _sorted_out(values, rest)
+        if rest or _may_be_utf7(joined):
+            words, marked, others = _sorted_out(values, rest)
             joined = SEAM.join(words)
         found: list[bytes] = []
-        for level, plain in ((LEVELS[0], words), (LEVELS[1], marked), (SIGNED, signed)):
+        for level, plain in ((LEVELS[0], words), (LEVELS[1], marked)):
             if not plain:
                 continue
             hits = _scan(level, joined if plain is words else SEAM.join(plain))
@@ -142,7 +146,7 @@ class Screen:
         return facts
 
 
-def _cut_out(lines: bytes, codes: set[int]) -> tuple[bytes, list[bytes]]:
+def _cut_out(lines: bytes, codes: Set[int]) -> tuple[bytes, list[bytes]]:
     """Return a text without the lines that have one of some characters, and those lines."""
     spans: set[tuple[int, int]] = set()
     for code in codes:
@@ -160,33 +164,37 @@ def _cut_out(lines: bytes, codes: set[int]) -> tuple[bytes, list[bytes]]:
     return b"".join([*kept, lines[start:]]), [lines[begin:end] for begin, end in spans]
 
 
-def _sorted_out(values: list[bytes], rest: bytes) -> tuple[list[bytes], list[bytes], list[bytes], list[bytes]]:
-    """Part values into those of words, with marks, with a plus, and others; `rest` is what they have beside words."""
+def _sorted_out(values: list[bytes], rest: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Part values into those of words, with marks, and others; `rest` is what they have beside words."""
     codes = set(rest)
     if len(codes) <= FEW:
         unlike = {value for code in codes for value in values if code in value}
     else:
         unlike = {value for value in values if value.translate(None, WORDS)}
+    unlike.update(filter(_may_be_utf7, values))
     marked: list[bytes] = []
-    signed: list[bytes] = []
     others: list[bytes] = []
     for value in unlike:
-        if not value.translate(None, SIGNED.alphabet):
-            (others if b"+A" in value else signed).append(value)
-        else:
-            (others if value.translate(None, MARKED) or b"/*" in value else marked).append(value)
-    return [value for value in values if value not in unlike], marked, signed, others
+        (others if value.translate(None, MARKED) or b"/*" in value else marked).append(value)
+    return [value for value in values if value not in unlike], marked, others
+
+
+def _may_be_utf7(text: bytes) -> bool:
+    """Tell whether a text may be UTF-7 in which marks are encoded."""
+    return _PLUS in text and text.find(b"+A") >= 0
 
 
 def _scan(level: Level, joined: bytes) -> list[int]:
     """Scan texts without comments in all their forms."""
     hits: list[int] = []
-    if level is LEVELS[0] or level is LEVELS[1]:
+    if level is not LEVELS[-1]:
+        if _PLUS in joined:
+            joined += SEAM + SEAM.join(_cut_out(joined, _PLUSES)[1]).replace(b"+", b" ")
         hits = level.scan(joined)
-        if b"//" in joined or b"/./" in joined:
+        if _SLASHES in hits:
             for form in forms(joined):
                 hits += level.scan(form) if form is not joined else []
         return hits
     for form in forms(joined):
-        hits += (LEVELS[0] if level is SIGNED and b"+" not in form else level).scan(form)
+        hits += level.scan(form)
     return hits

@@ -50,8 +50,13 @@ def head_values(target: bytes, headers: Headers) -> list[Value]:
 
 SEPARATORS = bytes.maketrans(b"&=+", b"\n\n ")
 _COOKIES = bytes.maketrans(b";=", b"\n\n")
-SECOND_EQUALS = re.compile(rb"=[^&]*=")
-_COOKIE_SECOND_EQUALS = re.compile(rb"=[^;]*=")
+_NOT_SIGNS = bytes(set(range(256)) - set(b"&="))
+_NOT_SIGNS_OF_COOKIES = bytes(set(range(256)) - set(b";="))
+
+
+def has_second_equals(fields: bytes) -> bool:
+    """Tell whether a value in a query or form has an equals sign: the one before it is no separator alone."""
+    return fields.translate(None, _NOT_SIGNS).find(b"==") >= 0
 
 
 def lines_of(target: bytes, varying: Headers) -> bytes | None:
@@ -63,19 +68,19 @@ def lines_of(target: bytes, varying: Headers) -> bytes | None:
     path, _, query = target.partition(b"?")
     lines = [path]
     if query:
-        if SECOND_EQUALS.search(query) or b"=//" in query:
+        if has_second_equals(query) or query.find(b"=//") >= 0:
             return None
         lines.append(query.translate(SEPARATORS))
     for name, value in varying:
         if name == b"cookie":
-            if _COOKIE_SECOND_EQUALS.search(value):
+            if value.translate(None, _NOT_SIGNS_OF_COOKIES).find(b"==") >= 0:
                 return None
             lines.append(value.translate(_COOKIES))
         elif name == b"referer":
             url, _, query = _without_origin(value)
             lines.append(url)
             if query:
-                if SECOND_EQUALS.search(query):
+                if has_second_equals(query):
                     return None
                 lines.append(query.translate(SEPARATORS))
     return b"\n".join(lines)

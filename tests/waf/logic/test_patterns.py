@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.waf.logic.facts.alphabet import restricted
-from bascule.waf.logic.facts.patterns import LEVELS, MARKED, NAMES, SIGNED, WORDS, level_of
+from bascule.waf.logic.facts.patterns import LEVELS, MARKED, NAMES, WORDS, level_of
 from bascule.waf.logic.learn import attacks, honest
 from bascule.waf.logic.learn.grammar import texts
 
@@ -20,15 +20,13 @@ HONEST = [text.encode() for grammar in honest.GRAMMARS.values() for text in text
 def agree(text: bytes) -> None:
     """What any level that takes the text reports, the last one reports."""
     everything = sorted(LEVELS[-1].scan(text))
-    for level in (*LEVELS, SIGNED):
+    for level in LEVELS:
         if not text.translate(None, level.alphabet):
             assert sorted(set(level.scan(text))) == sorted(set(everything)), level.alphabet
     assert not text.translate(None, level_of(text).alphabet)
 
 
-@pytest.mark.parametrize(
-    "keep", [WORDS, MARKED, SIGNED.alphabet, LEVELS[2].alphabet], ids=["words", "marked", "signed", "text"]
-)
+@pytest.mark.parametrize("keep", [WORDS, MARKED, LEVELS[2].alphabet], ids=["words", "marked", "text"])
 def test_levels_agree_on_attacks_and_honest_texts(keep: bytes) -> None:
     drop = bytes(set(range(256)) - set(keep))
     for text in (*ATTACKS, *HONEST):

@@ -34,19 +34,29 @@ DECISIVE = frozenset(fact.name for fact in ALL if fact.decisive)
 
 HIDES = "_hides"
 """A text of plain ASCII that some step of `decode.py` may change."""
+SLASHES = "_slashes"
+"""A path that may be spelled in another way (`forms.py`)."""
 _BASE = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
 _CASELESS = _BASE | hyperscan.HS_FLAG_CASELESS
 
-_PATTERNS = tuple(
-    (fact.name, pattern, _CASELESS) for language in _LANGUAGES for fact in language.FACTS for pattern in fact.patterns
-) + tuple((HIDES, pattern, _CASELESS if caseless else _BASE) for pattern, caseless in HIDING)
+_PATTERNS = (
+    tuple(
+        (fact.name, pattern, _CASELESS)
+        for language in _LANGUAGES
+        for fact in language.FACTS
+        for pattern in fact.patterns
+    )
+    + tuple((HIDES, pattern, _CASELESS if caseless else _BASE) for pattern, caseless in HIDING)
+    + ((SLASHES, rb"//|/\./", _BASE),)
+)
 NAMES: tuple[str, ...] = tuple(name for name, _, _ in _PATTERNS)
 """The fact of each pattern: `Level.scan` reports patterns by their places here."""
 
 _LETTERS = bytes((*range(ord("0"), ord("9") + 1), *range(ord("A"), ord("Z") + 1), *range(ord("a"), ord("z") + 1)))
-WORDS = _LETTERS + b" _-.,:/"
-"""What most values are made of. No step of decoding begins with one of these, nor does another form of a text."""
-MARKED = WORDS + b"=|?~@!;#()[]{}*"
+WORDS = _LETTERS + b" _-.,:/=?!@+"
+"""What most values are made of: words, addresses, telephone numbers, times with an offset. No step of decoding begins
+with one of these, nor does another form of a text, but that a plus may be a blank, or begin UTF-7 (`+A`)."""
+MARKED = WORDS.replace(b"+", b"") + b"|~;#()[]{}*"
 """The same of what most other values are made of, but for comments of SQL."""
 _BYTES = 256
 
@@ -110,8 +120,6 @@ class Level:
 
 
 LEVELS = (Level(WORDS), Level(MARKED, 2), Level(bytes(range(_BYTES)), 4))
-SIGNED = Level(WORDS + b"+")
-"""Beside these: words, telephone numbers and times with an offset. A plus may also be a blank, or begin UTF-7 (`+A`)."""
 
 IN_UPLOAD = frozenset(
     ("code.php_tag", "code.php_runs", "code.web_shell", "xml.external_entity", "xml.entity_bomb", "xml.include")
@@ -123,10 +131,9 @@ UPLOADS = Level(bytes(range(_BYTES)), only=IN_UPLOAD | {"_xml.look"})
 
 def level_of(text: bytes) -> Level:
     """Return the lowest level whose alphabet a text keeps to."""
-    rest = text.translate(None, WORDS)
-    if not rest:
+    if not text.translate(None, WORDS):
         return LEVELS[0]
-    return LEVELS[2] if rest.translate(None, MARKED) else LEVELS[1]
+    return LEVELS[2] if text.translate(None, MARKED) else LEVELS[1]
 
 
 def by_fact() -> dict[str, list[Expression]]:
@@ -139,7 +146,7 @@ def by_fact() -> dict[str, list[Expression]]:
 
 def warm(cache_dir: Path | None = None) -> None:
     """Compile what is not compiled yet, before the first value needs it; `cache_dir` keeps it for the next start."""
-    for level in (*LEVELS, SIGNED, UPLOADS):
+    for level in (*LEVELS, UPLOADS):
         if not level.loaded:
             level.load(cache_dir)
 
