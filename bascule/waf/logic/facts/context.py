@@ -50,7 +50,9 @@ _ADDRESS = re.compile(rb"https?://[A-Za-z\d.:-]{3,255}/[^\s?#]{0,255}\?[\w.-]{1,
 _OF_PEOPLE = ("query", "body", "header:referer")
 """Places of what people write, and of the page on which they wrote it."""
 _ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z0-9.,'()-]{1,20}){2,}\W{0,3}\Z")
-"""Three words and more, with nothing behind them: what is before them is no path, for no file is named like that."""
+"""Three words and more, with nothing behind them: what is before them is no command, which takes words for arguments."""
+_ENDS_IN_TWO = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z][A-Za-z0-9.,'()-]{0,19})+\W{0,3}\Z")
+"""Two: what is before them is no path, for no file is named like that."""
 _TAIL = 160
 """Bytes of a text's end in which such words are looked for."""
 _PATHS = ("path.unix", "path.windows", "path.app", "path.java", "path.dot", "path.system")
@@ -81,9 +83,14 @@ _BEHIND_WORDS = tuple(name for name in _MUST_BEGIN if name.startswith(("shell.",
 _TAG = re.compile(rb"</?[a-z][a-z0-9]{0,10}(?:\s[^<>]{0,120})?>|<!--[^<>]{0,200}-->", re.IGNORECASE)
 MAX_LEAD = 400
 """Bytes of a text in which its words begin, tags and all."""
-_IN_LINES = ("shell.", "code.", "path.", "nosql.")
-"""What people show on lines of their own. Quotes that end a string, tags, documents and templates act there, too."""
+_IN_LINES = ("shell.", "code.", "path.", "nosql.", "js.")
+"""What people show on lines of their own: no string of script goes on there, either. Quotes that end a string of SQL,
+tags, documents and templates act there, too."""
 _LINE_OF_WORDS = re.compile(rb"(?:\A|\n)(?:" + _LONG.pattern + rb")", re.IGNORECASE)
+_FENCE = re.compile(rb"(?:\A|(?<=\n))[ \t]{0,3}```[^`\n]{0,80}(?=\n|\Z)")
+"""The line before and behind what Markdown shows as code (CommonMark 4.5)."""
+_CODE = re.compile(rb"<(pre|code)\b[^<>]{0,120}>(?:[^<]|<(?!/?(?:pre|code)\b)){0,8000}+</\1>", re.IGNORECASE)
+"""What HTML shows as code."""
 _HEADING = re.compile(
     rb"(?!(?:if|elif|else|while|for|with|def|class|case|async)\b)" + _WORD + rb"(?:[ \t]+" + _WORD + rb"){1,7}:\s*\Z",
     re.I,
@@ -131,6 +138,8 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     if is_condition(text) or is_search(text):
         return ("sql.",)
     dead: tuple[str, ...] = ()
+    if b"\0" not in text and b"\n" not in text and _ENDS_IN_TWO.search(text, max(len(text) - _TAIL, 0)):
+        dead = _PATHS
     if b"\0" not in text and _ends_in_words(text):
         dead = _PATHS
         command = _COMMAND.match(text)
@@ -159,14 +168,21 @@ def _ends_in_words(text: bytes) -> bool:
 
 
 def beginning_of_post(text: bytes, place: str) -> bytes | None:
-    """Return the first paragraph of what people write who ask about code: lines, of which one at least is of words.
+    """Return what acts of what people write who ask about code: all but the code that they mark as such beside words,
+    or the first paragraph of lines, of which one at least is of words.
 
-    It begins with a sentence or is a heading, lest a line of words in a comment spare the code above it. Of the languages
-    `_IN_LINES`, only what that paragraph says acts. None: the text is no such post.
+    That paragraph begins with a sentence or is a heading, lest a line of words in a comment spare the code above it. Of the languages
+    `_IN_LINES`, only what is returned acts. None: the text is no such post.
     """
-    if place != "body" or len(text) < MIN_POST or text.count(b"\n") < MIN_BREAKS or not _LINE_OF_WORDS.search(text):
+    if place != "body" or len(text) < MIN_POST:
         return None
-    beginning = text.replace(b"\r\n", b"\n").lstrip().partition(b"\n\n")[0]
+    text = text.replace(b"\r\n", b"\n")
+    told = b"".join(_FENCE.split(_CODE.sub(b"", text))[::2])
+    if len(told) < len(text) and _LONG.search(_TAG.sub(b" ", told)):
+        return told
+    if text.count(b"\n") < MIN_BREAKS or not _LINE_OF_WORDS.search(text):
+        return None
+    beginning = text.lstrip().partition(b"\n\n")[0]
     if not any(begun.match(beginning) for begun in (_HEADING, _SENTENCE, _LONG)):
         return None
     return beginning

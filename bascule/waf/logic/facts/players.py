@@ -1,4 +1,4 @@
-"""Frames of players and maps that pages embed: the one foreign frame that honest authors save day by day."""
+"""Frames of players and maps, and scripts beside quoted posts: what of foreign pages honest authors embed day by day."""
 
 from __future__ import annotations
 
@@ -15,8 +15,23 @@ _FRAME = re.compile(
     rb"(?:" + _OTHER + rb"){0,12}\s*+/?>(?:</iframe>)?",
     re.IGNORECASE,
 )
+_POSTS = (
+    rb"(?:platform\.(?:twitter|x)\.com/widgets\.js|www\.instagram\.com/embed\.js|www\.tiktok\.com/embed\.js"
+    rb"|embed\.reddit\.com/widgets\.js|embed\.bsky\.app/static/embed\.js|assets\.pinterest\.com/js/pinit\.js)"
+)
+"""Scripts that draw the posts of a network, and take nothing from their address."""
+_SCRIPT = re.compile(
+    rb"<script(?:\s++(?:async|defer|async=\"(?:async|true)?\"|defer=\"(?:defer)?\"|charset=\"utf-8\"|type=\"text/javascript\")){0,4}"
+    rb"\s++src=\"(?:https:)?//"
+    + _POSTS
+    + rb"\"(?:\s++(?:async|defer|async=\"\"|charset=\"utf-8\")){0,3}\s*+></script\s*+>",
+    re.IGNORECASE,
+)
 
 
 def without_players(text: bytes) -> bytes:
-    """Return a text without such frames, and blanks where they stood."""
-    return _FRAME.sub(b" ", text) if b"<iframe" in text.lower() else text
+    """Return a text without such frames and scripts, and blanks where they stood."""
+    lower = text.lower()
+    if b"<iframe" in lower:
+        text = _FRAME.sub(b" ", text)
+    return _SCRIPT.sub(b" ", text) if b"<script" in lower else text

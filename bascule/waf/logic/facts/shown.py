@@ -27,14 +27,26 @@ _ASSEMBLIES = re.compile(
 )
 """Whose scripts a page of ASP.NET has loaded, as its ScriptManager has it in a hidden field: assemblies, and no types."""
 
-_SCRIPT_OPENS = re.compile(
-    rb"<script(?:\s+(?:async|defer|type=[\"']?[\w/]{1,30}[\"']?)){0,3}\s*>[ \t]*+"
+_TWO_WORDS = (
     rb"(?!(?:new|var|let|const|typeof|void|delete|return|throw|await|yield|async|function|class|import|export|if|for|while"
     rb"|do|try|with|switch|static|else|case|using)\b)"
-    rb"[A-Za-z]{2,20}[ \t]+(?!(?:in|of|instanceof)\b)[A-Za-z]{2,20}(?=[\s.,:;!?)]|\Z)",
-    re.IGNORECASE,
+    rb"[A-Za-z]{2,20}[ \t]+(?!(?:in|of|instanceof)\b)[A-Za-z]{2,20}(?=[\s.,:;!?)]|\Z)"
 )
-"""A script that begins with two words is no script: nothing of it runs."""
+"""What begins with them is no script: nothing of it runs."""
+_SCRIPT_OPENS = re.compile(
+    rb"<script(?:\s+(?:async|defer|type=[\"']?[\w/]{1,30}[\"']?)){0,3}\s*>[ \t]*+" + _TWO_WORDS, re.IGNORECASE
+)
+_ADDRESS_OF_WORDS = re.compile(rb"javascript:[ \t]*+" + _TWO_WORDS, re.IGNORECASE)
+_CONSTANT = re.compile(rb"org\.(?:apache|springframework)\.(?:\w{1,40}\.){1,8}[A-Z][A-Z_]{2,40}")
+"""A name of a field or cookie of Struts or Spring: a constant, and no class that could be loaded."""
+_OF_JAVA = frozenset(("code.java_call", "code.java_object", "template.java_internals"))
+_WHOLE_XML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<\?xml\s+version=[\"']1\.[01][\"'](?:\s+encoding=[\"'](?i:utf-8|us-ascii|iso-8859-\d{1,2}|windows-125\d)[\"'])?"
+    rb"(?:\s+standalone=[\"'](?:yes|no)[\"'])?\s*\?>(?:\s*<!--[^<>]*-->)*\s*<(?!xsl:|methodCall)([A-Za-z][\w:.-]{0,60})[\s>].*</\1\s*>\s*",
+    re.DOTALL,
+)
+"""A document of no type, with all of its root, in characters that hide none."""
+_BESIDE_XML = frozenset(name for name in FACTS if name.startswith("xml.")) - {"xml.declaration"}
 _MAIL = re.compile(rb"<[\w.+-]{1,64}@[\w.-]{1,255}>")
 _NAMED = frozenset(("html.script_tag", "html.tag"))
 
@@ -53,7 +65,7 @@ _WORDS = re.compile(rb"(?:[A-Za-z\x80-\xff][\w'\x80-\xff-]{0,30}[,.:;!?]?\s+){4}
 _ACTIVE = {
     fact.name: [re.compile(pattern, re.IGNORECASE | re.DOTALL) for pattern in fact.patterns]
     for fact in html.FACTS
-    if fact.name in ("html.active_tag", "html.embedding_tag", "html.loads_foreign")
+    if fact.name in ("html.active_tag", "html.embedding_tag", "html.loads_foreign", "html.script_url")
 }
 """What acts in the rest of the text, seen again without them."""
 
@@ -87,10 +99,10 @@ _PATHS = frozenset(
 MIN_PASTE, MIN_BREAKS = 80, 2
 """Bytes and line feeds of the shortest text that is more than a path with a command behind it."""
 
-_WITHIN = re.compile(rb"(?<![\w.%/\\-])(?:[A-Za-z][\w-]{0,40}/){1,6}\.\./(?=[A-Za-z][\w-]{0,60}[./])")
+_WITHIN = re.compile(rb"(?<![\w.%/\\-])/?(?:[A-Za-z][\w-]{0,40}/){1,6}\.\./(?=[A-Za-z][\w-]{0,60}[./])")
 """Down into a folder and back again: to where the path began."""
 _SOURCE = re.compile(rb"\.(?:m?[jt]sx?|s?css|less|png|jpe?g|gif|svg|webp|woff2?|rs|go|md)\b", re.IGNORECASE)
-_CONCERNED = _TRACED | _ACTIVE.keys() | {"html.script_tag", "template.expression"}
+_CONCERNED = _TRACED | _ACTIVE.keys() | _OF_JAVA | {"html.script_tag", "template.expression", "xml.declaration"}
 """Facts without one of which there is nothing to ask."""
 
 
@@ -105,6 +117,16 @@ def only_shown(found: set[str], text: bytes, place: str) -> set[str]:
         shown.add("code.dotnet")
     if "html.script_tag" in found and _names_scripts(text):
         shown |= _NAMED if "html.event_handler" in found else {*_NAMED, "html.fingerprint"}
+    if (
+        "html.script_url" in found
+        and (rest := _ADDRESS_OF_WORDS.sub(b"", text)) != text
+        and not any(each.search(rest) for each in _ACTIVE["html.script_url"])
+    ):
+        shown |= {"html.script_url", "html.script_url_start"}
+    if not found.isdisjoint(_OF_JAVA) and _CONSTANT.fullmatch(text):
+        shown |= _OF_JAVA
+    if "xml.declaration" in found and b"<!D" not in text and not found & _BESIDE_XML and _WHOLE_XML.fullmatch(text):
+        shown.add("xml.declaration")
     if "html.active_tag" in found or "html.embedding_tag" in found:
         shown |= _of_passive_tags(found, text)
     if "template.expression" in found and _names_in_templates(text):

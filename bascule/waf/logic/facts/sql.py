@@ -6,6 +6,8 @@ from .fact import Fact
 
 _VERB = rb"(?:select|insert|update|delete|drop|create|alter|exec(?:ute)?|declare|waitfor|call|shutdown|truncate|merge|grant|revoke|begin|if|set|copy|attach|backup|restore|load|handler|prepare|rename|replace|use|dbcc|do|end|open|print|while|vacuum|kill|into)"
 
+_OBJECT = rb"(?:table|database|procedure|function|view|user|login|index|trigger|schema|column|role|library|alias|extension|language|directory|aggregate)"
+
 FACTS = (
     Fact(
         "sql.union_select",
@@ -61,7 +63,12 @@ FACTS = (
         "sql.change_schema",
         "CREATE, ALTER, DROP or TRUNCATE of a database object",
         (
-            rb"\b(?:create|alter|drop)\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|global\s+)*(?:table|database|procedure|function|view|user|login|index|trigger|schema|column|role|library|alias|extension|language|directory|aggregate)\s+[\w`\"\[.@]",
+            rb"\bdrop\s+(?:temp(?:orary)?\s+)?"
+            + _OBJECT
+            + rb"\s+(?:if\s+exists\s+)?(?:[`\"\[]|[\w.@]{1,80}\s*(?:$|[^\w\s]|(?:cascade|restrict|purge|with|go)\b))",
+            rb"\b(?:create|alter)\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|global\s+)*"
+            + _OBJECT
+            + rb"\s+[\w`\"\[.@]",
             rb"\btruncate\s+table\s+\w",
             rb"\balter\s+(?:system|session)\s+\w",
         ),
@@ -99,7 +106,7 @@ FACTS = (
         "tables that describe the database",
         (
             rb"\binformation_schema\b",
-            rb"\bpg_(?:catalog|tables|user|shadow|database|class|proc|stat_activity)\b",
+            rb"\bpg_(?:catalog|tables|user|shadow|database|class|proc|stat_activity|group|roles|authid)\b",
             rb"\bsqlite_(?:master|schema|temp_master)\b",
             rb"\bsys(?:objects|columns|databases|users|tables|logins|processes)\b",
             rb"\bsys\s*\.\s*(?:objects|tables|columns|databases|all_\w+|user\$|sql_logins|schemas|v_\$)",
