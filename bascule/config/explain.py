@@ -53,12 +53,12 @@ _BOUNDS = {
 def explain(error: ValidationError, root: Node, sources: Sources, model: type[Model]) -> list[Problem]:
     """Return the problems of a validation, each at its place in the files, in the order they stand there."""
     details = error.errors(include_url=False)
-    problems = [_problem(detail, root, sources, model) for detail in details if not _follows(detail, details)]
+    problems = [_problem(detail, root, sources, model) for detail in details if not follows(detail, details)]
     unique = {(problem.file, problem.line, problem.column, problem.message): problem for problem in problems}
     return sorted(unique.values(), key=lambda problem: (problem.file, problem.line, problem.column))
 
 
-def _follows(detail: Mapping[str, Any], details: Sequence[Mapping[str, Any]]) -> bool:
+def follows(detail: Mapping[str, Any], details: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether a list is "empty" only because its items are wrong, which is told of them."""
     location = detail["loc"]
     return detail["type"] == "too_short" and any(

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bascule.config.errors import ConfigError, KeyPath, Problem
-from bascule.config.explain import in_words
+from bascule.config.explain import follows, in_words
 from bascule.config.schema import Config
 
 _OPTIONS: tuple[tuple[KeyPath, str], ...] = (
@@ -121,7 +121,8 @@ def _config(data: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError([_problem(detail) for detail in error.errors(include_url=False)]) from None
+        details = error.errors(include_url=False)
+        raise ConfigError([_problem(detail) for detail in details if not follows(detail, details)]) from None
 
 
 def _error(option: str, message: str) -> ConfigError:

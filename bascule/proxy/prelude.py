@@ -35,6 +35,12 @@ class Contexts(Protocol):
 
 
 _UNKNOWN: Ends = (("", 0), None)
+_METHODS = (b"GET ", b"HEAD", b"POST", b"PUT ", b"PATC", b"DELE", b"OPTI")
+"""How requests begin that were meant for a port without TLS."""
+_SPEAK_TLS = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 63\r\n"
+    b"connection: close\r\n\r\n400 Bad Request\nThis port speaks TLS: ask again with https://.\n"
+)
 
 
 class Prelude(asyncio.Protocol):
@@ -233,6 +239,8 @@ class TlsLink(asyncio.Protocol):
         if out := self._filter.take():
             self.transport.write(out)
         if self._client is None:
+            if self._filter.hello[:4] in _METHODS:
+                self.transport.write(_SPEAK_TLS)
             self.app.recorder.tls_failed += 1
             self.app.note(self.address, self.port, causes.TLS_HANDSHAKE, 0)
         self.transport.close()

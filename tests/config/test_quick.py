@@ -77,3 +77,4 @@ def test_mistakes_name_the_option(options: dict[str, object], message: str) -> N
     with pytest.raises(ConfigError) as caught:
         compile_config(reverse_config(**given))  # type: ignore[arg-type]
     assert message in str(caught.value)
+    assert len(caught.value.problems) == 1

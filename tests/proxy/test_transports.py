@@ -168,6 +168,15 @@ def test_a_response_over_tls_that_breaks_off_is_not_whole(world: World) -> None:
             wire.rest()
 
 
+def test_who_speaks_no_tls_where_it_is_due_is_told_so(world: World) -> None:
+    response = ask(world.secure_port, host="front.test")
+    assert (response.status, response["connection"]) == (400, "close")
+    assert response.body == b"400 Bad Request\nThis port speaks TLS: ask again with https://.\n"
+    with connect(world.secure_port) as wire:
+        wire.send(b"SSH-2.0-x\r\n")
+        assert wire.at_end()
+
+
 def test_transport_security_is_told_over_tls_only(world: World) -> None:
     with connect(world.secure_port, context=world.context, name="front.test") as wire:
         wire.send(request("/ok", host="front.test"))
@@ -238,7 +247,7 @@ def test_failed_connections_leave_nothing_behind(world: World) -> None:
         assert ask(world.port, host="unknown-ca.test").status == 502
         with connect(world.secure_port) as wire:
             wire.send(b"GET / HTTP/1.1\r\n\r\n")  # no TLS
-            assert b"HTTP/" not in wire.rest()
+            assert wire.rest().startswith(b"HTTP/1.1 400 ")
     with connect(world.port) as wire:
         wire.send(request(host="silent.test"))
         with world.headed.silence(), within(25):  # although another route to the same server has more patience
