@@ -41,7 +41,6 @@ class ClientConnection(Peer):
     __slots__ = (
         "_body",
         "_lingered",
-        "ahead",
         "blocked",
         "blocked_at",
         "blocked_from",
@@ -73,8 +72,6 @@ class ClientConnection(Peer):
         self.counted_as = b""
         self.held = b""
         """What came ahead of its turn."""
-        self.ahead = False
-        """Content that came with the head is about to be read: the head waits for it (see OriginConnection.hold)."""
         self.eof = False
         """Whether the client ended its direction."""
         self.ended = False

@@ -54,6 +54,7 @@ class Peer(asyncio.Protocol):
     __slots__ = (
         "_local",
         "address",
+        "ahead",
         "app",
         "facts",
         "fixed_lines",
@@ -78,6 +79,8 @@ class Peer(asyncio.Protocol):
         self.port = 0
         self.peer_address = b""
         self._local: Address | None = None
+        self.ahead = False
+        """Content that came with the head is about to be read: the head waits for it (see OriginConnection.hold)."""
         self.trusted = False
         self.info: ClientInfo | None = None
         self.standing: Standing | None = None
