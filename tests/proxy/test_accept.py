@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bascule.proxy.accept import Bars, FairAcceptor
+from tests.support.program import until
 
 WORKERS = 2
 
@@ -77,12 +78,6 @@ async def stage() -> AsyncIterator[Stage]:
         for caller in ready.callers:
             caller.close()
         ready.sock.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what is awaited is no event
-            await asyncio.sleep(0.001)
 
 
 def run(scene: Callable[[Stage], Any]) -> None:

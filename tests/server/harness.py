@@ -13,27 +13,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bascule.server import control, rundir
-
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0
-T = TypeVar("T")
-
-
-def wait_for(condition: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
-    """Return the first true value of `condition()`; fail after `patience` seconds."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"waited {patience} s in vain for {what}")
+from tests.support.program import PATIENCE, ROOT, wait_for
 
 
 def alive(pid: int) -> bool:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from bascule.server.bus import MAX_BACKLOG, BusClient, BusServer
 from tests.server.harness import Program, running, wait_for
+from tests.support.program import until
 
 
 @pytest.fixture
@@ -27,12 +28,6 @@ def listener() -> Iterator[socket.socket]:
 
 def ignore(_topic: str, _payload: Any) -> None:
     pass
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what is waited for knows of no event
-            await asyncio.sleep(0.005)
 
 
 async def server_on(listener: socket.socket, **options: Any) -> BusServer:

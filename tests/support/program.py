@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -43,6 +44,13 @@ def wait_for(condition: Callable[[], T], what: str, patience: float = PATIENCE) 
             return found
         time.sleep(0.01)
     raise AssertionError(f"waited {patience} s in vain for {what}")
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """As `wait_for`, in an event loop."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - what is waited for knows of no event
+            await asyncio.sleep(0.001)
 
 
 class Bascule:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
+from collections.abc import Iterator
 from typing import Any
 
 from bascule.config.plan import Plan, PoolPlan, RoutePlan, SitePlan
@@ -9,6 +12,18 @@ from bascule.config.policies import CookieMap, ErrorPages, Headers, Limits, Path
 from bascule.config.pools import Pool
 from bascule.config.schema import Config, Match, WafConfig
 from bascule.telemetry.record import Record
+
+
+@contextlib.contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """As a full disk: writes beyond `size` are cut short, then fail."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
 
 ROUTES = ("shop.example /", "shop.example /api/")
 

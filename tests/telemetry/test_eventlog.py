@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import multiprocessing
 import os
-import resource
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from bascule.config.observe import EventsLog
 from bascule.telemetry import eventformats
 from bascule.telemetry.eventlog import FLUSH, EventLog, OpenEvents, events_path, open_events, rotate
 from bascule.telemetry.sinks import BUFFER, LogOpenError
+from tests.telemetry.support import file_size_limit
 
 CONTEXT = multiprocessing.get_context("fork")
 
@@ -64,17 +62,6 @@ def config(path: Path | str, **changes: Any) -> EventsLog:
 
 def references(*paths: Path) -> list[str]:
     return [json.loads(row)["reference"] for path in paths for row in path.read_bytes().splitlines()]
-
-
-@contextlib.contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """As a full disk: writes beyond `size` are cut short, then fail."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_events_are_written_at_the_tick_or_when_there_are_many(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import resource
 import socket
 import threading
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from bascule.telemetry import sinks
 from bascule.telemetry.sinks import BUFFER, PIPE_BUF, LineWriter, line_limit, open_sink, open_stdout
+from tests.telemetry.support import file_size_limit
 
 
 def lines(count: int, width: int = 100, tag: str = "x") -> bytes:
@@ -27,17 +27,6 @@ def pipe() -> Iterator[tuple[int, int]]:
     for end in ends:
         with contextlib.suppress(OSError):
             os.close(end)
-
-
-@contextlib.contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """As a full disk: writes beyond `size` are cut short, then fail."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_file_is_appended_to_and_private(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from bascule.config.schema import Config
 from bascule.upstream.board import Board
 from bascule.upstream.keeper import UpstreamKeeper
 from bascule.upstream.members import parse_members
+from tests.support.program import until
 from tests.upstream.dns_server import dns_server
 from tests.upstream.support import Harness, PlainArena, plan_of
 
@@ -44,13 +44,6 @@ class Bus:
     def addresses(self, pool: str = "pool") -> dict[int, str]:
         payload = self.topics.get(f"pool/{pool}/members", {"members": []})
         return {member.slot: str(member.server.address) for member in parse_members(payload, 256)}
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came"
-        await asyncio.sleep(0.005)
 
 
 class Site:

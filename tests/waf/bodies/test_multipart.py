@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.waf.bodies import Limits, MultipartBody, MultipartParser, parse_multipart
+from tests.support.oracle import Oracle
 from tests.support.shared import shared_dir
 
 TYPE = b"multipart/form-data; boundary=B"
@@ -105,35 +106,20 @@ def test_regression_cases() -> None:
 
 
 @cache
-def engine() -> tuple[object, object, list[object]]:
-    library = pytest.importorskip("libmodsecurity")
-    seen: list[object] = []
-    modsecurity = library.ModSecurity()
-    modsecurity.set_log_callback(lambda message: None)
-    modsecurity.set_rule_message_callback(seen.append)
-    rules = library.RulesSet()
+def oracle() -> Oracle:
     names = [f"MULTIPART_{flag.upper()}" for flag in FLAGS] + ["&ARGS_POST", "&FILES", "FILES_SIZES", "REQBODY_ERROR"]
-    rules.load(
+    return Oracle(
         "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\n"
         + "\n".join(
             f'SecRule {name} "@unconditionalMatch" "id:{number},phase:2,pass,log,t:none,logdata:\'%{{MATCHED_VAR}}\'"'
             for number, name in enumerate(names, 1)
         )
     )
-    return modsecurity, rules, seen
 
 
 def reference(body: bytes, content_type: bytes) -> list[int | None]:
-    modsecurity, rules, seen = engine()
-    seen.clear()
-    with modsecurity.transaction(rules) as transaction:  # type: ignore[attr-defined]
-        transaction.process_connection("127.0.0.1", 1, "127.0.0.1", 80)
-        transaction.process_uri("/", "POST", "1.1")
-        transaction.add_request_header("Content-Type", content_type.decode())
-        transaction.process_request_headers()
-        transaction.append_request_body(body)
-        transaction.process_request_body()
-    found = {message.rule_id: int(message.data or 0) for message in seen}  # type: ignore[attr-defined]
+    seen = oracle().messages("POST", "/", [("Content-Type", content_type.decode())], body)
+    found = {message.rule_id: int(message.data or 0) for message in seen}
     return [found.get(number) for number in range(1, len(FLAGS) + 5)]
 
 

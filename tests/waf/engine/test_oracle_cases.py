@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from bascule.waf.engine import ConnectionFacts, Waf, WafSettings
-
-libmodsecurity = pytest.importorskip("libmodsecurity")
+from tests.support.oracle import Oracle
 
 ON = "SecRuleEngine On\nSecRequestBodyAccess On\n"
 XML = 'SecRule REQUEST_HEADERS:Content-Type "xml" "id:90,phase:1,pass,nolog,ctl:requestBodyProcessor=XML"\n'
@@ -104,22 +101,9 @@ def ours(rules: str, target: str, kind: str, body: str) -> set[tuple[int, str]]:
 
 
 def theirs(rules: str, target: str, kind: str, body: str) -> set[tuple[int, str]]:
-    seen: list[Any] = []
-    engine = libmodsecurity.ModSecurity()
-    engine.set_log_callback(lambda message: None)
-    engine.set_rule_message_callback(seen.append)
-    loaded = libmodsecurity.RulesSet()
-    loaded.load(ON + rules)
-    with engine.transaction(loaded) as t:
-        t.process_connection("203.0.113.7", 4, "192.0.2.1", 80)
-        t.process_uri(target, "POST" if body else "GET", "1.1")
-        if kind:
-            t.add_request_header("Content-Type", kind)
-        t.process_request_headers()
-        if body:
-            t.append_request_body(body.encode())
-        t.process_request_body()
-    return {(found.rule_id, found.message.lower()) for found in seen}
+    fields = [("Content-Type", kind)] if kind else []
+    found = Oracle(ON + rules).messages("POST" if body else "GET", target, fields, body.encode())
+    return {(message.rule_id, message.message.lower()) for message in found}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.waf.libinjection import is_sqli, is_xss, sqli, xss
+from tests.support.oracle import Oracle
 from tests.support.shared import shared_dir
 
 RULES = r"""
@@ -39,28 +40,12 @@ def samples() -> list[bytes]:
 
 
 @cache
-def engine() -> tuple[object, object, list[object]]:
-    library = pytest.importorskip("libmodsecurity")
-    seen: list[object] = []
-    modsecurity = library.ModSecurity()
-    modsecurity.set_log_callback(lambda message: None)
-    modsecurity.set_rule_message_callback(seen.append)
-    rules = library.RulesSet()
-    rules.load(RULES)
-    return modsecurity, rules, seen
+def oracle() -> Oracle:
+    return Oracle(RULES)
 
 
 def reference(text: bytes) -> tuple[bytes | None, bool]:
-    modsecurity, rules, seen = engine()
-    seen.clear()
-    with modsecurity.transaction(rules) as transaction:  # type: ignore[attr-defined]
-        transaction.process_connection("127.0.0.1", 1, "127.0.0.1", 80)
-        transaction.process_uri("/", "POST", "1.1")
-        transaction.add_request_header("Content-Type", "application/x-www-form-urlencoded")
-        transaction.process_request_headers()
-        transaction.append_request_body(b"a=" + b"".join(b"%%%02x" % char for char in text))
-        transaction.process_request_body()
-    found = {message.rule_id: message for message in seen}  # type: ignore[attr-defined]
+    found = {message.rule_id: message for message in oracle().of_value(text)}
     return (found[1].data.encode() if 1 in found else None), 2 in found
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 
 from bascule.waf.seclang.transformations import TRANSFORMATIONS
-
-libmodsecurity = pytest.importorskip("libmodsecurity")
+from tests.support.oracle import Oracle
 
 PIECES: dict[str, list[bytes]] = {
     "path": [b"a", b"b", b"/", b".", b"..", b"/", b"\\", b"c"],
@@ -57,33 +55,14 @@ ALPHABET = {
 NOT_IN_LIBMODSECURITY = {"phpargsnames", "none"}
 
 
-@cache
-def engine() -> tuple[object, list[object]]:
-    seen: list[object] = []
-    modsecurity = libmodsecurity.ModSecurity()
-    modsecurity.set_log_callback(lambda message: None)
-    modsecurity.set_rule_message_callback(seen.append)
-    return modsecurity, seen
-
-
 def reference(name: str, values: list[bytes]) -> Iterator[bytes]:
-    modsecurity, seen = engine()
-    rules = libmodsecurity.RulesSet()
-    rules.load(
+    oracle = Oracle(
         "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\n"
         f'SecRule ARGS:a "@unconditionalMatch" "id:1,phase:2,pass,t:none,t:{name},t:hexEncode,'
         "logdata:'%{MATCHED_VAR}'\""
     )
     for value in values:
-        seen.clear()
-        with modsecurity.transaction(rules) as transaction:  # type: ignore[attr-defined]
-            transaction.process_connection("127.0.0.1", 1, "127.0.0.1", 80)
-            transaction.process_uri("/", "POST", "1.1")
-            transaction.add_request_header("Content-Type", "application/x-www-form-urlencoded")
-            transaction.process_request_headers()
-            transaction.append_request_body(b"a=" + b"".join(b"%%%02x" % char for char in value))
-            transaction.process_request_body()
-        yield bytes.fromhex(seen[0].data)  # type: ignore[attr-defined]
+        yield bytes.fromhex(oracle.of_value(value)[0].data)
 
 
 @pytest.mark.parametrize("name", sorted(TRANSFORMATIONS.keys() - NOT_IN_LIBMODSECURITY))
