@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from bascule.config.base import Model
 from bascule.config.document import Node, Sources
 from bascule.config.errors import KeyPath, Problem, suggest
+from bascule.config.observe import AccessLog, EventsLog
 from bascule.config.places import elsewhere, keys_of
 from bascule.config.references import MASK
 from bascule.config.walk import type_at
@@ -41,7 +42,7 @@ _NOTHING = "there is no value here"
 _GIVE = "give a value or remove the key"
 _MAPPING = ("model_type", "dict_type", "model_attributes_type")
 _OFF = ("off", "no", "false", "none")
-_ON = ("on", "yes", "true", "none", "default", "auto")
+_ON = ("on", "yes", "true", "default", "auto")
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("more than", "gt"),
@@ -142,13 +143,14 @@ def _with_remedy(message: str, hint: str, model: Any, value: Any) -> tuple[str, 
         message = message.replace("expected a mapping of keys", "expected a mapping of keys or its short form")
         hints += [f"short forms: {_short_forms(model)}"]
     fields = model.model_fields
-    if value is False or str(value).lower() in _OFF:
-        offs = {"mode": "off", "enabled": "false", "path": "off"}  # a log's path; that of cookies is a mapping
-        ways = [(key, word) for key, word in offs.items() if key in fields and fields[key].default_factory is None]
-        hints += [f"write {{{key}: {word}}}" for key, word in ways[:1]]
-    if needed := [f"`{name}`" for name, field in fields.items() if field.is_required()]:
-        hints.append(f"it needs {' and '.join(needed)}")
-    elif str(value).lower() in _ON and _may_be_empty(model):
+    if value is False or (isinstance(value, str) and value.lower() in _OFF):
+        offs = {"mode": "off", "enabled": "false"} | (
+            {"path": "off"} if issubclass(model, AccessLog | EventsLog) else {}
+        )
+        hints += [f"write {{{key}: {word}}}" for key, word in offs.items() if key in fields][:1]
+    if needed := model.short_keys or [name for name, field in fields.items() if field.is_required()]:
+        hints.append(f"it needs {' and '.join(f'`{name}`' for name in needed)}")
+    elif (value is None or str(value).lower() in _ON) and _may_be_empty(model):
         hints.append("{} gives the defaults")
     if value is not None:
         hints.append(f"keys allowed here: {', '.join(keys_of(model))}")

@@ -70,6 +70,8 @@ SCHEMA = [
     ("listen: 80\n" + SITE % "sticky: ", 2, 60, 'sites."a.example".routes."/".sticky', "there is no value here: expected a mapping of keys", "remove the key; {} gives the defaults"),
     ("listen: 80\nsites: {a.example: '10.0.0.1:80'}\nstop_timeout:", 3, 1, "stop_timeout", "there is no value here: write 250ms, 10s, 5m, 1h30m or a number of seconds", "remove the key"),
     ("listen: 80\nsites: {a.example: '10.0.0.1:80'}\nevents: {path: 5}", 3, 16, "events.path", "5 is not a file name: write a path, in quotes if it is all digits", ""),
+    ("listen: 80\nsites: {a.example: {tls: true, routes: {/: '10.0.0.1:80'}}}", 2, 26, 'sites."a.example".tls', "expected a mapping of keys, not true", "it needs `cert` and `key`; keys"),
+    ("listen: 80\n" + SITE % "health: ", 2, 60, 'sites."a.example".routes."/".health', "there is no value here: expected a mapping of keys or its short form", "remove the key; short forms: a text; {} gives the defaults"),
     ("listen: 80\nsites:\n", 2, 1, "sites", "there is no value here: expected a mapping of keys", "remove the key"),
     ("listen: 80\nsites: {a.example: {tls: {cert: a, kye: b, key: c}, routes: {/: '10.0.0.1:80'}}}", 2, 36, 'sites."a.example".tls.kye', "unknown key `kye`", "did you mean key?"),
     ("listen: 80\nsites: {a.example: {tls: {cert: a.pem}, routes: {/: '10.0.0.1:80'}}}", 2, 21, 'sites."a.example".tls.key', "the key `key` is missing", ""),
