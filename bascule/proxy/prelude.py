@@ -43,7 +43,32 @@ _SPEAK_TLS = (
 )
 
 
-class Prelude(asyncio.Protocol):
+class _Beginning(asyncio.Protocol):
+    """What the app asks of a connection on which there is no HTTP yet. It has a deadline: that of a handshake."""
+
+    __slots__ = ("address", "app", "counted_as", "deadline", "port", "transport")
+
+    def __init__(self, app: ProxyApp) -> None:
+        self.app = app
+        self.address = b""
+        self.counted_as = b""
+        self.port = 0
+        self.deadline = 0.0
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+
+    def check_rate(self, now: float) -> None:
+        """Nothing to judge yet."""
+
+    def idle_since(self, now: float) -> float:
+        """Never idle: it has a deadline."""
+        return 0.0
+
+    def hesitates(self, now: float) -> float:
+        """Return for how many seconds its first words are awaited."""
+        return now - (self.deadline - self.app.tls_handshake)
+
+
+class Prelude(_Beginning):
     """A connection that begins with a PROXY header."""
 
     __slots__ = (
@@ -52,28 +77,17 @@ class Prelude(asyncio.Protocol):
         "_ends",
         "_networks",
         "_new_client",
-        "address",
-        "app",
-        "counted_as",
-        "deadline",
-        "port",
-        "transport",
     )
 
     def __init__(
         self, app: ProxyApp, contexts: ListenerContexts | None, networks: TrustedNetworks, new_client: NewClient
     ) -> None:
-        self.app = app
+        super().__init__(app)
         self._new_client = new_client
         self._contexts = contexts
         self._networks = networks
         self._buffer = b""
         self._ends = _UNKNOWN
-        self.address = b""
-        self.counted_as = b""
-        self.port = 0
-        self.deadline = 0.0
-        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -138,23 +152,12 @@ class Prelude(asyncio.Protocol):
         self.app.note(self.address, self.port, causes.HEADER_TIMEOUT, 0)
         self.shut()
 
-    def check_rate(self, now: float) -> None:
-        """Nothing to judge yet."""
-
-    def idle_since(self, now: float) -> float:
-        """Never idle: it has a deadline of its own."""
-        return 0.0
-
-    def hesitates(self, now: float) -> float:
-        """Return for how many seconds its first words are awaited."""
-        return now - (self.deadline - self.app.tls_handshake)
-
     def shut(self) -> None:
         """Close at once."""
         self.transport.abort()
 
 
-class TlsLink(asyncio.Protocol):
+class TlsLink(_Beginning):
     """TLS between a socket and a client connection, whose transport it is (ClientTransport)."""
 
     __slots__ = (
@@ -163,29 +166,18 @@ class TlsLink(asyncio.Protocol):
         "_ends",
         "_filter",
         "_new_client",
-        "address",
-        "app",
-        "counted_as",
-        "deadline",
-        "port",
-        "transport",
     )
 
     within: ClassVar[bool] = False
     """Whether it is TLS in a tunnel on a connection that has been there before."""
 
     def __init__(self, app: ProxyApp, contexts: Contexts, new_client: NewClient, ends: Ends = _UNKNOWN) -> None:
-        self.app = app
+        super().__init__(app)
         self._new_client = new_client
         self._filter = contexts.filter()
         self._ends = ends
         self._client: ClientConnection | TlsLink | None = None
         self._closing = False
-        self.address = b""
-        self.counted_as = b""
-        self.port = 0
-        self.deadline = 0.0
-        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
 
     # Socket side -----------------------------------------------------------------------------------
 
@@ -345,17 +337,6 @@ class TlsLink(asyncio.Protocol):
         """The handshake took too long."""
         self.app.note(self.address, self.port, causes.TLS_TIMEOUT, 0)
         self.shut()
-
-    def check_rate(self, now: float) -> None:
-        """Nothing to judge yet."""
-
-    def idle_since(self, now: float) -> float:
-        """Never idle: the handshake has a deadline."""
-        return 0.0
-
-    def hesitates(self, now: float) -> float:
-        """Return for how many seconds its first words are awaited."""
-        return now - (self.deadline - self.app.tls_handshake)
 
     def shut(self) -> None:
         """Close at once."""
