@@ -2,7 +2,6 @@
 
 Sans-I/O and bounded by `Limits`. Each parser returns a small result with `error` set, never raises on input.
 Start reading at `limits.py`, then the format that matters.
-May be imported by: all of waf. Imports: nothing of the house.
 """
 
 from .cookies import parse_cookies

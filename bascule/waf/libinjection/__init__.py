@@ -3,7 +3,6 @@
 `is_sqli` returns the fingerprint of what reads like SQL where none belongs; `is_xss` tells whether HTML can run
 scripts. Pure functions over bytes, linear in time. `data.json` holds libinjection's keyword, fingerprint and
 event tables. Start reading at `sqli.py` (then `tokens.py`, `folding.py`) and `xss.py` (then `html5.py`).
-May be imported by: all of waf. Imports: `waf.pace`.
 """
 
 from .sqli import is_sqli

@@ -2,5 +2,5 @@
 
 Start reading at `traits.py` (what is noted of a value) and `paths.py` (which paths are one place), then `model.py`
 (what is learned), `usual.py` (what of it counts), `deviation.py` (how far a request is from it) and `inspector.py` (the
-transaction). May be imported by: waf/engine and above. Imports: waf/bodies, waf/filters, waf/logic.
+transaction).
 """

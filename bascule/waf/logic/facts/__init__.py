@@ -3,7 +3,6 @@
 `facts_of(value, place)` is the interface, and `asked` what a field for queries makes of them; `FACTS` names them all. One file per language; `patterns.py` joins
 their patterns into Hyperscan databases, `recogniser.py` looks at a value with them. No fact is a verdict: honest text
 trips single facts, rules need several.
-May be imported by: waf/logic and waf/engine. Imports: waf/bodies, waf/libinjection, waf/matcher, waf/logic/decode.
 """
 
 from .patterns import ALL, DECISIVE, FACTS, warm

@@ -1,7 +1,6 @@
 """SecLang operators: a factory per name, from the macro-free argument to something that evaluates values.
 
 Start reading at `OPERATORS`; each module groups one concept, `base.py` has the contracts.
-May be imported by: the SecLang engine. Imports: `waf.libinjection`, `waf.bodies`.
 """
 
 from __future__ import annotations

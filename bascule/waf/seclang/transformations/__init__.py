@@ -3,7 +3,6 @@
 Every function is pure, total (never raises), linear in its input, and returns the very same object
 when it changes nothing, so that a caller may test `result is value`.
 Start reading at `TRANSFORMATIONS`; each module groups one concept.
-May be imported by: the SecLang engine. Imports: nothing of the house.
 """
 
 from __future__ import annotations
