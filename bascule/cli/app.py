@@ -33,6 +33,7 @@ from bascule.defence.notable import has_events
 from bascule.defence.report import Reports
 from bascule.defence.shared import Shared, remote_feeds
 from bascule.defence.shield import Shield
+from bascule.defence.table_keeper import TableKeeper
 from bascule.forward.lists import remote_lists
 from bascule.forward.quota_keeper import QuotaKeeper
 from bascule.forward.quotas import SEEN
@@ -292,6 +293,7 @@ class Keeper:
         self._admin = AdminApp(context, offers)
         self._crowdsec = CrowdSecWatch(defence.crowdsec, self._bans) if defence.crowdsec is not None else None
         self._sharing = machines.keeper_of(context.plan, self._bans, self._attacks)
+        self._tables = TableKeeper(context.prepared.shared)
         self._leads = False
 
     async def start(self) -> None:
@@ -313,6 +315,7 @@ class Keeper:
             self._crowdsec.start()
         if self._sharing is not None:
             self._sharing.start()
+        self._tables.start()
         for lists in self._lists:
             await lists.start()
         await self._admin.start()
@@ -323,6 +326,7 @@ class Keeper:
         await self._upstream.stop()
         await self._profiles.stop()
         if self._leads:
+            self._tables.stop()
             if self._sharing is not None:
                 await self._sharing.stop()
             if self._crowdsec is not None:

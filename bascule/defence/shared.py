@@ -92,6 +92,14 @@ class Shared:
         """Return the accounts of a limit of the plan."""
         return self._tables[self._identity(scoped)]
 
+    def tables(self) -> Iterator[Buckets]:
+        """Yield every table of clients' debts."""
+        logins = () if self.logins is None else (self.logins.pairs, self.logins.others, self.logins.ended)
+        made = (self.bans, self.offences, self.spent, self.accounts, *logins)
+        yield from (table for table in made if table is not None)
+        yield from self.arrivals.values()
+        yield from self._tables.values()
+
     def _identity(self, scoped: ScopedLimit) -> _Identity:
         limit = scoped.limit
         return scoped.scope, limit.rate, limit.size, limit.per, self._clients

@@ -10,14 +10,18 @@ fills the table with debts must not have strangers banned. There a newcomer begi
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Collection
+from contextlib import ExitStack
 
 from bascule.state.locks import COUNT, Lock
+from bascule.state.pages import Pages
 from bascule.state.sets import LOCK_MASK, WAYS, lane, places, shared_memory
 
 ROUNDING = 1e-6
 """Seconds that sums of floating-point times may be off. Who lets a debt be `most`, and not only less, allows so much
 more: else chance decides about the last request of a burst, or about a ticket whose debt is all that there may be."""
+KEYS_A_PAGE = mmap.PAGESIZE // 8
 HASH_MASK = (1 << 62) - 1
 """A hash is a number below this that is not 0, which stands for a free place."""
 
@@ -33,13 +37,14 @@ class Buckets:
     `keys` is rounded up to a power of two. Raises ValueError for less than `MIN_KEYS` or more than `MAX_KEYS`.
     """
 
-    __slots__ = ("_inherits", "_locks", "_mask", "_tags", "_tats", "changes")
+    __slots__ = ("_inherits", "_locks", "_mask", "_pages", "_tags", "_tats", "changes")
 
     def __init__(self, keys: int, locks: tuple[Lock, ...], inherits: bool = True) -> None:
         keys = places(keys)
         view = shared_memory(keys * 16 + COUNT * 8)
         self.changes = view[keys * 16 :].cast("Q")
         """By `lane`, how often a key of it was held or charged: while the number is the same, so are the keys."""
+        self._pages = Pages(view)
         self._tags = view[: keys * 8].cast("Q")
         self._tats = view[keys * 8 : keys * 16].cast("d")
         self._mask = keys - WAYS
@@ -104,6 +109,29 @@ class Buckets:
         for key, tat in zip(self._tags.tolist(), self._tats.tolist(), strict=True):
             if tat and key not in keys:
                 self.hold(key, 0.0)
+
+    def give_back(self, now: float) -> int:
+        """Return to the kernel the pages of whose keys none is in debt at `now`; return how many those were.
+
+        A key without debt is as good as a free place, so nothing is forgotten. Raises OSError.
+        """
+        half = len(self._tats) // KEYS_A_PAGE  # a table smaller than a page has none to give
+        present, given = self._pages.present(), 0
+        for page in range(half):
+            has_tags, has_tats = present[page] & 1, present[half + page] & 1
+            if not (has_tags or has_tats) or (has_tats and self._in_debt(page, now)):
+                continue
+            with ExitStack() as held:
+                for lock in self._locks:
+                    held.enter_context(lock)
+                if not self._in_debt(page, now):
+                    self._pages.discard(half + page)  # first: a tag whose time is gone owes nothing
+                    self._pages.discard(page)
+                    given += has_tags + has_tats
+        return given
+
+    def _in_debt(self, page: int, now: float) -> bool:
+        return max(self._tats[page * KEYS_A_PAGE : (page + 1) * KEYS_A_PAGE].tolist()) > now
 
     def until(self, key: int) -> float:
         """Return until when (monotonic) `key` is in debt; 0 for an unknown one. Takes no lock."""

@@ -164,3 +164,46 @@ def test_who_is_freed_without_having_been_held_takes_nobody_the_place() -> None:
         buckets.hold(key, 500.0)
     buckets.hold(same_set[WAYS], 0.0)
     assert [buckets.until(key) for key in same_set] == [500.0] * WAYS + [0.0]
+
+
+def test_pages_of_which_nobody_owes_anything_are_given_back() -> None:
+    buckets = table(1 << 16)
+    rng = random.Random(7)
+    for _ in range(20_000):
+        buckets.take(rng.getrandbits(62) | 1, 1.0, 10.0, 100.0)
+    buckets.hold(12345, 500.0)
+    held = sum(map(bool, buckets._pages.present()))
+    assert buckets.give_back(100.5) == 0, "all are still in debt"
+    assert buckets.give_back(102.0) == held - 3, "all but the tag and the time of one, and the numbers of changes"
+    assert sum(map(bool, buckets._pages.present())) == 3
+    assert buckets.until(12345) == 500.0
+    assert buckets.take(99, 1.0, 1.0, 102.0) <= 0.0 < buckets.take(99, 1.0, 1.0, 102.0), "as good as new"
+    assert buckets.give_back(103.0) == buckets.give_back(103.0) + 2
+
+
+def test_looking_at_an_empty_or_small_table_makes_no_page() -> None:
+    large, small = table(1 << 20), table()
+    small.take(5, 1.0, 1.0, 100.0)
+    assert large.give_back(1.0) == 0
+    assert not any(large._pages.present())
+    small.give_back(200.0)
+    assert small.take(5, 1.0, 1.0, 100.0) <= 200.0
+
+
+def test_who_comes_while_a_page_is_given_back_keeps_its_debt() -> None:
+    """Another process charges a key of the page just before the last of the locks is had: it is looked at again."""
+
+    class Contended(Lock):
+        __slots__ = ()
+
+        def __enter__(self) -> None:
+            super().__enter__()
+            if self is locks[-1]:
+                buckets._tats[0] = 300.0
+
+    locks = (*make_locks()[:-1], Contended())
+    buckets = Buckets(1 << 12, locks)
+    buckets.take(32, 1.0, 1.0, 100.0)
+    assert buckets.give_back(200.0) == 0
+    assert buckets._tats[0] == 300.0
+    assert all(lock.take(False) for lock in locks), "all were given back"
