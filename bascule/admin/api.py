@@ -167,6 +167,7 @@ class Api:
             version=__version__,
             generation=told.get("generation") or 0,
             restarts=told.get("restarts", 0),
+            renewals=told.get("renewals", 0),
             started=time.time() - told.get("uptime", 0.0),
             reload_ok=bool(last.get("ok", True)),
             reload_time=last.get("time", 0.0),

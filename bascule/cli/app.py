@@ -202,6 +202,7 @@ def worker(context: WorkerContext) -> ProxyApp:
         shield,
         profiles,
         Folder(prepared.cache, plan.config.cache_store.size) if prepared.cache is not None else None,
+        context.swollen,
     )
     if plan.forward is not None and prepared.forward is not None:
         listeners = plan.forward.config.listen

@@ -73,7 +73,7 @@ def _show(found: dict[str, Any]) -> None:
     console = Console()
     console.print(
         f"bascule {found['version']}, pid {found['pid']}: {found['state']}, generation {found['generation']}, "
-        f"up {age(found['uptime'])}, {found['restarts']} restarts",
+        f"up {age(found['uptime'])}, {found['restarts']} restarts, {found.get('renewals', 0)} renewals",
         highlight=False,
     )
     console.print(f"listening on {', '.join(found['listeners'])}; run dir {found['run_dir']}", highlight=False)

@@ -40,7 +40,7 @@ from bascule.config.privacy import Privacy
 from bascule.config.quotas import Quota
 from bascule.config.several import Networks
 from bascule.config.tls import ListenTls, SiteTls
-from bascule.config.types import AddressField, Affinity, Cidr, Count, Digits, Duration, FileField, parse_network
+from bascule.config.types import AddressField, Affinity, Cidr, Count, Digits, Duration, FileField, Size, parse_network
 from bascule.config.waf import WafConfig, WafExclusion
 from bascule.config.waiting_room import WaitingRoom
 
@@ -335,6 +335,9 @@ class Config(Model):
     """Folder of compiled rules; by default below $XDG_CACHE_HOME or /var/cache."""
     watch: bool = False
     """Reload when the file, an include or a certificate changes."""
+    renew_beyond: Size = 4 << 20
+    """When a crowd has been gone for a minute and a worker keeps more memory of it than this, new processes take over,
+    as in a reload of the same configuration; 0 leaves them as they are."""
     stop_timeout: Duration = 30.0
     """How long a stop waits for requests in progress."""
     timeouts: Timeouts = Timeouts()

@@ -8,7 +8,7 @@ import random
 import resource
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from functools import partial
 from itertools import islice
@@ -28,13 +28,14 @@ from bascule.proxy.client import ClientConnection
 from bascule.proxy.door import Door
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.holding import Holding
+from bascule.proxy.phase import TUNNEL
 from bascule.proxy.prelude import NewClient, Prelude, TlsLink
 from bascule.proxy.profiles import Profiles
 from bascule.proxy.rewrite import Origins
 from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import SiteRuntime, build_router
 from bascule.proxy.tarpit import Tarpit
-from bascule.proxy.trimming import Trimmer
+from bascule.proxy.trimming import Trimmer, nobody_swells
 from bascule.proxy.turns import Turns
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import complain
@@ -91,10 +92,12 @@ class ProxyApp:
         shield: Shield | None = None,
         profiles: Profiles | None = None,
         store: Folder | None = None,
+        swollen: Callable[[int], None] = nobody_swells,
     ) -> None:
         """`crowd` is the memory in which the workers count their clients; without it this worker is alone.
 
         Without a `shield` nothing is limited, without `profiles` nothing learned, without `store` nothing cached.
+        `swollen` is told of memory that is kept of a crowd which has gone.
         """
         self.plan = plan
         self.loop = loop
@@ -111,7 +114,7 @@ class ProxyApp:
         self._profiles = profiles
         self.turns = Turns(loop)
         self.tarpit = Tarpit(loop)
-        self._trimmer = Trimmer()
+        self._trimmer = Trimmer(swollen, plan.config.renew_beyond or math.inf)
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self._fronts: dict[int, Front] = {}
@@ -350,18 +353,24 @@ class ProxyApp:
         if self.events is not None:
             self.events.tick()
 
+    def _may_be_replaced(self) -> bool:
+        """Whether no client has a tunnel: it would be cut off, in the end."""
+        return not self.draining and not any(
+            isinstance(client, ClientConnection) and client.state == TUNNEL for client in self.clients
+        )
+
     def _check_rate(self, client: Connection, now: float) -> None:
         if client in self.clients:
             client.check_rate(now)
 
     def _every_second(self, second: int, now: float) -> None:
-        self._date_second = second
+        is_first, self._date_second = not self._date_second, second
         if self._shield is not None:
             self._shield.reports.every_second()
         if self._profiles is not None:
             self._profiles.every_second()
         self.epoch = time.time() - time.perf_counter()
-        if second % CERTIFICATE_CHECK == 0:
+        if is_first or second % CERTIFICATE_CHECK == 0:  # first: it may be born long after they were read
             for problem in self.contexts.reload():
                 complain(problem)
         self.date_line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
@@ -369,7 +378,7 @@ class ProxyApp:
             connector.prune(pool.servers, now)
         for front in set(self._fronts.values()):
             front.every_second(now)
-        self._trimmer.every_second(len(self.clients))
+        self._trimmer.every_second(len(self.clients), self._may_be_replaced)
         self._door.room.every_second(now, 0.0 if self.overload is None else self.overload.level)
         for client in self._unchecked:  # what the ticks of the last second left
             self._check_rate(client, now)

@@ -36,6 +36,8 @@ class WorkerContext:
     """Unique among the living workers of all generations; below `MAX_SLOTS`."""
     bus: BusClient
     loop: asyncio.AbstractEventLoop
+    swollen: Callable[[int], None] = lambda _kept: None
+    """Tells the supervisor that this worker is calm, and keeps so many bytes of a crowd that has gone."""
 
 
 @dataclass

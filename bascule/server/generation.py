@@ -127,6 +127,11 @@ class Generation:
             self._ask_to_end(member, within)
         self._look_around()
 
+    def hurry(self, within: float) -> None:
+        """Leave less time to workers that wind down."""
+        for member in self.workers:
+            self._ask_to_end(member, within)
+
     def kill(self) -> None:
         """Kill them all."""
         self._leave("draining")
@@ -262,6 +267,8 @@ class Generation:
             self._look_around()
         elif event == "failed":
             member.error = message["error"]
+        elif event == "swollen" and self.state == "current":
+            self._house.on_swollen(self.resources.number, member.name, int(message["kept"]))
         elif event == "keep":
             self._house.durable.keep(message["topic"], message["payload"])
 

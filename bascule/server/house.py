@@ -29,6 +29,8 @@ class House:
     keeper_factory: KeeperFactory
     on_call: Callable[[str, Answer], None]
     """Handles a call of the keeper."""
+    on_swollen: Callable[[int, str, int], None]
+    """Hears the number of a generation, and which worker of it keeps how many bytes of a crowd that has gone."""
     close_private: Callable[[], None]
     """In a child: closes what only the supervisor may hold."""
     crash_loop: CrashLoop

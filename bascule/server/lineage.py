@@ -12,6 +12,9 @@ from bascule.server.generation import Generation
 from bascule.server.house import House
 from bascule.server.resources import Resources
 
+RENEWED_WITHIN = 3600.0
+"""Seconds that a generation gives its connections when one with the same plan takes over."""
+
 
 class Lineage:
     """`before_leads()` tells whether the keeper of the program before this one still leads; `on_leaderless()` is called
@@ -68,10 +71,17 @@ class Lineage:
         return generation
 
     def adopt(self, generation: Generation, on_quiet: Callable[[], None]) -> None:
-        """The new generation serves; the one before is to finish what it has. `on_quiet()` when it accepts no more."""
+        """The new generation serves; the one before is to finish what it has. `on_quiet()` when it accepts no more.
+
+        It may take its time where its plan goes on. Where that has changed, nobody is served by an old one for longer.
+        """
         for old in self._living:
+            goes_on = old.resources.plan is generation.resources.plan
             if old is not generation and old.state == "current":
-                old.wind_down(old.drain_time(), functools.partial(self._quiet, old, on_quiet), keeper_last=False)
+                within = RENEWED_WITHIN if goes_on else old.drain_time()
+                old.wind_down(within, functools.partial(self._quiet, old, on_quiet), keeper_last=False)
+            elif old.state == "draining" and not goes_on:
+                old.hurry(old.drain_time())
         self.choose_leader()
 
     def choose_leader(self) -> None:

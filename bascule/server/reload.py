@@ -1,4 +1,5 @@
 """Reload: rehearse the new configuration in a throw-away process, then start a new generation beside the old one.
+Renewal: the same with the plan that serves, which needs no rehearsal.
 
 Whatever goes wrong, in the rehearsal, in the supervisor or in the new workers, the old generation goes on untouched
 and the error goes to whoever asked.
@@ -24,6 +25,7 @@ MAX_DRAINING = 8
 """Old generations that may still be draining when a reload begins; with more, it waits."""
 
 Build = Callable[[Callable[[Generation], None], Callable[[str], None]], Generation]
+OnEnd = Callable[[Generation | None, str], None]
 
 
 class Reloader:
@@ -38,7 +40,7 @@ class Reloader:
         adopt: Callable[[Generation, Callable[[], None]], None],
         may_begin: Callable[[], bool],
         on_begin: Callable[[], None],
-        on_end: Callable[[Generation | None, str], None],
+        on_end: OnEnd,
     ) -> None:
         self._poller = poller
         self._fleet = fleet
@@ -47,7 +49,7 @@ class Reloader:
         self._adopt = adopt
         self._may_begin = may_begin
         self._on_begin = on_begin
-        self._on_end = on_end
+        self._on_reloaded = self._on_end = on_end
         self._waiting: list[Answer] = []
         self._served: list[Answer] = []
         self._rehearsal: Child | None = None
@@ -66,6 +68,7 @@ class Reloader:
             return
         self.busy = True
         self._served, self._waiting = self._waiting, []
+        self._on_end = self._on_reloaded
         self._error = "the rehearsal of the new configuration died"
         self._on_begin()
         try:
@@ -76,6 +79,16 @@ class Reloader:
             self._end(None, f"cannot fork: {error.strerror}")
         else:
             self._rehearsal.kill_after(REHEARSE_WITHIN, self._poller)
+
+    def renew(self, build: Build, on_end: OnEnd) -> bool:
+        """Start a generation by `build` instead, unless something stands in the way: False. Nobody waits for it."""
+        if self.busy or not self._may_begin():
+            return False
+        self.busy = True
+        self._on_end = on_end
+        self._on_begin()
+        self._launch(build)
+        return True
 
     def abort(self) -> None:
         """The program stops, and with it the new generation if there is one: give up."""
@@ -106,9 +119,12 @@ class Reloader:
             self._error = f"{self._error}: it {describe_exit(code)}"
         if self._error:
             self._end(None, self._error)
-            return
+        else:
+            self._launch(self._build)
+
+    def _launch(self, build: Build) -> None:
         try:
-            self._new = self._build(self._ready, self._failed)
+            self._new = build(self._ready, self._failed)
         except Exception as error:  # the files may have changed since the rehearsal
             self._end(None, describe(error))
 

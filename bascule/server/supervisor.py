@@ -25,6 +25,7 @@ from bascule.server.lineage import Lineage
 from bascule.server.poller import Poller
 from bascule.server.privileges import raise_open_files
 from bascule.server.reload import MAX_DRAINING, Reloader, Watcher
+from bascule.server.renewal import Renewal
 from bascule.server.resources import ARENA_SIZE, Resources, gather, unix_listener
 from bascule.server.sockets import Sockets
 from bascule.server.worker import describe, heartbeats
@@ -74,6 +75,7 @@ class Supervisor:
             worker_factory=worker_factory,
             keeper_factory=keeper_factory,
             on_call=self._keeper_calls,
+            on_swollen=self._swollen,
             close_private=self._close_private,
             crash_loop=CrashLoop(time.monotonic),
             durable=Durable(self._will.durable if self._will else {}),
@@ -95,6 +97,7 @@ class Supervisor:
             on_begin=self._notify.reloading,
             on_end=self._reloaded,
         )
+        self._renewal = Renewal(self._lineage, self._reloader, self._launch, self._replaced)
         self._last_reload: dict[str, Any] | None = None
         self._watcher = Watcher(())
         self._upgrade: upgrade.Upgrade | None = None
@@ -212,7 +215,11 @@ class Supervisor:
         plan = self._load()
         if plan.config.run_dir and str(rundir.choose(plan)) != self._house.run_dir:
             log.say(f"run_dir stays {self._house.run_dir} until a restart")
-        prepared = self._prepare(plan, self._served())
+        return self._launch(plan, self._prepare(plan, self._served()), on_ready, on_failed)
+
+    def _launch(
+        self, plan: Plan, prepared: Any, on_ready: Callable[[Generation], None], on_failed: Callable[[str], None]
+    ) -> Generation:
         self._number += 1
         resources = gather(self._number, plan, prepared, self._sockets, self._house.run_dir)
         current = self._lineage.current
@@ -236,7 +243,9 @@ class Supervisor:
         self._reloader.begin()
 
     def _adopt(self, generation: Generation, on_quiet: Callable[[], None]) -> None:
-        self._watcher.follow(generation.resources.plan.files)
+        current = self._lineage.current
+        if current is None or current.resources.plan is not generation.resources.plan:
+            self._watcher.follow(generation.resources.plan.files)
         self._lineage.adopt(generation, on_quiet)
 
     def _is_led(self) -> bool:
@@ -271,11 +280,19 @@ class Supervisor:
         if generation is not None:
             log.say(f"reloaded: generation {generation.resources.number} serves")
         else:
+            log.say(f"reload failed, nothing was changed: {error}")
+        self._replaced(generation, error)
+
+    def _replaced(self, generation: Generation | None, _error: str) -> None:
+        if generation is None:
             self._lineage.release_unused()
             self._tidy_up()
-            log.say(f"reload failed, nothing was changed: {error}")
         if not self._stopping:
             self._notify.ready(self._lineage.headline())
+
+    def _swollen(self, number: int, worker: str, kept: int) -> None:
+        if not self._stopping and self._upgrade is None:
+            self._renewal.begin(number, worker, kept)
 
     # --- upgrade
 
@@ -384,6 +401,7 @@ class Supervisor:
             "uptime": round(time.monotonic() - self._begun, 3),
             "state": "stopping" if self._stopping else "crash-loop" if self._house.crash_loop.active else "running",
             "restarts": self._house.restarts,
+            "renewals": self._renewal.count,
             "last_reload": self._last_reload,
             "durable": sorted(self._house.durable.copy()),
             **self._lineage.describe(),

@@ -61,6 +61,7 @@ class _Worker:
         self._loop.add_signal_handler(signal.SIGQUIT, os._exit, 1)
         self._context.bus.start()
         await self._context.bus.in_step(IN_STEP_WITHIN)
+        self._context.swollen = lambda kept: lifeline.send({"event": "swollen", "kept": kept})
         try:
             self._app = factory(self._context)
             await self._app.start()

@@ -36,6 +36,7 @@ class Surroundings:
     version: str = ""
     generation: int = 0
     restarts: int = 0
+    renewals: int = 0
     started: float = 0.0
     """Seconds since the epoch."""
     reload_ok: bool = True
@@ -209,6 +210,7 @@ def _program(totals: Totals, around: Surroundings) -> Iterator[Metric]:
     yield _gauge(names.GENERATION, around.generation)
     yield _gauge(names.WORKERS, len(totals.workers))
     yield _counter(names.WORKER_RESTARTS, around.restarts)
+    yield _counter(names.RENEWALS, around.renewals)
     yield _gauge(names.LAST_RELOAD_OK, around.reload_ok)
     if around.reload_time:
         yield _gauge(names.LAST_RELOAD_TIME, around.reload_time)

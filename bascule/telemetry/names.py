@@ -109,6 +109,9 @@ PROFILE_ALARMS: Final = Metric("bascule_profile_drift_alarms", "Alarms that a pl
 
 WORKERS: Final = Metric("bascule_workers", "Living workers of every generation.")
 WORKER_RESTARTS: Final = Metric("bascule_worker_restarts", "Workers started again after they died.")
+RENEWALS: Final = Metric(
+    "bascule_renewals", "Times that new processes took over since a worker kept memory of a crowd that had gone."
+)
 GENERATION: Final = Metric("bascule_generation", "Number of the configuration that runs.")
 LAST_RELOAD_OK: Final = Metric("bascule_last_reload_successful", "1 unless the last reload failed.")
 LAST_RELOAD_TIME: Final = Metric("bascule_last_reload_time_seconds", "When the last reload ended, since the epoch.")

@@ -7,15 +7,19 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.server.harness import Program
 from tests.support.clients import EndedError, Message, connect, request
 from tests.support.command import command
 from tests.support.origins import Origin
 from tests.support.pace import unless_stalled
 from tests.support.program import Bascule, wait_for
+from tests.support.swelling import crowd
 
 RATE, BURST = 200, 40
 NEWCOMERS = (f"127.0.2.{number}" for number in count(1))
@@ -62,10 +66,10 @@ class Flood(threading.Thread):
         return self.counts[200]
 
 
-def admitted_within(bascule: Bascule, source: str, between: Any) -> tuple[int, float]:
+def admitted_within(port: int, source: str, between: Callable[[], object]) -> tuple[int, float]:
     """Flood from an address while `between` happens; return what was admitted, and what is allowed."""
     begun = time.monotonic()
-    floods = [Flood(bascule.port, source) for _ in range(3)]
+    floods = [Flood(port, source) for _ in range(3)]
     try:
         between()
         wait_for(lambda: time.monotonic() - begun > 2.0, "two seconds of flood")
@@ -74,6 +78,17 @@ def admitted_within(bascule: Bascule, source: str, between: Any) -> tuple[int, f
     allowed = BURST + RATE * (time.monotonic() - begun)
     assert sum(flood.counts[429] for flood in floods) > admitted / 4, "not a flood"
     return admitted, allowed
+
+
+@contextlib.contextmanager
+def program(module: str, origin: Origin) -> Iterator[Program]:
+    """A program of its own: what happens to it, nobody else has to live with."""
+    found = Program({**config(origin), "access_log": {"path": "off"}})
+    found.command = ("-m", module, "run")
+    try:
+        yield found.start().ready()
+    finally:
+        found.end()
 
 
 def workers(bascule: Bascule) -> list[int]:
@@ -87,7 +102,7 @@ def workers(bascule: Bascule) -> list[int]:
 
 @unless_stalled
 def test_exact_over_two_workers(bascule: Bascule) -> None:
-    admitted, allowed = admitted_within(bascule, next(NEWCOMERS), lambda: None)
+    admitted, allowed = admitted_within(bascule.port, next(NEWCOMERS), lambda: None)
     assert allowed * 0.9 < admitted <= allowed * 1.01
 
 
@@ -99,8 +114,25 @@ def test_exact_over_a_reload_and_a_workers_death(bascule: Bascule) -> None:
         new = wait_for(lambda: set(workers(bascule)) - before, "new workers")
         os.kill(new.pop(), signal.SIGKILL)
 
-    admitted, allowed = admitted_within(bascule, next(NEWCOMERS), reload_and_kill)
+    admitted, allowed = admitted_within(bascule.port, next(NEWCOMERS), reload_and_kill)
     assert admitted <= allowed * 1.01
+
+
+def test_exact_over_a_renewal(origin: Origin) -> None:
+    with program("tests.support.swelling", origin) as found:
+        between = partial(crowd, found.address, found.said)
+        admitted, allowed = admitted_within(found.address[1], next(NEWCOMERS), between)
+    assert allowed * 0.5 < admitted <= allowed * 1.01
+
+
+def test_an_upgrade_begins_limits_anew_and_admits_no_more_than_a_second_burst(origin: Origin) -> None:
+    with program("bascule", origin) as found:
+
+        def upgrade() -> None:
+            assert found.call("upgrade")["ok"]
+
+        admitted, allowed = admitted_within(found.address[1], next(NEWCOMERS), upgrade)
+    assert admitted <= (allowed + BURST) * 1.01
 
 
 @unless_stalled
@@ -112,7 +144,7 @@ def test_an_honest_client_beside_a_flood(bascule: Bascule) -> None:
                 assert wire.response().status == 200
                 time.sleep(0.005)  # its pace: the rate of its limit
 
-    admitted_within(bascule, next(NEWCOMERS), ask)
+    admitted_within(bascule.port, next(NEWCOMERS), ask)
 
 
 def test_a_refusal_explains_itself(bascule: Bascule) -> None:

@@ -17,6 +17,7 @@ import pytest
 from tests.faults.origin import PIECE, PIECES
 from tests.faults.world import Bascule, Clients
 from tests.server.harness import alive, wait_for
+from tests.support.swelling import crowd
 
 
 @pytest.fixture
@@ -54,6 +55,22 @@ def test_upgrade_loses_nothing(bascule: Bascule, method: str) -> None:
         clients.more()
     assert clients.losses == []
     assert bascule.process.wait(40) == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_renewal_after_a_crowd_loses_nothing(tmp_path: Path, method: str) -> None:
+    bascule = Bascule(tmp_path)
+    bascule.command = ("-m", "tests.support.swelling", "run")
+    try:
+        bascule.start().ready()
+        with Clients(bascule, method) as clients:
+            crowd(bascule.address, bascule.said)
+            wait_for(lambda: len(bascule.call("status")["processes"]) == 3, "the old processes to go")
+            clients.more()
+        assert clients.losses == []
+        assert bascule.call("status")["renewals"] == 1
+    finally:
+        bascule.end()
 
 
 @pytest.mark.parametrize("change", ["reload", "upgrade"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bascule.proxy.trimming import CROWD, Trimmer
+from bascule.proxy.trimming import CROWD, REST, Trimmer
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from bascule.proxy.trimming import CROWD, Trimmer
 )
 def test_memory_is_given_back_a_second_after_a_crowd_has_gone(clients: tuple[int, ...], times: int) -> None:
     given: list[bool] = []
-    trimmer = Trimmer(lambda: given.append(True))
+    trimmer = Trimmer(give_back=lambda: given.append(True))
     for count in clients:
         trimmer.every_second(count)
     assert len(given) == times
@@ -40,6 +40,59 @@ def test_the_c_library_gives_back() -> None:
         trimmer.every_second(clients)
     assert last
     assert resident() < full - (20 << 20)
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        (110, []),
+        (111, [11]),
+    ],
+)
+def test_what_is_kept_is_told_a_minute_after_a_crowd(after: int, told: list[int]) -> None:
+    heard: list[int] = []
+    size = 100
+    trimmer = Trimmer(heard.append, 10, lambda: None, lambda: size)
+    for clients in (0, 10, CROWD, CROWD):
+        trimmer.every_second(clients)
+    size = after
+    for _ in range(REST):
+        trimmer.every_second(10)
+    assert heard == []
+    for _ in range(2):
+        trimmer.every_second(10)
+    assert heard == told
+    for _ in range(REST):
+        trimmer.every_second(10)
+    assert heard == 2 * told, "again, in case that nobody could do anything about it"
+
+
+def test_nothing_is_told_while_a_crowd_is_there_or_while_somebody_would_be_cut_off() -> None:
+    heard: list[int] = []
+    size = 100
+    trimmer = Trimmer(heard.append, 10, lambda: None, lambda: size)
+    trimmer.every_second(0)
+    size = 200
+    for _ in range(3):
+        for clients in (CROWD, *[CROWD] * 2 * REST, *[0] * (REST - 2)):
+            trimmer.every_second(clients)
+    assert heard == []
+    trimmer.every_second(CROWD)
+    for _ in range(2 * REST):
+        trimmer.every_second(0, lambda: False)
+    assert heard == []
+    for _ in range(REST):
+        trimmer.every_second(0)
+    assert heard == [100]
+
+
+def test_what_a_process_has_grown_by_without_a_crowd_is_not_kept_of_one() -> None:
+    heard: list[int] = []
+    sizes = iter(range(0, 10_000, 5))
+    trimmer = Trimmer(heard.append, 1000, lambda: None, lambda: next(sizes))
+    for clients in (*[10] * 500, CROWD, *[0] * 3 * REST):
+        trimmer.every_second(clients)
+    assert heard == []
 
 
 def resident() -> int:

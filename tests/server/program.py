@@ -92,6 +92,9 @@ class EchoWorker:
         if command == "sleep":
             await asyncio.sleep(float(argument))
             return "slept"
+        if command == "swell":
+            context.swollen(int(argument))
+            return "swollen"
         if command == "hang":
             while True:
                 pass

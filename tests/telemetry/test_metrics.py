@@ -20,6 +20,7 @@ AROUND = Surroundings(
     version="1.2.3",
     generation=4,
     restarts=1,
+    renewals=3,
     started=1e9,
     reload_ok=False,
     reload_time=2e9,
@@ -85,6 +86,7 @@ def test_prometheus_text(totals: Totals) -> None:
     assert value("bascule_upstream_healthy", pool="pool", server="http://10.0.0.2:1") == 0
     assert value("bascule_generation") == 4
     assert value("bascule_worker_restarts_total") == 1
+    assert value("bascule_renewals_total") == 3
     assert value("bascule_last_reload_successful") == 0
     assert value("bascule_workers") == 2
     assert value("bascule_info", version="1.2.3") == 1

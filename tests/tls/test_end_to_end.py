@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,6 +23,7 @@ import pytest
 
 from bascule.http.proxy_protocol import Endpoint, encode_v1, encode_v2
 from tests.support.certs import Authority, Pair
+from tests.support.program import Bascule, children_of, wait_for
 from tests.support.programs import require_program
 
 BASCULE = str(Path(sys.executable).with_name("bascule"))
@@ -165,22 +168,42 @@ sites:
     routes: {{/: "127.0.0.1:{origin}"}}
 """)
 
-    context = ssl.create_default_context(cafile=authority.path)
-
-    def certificate() -> bytes | None:
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as plain,
-            context.wrap_socket(plain, server_hostname="shop.test") as secure,
-        ):
-            return secure.getpeercert(True)
-
-    before = certificate()
+    before = certificate(authority, port)
     new = authority.issue("shop.test", file="new")
     os.replace(new.cert, pair.cert)
     os.replace(new.key, pair.key)
     environment = {**os.environ, "XDG_RUNTIME_DIR": runtime}
     subprocess.run([BASCULE, "reload"], check=True, env=environment, timeout=PATIENCE, capture_output=True)
-    assert certificate() == ssl.PEM_cert_to_DER_cert(Path(pair.cert).read_text()) != before
+    assert certificate(authority, port) == ssl.PEM_cert_to_DER_cert(Path(pair.cert).read_text()) != before
+
+
+def test_a_worker_that_is_born_later_begins_with_the_certificate_of_now(authority: Authority, origin: int) -> None:
+    pair = authority.issue("shop.test")
+    site = {"tls": {"cert": pair.cert, "key": pair.key}, "routes": {"/": f"127.0.0.1:{origin}"}}
+    with Bascule({"listen": "https://127.0.0.1:0", "sites": {"shop.test": site}}) as bascule:
+        for file in ("second", "third", "fourth"):
+            new = authority.issue("shop.test", file=file)
+            os.replace(new.cert, pair.cert)
+            os.replace(new.key, pair.key)
+            (worker,) = (pid for pid, name in children_of(bascule.process.pid).items() if name.startswith("bascule-w"))
+            os.kill(worker, signal.SIGKILL)
+            wait_for(partial(gone, bascule, worker), "the end of the worker")
+            expected = ssl.PEM_cert_to_DER_cert(Path(pair.cert).read_text())
+            assert certificate(authority, bascule.port) == expected
+
+
+def gone(bascule: Bascule, worker: int) -> bool:
+    return worker not in bascule.children()
+
+
+def certificate(authority: Authority, port: int) -> bytes | None:
+    """Return the certificate that a site shows."""
+    context = ssl.create_default_context(cafile=authority.path)
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname="shop.test") as secure,
+    ):
+        return secure.getpeercert(True)
 
 
 def test_plain_requests_are_sent_to_https(authority: Authority, origin: int, run: Run) -> None:
