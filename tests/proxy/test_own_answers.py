@@ -25,6 +25,7 @@ def _folder() -> Any:
 
 def config(origin: Origin) -> dict[str, Any]:
     page = Path(FOLDER.name, "page.html")
+    page.parent.mkdir(exist_ok=True)
     page.write_text("<title>{status} {reason}</title> tell {contact} about {ref}")
     to = origin.address
     return {

@@ -27,7 +27,10 @@ def plan(sites: dict[str, dict[str, Any] | None], **listen: Any) -> Plan:
     config = Config.model_validate(
         {
             "listen": [{"address": "127.0.0.1:0", "tls": listen}],
-            "sites": {hosts: {"tls": tls, "routes": {"/": {"respond": {"body": "x"}}}} for hosts, tls in sites.items()},
+            "sites": {
+                hosts: {"routes": {"/": {"respond": {"body": "x"}}}, **({} if tls is None else {"tls": tls})}
+                for hosts, tls in sites.items()
+            },
         }
     )
     found = tuple(
