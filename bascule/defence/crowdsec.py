@@ -45,7 +45,6 @@ class Decision(msgspec.Struct):
     duration: str
     id: int = 0
     origin: str = ""
-    scenario: str = ""
     simulated: bool = False
 
 

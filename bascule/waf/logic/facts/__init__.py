@@ -1,8 +1,8 @@
 """Facts: named booleans that say what a value means in one of the languages attackers write.
 
-`facts_of(value, place)` is the interface, and `asked` what a field for queries makes of them; `FACTS` names them all. One file per language; `patterns.py` joins
-their patterns into Hyperscan databases, `recogniser.py` looks at a value with them. No fact is a verdict: honest text
-trips single facts, rules need several.
+`facts_of(value, place)` is the interface, and `asked` what a field for queries makes of them; `FACTS` names them all.
+One file per language; `patterns.py` joins their patterns into Hyperscan databases, `recogniser.py` looks at a value
+with them. No fact is a verdict: honest text trips single facts, rules need several.
 """
 
 from .patterns import ALL, DECISIVE, FACTS, warm
