@@ -38,7 +38,9 @@ class Model(BaseModel):
         for field in () if cls.null_is_a_value else fields["fields"].values():
             optional = field["schema"]
             if optional["type"] == "default" and optional["schema"]["type"] == "nullable":
-                optional["schema"] = optional["schema"]["schema"]
+                stated = optional["schema"] = optional["schema"]["schema"]
+                if "serialization" in stated:  # of what is stated: what is not is None here, too
+                    stated["serialization"]["when_used"] = "unless-none"
         return schema
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from bascule.config.access import Visitors
 from bascule.config.defence import Limit, parse_key, parse_rate
 
 from .conftest import Fail, Load
@@ -135,3 +136,8 @@ sites: {{a.example: "127.0.0.1:1"}}
 """).problems
     assert problem.key.startswith(key)
     assert hint in problem.hint
+
+
+def test_times_that_are_not_stated_are_dumped_as_none() -> None:
+    assert Visitors.model_validate({}).model_dump(exclude_defaults=True) == {}
+    assert Visitors.model_validate({}).model_dump()["when"] is None
