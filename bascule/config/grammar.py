@@ -94,13 +94,20 @@ def path_fault(path: str) -> str:
     return ""
 
 
+def over_bytes(**more: Any) -> Any:
+    """Return RE2's options for an expression over bytes that says on stderr nothing of its own; `more` sets others."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    for name, value in more.items():
+        setattr(options, name, value)
+    return options
+
+
 def compile_pattern(pattern: str) -> Any:
     """Return a linear-time regular expression over bytes. Raises ValueError saying what RE2 does not accept."""
-    options = re2.Options()
-    options.log_errors = False
-    options.encoding = re2.Options.Encoding.LATIN1
     try:
-        return re2.compile(pattern.encode("latin-1"), options)
+        return re2.compile(pattern.encode("latin-1"), over_bytes())
     except UnicodeEncodeError:
         raise ValueError(f"{pattern!r}: a pattern matches bytes; write others than Latin-1 as \\x..") from None
     except re2.error as error:

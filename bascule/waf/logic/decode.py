@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import re2
 
+from bascule.config.grammar import over_bytes
 from bascule.waf.bodies.percent import url_decode
 from bascule.waf.pace import rest
 
@@ -45,14 +46,12 @@ _ENCODED = rb"(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD|e(?:J[w-z]|N[o-
 _BASE64 = re.compile(rb"(?<![A-Za-z0-9+_-])(" + _ENCODED + rb"[A-Za-z0-9+/_-]*+={0,2})")
 _DEFLATED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda")
 """What gzip and zlib begin with, at each level of compression."""
-_LATIN1 = re2.Options()
-_LATIN1.encoding = re2.Options.Encoding.LATIN1
-_MAY_BE_BASE64 = re2.compile(rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED, options=_LATIN1)
+_MAY_BE_BASE64 = re2.compile(rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED, options=over_bytes())
 """The same, five times as fast at saying no."""
 _WITHOUT_ESCAPES = bytes(set(range(128)) - set(b"%&\\+\x00"))
 _MAY_HIDE = re2.compile(
     rb"(?i:0x|x'|char|chr\(|codepoint|[0-9]\.e[\s(),.*^/|&])|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])" + _ENCODED,
-    options=_LATIN1,
+    options=over_bytes(),
 )
 """What a text without escape characters must hold to be worth the steps: one test instead of twelve."""
 HIDING = (

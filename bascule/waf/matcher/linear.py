@@ -7,15 +7,12 @@ from typing import Any
 
 import re2
 
+from bascule.config.grammar import over_bytes
+
 
 def linear_options() -> Any:
     """RE2's options for scanning: bytes, no captures, bounded memory."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = LINEAR_MEMORY
-    options.never_capture = True
-    options.log_errors = False
-    return options
+    return over_bytes(max_mem=LINEAR_MEMORY, never_capture=True)
 
 
 def linear_set(patterns: Iterable[bytes]) -> Callable[[bytes], list[int]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import re2
 
+from bascule.config.grammar import over_bytes
 from bascule.waf.bodies import check_xpath
 from bascule.waf.seclang.model import Target
 from bascule.waf.seclang.variables import find_variable
@@ -90,12 +91,8 @@ def check_xpaths(targets: Iterable[Target], namespaces: Mapping[str, str]) -> No
 
 def selector_regex(pattern: str) -> object:
     """Compile a selector's regular expression: caseless, linear time, on bytes."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.case_sensitive = False
-    options.log_errors = False
     try:
-        return re2.compile(pattern.encode("latin-1"), options)
+        return re2.compile(pattern.encode("latin-1"), over_bytes(case_sensitive=False))
     except re2.error as error:
         reason = f"the selector /{pattern}/ is not a linear-time regular expression: {error}"
         raise ValueError(reason) from None

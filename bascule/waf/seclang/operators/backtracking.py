@@ -11,6 +11,8 @@ from __future__ import annotations
 import pcre2
 import re2
 
+from bascule.config.grammar import over_bytes
+
 from .base import LimitExceededError, OperatorError
 from .linear import relaxed, translate
 from .pcre import parse
@@ -38,7 +40,7 @@ class Backtracking:
         self._pattern, self._limit = pattern, match_limit
         self._compiled: dict[int, pcre2.Pattern] = {}
         """By the length of the value, rounded up to a power of two: the shorter, the more steps at each offset."""
-        self._relaxed = re2.compile(translate(relaxed(parse(pattern))).text, _screening())
+        self._relaxed = re2.compile(translate(relaxed(parse(pattern))).text, over_bytes(never_capture=True))
         try:
             self._for(0)
         except pcre2.PatternError as error:
@@ -68,11 +70,3 @@ class Backtracking:
         except pcre2.LibraryError as error:
             raise LimitExceededError(f"PCRE2: {error}") from None
         return None if found is None else [found.span(group) for group in range(found.re.groups + 1)]
-
-
-def _screening() -> re2.Options:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.never_capture = True
-    options.log_errors = False
-    return options

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re2
 
+from bascule.config.grammar import over_bytes
+
 from .backtracking import Backtracking
 from .base import LoadContext, Match, OperatorError, OperatorFactory
 from .linear import NoLinearFormError
@@ -13,14 +15,6 @@ RE2_MEMORY = 64 << 20  # bytes; beyond it RE2 drops its automaton's cache, not t
 MAX_GLOBAL_MATCHES = 128  # a rule can store TX.0 to TX.9
 
 Span = tuple[int, int]
-
-
-def _options() -> re2.Options:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = RE2_MEMORY
-    options.log_errors = False
-    return options
 
 
 class Regex:
@@ -37,7 +31,7 @@ class Regex:
     def __init__(self, pattern: bytes) -> None:
         linear = translated(pattern)
         try:
-            self._regex = re2.compile(linear.text, _options())
+            self._regex = re2.compile(linear.text, over_bytes(max_mem=RE2_MEMORY))
         except re2.error as error:
             reason = error.args[0] if error.args else "unknown"
             text = reason.decode("latin-1") if isinstance(reason, bytes) else str(reason)
