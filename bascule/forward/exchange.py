@@ -15,7 +15,6 @@ from bascule.forward.parents import DIRECT_WAY, Tunnels
 from bascule.forward.policy import Access, Decision
 from bascule.forward.target import target_of
 from bascule.http.errors import HttpError
-from bascule.http.fields import Kind, list_tokens
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.proxy import answers, attempts, gate, waits
 from bascule.proxy.exchange import Exchange
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _UNDECIDED = Decision("")
 _TO_PROVIDER = Decision("allow")
-_VIA = int(Kind.VIA)  # an Enum is slow to ask and to compare
 
 
 class ForwardExchange(Exchange):
@@ -131,9 +129,8 @@ class ForwardExchange(Exchange):
         service, route, head = self.service, self.route, self.head
         if cause := service.port_fault(self.asked.target, self.is_tunnel):
             raise HttpError(403, cause)
-        for field in head.block.asks:
-            if field[2] == _VIA and _names(field[1], service.name):
-                raise HttpError(508, causes.EGRESS_LOOP)
+        if service.has_passed(head):
+            raise HttpError(508, causes.EGRESS_LOOP)
         if route.own_limits:
             answers.check_limits(self)
         if route.body_limit and head.length > route.body_limit:
@@ -399,8 +396,3 @@ class ForwardExchange(Exchange):
             self.head.keep_alive = cast("ForwardClient", self.peer).only_tunnels = self.head.block.keep_alive
         if not chain.goes_on(self, cause):
             answers.error(self, status, cause, fields, advice or pages.advice(cause, self.access))
-
-
-def _names(via: bytes, name: bytes) -> bool:
-    """Tell whether a Via field names a proxy as one that the message came through."""
-    return any(name in member.split() for member in list_tokens(via))

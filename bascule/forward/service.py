@@ -32,6 +32,7 @@ from bascule.forward.quotas import QuotaMemory, Quotas, limits_of_rules
 from bascule.forward.resolver import Resolver
 from bascule.forward.target import Target, proxy_form
 from bascule.http.addresses import TrustedNetworks
+from bascule.http.fields import Kind, list_tokens
 from bascule.lists.remote import fetch_missing
 from bascule.proxy.caching import RouteCache
 from bascule.state.buckets import Buckets
@@ -40,12 +41,14 @@ from bascule.tls.authority import Authority
 from bascule.tls.client import destination_context
 
 if TYPE_CHECKING:
+    from bascule.http.message import RequestHead
     from bascule.proxy.app import ProxyApp
     from bascule.tls.filter import TlsFilter
 
 CACHE_LABELS = ("forward", "forward, private")
 """What responses are stored by: those of private addresses are for a proxy that allows these."""
 LOCAL_NAMES = frozenset(("localhost",))
+_VIA = int(Kind.VIA)  # an Enum is slow to ask and to compare
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,13 @@ class ForwardService:
             if first <= target.port <= last:
                 return ""
         return causes.EGRESS_PORT
+
+    def has_passed(self, head: RequestHead) -> bool:
+        """Tell whether a request has come through this proxy before (`Via`, RFC 9110 7.6.3)."""
+        for _, value, kind, _ in head.block.asks:
+            if kind == _VIA and any(self.name in member.split() for member in list_tokens(value)):
+                return True
+        return False
 
     def address_fault(self, address: str, port: int) -> str:
         """Return the cause for which an address must not be dialled, or empty."""
