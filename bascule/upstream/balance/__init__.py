@@ -1,4 +1,4 @@
-"""Balancing policies, one a file. `make_balancer` chooses by the pool's configuration.
+"""Balancing policies, one a file; `least.py` has what two share. `make_balancer` chooses by the pool's configuration.
 
 A policy keeps no list of its own making: the pool tells it the usable servers (`update`), it answers whose turn it
 is (`choose`), or whose turn it is among some of them (`among`), when the first choice was tried, full or on trial.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bascule.upstream.balance.least_connections import TIE
+from bascule.upstream.balance.least import TIE, Least
 from bascule.upstream.server import ServerState
 from bascule.upstream.terms import RequestFacts
 
@@ -27,21 +27,8 @@ def observe(server: ServerState, latency: float, now: float) -> None:
     server.cost_time = now
 
 
-class LeastTime:
+class LeastTime(Least):
     """The server that will probably answer first, for its weight."""
-
-    def __init__(self) -> None:
-        self._servers: Sequence[ServerState] = ()
-
-    def update(self, usable: Sequence[ServerState], members: Sequence[ServerState]) -> None:
-        """Take the servers."""
-        self._servers = usable
-        for server in usable:
-            server.bias = 0.0
-
-    def choose(self, facts: RequestFacts) -> ServerState:
-        """Return the server with the least expected time."""
-        return self.among(self._servers, facts)
 
     def among(self, servers: Sequence[ServerState], facts: RequestFacts) -> ServerState:
         """Return the one of these servers with the least expected time."""
