@@ -27,6 +27,8 @@ _MARK, _SLOTS, USED, ENTRIES, _HAND, EPOCH, STORED, EVICTED, DROPPED, _LIMIT, _S
 _SECRET_WORDS = 4
 _CHANGES = 1 << 16
 """Numbers of changes; keys that share one only cost each other a look at the file."""
+_CLAIMS = 1 << 12
+"""Places for what workers ask for just now; keys that share one are not told of."""
 WAYS = 8
 _AVERAGE = 8192
 """Bytes of content that a place in the table is reckoned for."""
@@ -48,6 +50,10 @@ def places_for(limit: int) -> int:
     """Return how many entries a store of `limit` bytes may have."""
     wanted = max(MIN_PLACES, min(MAX_PLACES, limit // _AVERAGE))
     return 1 << (wanted - 1).bit_length()
+
+
+def _claim_of(key: int) -> int:
+    return (key >> 8 & (_CLAIMS - 1)) * 2
 
 
 def _open(path: Path, size: int) -> tuple[int, bytes]:
@@ -80,7 +86,7 @@ class Index:
 
     def __init__(self, path: Path, limit: int) -> None:
         places = places_for(limit)
-        size = (_HEADER + _CHANGES + 2 * places) * 8 + places
+        size = (_HEADER + _CHANGES + 2 * _CLAIMS + 2 * places) * 8 + places
         self._fd, secret = _open(path, size)
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_EX)
@@ -92,6 +98,8 @@ class Index:
             start = _HEADER * 8
             self.changes = view[start : start + _CHANGES * 8].cast("Q")
             start += _CHANGES * 8
+            self._claims = view[start : start + 2 * _CLAIMS * 8].cast("Q")
+            start += 2 * _CLAIMS * 8
             self._keys = view[start : start + places * 8].cast("Q")
             self._sizes = view[start + places * 8 : start + places * 16].cast("Q")
             self._marks = view[start + places * 16 :]
@@ -192,6 +200,28 @@ class Index:
         if place >= 0 and self._keys[place] == key and (marks := self._marks[place]) < _MOST_MARKS:
             self._marks[place] = marks + 1
 
+    # Each claim is a key, and the end of its time in milliseconds of the monotonic clock. Nobody takes a lock for it:
+    # where two claim at once, both ask.
+
+    def claim(self, key: int, now: float, until: float) -> bool:
+        """Say that this process asks a server for what is to be stored under a key. Return whether there was room."""
+        at = _claim_of(key)
+        if self._claims[at] not in (0, key) and self._claims[at + 1] > now * 1000:
+            return False
+        self._claims[at], self._claims[at + 1] = key, int(until * 1000)
+        return True
+
+    def release(self, key: int) -> None:
+        """Say that it asks no more."""
+        at = _claim_of(key)
+        if self._claims[at] == key:
+            self._claims[at] = 0
+
+    def is_claimed(self, key: int, now: float) -> bool:
+        """Tell whether a process asks for it."""
+        at = _claim_of(key)
+        return self._claims[at] == key and self._claims[at + 1] > now * 1000
+
     def all_keys(self) -> list[int]:
         """Return the keys of all entries."""
         return [key for key in self._keys.tolist() if key]
@@ -210,7 +240,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of it."""
-        for view in (self._words, self.changes, self._keys, self._sizes, self._marks):
+        for view in (self._words, self.changes, self._claims, self._keys, self._sizes, self._marks):
             view.release()
         os.close(self._fd)
 

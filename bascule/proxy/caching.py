@@ -32,6 +32,7 @@ from bascule.http.fields import Field
 from bascule.http.h1.head import ResponseParser
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.proxy.asking import Asking, AskingMixin
+from bascule.proxy.elsewhere import Elsewhere
 from bascule.proxy.fetch import Fetch
 from bascule.proxy.playback import Playback
 from bascule.proxy.traits import OURS, UNKEYED, Traits, traits_of
@@ -61,6 +62,7 @@ class Caching:
         self.store = Store(folder, hot, parser)
         self.parser = parser
         self.fetches: dict[int, Fetch] = {}
+        self.elsewhere = Elsewhere(folder.index, loop)
         self.passed: dict[int, float] = {}
         self.by_site: dict[str, list[RouteCache]] = {}
         """By site the caches of its routes: what one of them changes concerns all."""
@@ -82,9 +84,10 @@ class Caching:
         self.by_site.setdefault(site.name, []).append(cache)
         return cache
 
-    def begin(self, fetch: Fetch, key: int) -> None:
-        """Let a response be fetched."""
+    def begin(self, fetch: Fetch, key: int, claimed: float) -> None:
+        """Let a response be fetched; other workers may wait for it for `claimed` seconds."""
         self.fetches[key] = fetch
+        self.elsewhere.claim(key, claimed)
         if not self._ticks:
             self._ticks = True
             self._loop.call_later(TICK, self._tick)
@@ -154,8 +157,11 @@ class RouteCache:
 
     # A request ---------------------------------------------------------------------------------------
 
-    def take(self, exchange: Exchange) -> None:
-        """Answer an exchange from the store, let it wait for a response that is on its way, or let it ask a server."""
+    def take(self, exchange: Exchange, waits: bool = True) -> None:
+        """Answer an exchange from the store, let it wait for a response that is on its way, or let it ask a server.
+
+        `waits` says whether it may wait for another worker: once.
+        """
         if exchange.method not in _PLAYED or not self.policy.enabled:
             exchange.ask_server()
             return
@@ -175,11 +181,17 @@ class RouteCache:
             old = reuse.age(entry.meta, time.time())
             use = reuse.use(entry.meta, traits.asked, old)
             if use is not _VALIDATE:
-                if use is _STALE_WHILE and exchange.method == b"GET" and look.key not in self._caching.fetches:
-                    self._caching.begin(Fetch(self, exchange, look, False), look.key)
+                if use is _STALE_WHILE and exchange.method == b"GET":
+                    self._renew(exchange, look)
                 self._serve(exchange, entry, traits.asks, old)
                 return
-        self._miss(exchange, look, traits, now)
+        self._miss(exchange, look, traits, now, waits)
+
+    def _renew(self, exchange: Exchange, look: Look) -> None:
+        """Fetch a new response, unless one is on its way."""
+        caching = self._caching
+        if look.key not in caching.fetches and not caching.elsewhere.asks(look.key):
+            caching.begin(Fetch(self, exchange, look, False), look.key, self.policy.collapse)
 
     def _serve(self, exchange: Exchange, entry: Entry, asks: bool, old: int) -> None:
         """Answer from the store with a response of the age `old`."""
@@ -194,7 +206,7 @@ class RouteCache:
         exchange.replayable = False
         exchange.on_response(entry.usual[1], body.read(0, body.size), True)
 
-    def _miss(self, exchange: Exchange, look: Look, traits: Traits, now: float) -> None:
+    def _miss(self, exchange: Exchange, look: Look, traits: Traits, now: float, waits: bool) -> None:
         """There is no response that may be used as it is."""
         asked = traits.asked
         if b"only-if-cached" in asked:
@@ -204,12 +216,15 @@ class RouteCache:
         if exchange.method == b"HEAD" or traits.part or passes or b"no-store" in asked:
             self.ask(exchange, "miss", b"Bascule; fwd=miss")
             return
-        known = traits.known or self.known
-        fetch = self._caching.fetches.get(look.key)
-        if fetch is None:
-            self._caching.begin(Fetch(self, exchange, look, True), look.key)
-        elif self.policy.collapse and not known and b"no-cache" not in asked:
-            fetch.join(exchange, now + self.policy.collapse)
+        caching, collapse = self._caching, self.policy.collapse
+        joins = collapse and not (traits.known or self.known) and b"no-cache" not in asked
+        fetch = caching.fetches.get(look.key)
+        if fetch is None and waits and joins and caching.elsewhere.asks(look.key):
+            caching.elsewhere.wait(exchange, look.key, collapse, lambda one: self.take(one, waits=False))
+        elif fetch is None:
+            caching.begin(Fetch(self, exchange, look, True), look.key, collapse)
+        elif joins:
+            fetch.join(exchange, now + collapse)
         else:
             self.ask(exchange, "miss", b"Bascule; fwd=miss")
 
@@ -322,6 +337,11 @@ class RouteCache:
         """A fetch is over."""
         if self._caching.fetches.get(key) is fetch:
             del self._caching.fetches[key]
+            self.release(key)
+
+    def release(self, key: int) -> None:
+        """Let other workers wait no more."""
+        self._caching.elsewhere.release(key)
 
     # Invalidation ------------------------------------------------------------------------------------
 

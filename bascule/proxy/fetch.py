@@ -170,6 +170,7 @@ class Fetch(Peer):
         """Return the content so far. One that is known to be large has its room from the start. Raises Unstorable."""
         body = Body(content, complete)
         if length > KEPT_IN_MEMORY and not complete:
+            self._cache.release(self._look.key)  # it takes its time: others send sooner if they ask, too
             self._cache.store.folder.move_out(body, length)
             if body.error is not None:
                 self._cache.trouble(body.error)
@@ -244,9 +245,9 @@ class Fetch(Peer):
         body, cache = self._body, self._cache
         body.settle()
         self._meta = cache.sized(self._meta, body.size)
-        self.exchange.end(Outcome.ERROR_STATUS if 502 <= self._meta.status <= 504 else Outcome.OK)
         if body.size <= cache.most:
             self._save(self._names, self._meta, body)
+        self.exchange.end(Outcome.ERROR_STATUS if 502 <= self._meta.status <= 504 else Outcome.OK)  # others look now
         for exchange, is_leader in self._waiters.released():
             if is_leader or self._matches(exchange):
                 self._play(exchange, is_leader, body.size)
@@ -267,7 +268,6 @@ class Fetch(Peer):
         cache, asked, old = self._cache, self.exchange.head, stale.meta
         fields = conditions.freshened(old, told)
         head = cache.parser.parse(lines_of(old.status, old.reason, fields), b"GET")
-        self.exchange.end(Outcome.OK)
         names: tuple[bytes, ...] | None = None
         try:
             life = storing.lifetime(asked, head, cache.policy, now, cache.known)
@@ -280,6 +280,7 @@ class Fetch(Peer):
             cache.store.drop(self._look)
         else:
             self._save(names, meta, stale.body)
+        self.exchange.end(Outcome.OK)
         self._meta, self._names = meta, names or ()
         entry = cache.store.entry(meta, stale.body)
         for exchange, is_leader in self._waiters.released():

@@ -15,6 +15,7 @@ from bascule.cache.body import Body, File
 from bascule.cache.entry import Marker, Record, encode
 from bascule.cache.folder import KEPT_IN_MEMORY, Folder
 from bascule.cache.hot import Entry, Hot
+from bascule.cache.index import Index
 from bascule.cache.store import Store
 from bascule.http.h1.head import ResponseParser
 from tests.cache.test_rules import asked, meta, told
@@ -324,6 +325,21 @@ def test_a_purge_just_before_it_is_put_down_is_in_force(tmp_path: Path, monkeypa
     monkeypatch.undo()
     assert get(one, b"u") is get(other, b"u") is None
     assert put(one, b"u", b"new")
+
+
+def test_what_another_worker_asks_for_is_known_for_a_while(tmp_path: Path) -> None:
+    one, other = (Index(tmp_path / "index", SIZE) for _ in range(2))
+    assert one.claim(5 << 8, 10.0, 15.0)
+    assert other.is_claimed(5 << 8, 14.9)
+    assert not other.is_claimed(5 << 8, 15.1)  # its worker may be dead
+    sharing = (5 << 8) + (1 << 20)
+    assert not other.claim(sharing, 14.9, 20.0)
+    assert not one.is_claimed(sharing, 14.9)
+    other.release(sharing)
+    assert other.is_claimed(5 << 8, 14.9)
+    assert other.claim(sharing, 15.1, 20.0)
+    one.release(sharing)
+    assert not other.is_claimed(sharing, 15.2)
 
 
 def test_long_fields_count_as_what_is_held_at_hand() -> None:

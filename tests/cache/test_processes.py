@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -16,7 +17,7 @@ import pytest
 from bascule.cli.admin_socket import _UnixConnection, call
 from bascule.server import control
 from tests.cache.test_serving import counted, gated
-from tests.support.clients import EndedError, Message, ask, connect, request
+from tests.support.clients import EndedError, Message, Wire, ask, connect, request
 from tests.support.command import tell
 from tests.support.origins import Origin, answer
 from tests.support.program import ROOT, Bascule, wait_for
@@ -63,6 +64,33 @@ def test_purges_are_in_force_at_all_workers(tmp_path: Path) -> None:
         assert purge(bascule, all=True) == len(paths)
         counts = call(bascule.folder / "run" / "admin.sock", "GET", "/cache")
         assert (counts["entries"], counts["bytes"]) == (0, 0)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_workers_ask_once_together(tmp_path: Path, shared: bool) -> None:
+    gate = threading.Event()
+
+    def handle(wire: Wire, message: Message) -> bool:
+        if message.start[1] == "/page":
+            gate.wait(30)
+        wire.send(answer(b"page", "200 OK", KEPT if shared else "Cache-Control: private"))
+        return True
+
+    with Origin() as origin, Bascule(config(origin, tmp_path / "c")) as bascule, contextlib.ExitStack() as stack:
+        origin.handler = handle
+
+        def asked() -> int:
+            return [message.start[1] for message in origin.seen].count("/page")
+
+        wires = [stack.enter_context(connect(bascule.port)) for _ in range(24)]
+        for wire in wires:
+            wire.send(request("/page"))
+        for number in range(24):  # when these are answered, the workers have seen those
+            ask(bascule.port, f"/other/{number}")
+        assert asked() == 1
+        gate.set()
+        assert {wire.response().body for wire in wires} == {b"page"}
+        assert asked() == (1 if shared else len(wires))
 
 
 @pytest.mark.parametrize(
