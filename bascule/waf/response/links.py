@@ -17,6 +17,7 @@ from bascule.config.response import LinkGuard
 from bascule.waf.bodies import parse_urlencoded
 from bascule.waf.filters.access import path_test, plain_path
 from bascule.waf.response.cookies import derived
+from bascule.waf.response.names import Names
 from bascule.waf.response.tags import ATTRIBUTE, TagStream, attributes, plain, tag_pattern
 
 PARAMETER = b"_bascule_link"
@@ -36,13 +37,9 @@ class Links:
     """The protected links of one route."""
 
     def __init__(self, guard: LinkGuard) -> None:
-        self._names = frozenset(name.lower().encode() for name in guard.names)
+        self.protects = Names(guard.names).protects
         self._fits = [path_test(path) for path in guard.paths]
         self._keys = [derived(secret, b"link") for secret in (guard.secret, *guard.previous)]
-
-    def protects(self, name: bytes) -> bool:
-        """Whether a parameter is protected, under any spelling that some server takes for it (``Id``, ``id[0]``)."""
-        return name.partition(b"[")[0].strip(b" \t\0.").lower() in self._names
 
     def signed(self, link: bytes, page: bytes, host: bytes) -> bytes:
         """Return a link of a page, as a browser reads it, with its MAC where it is protected; `page` is its target."""

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 MAX_TAG = 8192
-_ENDS = {b"!--": re.compile(rb"-->"), b"script": re.compile(rb"</script", re.IGNORECASE),
+_ENDS = {b"!--": re.compile(rb"--!?>"), b"script": re.compile(rb"</script", re.IGNORECASE),
          b"style": re.compile(rb"</style", re.IGNORECASE), b"textarea": re.compile(rb"</textarea", re.IGNORECASE),
          b"title": re.compile(rb"</title", re.IGNORECASE)}  # fmt: skip
 """What ends content in which there are no tags (HTML 13.2.5)."""
@@ -80,6 +80,8 @@ class TagStream(ABC):
             judged = at
             if tag["skip"] is not None:
                 self._end = _ENDS[tag["skip"].lower()]
+                if tag["skip"] == b"!--":
+                    at -= 2  # `<!-->` is a whole comment
             elif (changed := self.changed(tag)) is not None:
                 out += (text[start : tag.start()], changed)
                 start = at

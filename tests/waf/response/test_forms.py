@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.config.response import FormGuard
-from bascule.waf.response.forms import FIELD, Forms, without_fields
+from bascule.waf.response.forms import FIELD, Forms, sent_fields, without_fields
 from bascule.waf.response.tags import MAX_TAG
 
 NOW = 1_800_000_000.0
@@ -73,6 +73,7 @@ FIELDS = [(b"price", b"100"), (b"item", b"7")]
         [(b"item", b"100"), (b"price", b"7")],
         [*FIELDS, (b"Price", b"1")],
         [*FIELDS, (b" price[0]", b"1")],
+        [*FIELDS, (b"price\0x", b"1")],
         [(b"price", b"1007"), (b"item", b"")],
     ],
 )
@@ -105,7 +106,63 @@ def test_tokens_age_and_secrets_rotate() -> None:
          b'name="_bascule"\r\n\r\nx\r\n--q\r\ncontent-disposition: form-data; name="b"\r\n\r\n2\r\n--q--\r\n',
          b'--q\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n--q\r\ncontent-disposition: form-data; '
          b'name="b"\r\n\r\n2\r\n--q--\r\n'),
+        (b"application/json", b'{"a": "1&_bascule=x&2"}', b'{"a": "1&_bascule=x&2"}'),
     ],
 )  # fmt: skip
 def test_token_is_taken_out(kind: bytes, body: bytes, left: bytes) -> None:
     assert without_fields(kind, body, (FIELD,)) == left
+
+
+@pytest.mark.parametrize(
+    "name", [b"unit.price", b"unit price", b"unit[price", b"Unit_Price[0]", b".unit_price", b"unit_price\0"]
+)
+def test_names_are_protected_as_lenient_programs_read_them(name: bytes) -> None:
+    forms = Forms(FormGuard(names=("unit_price",), secret="a-secret-of-32-characters-or-more"))
+    assert forms.protects(name)
+    assert not forms.protects(b"unit")
+
+
+_PRICE = b'--q\r\ncontent-disposition: form-data; name="price"\r\n\r\n1\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"application/x-www-form-urlencoded,x", b"price=1"),  # PHP ends a type there
+        (b"application/x-www-form-urlencoded x", b"price=1"),
+        (b"text/plain", b"price=1"),
+        (b"text/plain", b'{"order": {"price": 1}}'),
+        (b"multipart/form-data, boundary=q", _PRICE + b"--q--\r\n"),
+    ],
+)
+def test_no_content_type_hides_a_field(kind: bytes, body: bytes) -> None:
+    assert FORMS.concerns(sent_fields(kind, body))
+
+
+def test_what_is_taken_out_makes_no_part_of_the_text_of_another() -> None:
+    """A delimiter within a line is none, but it was split at: the server got a part that nobody had judged."""
+    kind = b"multipart/form-data; boundary=q"
+    body = (
+        b'--q\r\ncontent-disposition: form-data; name="a"\r\n\r\ntext\r\n--qx name="_bascule"\r\n\r\ny'
+        + _PRICE
+        + b"--q--\r\n"
+    )
+    assert without_fields(kind, body, (FIELD,)) == body
+    assert FORMS.concerns(sent_fields(kind, body))
+    named = _PRICE.replace(b'"price"', b'"price"; x="name="_bascule""') + b"--q--\r\n"
+    assert without_fields(kind, named, (FIELD,)) == named
+
+
+def test_honest_fields_come_back_whole() -> None:
+    """Line ends leave as CR LF, and fields that are disabled do not leave."""
+    fields = b'<input type=hidden name=item value="a\nb"><input type=hidden name=price value=2 disabled>'
+    (token,) = TOKEN.findall(through([b"<form>" + fields + b"</form>"]))
+    assert FORMS.is_whole([(b"item", b"a\r\nb"), (FIELD, token)], NOW)
+    assert not FORMS.is_whole([(b"item", b"a\r\nb"), (b"price", b"2"), (FIELD, token)], NOW)
+
+
+@pytest.mark.parametrize("cut", range(6))
+def test_a_comment_ends_as_browsers_end_it(cut: int) -> None:
+    for comment in (b"<!-->", b"<!--->", b"<!-- a --!>"):
+        page = through([comment[:cut], comment[cut:] + b"<form><input type=hidden name=item value=1></form>-->"])
+        assert len(TOKEN.findall(page)) == 1
