@@ -18,6 +18,7 @@ from bascule.waf.request import Pairs, RequestView
 from bascule.waf.state import NOTHING
 from bascule.waf.steady import Steady
 
+_FORM = ("URLENCODED",)
 MAX_LEAF_NAMES = 1 << 20
 """Bytes that the names of an XML body's leaves may take up: each repeats those of the elements it is in."""
 
@@ -131,6 +132,11 @@ class BodyView(RequestView):
             return
         self.body_kinds = sniffed
         whole = not (self.inbound_data_error and self.config.sniff_bodies)
+        if sniffed == _FORM and whole and self._args_post is NOTHING:
+            self.unread = processors.plain_form(body, self.config, len(self.args_get))
+            if self.unread is not None:
+                self._check_size(body)
+                return
         for position, processor in enumerate(sniffed):
             parts = self.parts if processor == "MULTIPART" else None
             result = processors.process(processor, body, self.config, whole, len(self.args_get), parts)

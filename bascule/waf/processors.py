@@ -90,6 +90,21 @@ def is_file(body: bytes, content_type: bytes) -> bool:
     return kind not in (b"", b"text/plain") and is_binary(body) and not is_message(kind, body)
 
 
+def plain_form(body: bytes, config: Config, others: int) -> PlainForm | None:
+    """Return a body as a form that need not be taken apart yet; None if its escapes are not valid, or it has too much.
+
+    `others` as for `process`.
+    """
+    fields = _fields(config, others)
+    if body.count(config.argument_separator) < fields and not has_invalid_escape(body):
+        return PlainForm(body, config.argument_separator, _limits(fields, config.request_body_json_depth))
+    return None
+
+
+def _fields(config: Config, others: int) -> int:
+    return max(config.arguments_limit - others, 0) if config.arguments_limit else MAX_FIELDS
+
+
 def process(
     name: str,
     body: bytes,
@@ -102,7 +117,7 @@ def process(
 
     `others` arguments count towards SecArgumentsLimit beside the body's own. `parts` are what multipart was read as.
     """
-    fields = max(config.arguments_limit - others, 0) if config.arguments_limit else MAX_FIELDS
+    fields = _fields(config, others)
     limits = _limits(fields, config.request_body_json_depth)
     if name == "MULTIPART" and parts is not None:
         view = MultipartView(parts, config.upload_file_limit)
@@ -110,8 +125,9 @@ def process(
     if not whole:
         return Result(fragment_pairs(name, body, config.argument_separator))
     if name == "URLENCODED":
-        if body.count(config.argument_separator) < fields and not has_invalid_escape(body):
-            return Result(unread=PlainForm(body, config.argument_separator, limits))
+        plain = plain_form(body, config, others)
+        if plain is not None:
+            return Result(unread=plain)
         form = parse_urlencoded(body, config.argument_separator, limits)
         return Result(form.pairs, form.error.encode(), form.invalid_encoding)
     if name == "JSON":

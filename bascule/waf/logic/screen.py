@@ -16,7 +16,7 @@ Values are joined by line feeds and scanned once. Why nothing is lost by it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 
 from bascule.waf.logic.decode import MAX_DECODED, decodings
 from bascule.waf.logic.facts import encoding
@@ -24,6 +24,7 @@ from bascule.waf.logic.facts.fact import HIDDEN
 from bascule.waf.logic.facts.forms import forms, has_line_comment
 from bascule.waf.logic.facts.patterns import HIDES, LEVELS, MARKED, NAMES, SLASHES, WORDS, Level, level_of
 from bascule.waf.logic.facts.recogniser import CLOSER
+from bascule.waf.matcher.cut import spans
 
 SEAM = b"\n"
 MEMORY = 4096
@@ -31,7 +32,6 @@ MEMORY = 4096
 _NONE: list[bytes] = []
 _WORDS_AND_SEAM = WORDS + SEAM
 _PLUS = b"+"[0]
-_PLUSES = frozenset(b"+")
 _SLASHES = NAMES.index(SLASHES)
 MAX_LINES = 1 << 13
 """Bytes of lines that are screened in one go where some have to be decoded."""
@@ -146,22 +146,15 @@ class Screen:
         return facts
 
 
-def _cut_out(lines: bytes, codes: Set[int]) -> tuple[bytes, list[bytes]]:
+def _cut_out(lines: bytes, codes: Iterable[int]) -> tuple[bytes, list[bytes]]:
     """Return a text without the lines that have one of some characters, and those lines."""
-    spans: set[tuple[int, int]] = set()
-    for code in codes:
-        at = lines.find(code)
-        while at >= 0:
-            end = lines.find(SEAM, at)
-            end = len(lines) if end < 0 else end
-            spans.add((lines.rfind(SEAM, 0, at) + 1, end))
-            at = lines.find(code, end)
+    found = spans(lines, codes, SEAM)
     kept: list[bytes] = []
     start = 0
-    for begin, end in sorted(spans):
+    for begin, end in found:
         kept.append(lines[start:begin])
         start = end + 1
-    return b"".join([*kept, lines[start:]]), [lines[begin:end] for begin, end in spans]
+    return b"".join([*kept, lines[start:]]), [lines[begin:end] for begin, end in found]
 
 
 def _sorted_out(values: list[bytes], rest: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
@@ -189,7 +182,8 @@ def _scan(level: Level, joined: bytes) -> list[int]:
     hits: list[int] = []
     if level is not LEVELS[-1]:
         if _PLUS in joined:
-            joined += SEAM + SEAM.join(_cut_out(joined, _PLUSES)[1]).replace(b"+", b" ")
+            signed = [joined[begin:end].replace(b"+", b" ") for begin, end in spans(joined, (_PLUS,), SEAM)]
+            joined = SEAM.join([joined, *signed])
         hits = level.scan(joined)
         if _SLASHES in hits:
             for form in forms(joined):

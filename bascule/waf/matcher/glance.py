@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from bascule.waf.bodies.percent import url_decode
 from bascule.waf.matcher.automaton import OTHER_SEAM
-from bascule.waf.matcher.triggers import ALPHABET, PERCENT_CODE
 
 _SEAMS = bytes.maketrans(b"&=", OTHER_SEAM + OTHER_SEAM)
 _FIELDS = bytes.maketrans(b"&=+", OTHER_SEAM + OTHER_SEAM + b" ")
@@ -38,13 +37,17 @@ def fields_joined(fields: bytes, cookies: bytes = b"") -> bytes | None:
     return text + OTHER_SEAM + crumbs if text else crumbs
 
 
-def form_joined(form: bytes) -> bytes | None:
-    """As `fields_joined` for a form whose escapes are valid, and decoded; None also if they stand for other bytes."""
-    text = fields_joined(form)
-    if text is None or PERCENT_CODE not in text:
-        return text
-    decoded = url_decode(text)
-    return decoded if decoded.translate(None, ALPHABET) == OTHER_SEAM * text.count(OTHER_SEAM) else None
+def form_joined(form: bytes, plain: bytes) -> bytes | None:
+    """Return the names and values of a form whose escapes are valid, decoded, joined by OTHER_SEAM.
+
+    `plain` is what URL-decoding makes of it, of ordinary bytes alone. None if one pass will not do: a value has a `=`.
+    """
+    signs = form.translate(None, _NOT_SIGNS)
+    if signs.find(b"==") >= 0:
+        return None
+    if plain.translate(None, _NOT_SIGNS) == signs:
+        return plain.translate(_SEAMS)
+    return url_decode(form.translate(_FIELDS))  # separators are encoded, too
 
 
 def texts_of(pairs: Iterable[tuple[bytes, bytes]]) -> list[bytes]:

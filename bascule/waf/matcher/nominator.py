@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bascule.waf.bodies import JsonBody, Unread
+from bascule.waf.bodies.percent import url_decode
 from bascule.waf.matcher.automaton import OTHER_SEAM, Automaton
 from bascule.waf.matcher.fields import Header, Headers, Looking, RequestFields, ResponseFields, opens
 from bascule.waf.matcher.glance import fields_joined, form_joined, texts_of
@@ -327,13 +328,14 @@ class GateKeeper:
         """Scan a body by what it says, without making arguments of it; None if that is not of ordinary bytes alone."""
         if isinstance(unread, JsonBody):
             found = self._scan_leaves(unread)
-        elif raw.translate(None, ALPHABET):
+            return None if found is None else found | self._body.scan_text(raw)
+        plain = url_decode(raw)
+        if plain.translate(None, ALPHABET):
             return None
-        else:
-            pairs = form_joined(raw) if unread.separator == b"&" else None
-            values = self._ordinary_values
-            found = values.scan(texts_of(unread.pairs)) if pairs is None else values.scan_joined(pairs)
-        return None if found is None else found | self._body.scan_text(raw)
+        pairs = form_joined(raw, plain) if unread.separator == b"&" else None
+        values = self._ordinary_values
+        found = values.scan(texts_of(unread.pairs)) if pairs is None else values.scan_joined(pairs)
+        return None if found is None else found | self._body.scan_form(raw, plain)
 
     def _scan_leaves(self, leaves: JsonBody) -> int | None:
         """Scan the leaves of a document, and their names if these are new; None if they are not ordinary."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from bascule.waf.matcher import triggers
 from bascule.waf.matcher.alphabet import branches_of, needle
 from bascule.waf.matcher.automaton import MAX_FORMS, OTHER_SEAM, Automaton, Chain, Step, TooManyFormsError, make_chain
+from bascule.waf.matcher.cut import spans
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.encoded import Encoded
 from bascule.waf.matcher.marks import bytes_of
@@ -83,9 +84,16 @@ class Forms:
         return found
 
     def rough(self, joined: bytes) -> list[bytes]:
-        """Return the forms of texts (joined by OTHER_SEAM, without `%`) if none of them holds any of `rare`."""
+        """Return the forms of texts (joined by OTHER_SEAM, without `%`) if none of them holds any of `rare`.
+
+        Steps change only texts that have one of their clues: the others are in the first form alone.
+        """
         found = [joined]
-        self._follow(joined, self._plain, False, found)
+        codes = self._codes.get(self._plain) or self._codes_of(self._plain)
+        clues = [code for _, code in codes if code in joined]
+        if clues:
+            concerned = [joined[begin:end] for begin, end in spans(joined, clues, OTHER_SEAM)]
+            self._follow(OTHER_SEAM.join(concerned), self._plain, False, found)
         return found
 
     def thorough(self, texts: list[bytes], joined: bytes) -> tuple[list[bytes], list[bytes]]:

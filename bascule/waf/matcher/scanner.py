@@ -10,7 +10,17 @@ from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.linear import linear_set
 from bascule.waf.matcher.marks import Clauses, as_set, before, bytes_of, hold, marks_of, weakest
 from bascule.waf.matcher.patterns import CASELESS, SEAM, Expression, safe_caseless
-from bascule.waf.matcher.triggers import ALWAYS, AMPERSAND, BACKSLASH, BASE64, CASE_FOLDING, NUL, PERCENT, PLUS
+from bascule.waf.matcher.triggers import (
+    ALWAYS,
+    AMPERSAND,
+    BACKSLASH,
+    BASE64,
+    CASE_FOLDING,
+    NUL,
+    PERCENT,
+    PLUS,
+    has_entity,
+)
 from bascule.waf.pace import PACE, rest
 
 Due = tuple[bool, bool, bool, bool]
@@ -20,6 +30,8 @@ Gathered = tuple[Chain, set[Clauses]]
 """A chain, and what its expressions ask of a text."""
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
 
+
+_FORM_STEPS = frozenset({"urldecode", "urldecodeuni", "htmlentitydecode"})
 
 UNUSUAL = ALWAYS | BASE64
 """Steps that change nearly any text (Base64 decoding above all): what they make is scanned by itself, for the rules
@@ -128,6 +140,10 @@ class Scanner:
         self._automaton = automaton
         self._signs = None if unusual is not None else signs_of(step for c in automaton.outline[1] for step in c)
         """A text that has none of these bytes is not changed by any step; None if that takes more."""
+        self._only_decodes = self._signs is not None and all(
+            len(chain) == 1 and step.name in _FORM_STEPS for chain in automaton.outline[1] for step in chain
+        )
+        """All that its chains do to a form without entities is to decode it."""
         self.expressions = expressions
         self._bits_of = bits
         self.everything = 0
@@ -153,6 +169,14 @@ class Scanner:
                 clean.clear()
             clean.update([text for text in fresh if len(text) <= MAX_CLEAN_TEXT])
         return mask
+
+    def scan_form(self, form: bytes, plain: bytes) -> int:
+        """As `scan_text` for a form whose escapes are valid; `plain` is what URL-decoding makes of it."""
+        if not self._only_decodes or has_entity(form):
+            return self.scan_text(form)
+        if form == plain:
+            return self._scan_joined(form, form, _ALL_DUE)
+        return self._scan_joined(form + SEAM + plain, form + OTHER_SEAM + plain, _ALL_DUE)
 
     def scan_text(self, text: bytes) -> int:
         """As `scan` for one text, of which nothing is remembered."""

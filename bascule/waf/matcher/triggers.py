@@ -38,6 +38,11 @@ _ENTITY = re.compile(rb"&(?:#|[qQ][uU][oO][tT]|[aA][mM][pP]|[lL][tT]|[gG][tT]|[n
 """Queries are full of ampersands; only these begin an entity ModSecurity knows."""
 
 
+def has_entity(text: bytes) -> bool:
+    """Whether there is what HTML entity decoding may change."""
+    return _ENTITY(text) is not None
+
+
 ENTITIES = (b"&#", b"&quot", b"&amp", b"&lt", b"&gt", b"&nbsp")
 
 LONE_DOT = b"."

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bascule.waf.bodies import parse_urlencoded
 from bascule.waf.bodies.cookies import parse_cookies
+from bascule.waf.bodies.percent import url_decode
 from bascule.waf.bodies.urlencoded import has_invalid_escape
 from bascule.waf.libinjection import is_sqli, is_xss, xss
 from bascule.waf.matcher import sqli
@@ -223,15 +224,33 @@ def test_fields_are_joined_as_parsing_them_would_part_them(query: bytes, cookies
 )
 @settings(max_examples=300, deadline=None)
 def test_a_form_is_decoded_and_joined_as_parsing_it_would_part_it(form: bytes) -> None:
-    joined = form_joined(form)
+    plain = url_decode(form)
+    joined = None if plain.translate(None, ALPHABET) else form_joined(form, plain)
     if joined is not None and not has_invalid_escape(form):
         assert {text for pair in parse_urlencoded(form).pairs for text in pair} <= {b"", *joined.split(OTHER_SEAM)}
         assert joined.count(OTHER_SEAM) == form.count(b"&") + form.count(b"=")
 
 
-def test_what_a_form_says_in_escapes_is_left_to_parsing_where_it_is_not_ordinary() -> None:
-    assert form_joined(b"mail=a%40b.org&q=1%2b1") == OTHER_SEAM.join([b"mail", b"a@b.org", b"q", b"1+1"])
-    assert form_joined(b"q=%01") is form_joined(b"q=%27") is form_joined(b"q=%3Cb") is None
+def test_separators_in_escapes_are_no_separators() -> None:
+    for form, texts in (
+        (b"mail=a%40b.org&q=1%2b1", [b"mail", b"a@b.org", b"q", b"1+1"]),
+        (b"q=a%26b%3dc&r=+", [b"q", b"a&b=c", b"r", b" "]),
+    ):
+        assert form_joined(form, url_decode(form)) == OTHER_SEAM.join(texts)
+
+
+@given(st.lists(st.sampled_from([*PIECES, b"+", b"%3C", b"&lt", b"&LT;", b"&=x"]), max_size=8).map(b"".join))
+@settings(max_examples=300, deadline=None)
+def test_a_form_as_a_whole_is_scanned_in_every_form_it_takes(form: bytes) -> None:
+    builder = ScannerBuilder()
+    for bit, (pattern, names) in enumerate(
+        [(rb"union.select|<or", ["urldecodeuni"]), (rb"<|=or", ["htmlentitydecode", "lowercase"]), (rb"or\+|%3C", [])]
+    ):
+        expressions = Patterns().regex(pattern)
+        assert expressions is not None
+        builder.add(expressions, tuple((name, TRANSFORMATIONS[name]) for name in names), 1 << bit)
+    scanner = builder.build(None)
+    assert has_invalid_escape(form) or scanner.scan_form(form, url_decode(form)) == scanner.scan([form])
 
 
 def test_what_one_pass_cannot_part_is_left_to_parsing() -> None:
