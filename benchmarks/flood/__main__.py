@@ -80,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each phase")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the attackers, and of what they do")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rest", type=float, default=10.0, help="seconds after an attack, for the site to calm down")
+    parser.add_argument("--rest", type=float, default=75.0, help="seconds after an attack, for memory to come back")
     parser.add_argument("--warm-up", type=float, default=4.0, help="length of an attack before anything is measured")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

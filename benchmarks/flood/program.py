@@ -12,6 +12,8 @@ from typing import Any
 
 from benchmarks.flood.origin import CAPACITY
 
+KINDS = ("Pss_Anon:", "Pss_Shme")
+"""Beginnings of the lines that count, in smaps_rollup (proc(5))."""
 CAP = 12
 """Requests that may be in progress at the server."""
 KEPT_OUT = 600
@@ -68,10 +70,10 @@ class Program:
         self.port = int(found[1])
 
     def memory(self) -> int:
-        """Return the proportional resident bytes of all processes of Bascule."""
+        """Return the proportional resident bytes of all processes of Bascule, without files, which others map, too."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in (str(self._process.pid), *children)]
-        return sum(int(line.split()[1]) * 1024 for text in rollups for line in text.splitlines() if line[:4] == "Pss:")
+        return sum(int(line.split()[1]) * 1024 for text in rollups for line in text.splitlines() if line[:9] in KINDS)
 
     def stop(self) -> None:
         """End both."""
