@@ -179,10 +179,14 @@ class Index:
             self.changes[key & (_CHANGES - 1)] += 1
 
     def recount(self) -> None:
-        """Add up anew what is held: a process that was killed within a change left the sums wrong."""
+        """Add up anew what is held: a process that was killed within a change left the sums wrong.
+
+        Claims end, too: after a boot the clock of those that a power cut left is ahead, perhaps by weeks.
+        """
         with self._lock():
             self._words[USED] = sum(self._sizes.tolist())
             self._words[ENTRIES] = len(self.all_keys())
+        self._claims[:] = memoryview(bytes(self._claims.nbytes)).cast("Q")
 
     def broken(self) -> None:
         """Count an entry that was found broken."""
