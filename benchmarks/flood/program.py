@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.flood.origin import CAPACITY
 
-KINDS = ("Pss_Anon:", "Pss_Shme")
-"""Beginnings of the lines that count, in smaps_rollup (proc(5))."""
+KINDS = ("Pss_Anon:", "Pss_Shmem:")
+"""The lines that count, of smaps_rollup (proc(5))."""
 CAP = 12
 """Requests that may be in progress at the server."""
 KEPT_OUT = 600
@@ -73,7 +73,9 @@ class Program:
         """Return the proportional resident bytes of all processes of Bascule, without files, which others map, too."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in (str(self._process.pid), *children)]
-        return sum(int(line.split()[1]) * 1024 for text in rollups for line in text.splitlines() if line[:9] in KINDS)
+        return sum(
+            int(line.split()[1]) * 1024 for text in rollups for line in text.splitlines() if line.startswith(KINDS)
+        )
 
     def stop(self) -> None:
         """End both."""
