@@ -342,6 +342,15 @@ def test_what_another_worker_asks_for_is_known_for_a_while(tmp_path: Path) -> No
     assert not other.is_claimed(sharing, 15.2)
 
 
+def test_no_claim_outlasts_a_boot_from_which_the_clock_begins_anew(folder: Folder) -> None:
+    assert folder.index.claim(5 << 8, 1_000_000.0, 1_000_005.0)
+    assert folder.index.is_claimed(5 << 8, 60.0)
+    for _ in folder.sweep():
+        pass
+    assert not folder.index.is_claimed(5 << 8, 60.0)
+    assert folder.index.claim((5 << 8) + (1 << 20), 60.0, 65.0)
+
+
 def test_long_fields_count_as_what_is_held_at_hand() -> None:
     hot, parser = Hot(1 << 20), ResponseParser()
     for key in range(100):
