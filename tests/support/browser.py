@@ -70,6 +70,10 @@ class Browser:
             self._until(lambda: False, 0.02)
         return False
 
+    def scripts(self, allowed: bool) -> None:
+        """Allow pages to run scripts, or not."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not allowed)
+
     def without_crypto(self, withheld: bool) -> None:
         """Withhold WebCrypto from pages to come, as browsers do on plain HTTP from another machine, or no longer."""
         if withheld:

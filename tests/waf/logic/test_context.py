@@ -235,3 +235,11 @@ def test_words_that_quote_a_call_of_script_do_not_run_it(text: bytes) -> None:
 )
 def test_a_quote_that_script_goes_on_behind_lets_it_act(text: bytes) -> None:
     assert "js.dialog_call" in facts_of(text, "query")
+
+
+def test_one_character_over_and_over_is_no_attack_in_content() -> None:
+    """Whoever measures a server sends it such bodies; addresses and fields of a head have no use for it."""
+    run = b"x" * 4000
+    assert "http.only_long_run" in facts_of(run, "query")
+    assert "http.only_long_run" in facts_of(run, "header")
+    assert "http.only_long_run" not in facts_of(run, "body")
