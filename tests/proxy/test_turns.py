@@ -125,11 +125,11 @@ def test_a_job_is_left_in_its_midst_and_told_how_long_it_was_away() -> None:
         turns = Turns(asyncio.get_running_loop())
 
         def long(name: str) -> bool:
-            began = perf_counter()
-            while perf_counter() - began < 0.05:
-                rest()
+            began = time.thread_time()
+            while time.thread_time() - began < 0.05:
                 if log[-1:] != [name]:
                     log.append(name)
+                rest()
             ended.append(name)
             if len(ended) == 2:
                 over.set()
