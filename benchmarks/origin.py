@@ -14,7 +14,7 @@ ANSWER = "<!doctype html><title>Shop</title><p>Everything is in stock today."
 _CONFIG = """\
 daemon off;
 {user}worker_processes {workers};
-worker_cpu_affinity auto;
+{affinity}
 pid {folder}/origin.pid;
 error_log {folder}/origin.log error;
 events {{ worker_connections 16384; }}
@@ -57,7 +57,13 @@ class Origin:
         with (self.folder / "download.bin").open("wb") as file:
             file.truncate(download_bytes)
         config = _CONFIG.format(
-            user=user_line(), workers=self.workers, folder=self.folder, port=self.port, answer=ANSWER
+            user=user_line(),
+            workers=self.workers,
+            # A worker for each core that there is; one alone would leave the core it is given for the first
+            affinity="worker_cpu_affinity auto;" if self.workers > 1 else "",
+            folder=self.folder,
+            port=self.port,
+            answer=ANSWER,
         )
         (self.folder / "origin.conf").write_text(config, encoding="utf-8")
 
