@@ -28,14 +28,13 @@ from bascule.proxy.client import ClientConnection
 from bascule.proxy.door import Door
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.holding import Holding
-from bascule.proxy.phase import TUNNEL
 from bascule.proxy.prelude import NewClient, Prelude, TlsLink
 from bascule.proxy.profiles import Profiles
 from bascule.proxy.rewrite import Origins
 from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import SiteRuntime, build_router
 from bascule.proxy.tarpit import Tarpit
-from bascule.proxy.trimming import Trimmer, nobody_swells
+from bascule.proxy.trimming import Trimmer, has_tunnel, nobody_swells
 from bascule.proxy.turns import Turns
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import complain
@@ -353,12 +352,6 @@ class ProxyApp:
         if self.events is not None:
             self.events.tick()
 
-    def _may_be_replaced(self) -> bool:
-        """Whether no client has a tunnel: it would be cut off, in the end."""
-        return not self.draining and not any(
-            isinstance(client, ClientConnection) and client.state == TUNNEL for client in self.clients
-        )
-
     def _check_rate(self, client: Connection, now: float) -> None:
         if client in self.clients:
             client.check_rate(now)
@@ -378,7 +371,7 @@ class ProxyApp:
             connector.prune(pool.servers, now)
         for front in set(self._fronts.values()):
             front.every_second(now)
-        self._trimmer.every_second(len(self.clients), self._may_be_replaced)
+        self._trimmer.every_second(len(self.clients), lambda: not (self.draining or has_tunnel(self.clients)))
         self._door.room.every_second(now, 0.0 if self.overload is None else self.overload.level)
         for client in self._unchecked:  # what the ticks of the last second left
             self._check_rate(client, now)

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from mmap import PAGESIZE
 from typing import Final
+
+from bascule.proxy.client import ClientConnection
+from bascule.proxy.phase import TUNNEL
 
 CROWD: Final = 1000
 """Clients at a time from which on it matters what they leave behind: about 2 KiB each."""
@@ -35,6 +38,11 @@ def _own_size() -> int:
     except OSError:
         return 0
     return (int(resident) - int(shared)) * PAGESIZE
+
+
+def has_tunnel(clients: Iterable[object]) -> bool:
+    """Whether a client has a tunnel, which the end of this process would cut off."""
+    return any(isinstance(client, ClientConnection) and client.state == TUNNEL for client in clients)
 
 
 def nobody_swells(_kept: int) -> None:
@@ -79,9 +87,9 @@ class Trimmer:
         self._most = max(self._most, clients)
         self._left = self._most >= CROWD and clients * LEFT <= self._most
         if self._beyond < math.inf:
-            self._weigh(clients, may_swell)
+            self._weigh(may_swell)
 
-    def _weigh(self, clients: int, may_swell: Callable[[], bool]) -> None:
+    def _weigh(self, may_swell: Callable[[], bool]) -> None:
         if self._most >= CROWD:
             self._rested = 0
         elif self._rested < 0:
