@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,8 @@ class Placement:
 
     peer: frozenset[int]
     load: frozenset[int]
+    gives_way: bool = False
+    """Load and origin never take a core from the proxy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,14 @@ class Entry:
     peer: Peer
     workers: int = 1
     together: bool = False
-    """Proxy, load and origin share as many cores as the proxy has workers; otherwise it has one and they another."""
+    """Load and origin are on both cores, the proxy on as many as it has workers; else it has one and they another."""
 
     def place(self, cores: Cores) -> Placement:
         """Return where it and its load run."""
         if not self.together:
             return Placement(peer=frozenset({cores.peer}), load=frozenset({cores.load}))
-        shared = frozenset((cores.peer, cores.load)[: self.workers])
-        return Placement(peer=shared, load=shared)
+        own = frozenset((cores.peer, cores.load)[: self.workers])
+        return Placement(peer=own, load=cores.both, gives_way=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def lab(folder: Path, cores: Cores, needs: Needs, entries: Sequence[Entry], crs:
         for entry in entries:
             placement = entry.place(cores)
             if placement.load not in origins:
-                origins[placement.load] = _start_origin(stack, folder, needs, placement.load)
+                origins[placement.load] = _start_origin(stack, folder, needs, placement)
             contender = _start_peer(folder, entry, placement, origins[placement.load], certificate, crs)
             stack.enter_context(running(contender.service))
             starting.append(contender)
@@ -122,12 +124,14 @@ def lab(folder: Path, cores: Cores, needs: Needs, entries: Sequence[Entry], crs:
         yield made
 
 
-def _start_origin(stack: contextlib.ExitStack, folder: Path, needs: Needs, cores: Collection[int]) -> int:
+def _start_origin(stack: contextlib.ExitStack, folder: Path, needs: Needs, placement: Placement) -> int:
     """Start an origin with a worker for each of its cores; return its port."""
+    cores = placement.load
     origin = Origin(folder / f"origin-{len(cores)}", free_port(), workers=len(cores))
     origin.prepare(needs.download_bytes)
     command = [sys.executable, "-m", "benchmarks.sink", str(origin.port)] if needs.sink else origin.command()
-    service = stack.enter_context(running(Service("the origin", command, origin.folder / "out.log", cores)))
+    service = Service("the origin", command, origin.folder / "out.log", cores, gives_way=placement.gives_way)
+    stack.enter_context(running(service))
     service.wait_ready(origin.port)
     return origin.port
 

@@ -17,7 +17,7 @@ import msgspec
 from benchmarks.certificate import HOST
 from benchmarks.machine import BenchError
 from benchmarks.peers.base import find_program
-from benchmarks.processes import wait_until
+from benchmarks.processes import on_cores, wait_until
 from benchmarks.traffic import fill, read_pool
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -47,16 +47,24 @@ def parse_wrk(output: str) -> LoadResult:
     raise BenchError(f"wrk printed no result: {output.strip()[-400:] or '(nothing)'}")
 
 
-def run_wrk(port: int, pool: Path, start: int, seconds: int, connections: int, cores: Collection[int]) -> LoadResult:
+def run_wrk(
+    port: int,
+    pool: Path,
+    start: int,
+    seconds: int,
+    connections: int,
+    cores: Collection[int],
+    gives_way: bool = False,
+) -> LoadResult:
     """Drive 127.0.0.1:`port` for `seconds`, the counter beginning at `start`.
 
-    Each of `cores` has a thread of its own with `connections` connections.
+    Each of `cores` has a thread of its own with `connections` connections; it may give way to who works there.
     """
     program = find_program("wrk")
     if program is None:
         raise BenchError("wrk is not installed: apt-get install wrk")
     threads = len(cores)
-    command = ["taskset", "-c", ",".join(map(str, sorted(cores))), str(program), "-s", str(_SCRIPT)]
+    command = [*on_cores(cores, gives_way), str(program), "-s", str(_SCRIPT)]
     command += ["-t", str(threads), "-c", str(connections * threads), "-d", f"{seconds}s", "--timeout", "30s"]
     command += [f"http://127.0.0.1:{port}/", "--", str(pool), str(start)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from benchmarks.machine import BenchError
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
+"""Rules that are compiled for the first time take a quarter of it, with the core for themselves."""
 STOP_SECONDS = 5.0
 _CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the clock that counts what the scheduler gave
 
@@ -52,6 +53,16 @@ def process_table() -> dict[int, tuple[int, int]]:
     return table
 
 
+def on_cores(cores: Collection[int], gives_way: bool = False) -> list[str]:
+    """Return the words before a command that keep it on `cores`.
+
+    One that `gives_way` never takes a core from a program that is at work there: it runs where that one has nothing to
+    do or has had its share (SCHED_BATCH, sched(7)).
+    """
+    words = ["taskset", "-c", ",".join(map(str, sorted(cores)))]
+    return [*words, "chrt", "--batch", "0"] if gives_way else words
+
+
 class Service:
     """A program that runs in the background, in a session of its own, with everything it starts."""
 
@@ -62,14 +73,14 @@ class Service:
         log: Path,
         cores: Collection[int],
         environment: Mapping[str, str] | None = None,
+        gives_way: bool = False,
     ) -> None:
-        """Start `command` pinned to `cores`; stdout goes to `log`, stderr beside it."""
+        """Start `command` on `cores`; stdout goes to `log`, stderr beside it."""
         self.name = name
         self.errors = log.with_suffix(".err")
-        pinned = ["taskset", "-c", ",".join(map(str, sorted(cores))), *command]
         with log.open("wb") as out, self.errors.open("wb") as err:
             self.process = subprocess.Popen(
-                pinned,
+                [*on_cores(cores, gives_way), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

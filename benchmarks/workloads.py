@@ -123,7 +123,9 @@ class Requests(Workload):
 
     def drive(self, lab: Lab, contender: Contender, start: int, seconds: int) -> LoadResult:
         """Run the load generator."""
-        return run_wrk(contender.port, lab.folder / "pool", start, seconds, self.connections, contender.placement.load)
+        where = contender.placement
+        pool = lab.folder / "pool"
+        return run_wrk(contender.port, pool, start, seconds, self.connections, where.load, where.gives_way)
 
     def measure(self, lab: Lab, contender: Contender, number: int, budget: Budget) -> Sample:
         seconds = 1 if number < 0 else budget.round_seconds
@@ -157,12 +159,13 @@ class Handshakes(Requests):
 
 
 class Scaling(Requests):
-    """One worker on one core, then two on two, with the same load and the same origin on each of the cores.
+    """One worker, then two, each on a core of its own; the load and the origin are on both cores each time.
 
-    Every core is shared alike, so that the second differs from the first in nothing but that there are two; a worker
-    alone on its core would have all of its caches. What is compared is the rate that the busiest worker's CPU time
-    would allow on cores of its own. It falls short where workers wait for each other, where one costs the other's
-    requests time, or where the connections are shared out unevenly.
+    So half of what a worker reads comes from the other core, with one worker as with two, and they differ in nothing
+    but that there are two. Load and origin, which elsewhere have machines of their own, give way to the workers. What
+    is compared is the rate that the busiest worker's CPU time would allow on cores of its own. It falls short where
+    workers wait for each other, where one costs the other's requests time, or where the connections are shared out
+    unevenly.
     """
 
     metrics = (results.CAPACITY, results.CPU, results.RATE, results.P50, results.P99, results.MEMORY)
