@@ -53,8 +53,8 @@ class _Peer(asyncio.Protocol):
         try:
             for topic, payload in self._decoder.feed(data):
                 self._on_message(topic, payload)
-        except (FramingError, ValueError, TypeError) as error:
-            print(f"bascule: bus: dropped a peer: {error}", file=sys.stderr, flush=True)
+        except (FramingError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            print(f"bascule: bus: dropped a peer: {error!r}", file=sys.stderr, flush=True)
             self.abort()
 
     def write(self, frame: bytes, *, limit: int = MAX_BACKLOG) -> bool:

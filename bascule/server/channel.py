@@ -73,6 +73,8 @@ class Channel:
         try:
             for message in self._decoder.feed(data):
                 self._on_message(message)
+                if self.closed:
+                    break
         except FramingError:
             self.close()
         return True

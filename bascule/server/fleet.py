@@ -44,6 +44,12 @@ class Child:
         """Signal it. It is not reaped yet, so its pid is its own."""
         os.kill(self.pid, number)
 
+    def cut_off(self) -> None:
+        """Kill it, and hear nothing more of it."""
+        if self.channel is not None:
+            self.channel.close()
+        self.kill()
+
     def kill_after(self, delay: float, poller: Poller) -> None:
         """Kill it if it still lives after `delay` seconds; an earlier appointment is replaced."""
         if self._doom is not None:

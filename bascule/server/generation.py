@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from bascule.server import log
+from bascule.server import log, reports
 from bascule.server.affinity import bind
 from bascule.server.bus import BusClient, BusServer
 from bascule.server.context import KeeperContext, WorkerContext
@@ -249,28 +249,31 @@ class Generation:
 
     # --- what the processes say, and how they end
 
-    def _message(self, member: Member, message: dict[str, Any]) -> None:
+    def _message(self, member: Member, message: Any) -> None:
         child = member.child
         if child is None:
             return
-        if ("call" in message or message.get("event") == "keep") and member.index is not None:
-            return  # only the keeper may ask: a worker is what an attacker reaches first
-        if "call" in message:
-            self._house.on_call(message["call"], lambda result: child.send({"answer": result, "id": message["id"]}))
+        try:
+            report = reports.read(message, keeper=member.index is None)
+        except reports.MessageError as error:
+            log.say(f"{member.name} (pid {child.pid}) said what none says: {error}; killing it")
+            child.cut_off()
             return
-        event = message["event"]
-        if event == "ready" and member.state == "starting":
-            member.state = "ready"
-            self._check_ready()
-        elif event == "draining":
-            member.state = "draining"
-            self._look_around()
-        elif event == "failed":
-            member.error = message["error"]
-        elif event == "swollen" and self.state == "current":
-            self._house.on_swollen(self.resources.number, member.name, int(message["kept"]))
-        elif event == "keep":
-            self._house.durable.keep(message["topic"], message["payload"])
+        match report:
+            case reports.Call(name, number):
+                self._house.on_call(name, lambda result: child.send({"answer": result, "id": number}))
+            case reports.Ready() if member.state == "starting":
+                member.state = "ready"
+                self._check_ready()
+            case reports.Draining():
+                member.state = "draining"
+                self._look_around()
+            case reports.Failed(reason):
+                member.error = reason[: reports.LONGEST_ERROR]
+            case reports.Swollen(kept) if self.state == "current":
+                self._house.on_swollen(self.resources.number, member.name, kept)
+            case reports.Keep(topic, payload):
+                self._house.durable.keep(topic, payload)
 
     def _ended(self, member: Member, child: Child, code: int) -> None:
         member.child = None

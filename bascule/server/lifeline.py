@@ -48,7 +48,7 @@ class Lifeline(asyncio.Protocol):
         self._last_call += 1
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._calls[self._last_call] = answer
-        self.send({"call": name, "id": self._last_call})
+        self.send({"event": "call", "call": name, "id": self._last_call})
         return await answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -95,6 +95,9 @@ class EchoWorker:
         if command == "swell":
             context.swollen(int(argument))
             return "swollen"
+        if command == "mumble":
+            context.swollen(argument)  # type: ignore[arg-type]
+            return "mumbled"
         if command == "hang":
             while True:
                 pass

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bascule.server.bus import MAX_BACKLOG, BusClient, BusServer
+from bascule.server.framing import encode
 from tests.server.harness import Program, running, wait_for
 from tests.support.program import until
 
@@ -127,12 +128,25 @@ def test_subscriber_that_does_not_keep_up_is_dropped_and_memory_is_bounded(liste
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\0\0\0\x01x", b"\0\0\0\x01" + b"1", b"\0\0\0\x03[1]"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\x01x",
+        b"\0\0\0\x01" + b"1",
+        b"\0\0\0\x03[1]",
+        encode([1, {}]),
+        encode(["seen", {}]),
+        encode(["seen", None]),
+        encode(["seen", {"rate": 0}]),
+    ],
+)
 def test_peer_that_talks_nonsense_is_dropped(
     listener: socket.socket, garbage: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async def scene() -> None:
         server = await server_on(listener)
+        server.on("seen", lambda _topic, payload: 1 / payload["rate"])
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(listener.getsockname())
             await until(lambda: server.subscribers)
