@@ -1,4 +1,4 @@
-"""What the firewall changes of a request on its way: values are made harmless, its own tokens taken out."""
+"""What the firewall changes of a request on its way: values are made harmless, its own tokens and seals taken off."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bascule.waf.rewriting import rewrite
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
     from bascule.waf.engine import Transaction, Waf
+    from bascule.waf.response.cookies import Cookies
 
 
 def amend(exchange: Exchange, transaction: Transaction, waf: Waf, encoded: bool) -> bool:
@@ -23,6 +24,20 @@ def amend(exchange: Exchange, transaction: Transaction, waf: Waf, encoded: bool)
     if waf.response is not None and waf.response.given:
         _take_out(exchange, waf.response.given)
     return True
+
+
+def open_cookies(exchange: Exchange, transaction: Transaction, guard: Cookies) -> None:
+    """Let rules and server see protected cookies as the server set them; those that were changed not at all."""
+    strict = transaction.rule_engine == "On"
+    changed: dict[tuple[bytes, bytes], bytes] = {}
+    faults: list[tuple[int, bytes]] = []
+    for value in exchange.head.values(b"cookie"):
+        opened = guard.open(value, strict)
+        changed[b"cookie", value] = opened.value
+        faults += opened.faults
+    if changed:
+        exchange.head = exchange.head.amended(changed)
+        transaction.cookie_faults = faults
 
 
 def _take_out(exchange: Exchange, names: tuple[bytes, ...]) -> None:

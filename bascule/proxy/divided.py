@@ -11,6 +11,7 @@ from bascule.telemetry import causes
 from bascule.waf.pace import PACE, TimeSpentError
 
 if TYPE_CHECKING:
+    from bascule.http.message import RequestHead
     from bascule.proxy.exchange import Exchange
     from bascule.waf.engine import Transaction, Verdict
 
@@ -62,3 +63,11 @@ class Divided:
         """No deadline holds while a request waits for its turns."""
         exchange = self._exchange
         exchange.peer.deadline = exchange.app.now + exchange.route.times.response_idle
+
+
+def is_long(head: RequestHead) -> bool:
+    """Whether a head may take longer to judge than a turn."""
+    size = len(head.line_target) + len(head.passed)
+    if head.block.cleared is None and not head.block.notes:
+        size += sum([len(field[1]) for field in head.block.fields])
+    return size > CHEAP

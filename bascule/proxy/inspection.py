@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from bascule.http.coding import MAX_RATIO, CodingError, decode, grows_beyond
 from bascule.http.fields import list_tokens
 from bascule.proxy import answers, challenge
-from bascule.proxy.amending import amend
-from bascule.proxy.divided import CHEAP, Divided
+from bascule.proxy.amending import amend, open_cookies
+from bascule.proxy.divided import CHEAP, Divided, is_long
 from bascule.proxy.held import HeldResponse
 from bascule.proxy.largebody import LargeBody
 from bascule.proxy.parking import ask_for_body
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.masking import ResponseMask
     from bascule.waf.engine import Transaction
-    from bascule.waf.response.cookies import Cookies
+    from bascule.waf.steady import Steady
 
 NOTICED = "waf_noticed"
 """The offence of a request that rules fired on and that passed."""
@@ -49,6 +49,9 @@ class Inspection:
     """Judges what follows the start of a large body."""
     mask: ResponseMask | None = None
     """What the response's content goes through on its way."""
+    _transaction: Transaction | None = None
+    _glanced: Steady | None = None
+    """What is known of the fields of a head that passed at a glance."""
     _seen = 0
     _long = False
     """The head is judged in turns."""
@@ -61,21 +64,33 @@ class Inspection:
     _leave_tarpit: Callable[[], None] | None = None
 
     def __init__(self, exchange: Exchange, waf: Waf, large_body: str) -> None:
-        peer = exchange.peer
-        facts = peer.facts
-        if facts is None or facts[0] != peer.address:
-            facts = peer.facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
         self._exchange = exchange
         self.waf = waf
-        self._facts = facts
         self._large_body = large_body
-        self.transaction: Transaction = self.begin()
-        if (profile := exchange.route.profile) is not None:
-            self.transaction.profile = profile.hold(exchange)
+
+    @property
+    def transaction(self) -> Transaction:
+        """What rules know of the request, made when it is first needed: that is never, for most."""
+        transaction = self._transaction
+        if transaction is None:
+            transaction = self._transaction = self.begin()
+            if (profile := self._exchange.route.profile) is not None:
+                transaction.profile = profile.hold(self._exchange)
+            if self._glanced is not None:
+                transaction.set_head(*_told(self._exchange.head), self._glanced)
+                transaction.phase = 1
+            if self._seen and not self._codings:
+                transaction.request_body(b"".join(self._exchange.parts))
+                transaction.body_length = self._seen  # though a server has it already
+        return transaction
 
     def begin(self) -> Transaction:
         """Return a transaction: that of the request, or one for a part of what follows, a window or a message."""
-        transaction = self.waf.begin(self._facts)
+        peer = self._exchange.peer
+        facts = peer.facts
+        if facts is None or facts[0] != peer.address:
+            facts = peer.facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
+        transaction = self.waf.begin(facts)
         if self.waf.answers.challenges:
             transaction.has_passed = partial(challenge.has_passed, self._exchange)
         return transaction
@@ -85,10 +100,15 @@ class Inspection:
     def judge_head(self) -> bool:
         """Judge the head, and the whole request if it has no body. True: a server may be asked now."""
         exchange = self._exchange
+        long = is_long(exchange.head)
+        if not long and (glance := exchange.route.glance) is not None:
+            steady = self._glanced = glance.passes(exchange.head)
+            if steady is not None:
+                return (exchange.request_done and not exchange.kept) or self._await_body(steady)
         transaction = self.transaction
         if (guard := exchange.route.cookie_guard) is not None:
-            self._open_cookies(guard)
-        if _is_long(exchange.head):
+            open_cookies(exchange, transaction, guard)
+        if long:
             self._long = True
             Divided(exchange, transaction).begin(partial(self.show_head, transaction), self._long_head_judged)
             return False
@@ -102,7 +122,6 @@ class Inspection:
         """Carry out the verdict on a head. True: a server may be asked now."""
         exchange = self._exchange
         transaction = self.transaction
-        head = exchange.head
         if verdict is not None and self.refuse(verdict):
             return False
         if (exchange.request_done and not exchange.kept) or not transaction.wants_request_body:
@@ -113,10 +132,15 @@ class Inspection:
                 return False
             refused = verdict is not None and self.refuse(verdict)
             return not refused and amend(exchange, transaction, self.waf, encoded=False)
+        return self._await_body(transaction.steady)
+
+    def _await_body(self, steady: Steady | None) -> bool:
+        """Hold the body until it is judged. False, for no server may be asked yet."""
+        exchange = self._exchange
+        head = exchange.head
         if head.length > self.waf.settings.request_body_limit and self._too_large(head.length):
             return False
         self.holding = True
-        steady = transaction.steady
         if steady is None or steady.encoded or b"content-encoding" in [field[0] for field in head.varying]:
             self._codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
         ask_for_body(exchange)
@@ -134,25 +158,11 @@ class Inspection:
         if self.holding and exchange.request_done and not exchange.finished:
             self.judge_body()
 
-    def _open_cookies(self, guard: Cookies) -> None:
-        """Let rules and server see protected cookies as the server set them; those that were changed not at all."""
-        exchange, transaction = self._exchange, self.transaction
-        strict = transaction.rule_engine == "On"
-        changed: dict[tuple[bytes, bytes], bytes] = {}
-        faults: list[tuple[int, bytes]] = []
-        for value in exchange.head.values(b"cookie"):
-            opened = guard.open(value, strict)
-            changed[b"cookie", value] = opened.value
-            faults += opened.faults
-        if changed:
-            exchange.head = exchange.head.amended(changed)
-            transaction.cookie_faults = faults
-
     def on_content(self, content: bytes) -> None:
         """Take body content while it is held."""
         self._seen += len(content)
-        if not self._codings:
-            self.transaction.request_body(content)
+        if self._transaction is not None and not self._codings:
+            self._transaction.request_body(content)
         if self._seen > self.waf.settings.request_body_limit and not self._too_large(self._seen):
             self._cut = True
             self.judge_body()
@@ -160,6 +170,9 @@ class Inspection:
     def judge_body(self) -> None:
         """Judge what is here of the body, and let the request go to a server if it passes."""
         self.holding = False
+        if self._transaction is None and self._body_passes():
+            self._exchange.try_server()
+            return
         if self._codings and self._decode():
             return
         if self._long or self.transaction.body_length > CHEAP:
@@ -171,6 +184,13 @@ class Inspection:
             self._judged(verdict)
         else:
             self._wait_for_turn(begun=True)
+
+    def _body_passes(self) -> bool:
+        """Whether the body passes at a glance, as the head did."""
+        exchange, steady, glance = self._exchange, self._glanced, self._exchange.route.glance
+        if self._codings or self._cut or self._seen > CHEAP or steady is None or glance is None:
+            return False
+        return not self._seen or glance.passes_body(exchange.head.method, steady, b"".join(exchange.parts))
 
     def _wait_for_turn(self, begun: bool) -> None:
         """Judge the request, or go on with it, in turns."""
@@ -198,9 +218,7 @@ class Inspection:
         if steady is None:
             steady = waf.steady(_pairs(block.fields))
             block.note(waf, steady)
-        version = b"1.1" if head.minor else b"1.0"
-        varying = [(field[0], field[1]) for field in head.varying]
-        return transaction.request_head(head.method, head.line_target, version, varying, steady, block)
+        return transaction.request_head(*_told(head), steady, block)
 
     def _too_large(self, size: int) -> bool:
         """Refuse a body larger than the limit, if that is the policy. Return whether that ended the exchange."""
@@ -235,7 +253,7 @@ class Inspection:
 
     def found_in_window(self, window: Transaction, verdict: Verdict | None) -> bool:
         """Take over a window's findings; return whether it may be passed on."""
-        self.transaction = window
+        self._transaction = window
         return not self.refuse(verdict)
 
     def passes_unjudged(self, why: str, status: int) -> bool:
@@ -298,9 +316,10 @@ class Inspection:
 
         Otherwise it is refused, or held: then the exchange's `respond` is called once it is judged.
         """
-        transaction, waf = self.transaction, self.waf
+        waf = self.waf
         if not waf.signatures and (waf.response is None or waf.response.passes(head.status)):
             return True
+        transaction = self.transaction
         steady = head.block.notes.get(waf)
         if steady is None:
             steady = waf.steady_response(_pairs(head.block.fields))
@@ -333,8 +352,10 @@ class Inspection:
 
     def offence(self, cause: str) -> tuple[str, str]:
         """Return what a request that ended for `cause` has done: the offence (`defence.bans.of`), and its risk."""
-        fired = self.transaction.fired
-        if cause == causes.WAF and not DECOYS.isdisjoint(self.transaction.matched_rules):
+        if self._transaction is None:
+            return cause, ""
+        fired = self._transaction.fired
+        if cause == causes.WAF and not DECOYS.isdisjoint(self._transaction.matched_rules):
             return causes.TRAP, ""
         if cause == causes.WAF:
             return cause, risk_of(fired)
@@ -342,6 +363,8 @@ class Inspection:
 
     def finish(self) -> None:
         """Run the last phase and hand the event to the log."""
+        if self._transaction is None:
+            return
         if self._held is not None and self._held.timer is not None:
             self._held.timer.cancel()
         self._held = self.rest = None  # they refer to this: only the garbage collector would free them
@@ -351,8 +374,8 @@ class Inspection:
         if self._leave_tarpit is not None:
             self._leave_tarpit()
         if (profile := self._exchange.route.profile) is not None:
-            profile.watch(self._exchange, self.transaction)
-        self.write_event(self.transaction)
+            profile.watch(self._exchange, self._transaction)
+        self.write_event(self._transaction)
 
     def write_event(self, transaction: Transaction) -> None:
         """End a transaction, and hand its event to the log."""
@@ -364,12 +387,9 @@ class Inspection:
             exchange.app.events.write(event.to_json())
 
 
-def _is_long(head: RequestHead) -> bool:
-    """Whether a head may take longer to judge than a turn."""
-    size = len(head.line_target) + len(head.passed)
-    if head.block.cleared is None and not head.block.notes:
-        size += sum([len(field[1]) for field in head.block.fields])
-    return size > CHEAP
+def _told(head: RequestHead) -> tuple[bytes, bytes, bytes, list[tuple[bytes, bytes]]]:
+    """Return what a transaction is told of a head, beside the fields that clients repeat."""
+    return head.method, head.line_target, b"1.1" if head.minor else b"1.0", _pairs(head.varying)
 
 
 def _pairs(fields: list[Field]) -> list[tuple[bytes, bytes]]:

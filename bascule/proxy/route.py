@@ -101,6 +101,7 @@ class RouteRuntime:
         "cookie_guard",
         "cookies",
         "forwarded",
+        "glance",
         "guarded",
         "host",
         "host_of_origin",
@@ -171,6 +172,8 @@ class RouteRuntime:
         self.cookies = compile_cookies(plan.cookies)
         guards = waf.response if waf is not None else None
         self.cookie_guard = guards.cookies if guards is not None else None
+        self.glance = waf.glance if waf is not None and profile is None and self.cookie_guard is None else None
+        """What tells of requests that they need no transaction of the firewall."""
         self.links = guards.links if guards is not None and plan.waf.mode == "block" else None
         if self.cookie_guard is not None and plan.waf.mode == "block":
             self.cookies = _then(self.cookies, self.cookie_guard.seal)

@@ -13,6 +13,7 @@ from typing import Any
 
 from bascule.waf.answers import Answers
 from bascule.waf.filters.inspector import FilterInspector
+from bascule.waf.glance import Glance
 from bascule.waf.logic.inspector import Inspector, named_logic_rules
 from bascule.waf.matcher.database import (
     is_sound,
@@ -115,6 +116,18 @@ class Waf:
         """What is to be asked of DNS block lists before a request is judged."""
         self.signatures = bool(rules.rules)
         """Whether there are rules in SecLang; else only logical and named rules run."""
+        self.glance = self._glance()
+
+    def _glance(self) -> Glance | None:
+        """Return what tells at a glance that a request passes; None where every request needs a transaction."""
+        config, response = self.rules.config, self.response
+        if config.rule_engine == "Off" or config.audit_engine == "On" or not config.request_body_access:
+            return None
+        if config.request_body_limit < self.settings.request_body_limit or self.signatures or self.contract is not None:
+            return None
+        if response is not None and response.judges_fields:
+            return None
+        return Glance.of(self.filters, self.logic)
 
     @classmethod
     def load(cls, settings: WafSettings, cache_dir: Path | None = None, **services: Any) -> Waf:

@@ -16,7 +16,7 @@ from bascule.config.grammar import compile_pattern
 from bascule.http.addresses import TrustedNetworks
 
 if TYPE_CHECKING:
-    from bascule.waf.transaction import Transaction
+    from bascule.waf.request import RequestView
 
 RULE = 718_001
 MAX_DECODING = 3
@@ -29,11 +29,11 @@ class _Entry(NamedTuple):
     admits: Callable[[bytes], bool]
 
 
-def access_check(entries: Iterable[Access]) -> Callable[[Transaction], tuple[int, bytes, bytes] | None]:
+def access_check(entries: Iterable[Access]) -> Callable[[RequestView], tuple[int, bytes, bytes] | None]:
     """Return the check of these entries. Raises ValueError for a pattern that is none."""
     compiled_entries = [_compile(entry) for entry in entries]
 
-    def check(t: Transaction) -> tuple[int, bytes, bytes] | None:
+    def check(t: RequestView) -> tuple[int, bytes, bytes] | None:
         path = plain_path(t.target)
         for fits, methods, admits in compiled_entries:
             if (not methods or t.method in methods) and fits(path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import re2
 
@@ -14,17 +14,31 @@ from bascule.waf.filters.access import access_check
 from bascule.waf.logic.facts.scanner import TOOLS
 
 if TYPE_CHECKING:
+    from bascule.waf.request import RequestView
     from bascule.waf.steady import Steady
-    from bascule.waf.transaction import Transaction
 
 Found = tuple[int, bytes, bytes]
 """A rule, the variable it is about (as exclusions name it), and its value."""
-HeadCheck = Callable[["Transaction"], Found | None]
+Look = Callable[["RequestView"], Found | None]
 Pairs = list[tuple[bytes, bytes]]
 FieldsCheck = Callable[[Pairs], Found | None]
 FieldCheck = Callable[[bytes], int]
 """Returns the id of the rule that a field's value breaks, or 0."""
 
+
+class HeadCheck(NamedTuple):
+    """A check of a request head, and what decides it: the method, fields that clients repeat, or marks in the target.
+
+    It finds nothing in a target without `MARKS`, if it is about these. `""` stands for anything.
+    """
+
+    find: Look
+    about: Literal["method", "fields", "marks", ""] = ""
+
+
+MARKS = b".~%\x90"
+VARYING = frozenset((b"cookie", b"referer", b"content-length"))
+"""Fields that clients do not repeat (`http/h1/head.py` cuts them out of the others)."""
 DEBUGGING = frozenset((b"TRACE", b"TRACK", b"DEBUG"))
 USUAL = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
@@ -51,30 +65,31 @@ def head_checks(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:
     """Return the checks to run, cheapest refusals first. `is_on` holds the names of rules that the preset turns on."""
     checks: list[HeadCheck] = []
     if filters.addresses.allow or filters.addresses.deny:
-        checks.append(_addresses(filters))
+        checks.append(HeadCheck(_addresses(filters)))
     if filters.access:
-        checks.append(access_check(filters.access))
-    checks += [*_methods(filters, is_on), *_target(filters, is_on)]
+        checks.append(HeadCheck(access_check(filters.access)))
+    checks += [HeadCheck(look, "method") for look in _methods(filters, is_on)]
+    checks += _target(filters, is_on)
     fields = _fields(filters, is_on)
     if fields:
-        checks.append(_walk(fields))
+        checks.append(HeadCheck(_walk(fields), "fields" if VARYING.isdisjoint(fields) else ""))
     required = {name.encode(): 714_003 for name in filters.fields.require}
     if "no-user-agent" in is_on:
         required.setdefault(b"user-agent", 717_003)
     if required:
-        checks.append(_required(required))
+        checks.append(HeadCheck(_required(required), "fields" if VARYING.isdisjoint(required) else ""))
     if "repeated-field" in is_on:
-        checks.append(_repeated_field)
+        checks.append(HeadCheck(_repeated_field, "fields"))
     if filters.lengths.header:
-        checks.append(_header_lengths(filters.lengths.header))
+        checks.append(HeadCheck(_header_lengths(filters.lengths.header)))
     checks += [check for name, check in _RARE.items() if name in is_on]
     return checks
 
 
-def _addresses(filters: WafFilters) -> HeadCheck:
+def _addresses(filters: WafFilters) -> Look:
     allow, deny = TrustedNetworks(filters.addresses.allow), TrustedNetworks(filters.addresses.deny)
 
-    def check(t: Transaction) -> Found | None:
+    def check(t: RequestView) -> Found | None:
         client = t.connection.client_address
         if (allow and client not in allow) or client in deny:
             return 721_001, b"REMOTE_ADDR", client
@@ -83,7 +98,7 @@ def _addresses(filters: WafFilters) -> HeadCheck:
     return check
 
 
-def _methods(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:
+def _methods(filters: WafFilters, is_on: Container[str]) -> list[Look]:
     allowed = frozenset(method.encode() for method in filters.methods)
     if allowed:
         return [lambda t: None if t.method in allowed else (715_003, b"REQUEST_METHOD", t.method)]
@@ -102,7 +117,7 @@ def _methods(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:
 
 def _target(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:
     checks: list[HeadCheck] = []
-    names: list[HeadCheck] = []
+    names: list[Look] = []
     backups = BACKUPS if "backup-file" in is_on else frozenset()
     denied = frozenset(extension.encode() for extension in filters.extensions)
     if backups or denied:
@@ -110,25 +125,25 @@ def _target(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:
     if "hidden-file" in is_on:
         names.append(_hidden)
     if names:
-        checks.append(_of_names(names))
+        checks.append(HeadCheck(_of_names(names), "marks"))
     if "no-operation-sled" in is_on:
-        checks.append(_sled)
+        checks.append(HeadCheck(_sled, "marks"))
     lengths = filters.lengths
     for number, limit, name, of in (
         (701_005, lengths.path, b"REQUEST_FILENAME", lambda t: t.filename),
         (701_006, lengths.query, b"QUERY_STRING", lambda t: t.query),
     ):
         if limit:
-            checks.append(_length(number, limit, name, of))
+            checks.append(HeadCheck(_length(number, limit, name, of)))
     if lengths.parameters:
-        checks.append(_parameters(lengths.parameters))
+        checks.append(HeadCheck(_parameters(lengths.parameters)))
     return checks
 
 
-def _of_names(checks: list[HeadCheck]) -> HeadCheck:
+def _of_names(checks: list[Look]) -> Look:
     """Return a check of paths that name a file: most pages have neither dot nor tilde, nor what could become one."""
 
-    def check(t: Transaction) -> Found | None:
+    def check(t: RequestView) -> Found | None:
         target = t.target
         if b"." not in target and b"~" not in target and b"%" not in target:
             return None
@@ -141,10 +156,10 @@ def _of_names(checks: list[HeadCheck]) -> HeadCheck:
     return check
 
 
-def _extensions(backups: frozenset[bytes], denied: frozenset[bytes]) -> HeadCheck:
+def _extensions(backups: frozenset[bytes], denied: frozenset[bytes]) -> Look:
     """Windows drops dots and blanks at the end of a name, and ``::$DATA``; Java drops what follows a semicolon."""
 
-    def check(t: Transaction) -> Found | None:
+    def check(t: RequestView) -> Found | None:
         path = t.filename
         if b"." not in path and path[-1:] != b"~":
             return None
@@ -159,24 +174,24 @@ def _extensions(backups: frozenset[bytes], denied: frozenset[bytes]) -> HeadChec
     return check
 
 
-def _hidden(t: Transaction) -> Found | None:
+def _hidden(t: RequestView) -> Found | None:
     path = t.filename
     if b"/." in path and _HIDDEN.search(path) is not None:
         return 717_002, b"REQUEST_FILENAME", path
     return None
 
 
-def _sled(t: Transaction) -> Found | None:
+def _sled(t: RequestView) -> Found | None:
     if SLED in t.target or _ENCODED_SLED in t.target:
         return 701_008, b"REQUEST_URI", t.target
     return None
 
 
-def _length(number: int, limit: int, name: bytes, of: Callable[[Transaction], bytes]) -> HeadCheck:
+def _length(number: int, limit: int, name: bytes, of: Callable[[RequestView], bytes]) -> Look:
     return lambda t: (number, name, of(t)) if len(of(t)) > limit else None
 
 
-def _parameters(limit: int) -> HeadCheck:
+def _parameters(limit: int) -> Look:
     return lambda t: (701_007, b"QUERY_STRING", t.query) if t.query and len(t.args_get) > limit else None
 
 
@@ -212,10 +227,10 @@ def _scanner() -> FieldCheck:
     return check
 
 
-def _of_fields(look: FieldsCheck) -> HeadCheck:
+def _of_fields(look: FieldsCheck) -> Look:
     """Return a check of each field by itself: those that a client repeats are looked at once."""
 
-    def check(t: Transaction) -> Found | None:
+    def check(t: RequestView) -> Found | None:
         steady = t.steady
         found = None if steady is None else _once(steady, look)
         return found or (look(t.varying) if t.varying else None)
@@ -223,7 +238,7 @@ def _of_fields(look: FieldsCheck) -> HeadCheck:
     return check
 
 
-def _walk(fields: dict[bytes, FieldCheck]) -> HeadCheck:
+def _walk(fields: dict[bytes, FieldCheck]) -> Look:
     def look(pairs: Pairs) -> Found | None:
         for name, value in pairs:
             if name in fields and (rule := fields[name](value)):
@@ -233,8 +248,8 @@ def _walk(fields: dict[bytes, FieldCheck]) -> HeadCheck:
     return _of_fields(look)
 
 
-def _required(names: dict[bytes, int]) -> HeadCheck:
-    def check(t: Transaction) -> Found | None:
+def _required(names: dict[bytes, int]) -> Look:
+    def check(t: RequestView) -> Found | None:
         for name, rule in names.items():
             if not t.header(name):
                 return rule, b"REQUEST_HEADERS:" + name, b""
@@ -243,7 +258,7 @@ def _required(names: dict[bytes, int]) -> HeadCheck:
     return check
 
 
-def _repeated_field(t: Transaction) -> Found | None:
+def _repeated_field(t: RequestView) -> Found | None:
     for name, _ in t.varying:
         if name in ONCE:
             return _twice(t.headers)
@@ -266,7 +281,7 @@ def _twice(pairs: Pairs) -> Found | None:
     return None
 
 
-def _header_lengths(limit: int) -> HeadCheck:
+def _header_lengths(limit: int) -> Look:
     def look(pairs: Pairs) -> Found | None:
         for name, value in pairs:
             if len(value) > limit and name != b"cookie":
@@ -276,23 +291,23 @@ def _header_lengths(limit: int) -> HeadCheck:
     return _of_fields(look)
 
 
-def _null_byte(t: Transaction) -> Found | None:
+def _null_byte(t: RequestView) -> Found | None:
     return (709_001, b"REQUEST_URI", t.target) if b"%00" in t.target else None
 
 
-def _overlong(t: Transaction) -> Found | None:
+def _overlong(t: RequestView) -> Found | None:
     if b"%" in t.target and _OVERLONG.search(t.target) is not None:
         return 709_002, b"REQUEST_URI", t.target
     return None
 
 
-def _bad_escape(t: Transaction) -> Found | None:
+def _bad_escape(t: RequestView) -> Found | None:
     if b"%" in t.target and _BAD_ESCAPE.search(t.target) is not None:
         return 709_003, b"REQUEST_URI", t.target
     return None
 
 
-def _repeated_parameter(t: Transaction) -> Found | None:
+def _repeated_parameter(t: RequestView) -> Found | None:
     if b"&" not in t.query:
         return None
     seen: set[bytes] = set()
@@ -303,13 +318,13 @@ def _repeated_parameter(t: Transaction) -> Found | None:
     return None
 
 
-def _body_without_need(t: Transaction) -> Found | None:
+def _body_without_need(t: RequestView) -> Found | None:
     if t.method in (b"GET", b"HEAD") and (t.header(b"content-length") or b"0") != b"0":
         return 708_003, b"REQUEST_HEADERS:content-length", t.header(b"content-length") or b""
     return None
 
 
-def _untyped_body(t: Transaction) -> Found | None:
+def _untyped_body(t: RequestView) -> Found | None:
     length = t.header(b"content-length") or b"0"
     if (length != b"0" or t.header(b"transfer-encoding")) and not t.header(b"content-type"):
         return 708_004, b"REQUEST_HEADERS:content-type", b""
@@ -317,11 +332,11 @@ def _untyped_body(t: Transaction) -> Found | None:
 
 
 _RARE: dict[str, HeadCheck] = {
-    "null-byte": _null_byte,
-    "overlong-utf8": _overlong,
-    "bad-escape": _bad_escape,
-    "repeated-parameter": _repeated_parameter,
-    "body-without-need": _body_without_need,
-    "untyped-body": _untyped_body,
+    "null-byte": HeadCheck(_null_byte, "marks"),
+    "overlong-utf8": HeadCheck(_overlong, "marks"),
+    "bad-escape": HeadCheck(_bad_escape, "marks"),
+    "repeated-parameter": HeadCheck(_repeated_parameter),
+    "body-without-need": HeadCheck(_body_without_need),
+    "untyped-body": HeadCheck(_untyped_body),
 }
 """Rules of the stricter presets that need nothing but the request."""

@@ -52,14 +52,17 @@ class FilterInspector:
         is_on = frozenset(rule.name for rule in book.rules if rule.is_on(preset)) | _enabled(filters.enable)
         self.refuses = preset != "detect-only"
         self._uploads = UploadCheck(filters.uploads, is_on)
-        self._head: list[HeadCheck] = head_checks(filters, is_on)
+        self.head: list[HeadCheck] = head_checks(filters, is_on)
+        """What the request line and the header fields are held to."""
         if filters.uploads.max_size:
-            self._head.append(self._uploads.head)
+            self.head.append(HeadCheck(self._uploads.head))
         self._values = value_checks(filters)
         self._most = filters.lengths.parameters
         self._finder = Finder(filters.identifiers) if filters.identifiers else None
-        self.on = bool(self._head or self._values or self._uploads.needed)
+        self.on = bool(self.head or self._values or self._uploads.needed)
         """Whether there is anything to do."""
+        self.looks_into_bodies = bool(self._values or self._most or self._finder)
+        """Whether it looks at bodies other than uploads."""
 
     def named(self) -> Iterable[Named]:
         """Return what answers can be given for."""
@@ -72,8 +75,8 @@ class FilterInspector:
 
     def judge_head(self, t: Transaction, answers: Answers) -> None:
         """Judge the request line and the header fields."""
-        for check in self._head:
-            found = check(t)
+        for check in self.head:
+            found = check.find(t)
             if found is not None:
                 self.record(t, answers, found)
                 if t.verdict is not None:

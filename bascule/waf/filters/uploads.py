@@ -12,6 +12,7 @@ from bascule.waf.bodies.multipart import Part
 
 if TYPE_CHECKING:
     from bascule.waf.filters.head import Found
+    from bascule.waf.request import RequestView
     from bascule.waf.transaction import Transaction
 
 OVERHEAD = 64 * 1024
@@ -50,7 +51,7 @@ class UploadCheck:
         self._names, self._hidden = "upload-name" in is_on, "upload-hidden-script" in is_on
         self.needed = uploads != Uploads() or self._scripts or self._names or self._hidden
 
-    def head(self, t: Transaction) -> Found | None:
+    def head(self, t: RequestView) -> Found | None:
         """Judge an upload by its announced length, before any of it is here."""
         length = t.header(b"content-length") or b""
         if self._max_size and length.isdigit() and int(length) > self._max_size * max(self._max_files, 1) + OVERHEAD:

@@ -43,9 +43,9 @@ class Inspector:
     """The logic rules of one firewall."""
 
     def __init__(self, logic: Logic) -> None:
-        self._logic, self._screen = logic, logic.screen
+        self._logic, self.screen = logic, logic.screen
         self._refuses = logic.preset != "detect-only"
-        self._blocks_all = logic.preset == "block-all"
+        self.blocks_all = logic.preset == "block-all"
         families = {family.name: family for family in logic.book.families}
         self._rules = {rule.id: _as_rule(rule, families[rule.family]) for rule in logic.book.rules}
 
@@ -70,19 +70,21 @@ class Inspector:
 
     def judge_head(self, t: Transaction, block: Block | None) -> None:
         """Judge the request line and the header fields; `block` holds those that come first and again and again."""
-        if self._blocks_all:
+        if self.blocks_all:
             t.intervene("deny", 403, b"", ID_BLOCK_ALL, b"the preset block-all refuses every request")
             return
-        if block is not None and (block.cleared is self or self._clear(block)):
+        if block is not None and self.clear(block):
             varying = t.headers[len(block.fields) :]
             lines = lines_of(t.target, varying)
-            if lines is None or not self._screen.clears(lines):
+            if lines is None or not self.screen.clears(lines):
                 t.search(self._search(t, head_values(t.target, varying)))
         else:
             t.search(self._search(t, head_values(t.target, t.headers)))
 
-    def _clear(self, block: Block) -> bool:
+    def clear(self, block: Block) -> bool:
         """Whether nothing is found in the fields of a block, which is noted on it. Large ones are searched in turns."""
+        if block.cleared is self:
+            return True
         values = head_values(b"", [(field[0], field[1]) for field in block.fields])
         if sum(len(value.data) for value in values) > MAX_BLOCK or self._logic.judge(values):
             return False
@@ -94,7 +96,7 @@ class Inspector:
         kind = type_of_body(t)
         pairs = pairs_of(t, kind, body)
         lines = body_lines(kind, body) if pairs is None else lines_of_pairs(pairs, t.body_kinds == ("JSON",))
-        if lines is None or not self._screen.clears_values(lines):
+        if lines is None or not self.screen.clears_values(lines):
             parts = t.parts if kind[:10].lower() == b"multipart/" else None
             t.search(self._search(t, body_values(kind, body, parts, pairs)))
 
@@ -169,8 +171,13 @@ def _biased(threshold: int, percent: int) -> int:
 
 
 def type_of_body(t: Transaction) -> bytes:
-    """Return the content type of a body: what is posted without one, some programs (Rack's) take for a form."""
-    return t.header(b"content-type") or (b"application/x-www-form-urlencoded" if t.method == b"POST" else b"")
+    """Return the content type of a body."""
+    return t.header(b"content-type") or type_without(t.method)
+
+
+def type_without(method: bytes) -> bytes:
+    """Return what a body without a content type is: what is posted so, some programs (Rack's) take for a form."""
+    return b"application/x-www-form-urlencoded" if method == b"POST" else b""
 
 
 def pairs_of(t: Transaction, kind: bytes, body: bytes) -> list[tuple[bytes, bytes]] | None:

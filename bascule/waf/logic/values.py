@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
 from bascule.waf.bodies import Limits, parse_cookies, parse_json
 from bascule.waf.bodies.percent import url_decode
 from bascule.waf.logic.fields import USUAL, is_inspected
+
+if TYPE_CHECKING:
+    from bascule.http.fields import Field
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -59,7 +62,7 @@ def has_second_equals(fields: bytes) -> bool:
     return fields.translate(None, _NOT_SIGNS).find(b"==") >= 0
 
 
-def lines_of(target: bytes, varying: Headers) -> bytes | None:
+def lines_of(target: bytes, varying: Iterable[tuple[bytes, bytes] | Field]) -> bytes | None:
     """Return a text that has each value of a target, cookies and Referer as a line, without taking them apart.
 
     It may have lines that are no values. None: where values and separators cannot be told apart so simply.
@@ -71,7 +74,8 @@ def lines_of(target: bytes, varying: Headers) -> bytes | None:
         if has_second_equals(query) or query.find(b"=//") >= 0:
             return None
         lines.append(query.translate(SEPARATORS))
-    for name, value in varying:
+    for field in varying:
+        name, value = field[0], field[1]
         if name == b"cookie":
             if value.translate(None, _NOT_SIGNS_OF_COOKIES).find(b"==") >= 0:
                 return None

@@ -292,3 +292,22 @@ def test_a_long_response_of_a_server_that_closes_is_whole(tmp_path: Path) -> Non
             assert (await send(bascule.address, GET)).body == long
 
     run(tmp_path, serve, test)
+
+
+def test_a_leak_tells_of_a_request_that_had_passed_at_a_glance(tmp_path: Path) -> None:
+    error = b'Traceback (most recent call last):\n  File "a.py"'
+    leak = b"HTTP/1.1 500 Oops\r\n%bcontent-length: %d\r\n\r\n%b" % (HTML, len(error), error)
+
+    async def test(bascule: Guarded) -> None:
+        post = (
+            b"POST /order?n=1 HTTP/1.1\r\nhost: x\r\nuser-agent: y\r\ncookie: a=b\r\ncontent-length: 7\r\n\r\nc=d&e=f"
+        )
+        answer = await send(bascule.address, post)
+        assert answer.status == 500
+        assert b"Traceback" not in answer.body
+        event = bascule.event(target="/order?n=1")
+        assert event["method"] == "POST"
+        assert event["body_bytes"] == 7
+        assert {name for name, _ in event["headers"]} >= {"user-agent", "cookie"}
+
+    run(tmp_path, answers(leak), test, rules="logic", directives=[])
