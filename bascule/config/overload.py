@@ -76,7 +76,7 @@ class Shedding(Switched):
     lag: PositiveDuration = 0.25
     """By how much the event loop of a worker is late."""
     wait: PositiveDuration = 1.0
-    """How long a request has been waiting in the line of its pool."""
+    """How long the next in the line of a request's pool has been waiting, or the request would have to."""
     connections: Part = 0.95
     """Share of `limits.connections` that is in use."""
     memory: Size = 0

@@ -40,9 +40,9 @@ class Overload:
         memory = resident / config.memory if config.memory else 0.0
         self.level = max(self._lag / config.lag, connections / config.connections, memory)
 
-    def pressure(self, waited: float) -> float:
-        """Return the pressure on a request whose pool has had somebody in line for `waited` seconds."""
-        return max(self.level, waited / self._config.wait)
+    def pressure(self, wait: float) -> float:
+        """Return the pressure on a request whose pool has a line of `wait` seconds."""
+        return max(self.level, wait / self._config.wait)
 
     def sheds(self, kind: int, pressure: float) -> bool:
         """Whether one more request of a class is refused: of each class an even share, so that no chance is in it."""

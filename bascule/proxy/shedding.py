@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def admit(exchange: Exchange, shield: Shield, overload: Overload, standing: Standing | None) -> bool:
     """Let a request on unless it is one that goes first. False: it is answered."""
     pool = exchange.route.pool
-    pressure = overload.pressure(0.0 if pool is None else pool.waited)
+    pressure = overload.pressure(0.0 if pool is None else pool.wait)
     if pressure < overload.first:
         return True
     kind = class_of(exchange, shield, overload, standing)

@@ -23,7 +23,7 @@ from bascule.upstream.server import ServerState
 from bascule.upstream.slots import Slots
 from bascule.upstream.sticky import StickySessions
 from bascule.upstream.terms import Outcome, RequestFacts, Unavailable
-from bascule.upstream.waiting import Ticket, WaitingLine
+from bascule.upstream.waiting import Pace, Ticket, WaitingLine
 
 __all__ = ["Outcome", "PoolState", "RequestFacts", "ServerState", "Ticket", "Unavailable"]
 
@@ -65,8 +65,13 @@ class PoolState:
         self._budget = RetryBudget(plan.config.retries, clock)
         self._line = WaitingLine(plan.config.max_queue)
         self._retries = 0
-        self.waited = 0.0
+        self._pace = Pace()
+        self._age = 0.0
         """For how long the next in line has waited, as of the last tick."""
+        self._places = 0
+        """How many of those in line are served at a time, as of its beginning or the last tick."""
+        self.wait = 0.0
+        """Seconds of the line: how long the next in it has waited, or who comes now will wait, if that is more."""
         self._replace(static_members(plan.config), warm=True)
 
     # -- the hot path
@@ -179,6 +184,7 @@ class PoolState:
             server.aborts += 1
         elif outcome == Outcome.OK:
             server.failures = 0
+            self._pace.take(latency)
             changed = server.breaker.success(server.answered)
             if changed:
                 server.warm_since = self._clock()
@@ -202,7 +208,18 @@ class PoolState:
     def _serve_line(self) -> None:
         if self._line:
             self._line.serve(self._has_room)
-        self._slots.publish_line(len(self._line))
+        self._look_at_line()
+
+    def _look_at_line(self) -> None:
+        """See how long it is, and tell the other workers."""
+        length = len(self._line)
+        self._slots.publish_line(length)
+        if not length:
+            self.wait, self._places = 0.0, 0
+            return
+        if not self._places:
+            self._places = max(1, sum(self._slots.share(server.limit) for server in self._usable))
+        self.wait = max(self._age, self._pace.wait(length, self._places))
 
     def _count_failure(self, server: ServerState) -> bool:
         """Count it for ejection and breaker. Return whether the server's standing changed."""
@@ -247,7 +264,7 @@ class PoolState:
         before newcomers, and if another worker was quicker, enqueueing again there puts it back at the head.
         """
         ticket = self._line.join(wake, self._clock(), first)
-        self._slots.publish_line(len(self._line))
+        self._look_at_line()
         return ticket
 
     def _has_room(self) -> bool:
@@ -285,9 +302,10 @@ class PoolState:
                 server.limit = adaptive.enforced
         if changed:
             self._refresh(now)
-        self._serve_line()
         oldest = self._line.oldest()
-        self.waited = 0.0 if oldest is None else now - oldest
+        self._age = 0.0 if oldest is None else now - oldest
+        self._places = 0  # limits may be other ones now
+        self._serve_line()
 
     # -- membership and standing
 

@@ -32,14 +32,14 @@ class Slots:
         limit = server.limit
         if not limit or self._alone:
             return not limit or server.active < limit
-        return server.active < self._share(limit) and self._board.active(server.slot) < limit
+        return server.active < self.share(limit) and self._board.active(server.slot) < limit
 
     def claim(self, server: ServerState) -> bool:
         """Take a slot of a server, if one is free over all workers."""
         limit = server.limit
         if not limit or self._alone:
             return not limit or server.active < limit
-        if server.active >= self._share(limit):
+        if server.active >= self.share(limit):
             return False
         # Count first, look then: two workers may both step back, but they cannot both go ahead.
         self._board.set_active(server.slot, self._worker, server.active + 1)
@@ -60,7 +60,7 @@ class Slots:
         """Return the requests in progress at a server in the other workers."""
         return 0 if self._alone else self._board.active(server.slot) - server.active
 
-    def _share(self, limit: int) -> int:
+    def share(self, limit: int) -> int:
         """Return how much of a limit this worker may take: beyond an even share it leaves the rest to those who wait
         at other workers, for who ends a request would otherwise always be the first to begin another."""
         lines = self._board.lines(self._worker)

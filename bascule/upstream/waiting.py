@@ -7,6 +7,37 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
+
+SURE: Final = 10
+"""Answers after which a pace is more than chance."""
+STEP: Final = 0.1
+"""Part by which an answer moves the pace, however far off it is: so it stays by the middle one, and a slow page among
+quick ones makes no line look long."""
+
+
+class Pace:
+    """How fast a pool answers, and so how long a line is in seconds. It rather promises too much: by the quickest of
+    the first answers, and by heads, where bodies are still to come."""
+
+    __slots__ = ("_answers", "seconds")
+
+    def __init__(self) -> None:
+        self._answers = 0
+        self.seconds = 0.0
+        """Of a usual answer."""
+
+    def take(self, latency: float) -> None:
+        """Take the seconds of one more answer."""
+        if self._answers < SURE:
+            self.seconds = min(latency, self.seconds) if self._answers else latency
+            self._answers += 1
+        else:
+            self.seconds *= 1 + STEP if latency > self.seconds else 1 - STEP
+
+    def wait(self, before: int, served: int) -> float:
+        """Return how many seconds somebody waits with so many `before` it, of whom so many are `served` at a time."""
+        return before * self.seconds / served if self._answers >= SURE else 0.0
 
 
 class Ticket:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bascule.upstream.pool import Outcome, ServerState, Ticket, Unavailable
 from bascule.upstream.slots import TURN
+from bascule.upstream.waiting import Pace
 from tests.upstream.support import FACTS, Harness
 
 
@@ -298,3 +299,53 @@ def test_first_come_first_served_whatever_happens(events: list[str]) -> None:
             tickets[number].cancel()
         assert woken == expected
         assert pool.servers[0].active == busy
+
+
+def test_the_wait_of_a_line_is_known_before_anybody_has_waited() -> None:
+    harness = limited(2)
+    for _ in range(30):
+        harness.serve(latency=0.02)
+    held = [harness.pick(), harness.pick()]
+    waiters = Waiters(harness)
+    assert harness.pool.wait == 0.0
+    tickets = [waiters.join(str(number)) for number in range(100)]
+    assert harness.pool.wait == pytest.approx(100 * 0.02 / 2, rel=0.15)
+    for ticket in tickets[10:]:
+        assert ticket is not None
+        ticket.cancel()
+    end(harness, held[0])  # one of ten is served
+    assert harness.pool.wait == pytest.approx(9 * 0.02 / 2, rel=0.2)
+    harness.advance(1.5)
+    assert harness.pool.wait == pytest.approx(1.5), "the next in line has waited longer than that"
+    for _ in range(10):
+        end(harness, held[1])
+    assert (len(waiters.served), harness.pool.wait) == (10, 0.0)
+
+
+def test_a_line_is_shared_by_as_many_as_are_served_at_a_time() -> None:
+    harness = limited(2, servers=2, workers=2)
+    for worker in (0, 1):
+        for _ in range(20):
+            server = harness.pick(worker=worker)
+            harness.workers[worker].release(server, Outcome.OK, 0.02)
+    for worker in (0, 1, 0, 1):
+        harness.pick(worker=worker)
+    lines = [Waiters(harness, worker) for worker in (0, 1)]
+    for worker in (1, 0):
+        assert lines[worker].join("first")
+    for number in range(49):
+        assert lines[0].join(str(number))
+    harness.advance(0.1)
+    assert harness.workers[0].wait == pytest.approx(50 * 0.02 / 2, rel=0.15), "two of four slots are the other worker's"
+
+
+def test_a_slow_page_among_quick_ones_makes_no_line_look_long() -> None:
+    pace = Pace()
+    pace.take(30.0)
+    assert pace.wait(100, 1) == 0.0, "one answer says nothing"
+    for number in range(60):
+        pace.take(10.0 if number % 10 == 5 else 0.02)
+        assert pace.wait(10, 1) <= 10 * 0.025
+    for _ in range(40):
+        pace.take(0.2)
+    assert pace.wait(10, 1) == pytest.approx(2.0, rel=0.15), "they have all become slow"
