@@ -20,6 +20,9 @@ Headers = list[tuple[bytes, bytes]]
 _SENT_BACK = (b"redirect_uri", b"post_logout_redirect_uri")
 _OWN_MACHINE = re.compile(rb"^https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?=/|$)")
 """Where OAuth sends users of native programs back to (RFC 8252 7.3): their own machines, which nobody fetches from."""
+_LEADING = b"/\\ \t\r\n"
+_NAMES_HOST = (b"//", b"/\\", b"\\/", b"\\\\")
+"""What browsers take for the beginning of a host's name, behind white space (URL Standard 4.4)."""
 EVERY = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""
 
@@ -167,7 +170,8 @@ def add_fields(fields: list[bytes], place: str, found: list[Value]) -> None:
         if value:
             if value[0] in b"{[":
                 add_value(found, place, name, value)
-            elif value[:2] == b"//" and place == "query":  # where it leads means something together with what it is for
+            elif value[0] in _LEADING and place == "query" and value.lstrip()[:2] in _NAMES_HOST:
+                # where it leads means something together with what it is for
                 found += [value_of((place, name, value)), value_of((place, name, name + b"=" + value))]
             elif b"'" in name or b'"' in name:  # which no form gives a field: a text that holds an equals sign
                 found += [value_of((place, name, value)), value_of((place, b"", name + b"=" + value))]

@@ -156,7 +156,7 @@ FACTS = (
             rb"\bkernel\.(?:exec|system|open|exit|fork|spawn|eval|send)\b\s*[('\"]",
             rb"\bio\.(?:popen|read|readlines|binread|sysopen)\b|\bfile\.(?:read|open|readlines|write)\s*\(|\bdir\.(?:entries|glob|\[)",
             rb"\b(?:eval|instance_eval|class_eval|send|constantize|system|exec)\s*\(?\s*['\"](?:puts|system|ls|`|id|\w+\s)",
-            rb"(?:^|[\s=\"'({;])%x[\[({|]\s*\w+[^\])}|]{0,60}[\])}|]",
+            rb"(?:^|[\s=\"'({;])%x[\[({|]\s*['\"]?\w+[^\])}|]{0,60}[\])}|]",
             rb"\bopen\s*\(\s*['\"]\|",
             rb"!ruby/(?:object|hash|struct|class|regexp|sym)|\bopen3\.|\berb\.new|\bprocess\.spawn|\btcpsocket\.",
             rb"^\x04\x08[\[oceuU]",

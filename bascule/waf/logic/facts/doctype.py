@@ -25,6 +25,8 @@ _ACTING_DEFAULT = re.compile(
     re.IGNORECASE,
 )
 """Attributes that browsers give elements of a document although they are not written there (XML 1.0 3.3.2)."""
+_TYPE = re.compile(rb"<!doctype\b", re.IGNORECASE)
+_PREDEFINED = frozenset((b"amp", b"lt", b"gt", b"quot", b"apos"))
 _DECLARES = re.compile(rb"<!entity\b", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&([^\s&;#<>\"']{1,200});")
 _PARAMETER = re.compile(rb"%([^\s%;<>\"']{1,200});")
@@ -50,6 +52,7 @@ def declared(text: bytes) -> Declared:
             facts |= {"xml.doctype", "xml.external_entity"}
     if _ACTING_DEFAULT.search(text) is not None:
         facts.add("xml.doctype")
+    found_type = _TYPE.search(text) is not None
     texts: dict[bytes, bytes] = {}
     parameters: set[bytes] = set()
     known = end = 0
@@ -72,7 +75,7 @@ def declared(text: bytes) -> Declared:
         facts.add("xml.internal_entity")
     if any(name not in parameters for name in _PARAMETER.findall(_subset(text))):
         facts.add("xml.external_entity")
-    if _grows(texts, text):
+    if _grows(texts, text) or (not found_type and any(_multiplies(value) for value in texts.values())):
         facts.add("xml.entity_bomb")
     return Declared(texts, frozenset(facts), end)
 
@@ -102,6 +105,11 @@ def _subset(text: bytes) -> bytes:
         return b""
     end = text.find(b"]", found.end())
     return text[found.end() : end if end >= 0 else len(text)]
+
+
+def _multiplies(value: bytes) -> bool:
+    """Tell whether an entity stands for others: beside no document type, a line of a declaration that grows."""
+    return sum(1 for name in _REFERENCE.findall(value) if name not in _PREDEFINED) > 1
 
 
 def _grows(texts: dict[bytes, bytes], document: bytes) -> bool:

@@ -71,6 +71,7 @@ FACTS = (
             rb"^[.;<>]{1,4}//\w+\.\w+|^/\.\.?//\w+\.\w+|^/{1,3}[<>;.]//\w+\.\w+",
             rb"^/{1,4}(?:https?:[/\\]{1,4}|//)[^/?#\s]{1,60}@",
             rb"^/{1,4}(?:javascript|data):",
+            rb"^(?:https?:)?//[\w-]{1,60}(?:\.[\w-]{1,60}){1,8}[\x00#\\]\.[\w-]{1,40}(?:\.[\w-]{1,40})+$",
         ),
         True,
     ),
@@ -78,7 +79,7 @@ FACTS = (
         "http.leads_elsewhere",
         "a parameter that says where to go next names another host without a scheme, as a site's own pages never do",
         (
-            rb"^(?:next|redir(?:ect)?|return|ret|rurl|continue|forward|dest(?:ination)?|go|goto|to|jump|back|exit|success|checkout|login|logout|relaystate|service)(?:[_-]?(?:url|uri|to|path|page|success|back))?=[/\\]{2}[\w-]{1,60}(?:\.[\w-]{1,60}){0,8}\.[a-z]{2,}(?:[:/?#\\]|$)",
+            rb"^(?:next|redir(?:ect)?|return|ret|rurl|continue|forward|dest(?:ination)?|go|goto|to|jump|back|exit|success|checkout|login|logout|relaystate|service)(?:[_-]?(?:url|uri|to|path|page|success|back))?=[\s\x00]{0,4}[/\\]{2}[\w-]{1,60}(?:\.[\w-]{1,60}){0,8}\.[a-z]{2,}(?:[:/?#\\]|$)",
         ),
         True,
     ),

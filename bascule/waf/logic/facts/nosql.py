@@ -85,6 +85,7 @@ FACTS = (
         (
             rb"\b__(?:schema|type|directive|field)\b\s*[({]",
             rb"\bintrospectionquery\b",
+            rb"(?:@[a-z]\w{0,20}){10}|^\s*(?:query|mutation)[^{@\n]{0,80}(?:@[a-z]\w{0,20}\s{0,2}){8}",
             rb"\b(?:querytype|mutationtype|subscriptiontype)\s*\{",
             rb"(?:\{\s*\w+\s*(?:\([^()]{0,80}\)\s*)?){10}",
             rb"\bfragment\s+\w+\s+on\s+\w+\s*\{\s*\.\.\.\s*\w+\s*\}",

@@ -53,7 +53,12 @@ FACTS = (
     Fact(
         "path.trick_in_path",
         "a request path with what makes servers read another name than it has",
-        (rb"\x00|%00", rb"::\$(?:data|index_allocation)", rb"/;/|\.\.;|/\.;"),
+        (
+            rb"\x00|%00",
+            rb"::\$(?:data|index_allocation)",
+            rb"/;/|\.\.;|/\.;",
+            rb"^/+(?:\\|\t)[/\\]{0,2}[\w-]{1,60}(?:\.[\w-]{1,60})+(?:$|[/?#])",  # browsers take it for another host
+        ),
         True,
     ),
     Fact(

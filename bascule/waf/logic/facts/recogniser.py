@@ -51,6 +51,7 @@ _ONLY_IN = {
 
 _IN_DOCUMENT = ("xml.", "html.", "http.", "code.")
 """What a document of XML as a whole may do, of which each text is a value of its own."""
+_OF_DOCUMENTS = DECISIVE | {"html.script_url"}
 
 
 def facts_of(value: bytes, place: str) -> frozenset[str]:
@@ -137,7 +138,7 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
         found.discard("nosql.bracket_operator")
     found = {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
     if place == "document":
-        return {name for name in found & DECISIVE if name.startswith(_IN_DOCUMENT)}
+        return {name for name in found & _OF_DOCUMENTS if name.startswith(_IN_DOCUMENT)}
     if not found:
         return found
     found = context.acting(found, text, place, DECISIVE)

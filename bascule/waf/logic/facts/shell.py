@@ -87,7 +87,12 @@ FACTS = (
             + rb"\s*(?:[;|&#'\"]{1,2}\s*)?$",
             rb"%0[ad]\s*" + _BRIEF + rb"\s*(?:$|[;|&%#])",
             rb"['\"(]\s*\|\s*" + _BRIEF + rb"\s*['\")]",
-            rb"^/(?:[^;\n]{0,100}/)?;\s*" + _BRIEF + rb"\s*$",
+            rb"^/(?:[^;\n]{0,100}(?:/|\d(?:\.\d{1,3}){3}))?;\s*" + _BRIEF + rb"\s*$",
+            rb"\.\w{2,5};\s*"
+            + _BRIEF
+            + rb"\s*;\s*\.\w{2,5}$|^\w{1,30}['\"]?\)\s*[;|]{1,2}\s*"
+            + _BRIEF
+            + rb"\s*[;|]?$",
             rb"^\s*wmic(?:\.exe)?\s+(?:/node:\S+\s+)?(?:process|os|service|product|useraccount|shadowcopy)\s+(?:call|get|list|where|delete)\b",
             _SEPARATED
             + rb"(?:(?:reboot|poweroff)\s*(?:$|[;|&`)#'\"])|(?:shutdown|halt|init)\s+(?:-\w|/\w|now\b|[06]\b))",

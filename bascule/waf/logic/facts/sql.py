@@ -8,6 +8,9 @@ _VERB = rb"(?:select|insert|update|delete|drop|create|alter|exec(?:ute)?|declare
 
 _OBJECT = rb"(?:table|database|procedure|function|view|user|login|index|trigger|schema|column|role|library|alias|extension|language|directory|aggregate)"
 
+_ITSELF = b"|".join(rb"%c\s*=\s*%c" % (name, name) for name in b"abcdefghijklmnopqrstuvwxyz")
+"""A name compared with itself: a condition of whoever knows no column."""
+
 FACTS = (
     Fact(
         "sql.union_select",
@@ -83,7 +86,7 @@ FACTS = (
             rb"\bdbms_(?:pipe\s*\.\s*receive_message|lock\s*\.\s*sleep|session\s*\.\s*sleep)\b",
             rb"\b(?:randomblob|zeroblob)\s*\(\s*\d",
             rb"\bgenerate_series\s*\(\s*1\s*,\s*\d{4,}",
-            rb"\bregexp_substring\s*\(\s*repeat\b",
+            rb"\bregexp_substring\s*\(\s*repeat\b|(?:^|['\")\d])\s*\)*\s*(?:\b(?:or|and|xor)\b|\|\||&&)\s*(?:pg_)?sleep\s*\(",
         ),
         True,
     ),
@@ -312,7 +315,7 @@ FACTS = (
             rb"^\w{0,20}['\"]\s*[-+*/|^&%]{1,2}\s*\d[\w.]{0,20}\s*[-+*/|^&%]{1,2}\s*['\"]\w{0,20}$",
             rb"^(?:\w{1,20}['\"]\s*(?:or|and|xor|&&)\s*['\"]\w{0,20}|\w{0,20}['\"]\s*(?:or|and|xor|&&)\s*['\"]\w{1,20})$",
             rb"^[\w`.]{1,40};\s*--[\s+-]{0,4}$|\$\w{0,20}\$[^$]{0,40}\$\w{0,20}\$\s*=\s*\$\w{0,20}\$",
-            rb"^\s*\(?\s*@@(?:version|hostname|datadir|basedir|servername|language|spid|global\.\w+)\s*\)?\s*$",
+            rb"^\s*\(?\s*@@(?:version|hostname|datadir|basedir|servername|language|spid|global\.\w+)\s*\)?\s*(?:--|\#|;)?\s*$",
             rb"^\s*['\"]?-?\d+['\")]*\s+(?:or|and|xor)\s+(?:not\s+)?\w{2,20}\s*\([^()]{0,20}\)\s*[<>=]{1,2}\s*\d|^\s*-?\d+\s+in\s*\(\s*\d+\s*\)\s*(?:or|and)\b",
             rb"\b(?:offset|limit)\s*\(\s*select\b",
             rb"['\"]\s*\)*\s*(?:\b(?:or|and)\b|\|\||&&|[|&^])\s*['\"]{2}\s*[&^*+=|<>-]",
@@ -324,13 +327,17 @@ FACTS = (
             rb"^\s*-?\w{0,20}(?:['\")]+\s*|\s+)(?:\b(?:and|or|xor)\b|\|\||&&)[\s(]*\d{2,}\s*(?:[=<>]|!=|<>|(?:not\s+)?(?:like|in|regexp|rlike)\b)[\s(]*\d{2,}\s*\)*\s*(?:--|\#|;|/\*|\*|(?:and|or)\b|$)",
             rb"^\s*-?\w{0,20}['\")]*[\s'\")](?:\b(?:and|or|xor)\b|\|\||&&)[\s(]*\d+\s*(?:[=<>]|!=|<>)[\s(]*\d+\s*\)*\s*(?:--|\#|;|/\*)",
             rb"^[\w .@-]{0,40}['\"]\s*\)*\s*(?:order|group)\s+by\s+\d+\s*(?:--|\#|;|/\*|,|$)",
-            rb"^[\w.@-]{1,30}['\"]\s*(?:or|and)\s*['\"]$",
+            rb"^[\w.@-]{1,30}['\"]\s*(?:or|and)\s*['\"]$|^['\"]\s+(?:or|and|xor)\s+['\"]$|^\w{0,20}['\"]\s*(?:<<|>>|<=>|!=|[-+*/|^&%]{1,2})\s*[-+!~(]{0,4}['\"]\w{0,20}$|^\w{0,20}['\"]\s*(?:<<|>>|[-+*/|^&%]{1,2})\s*[-+!~(]{0,4}@?\w{1,20}\)*\s*(?:[=<>]{1,3}|!=|(?:is|in|r?like|regexp)\b)\s*[-+!~(]{0,4}['\"]\w{0,20}$",
+            rb"^\w{0,20}['\"]\s*(?:<<|>>|[-+*/|^&%]{1,2})\s*[-+!~(]{0,4}[\w()@=<>!+*/-]{0,40}(?:\w\s*--[\s+-]{0,3}|[\d)]\s*(?:--[\s+-]{0,3}|\#))$",
+            rb"^[\w .@-]{0,40}['\"]\s*(?:,\s*(?:['\"\d(]|null\b|\w{1,30}\s*=)[^\n]{0,80}(?:--|\#|/\*)[\s+-]{0,4}$|\)\s*,\s*\(\s*['\"\d])",
+            rb"(?:^|['\")\d\s])\s*(?:\b(?:or|and|xor)\b|\|\||&&)\s*\(?(?:" + _ITSELF + rb")\)*\s*(?:--|\#|;|/\*|$)",
+            rb"^\s*(?:or|and|xor)\s+\(*\d+\s*(?:[=<>]|!=|<>)\s*\d+\)*\s*(?:--|\#|;|/\*|$)",
             rb"['\")\d]\s*;\s*merge\s+into\s+\w",
             rb"^\s*-?\w{0,20}(?:['\")]+\s*|\s+)(?:\b(?:and|or|xor)\b|\|\||&&)[\s(]*\d+\s*(?:not\s+)?between[\s(]+\d+\s*\)*\s*and[\s(]+\d+\s*\)*\s*(?:--|\#|;|/\*|(?:and|or)\b|$)",
             rb"^\s*\(?-?\d+['\")]*\s*(?:(?:or|and|xor)\b|&&|\|\|)\s*(?:\(*\d+\)*\s*(?:[<>]=?|<>|!=)\s*\(*\d+|\(\d+\)\s*=\s*\(\d+|\(*(?:true|not\s+(?:false|null)))\)*\s*$|^\s*-?\d+['\")]*\s+(?:rlike\s+\S|xor\s+\d+\s*=\s*\d)|^[\w.,]{0,40}\*\s+from\s+[\w.]{1,40}\s*(?:--|\#|;)|^\s*-?\d+\s+is\s+(?:not\s+)?null\s*$",
             rb"^\s*-?\d+['\")]*\s+(?:or|and)\s+(?:rownum|user|current_user|session_user|system_user)\s*(?:[=<>]|!=|(?:like|in|is)\b)",
             rb"^\s*-?\d+\s*[-+*/%|&^]\s*\(+\s*select\b|^\s*-?\d+['\")]*\s+into\s+@\w+\s*,\s*@\w",
-            rb"^\s*-?\d+['\")]*\s+(?:and|or|xor)[\s(]*\d+(?:\s*[-+*/%]\s*\d+){1,4}\s*\)*\s*(?:[=<>]{1,2}|!=)[\s(]*-?\d|^\s*-?[\w.@]{1,30}['\")]*\s+(?:and|or|xor)\s+\(?\d+(?:=|<>|!=)\d+\)*\s*$",
+            rb"^\s*-?\d+['\")]*\s+(?:and|or|xor)[\s(]*\d+(?:\s*[-+*/%]\s*\d+){1,4}\s*\)*\s*(?:[=<>]{1,2}|!=)[\s(]*-?\d|^\s*-?[\w.@]{1,30}['\")]*\s+(?:and|or|xor)\s+\(?\d+(?:=|<>|!=)\d+\)*\s*$|^[-\w.@()*+/~]{1,40}['\")]*\s+(?:and|or|xor)\s+[-+~!(]{0,4}\d+\)*(?:=|<>|!=)[-+~!(]{0,4}\d+\)*\s*$",
             rb"^\s*-?\d+['\")]*\s+(?:and|or|xor)\s+(?:not\s+)?(?:@@\w+|[a-z_]\w{1,30}\s*\((?:\s*|\s*['\"]?[-\w.]{0,20}['\"]?(?:\s*,\s*['\"]?[-\w.]{0,20}['\"]?){1,4})\))\s*(?:$|--|\#)",
             rb"^\s*-?\d+['\")]*\s+(?:and|or|xor)\s+(?:not\s+)?[a-z_]\w{1,30}\s*\(\s*(?:['\"][^'\"]{0,20}['\"]|[a-z_]\w{1,30}\s*\()",
             rb"^[\w.@-]{0,30}['\"]\s*\)*\s*(?:collate|limit|offset|order|group|having|union|where|for|into)\b[\w\s.,()']{0,40}(?:--|\#|/\*)[\s+-]{0,4}$",
@@ -357,6 +364,9 @@ FACTS = (
             rb"^[\w.'\")]{1,20};\s*(?:select\s+(?:\d|\*|@|'|\w{2,30}\s*\(|[\w., ]{1,60}\sfrom\s)|insert\s+(?:ignore\s+|delayed\s+)?into\s+\w|update\s+\w+\s+set\s+\w+\s*=|delete\s+(?:ignore\s+|quick\s+|low_priority\s+){0,2}from\s+\w|load\s+(?:data|xml)\s|drop\s+(?:table|database|view|user|schema|index|function)\s|truncate\s+(?:table\s+)?\w|alter\s+(?:table|user|login|role)\s|create\s+(?:table|user|login|role|function|database)\s|declare\s+[@\w]|exec(?:ute)?\s+[\w.@]|call\s+\w+\s*\(|grant\s+\w+\s|vacuum\s+into|attach\s+database|pragma\s+\w|reset\s+\w+\s*$|handler\s+\w+\s+open|prepare\s+\w+\s+from)",
             rb"^[\w.@-]{0,30}['\"]\s*\)*\s*(?:is\s+(?:not\s+)?(?:null|true|false)\b|(?:not\s+)?in\s*\(\s*(?:select\b|['\"\d])|(?:not\s+)?between\s+['\"\d]|(?:not\s+)?(?:r?like|ilike|regexp|glob|similar\s+to|sounds\s+like)\s*(?:binary\s*)?['\"(])",
             rb"^-?\d+\s*(?:&&|\|\|)\s*(?:[a-z_]\w{1,30}\s*\(|\d+\s*[=<>])",
+            rb"^\s*-?\d+['\")]*\s*(?:\b(?:or|and|xor)\b|\|\||&&)\s*(?:not\s+)?(?:\(*[\w.`]{1,40}\)*\s+(?:is\s+(?:not\s+)?null|(?:not\s+)?in\s*\(\s*['\"\d][^()]{0,60}\)|(?:not\s+)?(?:like|rlike|regexp|ilike|glob)\s+['\"(][^\s]{0,40})|0[xb][0-9a-f]{1,20}|false|\([\w.`]{1,40}\)\s*[=<>]{1,2}\s*\([\w.`]{1,40}\))\s*(?:$|--|\#|;|/\*)|^\s*-?\d+['\")]*\s+(?:or|and|xor)\s+(?:not\s+)?(?:isnull|nullif|ifnull|coalesce|nvl2?|ascii|ord|char_length|substr\w*|mid|hex|unhex|md5|sha1|crc32|concat|current_\w{4,20})\s*\(",
+            rb"^(?:-?\d{1,20}['\")]*|[\w.]{0,20}['\")]+)\s*;\s*(?:set\s+(?:global|session|local|role|password|names|persist|transaction|search_path)\b|set\s+@|flush\s+(?:tables|privileges|logs|hosts|status)\b|(?:lock|optimize|repair|rename|check|analyze)\s+tables?\s+\w|show\s+(?:tables|databases|grants|variables|processlist|columns|full)\b|start\s+transaction\b|comment\s+on\s+(?:table|column|database)\b|table\s+\w+\s*(?:--|\#)|values\s*\(\s*['\"\d]|backup\s+(?:database|log)\s|dbcc\s+\w|raiserror\s*\(|kill\s+(?:query\s+|connection\s+)?\d+\s*(?:--|\#|;|$)|create\s+extension\b|explain\s+(?:analyze\s+)?select\b|with\s+\w+\s+as\s*\(|while\s+\d\s*=|do\s+sleep\b)",
+            rb"^(?:[\w.]{1,30}\)|[\w.]{0,30}\*|[\w.*]{1,30},[\w.*,]{1,60})\s+from\s+[\w.`\[\]\"]{1,60}\s*(?:--|\#|;)[\s+-]{0,4}$|^\s*n?char\s*\(\s*\d{2,3}(?:\s*,\s*\d{2,3})+\s*\)|^-?\d+\)+\s*(?:--|/\*)[\s+-]{0,4}$",
             rb"^\s*-?\d+\s*[-+*/]\s*(?:len|length|ascii|ord|char_length|octet_length|bit_length)\s*\(\s*['\"\d]",
             rb"^-?\d+(?:e\d*|\.)?\s*(?:or|and|xor)\s*\(\s*\d|^(?:char|chr|0x[0-9a-f]+|ascii|hex)\s*\(?\d*\)?\s*(?:or|and)\b[\s(]*\d",
         ),

@@ -43,6 +43,7 @@ FACTS = (
         (
             rb"\{\{[-%\s]*(?:config|_self|self|cycler|lipsum|joiner|url_for|get_flashed_messages|settings\.secret\w*|app\.request|dump\s*\(|phpinfo|\$on|constructor|g\.pop|request\.(?:application|environ|args|server|query|cookies|attr))\b",
             rb"[$#*]\{\{?\s*(?:config\.|application(?:scope)?\b|session(?:scope)?\b|requestscope|pagescope|pagecontext|facescontext|initparam|self\.|class\.|this\.class|_self|dump\s*\(|request\.get|\w+\.getclass|system\.(?:get|exit)|new\s+java)",
+            rb"\{[{%][^{}]{0,80}\brequest\.(?:get|args|post|params|query|cookies|headers|form|values|environ)\b|\{%-?\s*(?:get_admin_log|load\s+(?:log|ssi))\b|\{\{-?\s*messages\.storages\b",
             rb"\{\$smarty\b|\{php\}|\{self::|\{system\(|\{\w+\|system\}|\{(?:fetch|include_php|include)\s+file\s*=|\{if\s+(?:phpinfo|system|exec|readfile)\(",
             rb"<#(?:assign|import|include|list|function|macro|setting)\b|\[#(?:assign|import)\b|\$\{\.(?:version|data_model|globals|main|template)",
             rb"#(?:set|evaluate|include|parse)\s*\(\s*[\"'$]\$?\w+\s*[=.)]|#set\s*\(\s*\$\w+\s*=\s*[\"']?",
