@@ -72,9 +72,14 @@ class RuleState:
             self.matched_vars.append((name, value))
 
     def capture(self, match: Any) -> None:
-        """Store TX.0 (the match) to TX.9 (its groups); numbers it does not fill are unset."""
-        tx = self.own_tx()
+        """Store TX.0 (the match) to TX.9 (its groups); numbers it does not fill are unset, as in ModSecurity 2.
+
+        What an earlier rule captured stays where the operator captures nothing.
+        """
         values = match.groups[:10]
+        if not values:
+            return
+        tx = self.own_tx()
         for digit, value in zip(_DIGITS, values, strict=False):
             tx[digit] = value
         for digit in _DIGITS[len(values) :]:

@@ -203,7 +203,8 @@ class _Folder:
         if changed:
             self.state = dict(after)
             if not self.seen.meets(fact.writes) and rule.phase == 1:
-                self.template.update({k: v for k, v in changed.items() if v is not None})
+                kept = {**self.template, **changed}
+                self.template = {name: value for name, value in kept.items() if value is not None}
             else:
                 folded.assigned[index] = changed
             folded.changes.append((index, dict(self.state)))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bascule.waf.seclang.actions import macro, merge_defaults, parse_actions, split_actions, updated
 from bascule.waf.seclang.controls import IDLE_CONTROLS, parse_id_ranges
-from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Config, Link, Marker, Rule, RuleSet, Target
+from bascule.waf.seclang.operands import argument_of, split_operator
 from bascule.waf.seclang.operators import NO_DNS, OPERATORS, LoadContext, NotSetUpError, Resolver
 from bascule.waf.seclang.settings import SETTINGS
 from bascule.waf.seclang.syntax import Directive, WafLoadError, directives
@@ -127,8 +127,9 @@ class Loader:
             raise ValueError(f"takes variables, an operator and actions; found {len(arguments)} arguments")
         negated, name, argument = split_operator(arguments[1])
         actions = parse_actions(arguments[2] if len(arguments) == 3 else "")
+        targets = parse_targets(arguments[0])
         link = Link(
-            parse_targets(arguments[0]), name, _argument(name, argument), negated, actions, directive.file,
+            targets, name, argument_of(name, argument, targets), negated, actions, directive.file,
             directive.line, source=" ".join(repr(a)[1:-1] for a in arguments[:2]),
         )  # fmt: skip
         self._operator(link, directive)
@@ -349,29 +350,6 @@ def update_targets(rule: Rule, targets: list[Target], replaced: list[Target]) ->
     names = {target.source.upper() for target in replaced}
     kept = [target for target in rule.head.targets if target.source.upper() not in names]
     rule.head.targets = [*kept, *targets]
-
-
-def split_operator(text: str) -> tuple[bool, str, str]:
-    """Split `!@rx foo` into (negated, lower-case name, argument); no `@` means `@rx`."""
-    body = text.strip() if text.lstrip()[:1] in ("!", "@") else text
-    negated = body.startswith("!")
-    if negated:
-        body = body[1:].lstrip() if body[1:].lstrip().startswith("@") else body[1:]
-    if not body.startswith("@"):
-        return negated, "rx", body
-    name, _, argument = body[1:].partition(" ")
-    return negated, name.lower(), argument.strip() if name.lower() != "rx" else argument.lstrip(" ")
-
-
-def _argument(name: str, text: str) -> Macro:
-    """Parse an operator's argument; in a regular expression `%{...}` that names no variable is literal."""
-    try:
-        return macro(text)
-    except ValueError:
-        if name not in ("rx", "rxglobal"):
-            raise
-        literal = text.encode("latin-1")
-        return Macro(text, (literal,), (literal,))
 
 
 _HANDLERS: dict[str, Callable[[Loader, Directive, int], None]] = {
