@@ -6,7 +6,7 @@ Start reading at `limits.py`, then the format that matters.
 
 from .cookies import parse_cookies
 from .fragment import fragment_pairs, message_pairs
-from .json import JsonBody, json_leaves, json_texts, parse_json
+from .json import JsonBody, json_leaves, json_lines, parse_json
 from .kinds import is_binary, is_message, media_type
 from .limits import Limits
 from .multipart import MultipartBody, MultipartParser, Part, parse_multipart
@@ -34,7 +34,7 @@ __all__ = [
     "is_binary",
     "is_message",
     "json_leaves",
-    "json_texts",
+    "json_lines",
     "media_type",
     "message_pairs",
     "parse_cookies",

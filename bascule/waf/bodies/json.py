@@ -9,6 +9,8 @@ from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, NoReturn
 
+import msgspec
+
 from .limits import DEFAULT_LIMITS, Limits, Pairs
 
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -142,6 +144,10 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 _BROKEN = object()
+_check = msgspec.json.Decoder(msgspec.Raw).decode
+"""Raises DecodeError for what is no document of JSON; but for its encoding, which it does not look at."""
+_DOTTED_NAME = re.compile(rb'\.[^".]*"\s*:')
+_COMMAS = bytes.maketrans(b",", b"\n")
 
 
 def _load(body: bytes) -> Any:
@@ -154,20 +160,34 @@ def _load(body: bytes) -> Any:
     return _BROKEN if text[end:].strip(" \t\n\r") else value
 
 
-def json_texts(body: bytes, limits: Limits = DEFAULT_LIMITS) -> list[str] | None:
-    """Return the names and the leaves of a document that `parse_json` accepts, as they come; None for any other.
+def json_lines(body: bytes, limits: Limits = DEFAULT_LIMITS) -> bytes | None:
+    """Return the names and the leaves of a document that `parse_json` accepts, each as a line, in any order.
 
-    Of a name with dots, what stands between them comes too.
+    Of a name with dots, what stands between them comes too. None for any other document, and where a text has lines.
     """
+    if b"\\" not in body and body.count(b"[") + body.count(b"{") <= limits.depth and not _DOTTED_NAME.search(body):
+        return _lines(body)
+    texts: list[str] = []
     try:
         value = _load(body)
-        texts: list[str] = []
-        if value is not _BROKEN:
-            _collect(value, texts, limits.depth)
-            return texts
-    except RecursionError:
-        pass
-    return None
+        if value is _BROKEN:
+            return None
+        _collect(value, texts, limits.depth)
+        lines = "\n".join(texts).encode()
+    except (RecursionError, UnicodeEncodeError):  # or a lone surrogate
+        return None
+    return lines if lines.count(b"\n") < len(texts) else None
+
+
+def _lines(body: bytes) -> bytes | None:
+    """Return the lines of a document without escapes: what quotes are around, then what is left but for commas."""
+    try:
+        _check(body)
+        body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    pieces = body.split(b'"')
+    return b"\n".join([*pieces[1::2], b"".join(pieces[::2]).translate(_COMMAS, b"{}[]: \t\r\n")])
 
 
 def _collect(value: Any, texts: list[str], room: int) -> None:

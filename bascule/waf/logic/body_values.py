@@ -12,7 +12,7 @@ from bascule.waf.bodies import (
     is_binary,
     is_message,
     json_leaves,
-    json_texts,
+    json_lines,
     media_type,
     parse_json,
     parse_multipart,
@@ -61,16 +61,8 @@ def body_lines(content_type: bytes, body: bytes) -> bytes | None:
     if kind.startswith(b"multipart/") or in_utf8(content_type, body):
         return None
     if kind.endswith(_JSON) or (start and start in b"{["):
-        texts = json_texts(body, EVERY)
-        if texts is None:
-            return None
-        text = "\n".join(texts)
-        if "prototype" in text:
-            return None  # which is judged with what it belongs to
-        try:
-            return text.encode() if text.count("\n") < len(texts) else None
-        except UnicodeEncodeError:  # a lone surrogate
-            return None
+        lines = json_lines(body, EVERY)
+        return None if lines is None or b"prototype" in lines else lines  # which is judged with what it belongs to
     if start == b"<" or kind.endswith(b"xml") or (kind and not kind.endswith(_FORM)) or has_second_equals(body):
         return None
     lines = body.translate(SEPARATORS)

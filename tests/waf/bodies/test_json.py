@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.waf.bodies import Limits, json_leaves, json_texts, parse_json
+from bascule.waf.bodies import Limits, json_leaves, json_lines, parse_json
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_depth_is_limited() -> None:
 def test_a_limit_beyond_what_can_be_read_is_no_crash(body: bytes) -> None:
     limits = Limits(depth=50_000)
     assert "depth limit exceeded" in parse_json(body, limits).error
-    assert json_leaves(body, limits) is json_texts(body, limits) is None
+    assert json_leaves(body, limits) is json_lines(body, limits) is None
 
 
 @pytest.mark.parametrize(
@@ -149,14 +150,14 @@ def test_linear(piece: bytes) -> None:
 
 
 @pytest.mark.parametrize("depth", [63, 64, 65, 100_000])
-def test_texts_and_leaves_are_those_of_what_is_accepted(depth: int) -> None:
+def test_lines_and_leaves_are_those_of_what_is_accepted(depth: int) -> None:
     body = b'{"a.b":' + b"[" * (depth - 1) + b'"x",7,null' + b"]" * (depth - 1) + b"}"
     found = parse_json(body)
-    leaves, texts = json_leaves(body), json_texts(body)
-    assert (leaves is None) == (texts is None) == bool(found.error)
+    leaves, lines = json_leaves(body), json_lines(body)
+    assert (leaves is None) == (lines is None) == bool(found.error)
     if leaves is not None:
         assert list(leaves) == found.pairs
-        assert texts == ["a.b", "a", "b", "x", "7"]
+        assert lines == b"a.b\na\nb\nx\n7"
 
 
 @given(st.binary(max_size=20) | st.text('{}[]":,a1 \\', max_size=20).map(str.encode))
@@ -164,4 +165,30 @@ def test_leaves_never_raise_and_agree(body: bytes) -> None:
     found = parse_json(body)
     leaves = json_leaves(body)
     assert (None if found.error else found.pairs) == (None if leaves is None else list(leaves))
-    assert (json_texts(body) is None) == bool(found.error)
+    assert json_lines(body) is None or not found.error
+
+
+_LEAVES = st.none() | st.booleans() | st.integers() | st.text('a.,:{}[] \t"\\\né', max_size=6)
+
+
+@given(
+    st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('a., "é'), inner)),
+    st.sampled_from([(",", ":"), (" , ", " : ")]),
+)
+def test_every_name_and_leaf_is_a_line(value: object, separators: tuple[str, str]) -> None:
+    body = json.dumps(value, separators=separators, ensure_ascii=False).encode()
+    lines = json_lines(body)
+    pairs = parse_json(body).pairs
+    wanted = {leaf for _, leaf in pairs} | {part for name, _ in pairs for part in re.split(rb"\.", name)[1:]}
+    if lines is None:
+        assert b"\\" in body or not pairs
+    else:
+        found = {*lines.split(b"\n"), *(b"array_%d" % n for n in range(5)), b"empty-key", b"", b"true", b"false"}
+        assert {each for each in wanted if b"\n" not in each} <= found
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a": "\xff"}', b'"\xed\xa0\x80"', b'"a\nb"', b"[1 2]", b"[NaN]", b"01", b"", b"[1,]"]
+)
+def test_there_are_no_lines_of_what_is_no_document(body: bytes) -> None:
+    assert json_lines(body) is None

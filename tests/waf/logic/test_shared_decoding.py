@@ -72,7 +72,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, *places: tuple[Any, str]) -> list[s
 
 
 def test_json_is_parsed_once(waf: Waf, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = counted(monkeypatch, (processors, "parse_json"), (body_values, "json_texts"), (body_values, "json_leaves"))
+    calls = counted(monkeypatch, (processors, "parse_json"), (body_values, "json_lines"), (body_values, "json_leaves"))
     assert refused(waf, JSON, b'{"a": "1\' or 1=1--"}')
     assert calls == ["parse_json"]
 

@@ -294,7 +294,7 @@ def _counted(calls: list[str], name: str, call: Any) -> Any:
 def test_a_body_is_parsed_once_for_the_profile_and_the_logical_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     for module, name in (
-        (processors, "parse_json"), (fields, "parse_json"), (fields, "json_leaves"), (body_values, "json_texts"),
+        (processors, "parse_json"), (fields, "parse_json"), (fields, "json_leaves"), (body_values, "json_lines"),
         (body_values, "json_leaves"), (body, "MultipartParser"), (body_values, "parse_multipart"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, _counted(calls, name, getattr(module, name)))
