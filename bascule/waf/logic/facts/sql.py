@@ -16,7 +16,7 @@ FACTS = (
         "sql.union_select",
         "joins a second query with UNION",
         (
-            rb"\bunion\b[\s(]*(?:all|distinct|distinctrow)?[\s(+]*\bselect\b\s*(?:[-\d'\"(@*~+.`\[{\\#$]|null\b|0x|n'|all\b|distinct\b|top\s|char\b|concat|\w+\s*(?:[,(]|\bfrom\b)|$)",
+            rb"\bunion\b[\s(]*(?:all|distinct|distinctrow)?[\s(+]*\bselect\b\s*(?:[-\d'\"(@*~+!.`\[{\\#$]|null\b|0x|n'|all\b|distinct\b|top\s|char\b|concat|\w+\s*(?:[,(]|\bfrom\b)|\w{1,40}\.\w{1,40}\s+from\b|\w{1,40}\s+as\s+\w{1,40}\s+from\b|$)",
             rb"\bunion\b[\s(]*(?:all|distinct)[\s(+]*\bselect\b",
             rb"\dunion\b[\s(]*(?:all|distinct)?[\s(+]*\bselect\b",
             rb"\bunion\b[\s(]*(?:all|distinct)?[\s(]*\b(?:values\s*\(|table\s+\w)",
@@ -365,7 +365,7 @@ FACTS = (
             rb"^[\w.@-]{0,30}['\"]\s*\)*\s*(?:is\s+(?:not\s+)?(?:null|true|false)\b|(?:not\s+)?in\s*\(\s*(?:select\b|['\"\d])|(?:not\s+)?between\s+['\"\d]|(?:not\s+)?(?:r?like|ilike|regexp|glob|similar\s+to|sounds\s+like)\s*(?:binary\s*)?['\"(])",
             rb"^-?\d+\s*(?:&&|\|\|)\s*(?:[a-z_]\w{1,30}\s*\(|\d+\s*[=<>])",
             rb"^\s*-?\d+['\")]*\s*(?:\b(?:or|and|xor)\b|\|\||&&)\s*(?:not\s+)?(?:\(*[\w.`]{1,40}\)*\s+(?:is\s+(?:not\s+)?null|(?:not\s+)?in\s*\(\s*['\"\d][^()]{0,60}\)|(?:not\s+)?(?:like|rlike|regexp|ilike|glob)\s+['\"(][^\s]{0,40})|0[xb][0-9a-f]{1,20}|false|\([\w.`]{1,40}\)\s*[=<>]{1,2}\s*\([\w.`]{1,40}\))\s*(?:$|--|\#|;|/\*)|^\s*-?\d+['\")]*\s+(?:or|and|xor)\s+(?:not\s+)?(?:isnull|nullif|ifnull|coalesce|nvl2?|ascii|ord|char_length|substr\w*|mid|hex|unhex|md5|sha1|crc32|concat|current_\w{4,20})\s*\(",
-            rb"^(?:-?\d{1,20}['\")]*|[\w.]{0,20}['\")]+)\s*;\s*(?:set\s+(?:global|session|local|role|password|names|persist|transaction|search_path)\b|set\s+@|flush\s+(?:tables|privileges|logs|hosts|status)\b|(?:lock|optimize|repair|rename|check|analyze)\s+tables?\s+\w|show\s+(?:tables|databases|grants|variables|processlist|columns|full)\b|start\s+transaction\b|comment\s+on\s+(?:table|column|database)\b|table\s+\w+\s*(?:--|\#)|values\s*\(\s*['\"\d]|backup\s+(?:database|log)\s|dbcc\s+\w|raiserror\s*\(|kill\s+(?:query\s+|connection\s+)?\d+\s*(?:--|\#|;|$)|create\s+extension\b|explain\s+(?:analyze\s+)?select\b|with\s+\w+\s+as\s*\(|while\s+\d\s*=|do\s+sleep\b)",
+            rb"^(?:-?\d{1,20}['\")]*|[\w.]{0,20}['\")]+)\s*;\s*(?:set\s+(?:global|session|local|role|password|names|persist|transaction|search_path)\b|set\s+@|flush\s+(?:tables|privileges|logs|hosts|status)\b|(?:lock|optimize|repair|rename|check|analyze)\s+tables?\s+\w|show\s+(?:tables|databases|grants|variables|processlist|columns|full)\b|start\s+transaction\b|comment\s+on\s+(?:table|column|database)\b|table\s+\w+\s*(?:--|\#)|values\s*\(\s*['\"\d]|backup\s+(?:database|log)\s|dbcc\s+\w|raiserror\s*\(|kill\s+(?:query\s+|connection\s+)?\d+\s*(?:--|\#|;|$)|create\s+extension\b|replace\s+into\s+\w+\s*(?:values|\()|begin\s+null\s*;|select\s+(?:current_user|session_user|user)\s*(?:--|\#|;|$)|explain\s+(?:analyze\s+)?select\b|with\s+\w+\s+as\s*\(|while\s+\d\s*=|do\s+sleep\b)",
             rb"^(?:[\w.]{1,30}\)|[\w.]{0,30}\*|[\w.*]{1,30},[\w.*,]{1,60})\s+from\s+[\w.`\[\]\"]{1,60}\s*(?:--|\#|;)[\s+-]{0,4}$|^\s*n?char\s*\(\s*\d{2,3}(?:\s*,\s*\d{2,3})+\s*\)|^-?\d+\)+\s*(?:--|/\*)[\s+-]{0,4}$",
             rb"^\s*-?\d+\s*[-+*/]\s*(?:len|length|ascii|ord|char_length|octet_length|bit_length)\s*\(\s*['\"\d]",
             rb"^-?\d+(?:e\d*|\.)?\s*(?:or|and|xor)\s*\(\s*\d|^(?:char|chr|0x[0-9a-f]+|ascii|hex)\s*\(?\d*\)?\s*(?:or|and)\b[\s(]*\d",
