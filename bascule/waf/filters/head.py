@@ -41,6 +41,9 @@ VARYING = frozenset((b"cookie", b"referer", b"content-length"))
 """Fields that clients do not repeat (`http/h1/head.py` cuts them out of the others)."""
 DEBUGGING = frozenset((b"TRACE", b"TRACK", b"DEBUG"))
 USUAL = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
+OF_FILES = frozenset((b"PROPFIND", b"PROPPATCH", b"COPY", b"MOVE", b"LOCK", b"UNLOCK", b"REPORT"))
+"""WebDAV's (RFC 4918, RFC 3253), with which programs keep calendars and folders, and fields that only they send."""
+_FIELDS_OF_FILES = (b"depth", b"destination", b"lock-token", b"timeout", b"if")
 OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 BACKUPS = frozenset(b"bak bkp backup old orig save swp swo inc config mdb sql sqlite".split())
 ONCE = frozenset((b"content-type", b"authorization", b"content-encoding"))
@@ -106,13 +109,17 @@ def _methods(filters: WafFilters, is_on: Container[str]) -> list[Look]:
         return [
             lambda t: (
                 None
-                if t.method in USUAL
+                if t.method in USUAL or (t.method in OF_FILES and _is_of_files(t))
                 else (715_001 if t.method in DEBUGGING else 715_002, b"REQUEST_METHOD", t.method)
             )
         ]
     if "debugging-method" in is_on:
         return [lambda t: (715_001, b"REQUEST_METHOD", t.method) if t.method in DEBUGGING else None]
     return []
+
+
+def _is_of_files(t: Transaction) -> bool:
+    return any(t.header(name) is not None for name in _FIELDS_OF_FILES) or b"xml" in (t.header(b"content-type") or b"")
 
 
 def _target(filters: WafFilters, is_on: Container[str]) -> list[HeadCheck]:

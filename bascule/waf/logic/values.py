@@ -111,7 +111,9 @@ def lines_of_pairs(pairs: Headers, leaves: bool) -> bytes | None:
 
 
 def header_value(name: bytes, value: bytes) -> Value:
-    """Return a header field as a value."""
+    """Return a header field as a value; where a copy goes (Destination, RFC 4918 10.3) is a path, as a target is."""
+    if name == b"destination":
+        value = unquote_to_bytes(_without_origin(value)[0]) or value
     return value_of(("header:" + name.decode("latin-1"), name, value))
 
 

@@ -185,3 +185,9 @@ def test_exclusions_hold_for_named_rules() -> None:
     assert fired(judge(waf, "/c?free=TICKET-1234")) == [719001]
     assert fired(judge(waf, "/b", "PUT")) == []
     assert fired(judge(waf, "/c", "PUT")) == [715003]
+
+
+def test_programs_that_keep_files_say_so() -> None:
+    strict = firewall("advanced")
+    assert fired(judge(strict, method="PROPFIND")) == [715002]
+    assert fired(judge(strict, method="PROPFIND", depth="1")) == []

@@ -19,8 +19,22 @@ _KEYWORD = (
 )
 _OTHER = rb"(?!" + _KEYWORD + rb")" + _WORD
 _STRAY = rb"(?:is|in|for|if|select|insert|update|delete|drop|create|set|execute)"
+_BEGINS_WITH_KEYWORD = (
+    rb"(?:(?:in|as|is|where)[ \t]+"
+    + _OTHER
+    + rb"|(?:if|for|from|when)[ \t]+(?:I|you|we|they|it|the|this|that|my|your|our)\b)"
+)
+"""Sentences begin with some of them, and then go on as no expression does: IN has a list, IS one of four words."""
 _SENTENCE = re.compile(
-    rb"\W{0,3}(?:" + _OTHER + rb"[,:.;!?]\s+){0,3}" + _OTHER + rb"[ \t]+"
+    rb"(?:\W{0,3}"
+    + _BEGINS_WITH_KEYWORD
+    + rb"[ \t]+"
+    + _OTHER
+    + rb"(?=[\s,.:;!?'\"`()-]|\Z)|\W{0,3}(?:"
+    + _OTHER
+    + rb"[,:.;!?]\s+){0,3}"
+    + _OTHER
+    + rb"[ \t]+"
     rb"(?:"
     + _OTHER
     + rb"|"
@@ -32,7 +46,7 @@ _SENTENCE = re.compile(
     + rb"[ \t]+"
     + _OTHER
     + rb")"
-    rb"(?=[\s,.:;!?'\"`()-]|\Z)",
+    rb"(?=[\s,.:;!?'\"`()-]|\Z))",
     re.I,
 )
 """A name behind a name, or behind a word that asks for something else: no expression goes on like that."""
@@ -47,6 +61,11 @@ _LONG = re.compile(
 """Five words in a row."""
 _ADDRESS = re.compile(rb"https?://[A-Za-z\d.:-]{3,255}/[^\s?#]{0,255}\?[\w.-]{1,40}=", re.I)
 """An address with a query, where a page says what page it is: no number and no name of SQL, so it can only end a string."""
+_MARKUP = re.compile(
+    rb"\s*<(?:!--\s|(?:p|div|h[1-6]|ul|ol|table|section|article|span|strong|em|a|img|figure|blockquote|pre|html|fetch|style)[\s>])",
+    re.I,
+)
+"""A document or piece of one in HTML, from its first character on: no expression of SQL begins with less-than."""
 _OF_PEOPLE = ("query", "body", "header:referer")
 """Places of what people write, and of the page on which they wrote it."""
 _ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z0-9.,'()-]{1,20}){2,}\W{0,3}\Z")
@@ -104,6 +123,16 @@ _LEADS_TO_SCRIPT = re.compile(rb"[<;\\]|[$#]\{|//|script:", re.IGNORECASE)
 """What brings a browser from words of a text, of an attribute or of a string to script, besides a quote."""
 _NO_SCRIPT = re.compile(rb"[ \t]*(?!(?:in|of|instanceof)\b)\w", re.IGNORECASE)
 """A word, which script does not go on with where a string has just ended on the same line."""
+_LAST_LINE_OF_WORDS = re.compile(
+    rb"\n[A-Z][a-z']{0,20}(?:,?[ \t]+[A-Za-z][\w'().-]{0,30}){3,30}[.?!:]{0,3}[ \t]*\r?\n?\Z"
+)
+_GOES_ON_BEHIND = re.compile(rb"/\*|\?>|'{3}|\"{3}|<<|__|[$#%*@]\{|\{\{|<%|<!|=begin|`|</|\A\s*[{\[]")
+"""What lets a program end before, or hold, a line of words: comments, long strings, a page around it, templates."""
+_COMPILED = (
+    "code.php_tag", "code.php_runs", "code.php_call", "code.java_call", "code.python_call", "code.node_call", "code.ruby_call",
+    "code.dotnet", "code.perl_call", "nosql.where_code", "nosql.leaves_string",
+)  # fmt: skip
+"""What runs only where a compiler gets to the end of the text. A shell does not: it reads line by line."""
 _HANDLER = re.compile(rb"\bon\w{3,30}\s*=", re.IGNORECASE)
 """An attribute that holds script, whatever other attributes come before it."""
 _IS_SCRIPT = re.compile(rb"\W{0,3}(?:new|await|throw|typeof|void|delete|yield|async|var|const)\b", re.IGNORECASE)
@@ -147,8 +176,10 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
         command = _COMMAND.match(text)
         if command and _ends_in_words(command[0]):
             dead += _COMMANDS
+    if b"\n" in text and place == "body" and _ends_in_line_of_words(text):
+        dead += _COMPILED
     is_sentence = _SENTENCE.match(text) is not None
-    if (is_sentence or _ADDRESS.match(text)) and not _leaves_quotes(text):
+    if (is_sentence or _ADDRESS.match(text) or _MARKUP.match(text)) and not _leaves_quotes(text):
         dead += _ENDS_STRING
     if b"<" in text[:MAX_LEAD]:
         words = _TAG.sub(b" ", text[:MAX_LEAD])
@@ -163,6 +194,12 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     if _LONG.match(text) is not None:
         dead += _MUST_BEGIN
     return dead
+
+
+def _ends_in_line_of_words(text: bytes) -> bool:
+    """Tell whether people's words are the last line of a text, where every compiler gives up."""
+    last = _LAST_LINE_OF_WORDS.search(text, max(len(text) - 2 * _TAIL, 0))
+    return last is not None and _GOES_ON_BEHIND.search(text) is None
 
 
 def _ends_in_words(text: bytes) -> bool:

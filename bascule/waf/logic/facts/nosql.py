@@ -24,6 +24,19 @@ def is_offered(name: bytes) -> bool:
     return _OFFERED.fullmatch(name) is not None
 
 
+_DECLARES = re.compile(
+    rb"\s*(?:query|mutation|subscription)\b[^(){}\"']{0,80}\((?=[^(){}\"']{0,400}\$where\s*:\s*\[?\w)", re.IGNORECASE
+)
+_WHERE = re.compile(rb"\$where\b")
+OF_VARIABLES = frozenset(("nosql.operator", "nosql.leaves_string"))
+"""Facts that a variable of GraphQL shows by its name."""
+
+
+def without_declared(text: bytes) -> bytes:
+    """Return an operation of GraphQL that declares a variable `$where` as if it had another name; else the text."""
+    return text if _DECLARES.match(text) is None else _WHERE.sub(b"$w", text)
+
+
 FACTS = (
     Fact(
         "nosql.operator",

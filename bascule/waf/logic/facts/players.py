@@ -1,4 +1,5 @@
-"""Frames of players and maps, and scripts beside quoted posts: what of foreign pages honest authors embed day by day."""
+"""What of pages honest authors send day by day and nothing comes of: frames of players and maps, scripts beside quoted
+posts, and tags that are shown: ``<code>&lt;script&gt;</code>``."""
 
 from __future__ import annotations
 
@@ -35,3 +36,20 @@ def without_players(text: bytes) -> bytes:
     if b"<iframe" in lower:
         text = _FRAME.sub(b" ", text)
     return _SCRIPT.sub(b" ", text) if b"<script" in lower else text
+
+
+_BEGINS_AS_PAGE = re.compile(
+    rb"\s*<(?:!--\s|(?:p|div|h[1-6]|ul|ol|section|article|blockquote|table|pre)[\s>])", re.IGNORECASE
+)
+_SHOWN = re.compile(rb">[^<>]*&lt;[^<>]*(?=<)")
+_DECODED_AGAIN = (b"srcdoc", b"script", b"textarea")
+"""Where a browser, or the script of a page, reads the text of an element or attribute as a page again."""
+
+
+def without_shown_tags(text: bytes) -> bytes:
+    """Return a text that is HTML, without the tags that it shows: `&lt;` between tags is a character there."""
+    if b"&lt;" not in text or _BEGINS_AS_PAGE.match(text) is None:
+        return text
+    bare = _SHOWN.sub(b"> ", text)
+    lower = bare.lower()
+    return text if any(word in lower for word in _DECODED_AGAIN) else bare

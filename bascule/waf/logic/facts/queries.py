@@ -11,6 +11,7 @@ import re
 
 from .conditions import QUOTED
 from .patterns import FACTS
+from .whereabouts import told
 
 MAX_QUERY = 4096
 """Bytes of the longest query that is read."""
@@ -19,6 +20,9 @@ _NAMES = frozenset(
     expr expression""".split()
 )
 """What fields for queries are called, in lower case: of consoles, dashboards, APIs of tables."""
+_CONDITIONS = frozenset(b"jql cql wiql kql fetchxml".split())
+"""Fields for conditions in languages that are like SQL's and are no part of a statement: Jira's, Confluence's, Dynamics'."""
+_CONDITION_BEGINS = re.compile(rb"\s*\(?\s*(?:[a-z]|<fetch[\s>])", re.IGNORECASE)
 _BEGINS = re.compile(rb"\s*(?:select\s|with\s+\w{1,60}\s+as\s*\()", re.IGNORECASE)
 _FROM = re.compile(rb"\sfrom\s*[\w(\[]", re.IGNORECASE)
 _GOES_ON = re.compile(
@@ -39,14 +43,31 @@ _ASKS = frozenset(
     )
 )  # fmt: skip
 """What a query does that only asks."""
+_SELECTS = frozenset(
+    f"sql.{name}" for name in ("select_from", "select_literals", "subselect", "bare_select", "whole_statement")
+)
 _OTHERS = frozenset(name for name in FACTS if name.startswith("sql.")) - _ASKS
 
 
 def asked(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
-    """Return the facts without those of a query, if the text is a whole one that only asks, in a field for queries."""
-    if name.rpartition(b".")[2].lower() not in _NAMES or not facts.isdisjoint(_OTHERS) or not is_query(text):
+    """Return the facts without those that mean nothing in a field of this name: those of a query, if the text is a
+    whole one that only asks, in a field for queries, and those of an address where it is only told (`whereabouts.py`).
+    """
+    facts = told(facts, name, text)
+    if facts.isdisjoint(_ASKS) or not facts.isdisjoint(_OTHERS):
         return facts
-    return facts - _ASKS
+    field = name.rpartition(b".")[2].lower()
+    if (field in _NAMES and is_query(text)) or (field in _CONDITIONS and _is_own_condition(facts, text)):
+        return facts - _ASKS
+    return facts
+
+
+def _is_own_condition(facts: frozenset[str], text: bytes) -> bool:
+    """Tell whether a text selects nothing, begins with a name, and closes all strings and brackets that it opens."""
+    if len(text) > MAX_QUERY or not facts.isdisjoint(_SELECTS) or _CONDITION_BEGINS.match(text) is None:
+        return False
+    rest = _STRING.sub(b" a ", text)
+    return _BEYOND.search(rest) is None and rest.count(b"(") == rest.count(b")")
 
 
 def is_query(text: bytes) -> bool:

@@ -8,11 +8,11 @@ from functools import lru_cache
 from bascule.waf.libinjection import is_sqli, is_xss
 from bascule.waf.logic.decode import How, decodings, decodings_in_turns
 
-from . import context, doctype, encoding, html, nosql, paths, shown, ssrf
+from . import context, doctype, documents, encoding, html, nosql, paths, shown, ssrf
 from .fact import HIDDEN
 from .forms import forms
 from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
-from .players import without_players
+from .players import without_players, without_shown_tags
 from .sqltokens import comparisons
 
 _NOTHING: frozenset[str] = frozenset()
@@ -68,6 +68,8 @@ def facts_in_turns(value: bytes, place: str) -> Generator[None, None, frozenset[
     if place == "upload":
         return frozenset(_facts_of_text(value, place, UPLOADS.scan(value)))
     found: set[str] = set()
+    if place == "body":
+        value = without_shown_tags(value)
     for decoded in decodings_in_turns(value):
         if decoded is None:
             yield
@@ -103,6 +105,8 @@ _remembered = lru_cache(maxsize=4096)(_look)
 def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]]:
     """Return (fact, decoded text it was seen in, how that text was found), for explaining a verdict."""
     seen: dict[str, tuple[str, bytes, How]] = {}
+    if place == "body":
+        value = without_shown_tags(value)
     for text, how in decodings(value) if place != "upload" else [(value, ())]:
         if place == "upload":
             hits = UPLOADS.scan(text)
@@ -134,6 +138,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
             found.add("html.breaks_out")
         if html.dangles(text):
             found.add("html.dangling")
+    if not found.isdisjoint(nosql.OF_VARIABLES) and (rest := nosql.without_declared(text)) is not text:
+        found -= nosql.OF_VARIABLES - {NAMES[hit] for hit in _scan(rest)}
     if "nosql.bracket_operator" in found and nosql.is_offered(text):
         found.discard("nosql.bracket_operator")
     found = {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
@@ -143,6 +149,9 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
         return found
     found = context.acting(found, text, place, DECISIVE)
     found -= shown.only_shown(found, text, place)
+    found -= documents.spared(found, text, place)
+    if "http.mail_header" in found and (head := shown.head_of_mail(text, place)) is not None:
+        found -= {"http.mail_header"} - {NAMES[hit] for hit in _scan(head)}
     spared = set(filter(context.spared_in_posts, found))
     if spared and (beginning := context.beginning_of_post(text, place)) is not None:
         found -= spared - {NAMES[hit] for hit in _scan(beginning)}

@@ -70,15 +70,18 @@ _ACTIVE = {
 """What acts in the rest of the text, seen again without them."""
 
 _NAMES_ONLY = re.compile(
-    rb"\$?\{\{-?\s{0,4}[A-Za-z_][\w-]{0,40}(?:\.\w{1,40}){0,5}"
-    rb"(?:\s{0,4}\|\s{0,4}\w{1,20}(?:\s{0,4}[:(]\s{0,4}['\"][\w /:.,-]{0,40}['\"]\)?)?){0,3}\s{0,4}-?\}\}"
+    rb"\$?\{\{-?\s{0,4}[$.]?[A-Za-z_][\w-]{0,40}(?:\.\w{1,40}){0,5}"
+    rb"(?:\s{0,4}\|\s{0,4}\w{1,20}(?:\s{0,4}[:(]\s{0,4}(?:['\"][\w /:.,-]{0,40}['\"]|\d{1,4})\)?|\s\"%[\d.]{0,4}[a-z]\")?){0,3}\s{0,4}-?\}\}"
+    rb"|\{%-?\s{0,4}(?:for\s\w{1,40}\sin\s|(?:el)?if\s(?:not\s)?)[A-Za-z]\w{0,40}(?:\.[A-Za-z]\w{0,40}){0,3}\s{0,4}-?%\}"
+    rb"|\{%-?\s{0,4}(?:else|endif|endfor)\s{0,4}-?%\}|<%=\s{0,4}@?[A-Za-z]\w{0,40}(?:\.[a-z]\w{0,40})?\s{0,4}-?%>"
 )
-"""A name in a template, with filters that format what it stands for."""
+"""A name in a template, with filters that format what it stands for, and what shows or repeats a part by a name."""
 _WIKI = re.compile(rb"\{\{\s*\w[\w .:/-]{0,60}\|\s*\w[\w -]{0,40}=[^=]")
 """A template of MediaWiki with an argument by name, with which no other engine compiles."""
 _OPENS_TEMPLATE = re.compile(rb"\{[{%#]|[$#@*~]\{|\[[\[(%]|<%")
 _TELLS_ENGINE = re.compile(
-    rb"\b(?:config|settings|self|request|session|app|application|env|environ|g|cycler|this|constructor|class)\b|_", re.I
+    rb"\b(?:config|settings|self|request|session|app|application|env|environ|g|cycler|this|constructor|class)\b|(?<!\w)_|__",
+    re.I,
 )
 _WORD_OUTSIDE = re.compile(rb"[A-Za-z]{2}[ \t]+\$?\{\{|\}\}[ \t]+[A-Za-z]{2}")
 
@@ -102,7 +105,22 @@ MIN_PASTE, MIN_BREAKS = 80, 2
 _WITHIN = re.compile(rb"(?<![\w.%/\\-])/?(?:[A-Za-z][\w-]{0,40}/){1,6}\.\./(?=[A-Za-z][\w-]{0,60}[./])")
 """Down into a folder and back again: to where the path began."""
 _SOURCE = re.compile(rb"\.(?:m?[jt]sx?|s?css|less|png|jpe?g|gif|svg|webp|woff2?|rs|go|md)\b", re.IGNORECASE)
-_CONCERNED = _TRACED | _ACTIVE.keys() | _OF_JAVA | {"html.script_tag", "template.expression", "xml.declaration"}
+_DRAWN = rb"(?:svg|g|path|rect|circle|ellipse|line|poly(?:line|gon)|title|desc|defs|text|tspan|(?:linear|radial)Gradient|stop|clipPath)"
+_DRAWING = re.compile(
+    rb"\s*+(?=<svg[\s>])(?:</?"
+    + _DRAWN
+    + rb"(?:\s++(?!on|style|href|xlink)[A-Za-z][\w-]{0,30}(?::[a-z]{2,10})?=(?:\"[^\"<>&]*\"|'[^'<>&]*'))*+\s*+/?>[^<>&]*+)++",
+    re.IGNORECASE,
+)
+"""A picture in SVG of shapes and words only: nothing in it runs, links, loads or moves."""
+_COMMAND_OF_MAIL = re.compile(
+    rb"[\r\n](?:mail from|rcpt to|data|ehlo|helo|quit|rset|vrfy|starttls|capability|noop|expn|auth|fetch|[a-z]{1,4}\d{1,5} |\.[\r\n])"
+    rb"|%0|\\[rn]",
+    re.IGNORECASE,
+)
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_TEMPLATES = frozenset(("template.expression", "template.server_tag"))
+_CONCERNED = _TRACED | _ACTIVE.keys() | _OF_JAVA | _TEMPLATES | {"html.script_tag", "xml.declaration"}
 """Facts without one of which there is nothing to ask."""
 
 
@@ -117,6 +135,8 @@ def only_shown(found: set[str], text: bytes, place: str) -> set[str]:
         shown.add("code.dotnet")
     if "html.script_tag" in found and _names_scripts(text):
         shown |= _NAMED if "html.event_handler" in found else {*_NAMED, "html.fingerprint"}
+    if "html.active_tag" in found and _is_drawing(text):
+        shown |= {name for name in found if name.startswith("html.")}
     if (
         "html.script_url" in found
         and (rest := _ADDRESS_OF_WORDS.sub(b"", text)) != text
@@ -129,8 +149,8 @@ def only_shown(found: set[str], text: bytes, place: str) -> set[str]:
         shown.add("xml.declaration")
     if "html.active_tag" in found or "html.embedding_tag" in found:
         shown |= _of_passive_tags(found, text)
-    if "template.expression" in found and _names_in_templates(text):
-        shown.add("template.expression")
+    if not found.isdisjoint(_TEMPLATES) and _names_in_templates(text):
+        shown |= _TEMPLATES
     if "path.climbs" in found and b".." not in _WITHIN.sub(b"", text) and _SOURCE.search(text):
         shown.add("path.climbs")
     if "path.app_secret" in found and (_is_kept(text, place) or text[:8].lower() in (b"https://", b"http://")):
@@ -143,6 +163,18 @@ def paths_behind(found: set[str], text: bytes, place: str) -> tuple[set[str], by
     paths = found & _PATHS if place in ("query", "body") and len(text) >= MIN_PASTE else set()
     lines = text.strip().split(b"\n", MIN_BREAKS) if paths else []
     return (paths, lines[0]) if len(lines) > MIN_BREAKS else (set(), b"")
+
+
+def _is_drawing(text: bytes) -> bool:
+    return text.lstrip()[:4].lower() == b"<svg" and _DRAWING.fullmatch(text) is not None
+
+
+def head_of_mail(text: bytes, place: str) -> bytes | None:
+    """Return what stands before the first empty line, which ends a message's head (RFC 5322 2.1): nobody reads fields
+    behind it. None: there is none, or commands of a mail server stand somewhere.
+    """
+    head, *body = _END_OF_HEAD.split(text, 1)
+    return head + b"\n" if place == "body" and body and _COMMAND_OF_MAIL.search(text) is None else None
 
 
 def _names_scripts(text: bytes) -> bool:
@@ -163,7 +195,7 @@ def _names_in_templates(text: bytes) -> bool:
     if _WIKI.search(text):
         return True
     rest = _NAMES_ONLY.sub(b"", text)
-    if _OPENS_TEMPLATE.search(rest) or not _WORD_OUTSIDE.search(text):
+    if _OPENS_TEMPLATE.search(rest) or not (_WORD_OUTSIDE.search(text) or text.count(b"\n") >= MIN_BREAKS):
         return False
     return not any(_TELLS_ENGINE.search(each[0]) for each in _NAMES_ONLY.finditer(text))
 
