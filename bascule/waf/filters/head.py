@@ -118,7 +118,8 @@ def _methods(filters: WafFilters, is_on: Container[str]) -> list[Look]:
     return []
 
 
-def _is_of_files(t: Transaction) -> bool:
+def _is_of_files(t: RequestView) -> bool:
+    """Tell whether a request has the fields of WebDAV: only methods that no glance passes are asked."""
     return any(t.header(name) is not None for name in _FIELDS_OF_FILES) or b"xml" in (t.header(b"content-type") or b"")
 
 
