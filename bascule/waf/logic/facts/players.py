@@ -41,7 +41,7 @@ def without_players(text: bytes) -> bytes:
 _BEGINS_AS_PAGE = re.compile(
     rb"\s*<(?:!--\s|(?:p|div|h[1-6]|ul|ol|section|article|blockquote|table|pre)[\s>])", re.IGNORECASE
 )
-_SHOWN = re.compile(rb">[^<>]*&lt;[^<>]*(?=<)")
+_SHOWN = re.compile(rb">[^<>&]*+(?:&(?!lt;)[^<>&]*+)*+&lt;[^<>]*+(?=<)")
 _DECODED_AGAIN = (b"srcdoc", b"script", b"textarea")
 """Where a browser, or the script of a page, reads the text of an element or attribute as a page again."""
 
