@@ -76,7 +76,9 @@ class Inspection:
             transaction = self._transaction = self.begin()
             if (profile := self._exchange.route.profile) is not None:
                 transaction.profile = profile.hold(self._exchange)
-            if self._glanced is not None:
+            if self._glanced is not None and self.waf.signatures:
+                self.show_head(transaction)  # for exclusions of rules for responses
+            elif self._glanced is not None:
                 transaction.set_head(*_told(self._exchange.head), self._glanced)
                 transaction.phase = 1
             if self._seen and not self._codings:
@@ -317,7 +319,7 @@ class Inspection:
         Otherwise it is refused, or held: then the exchange's `respond` is called once it is judged.
         """
         waf = self.waf
-        if not waf.signatures and (waf.response is None or waf.response.passes(head.status)):
+        if (waf.glance is not None or not waf.signatures) and (waf.response is None or waf.response.passes(head.status)):
             return True
         transaction = self.transaction
         steady = head.block.notes.get(waf)

@@ -46,6 +46,8 @@ from bascule.waf.verdict import Verdict
 
 __all__ = ["ConnectionFacts", "Transaction", "Verdict", "Waf", "WafLoadError", "WafSettings"]
 
+EXCLUSIONS = "<exclusions>"
+"""The file that rules made of exclusions are said to be in."""
 _NOBODY = ConnectionFacts(b"", 0, b"", 0)
 
 
@@ -123,8 +125,10 @@ class Waf:
         config, response = self.rules.config, self.response
         if config.rule_engine == "Off" or config.audit_engine == "On" or not config.request_body_access:
             return None
-        if config.request_body_limit < self.settings.request_body_limit or self.signatures or self.contract is not None:
+        if config.request_body_limit < self.settings.request_body_limit or self.contract is not None:
             return None
+        if any(rule.head.file != EXCLUSIONS for rule in self.rules.rules.values()):
+            return None  # exclusions only take away: where nothing is found, they change nothing
         if response is not None and response.judges_fields:
             return None
         return Glance.of(self.filters, self.logic)
@@ -193,7 +197,7 @@ def load_rules(
     here = Path()
     try:
         loader.load_text(base_directives(settings), "<settings>", here)
-        loader.load_text(exclusion_directives(settings), "<exclusions>", here)
+        loader.load_text(exclusion_directives(settings), EXCLUSIONS, here)
         loader.load_text(settings.directives, "<directives>", here)
         if settings.crs_dir is not None:
             setup, files = crs_files(settings.crs_dir)

@@ -123,12 +123,24 @@ def test_what_people_send_passes_at_a_glance(make: Any) -> None:
         {"filters": {"lengths": {"path": 100}}},
         {"filters": {"fields": {"deny": ["referer"]}}},
         {"filters": {"words": ["boo"]}},
-        {"exclusions": [{"rules": ["logic/sqli"], "path": "/a", "reason": "r", "owner": "o"}]},
         {"response": {"decoys": {}}},
     ],
 )
 def test_there_is_no_glance_where_rules_look_further(waf: dict[str, Any]) -> None:
     assert firewall(**waf).glance is None
+
+
+def test_exclusions_only_take_away_from_what_is_found() -> None:
+    exclusion = {"rules": ["1-999999"], "path": "/free", "reason": "r", "owner": "o"}
+    waf = firewall(exclusions=[exclusion])
+    assert waf.glance is not None
+    attack, usual = b"?q=1'+union+select+password+from+users--", USUAL.partition(b"\r\n")[2]
+    heads = {
+        target: RequestParser().parse(b"GET %b HTTP/1.1\r\n%b" % (target, usual))
+        for target in (b"/free", b"/free" + attack, b"/" + attack)
+    }
+    assert [waf.glance.passes(head) is not None for head in heads.values()] == [True, False, False]
+    assert [finds(waf, head) for head in heads.values()] == [False, False, True]
 
 
 def test_rules_in_seclang_keep_an_account_of_every_request(tmp_path: Path) -> None:

@@ -311,3 +311,16 @@ def test_a_leak_tells_of_a_request_that_had_passed_at_a_glance(tmp_path: Path) -
         assert {name for name, _ in event["headers"]} >= {"user-agent", "cookie"}
 
     run(tmp_path, answers(leak), test, rules="logic", directives=[])
+
+
+def test_an_exclusion_of_a_rule_for_responses_holds_where_the_request_passed_at_a_glance(tmp_path: Path) -> None:
+    error = b'Traceback (most recent call last):\n  File "a.py"'
+    leak = b"HTTP/1.1 500 Oops\r\n%bcontent-length: %d\r\n\r\n%b" % (HTML, len(error), error)
+    excluded = {"rules": ["704001"], "path": "/debug", "owner": "ann", "reason": "for developers"}
+
+    async def test(bascule: Guarded) -> None:
+        for target, shown in ((b"/debug/a", True), (b"/shop", False)):
+            answer = await send(bascule.address, b"GET %b HTTP/1.1\r\nhost: x\r\nuser-agent: y\r\n\r\n" % target)
+            assert (b"Traceback" in answer.body) is shown, target
+
+    run(tmp_path, answers(leak), test, rules="logic", directives=[], exclusions=[excluded])
