@@ -319,7 +319,8 @@ class Inspection:
         Otherwise it is refused, or held: then the exchange's `respond` is called once it is judged.
         """
         waf = self.waf
-        if (waf.glance is not None or not waf.signatures) and (waf.response is None or waf.response.passes(head.status)):
+        plain = waf.response is None or waf.response.passes(head.status)
+        if plain and (waf.glance is not None or not waf.signatures):
             return True
         transaction = self.transaction
         steady = head.block.notes.get(waf)
