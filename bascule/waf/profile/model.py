@@ -11,15 +11,21 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
 from bascule.waf.profile.observation import Observation, Trait
 from bascule.waf.profile.paths import EMPTY, crowded, key_of, segments_of, slug_of, template_of
+from bascule.waf.profile.pruning import drop_parameters, drop_places, fewest_shown
 
 FORMAT = 1
 MAX_PLACES = 2_000
-"""Nodes of a site's tree. When they are used up, those that few clients asked for make room."""
+"""Nodes of a site's tree. When they are used up, those that fewest clients asked for make room."""
+ROOM = 8
+"""The part of all places, or parameters, that makes room at once: an eighth."""
+PATIENCE = 64
+"""New places, or parameters, that find none before room is looked for again where there was next to none."""
 MAX_PARAMETERS = 128
 """Parameters of one place and method: where several clients show more, their names are data, and none is unusual."""
 MAX_LEARNED = 4_000
@@ -114,18 +120,21 @@ class Learner:
     def __init__(self, profile: Profile, clients: int) -> None:
         self.profile, self.clients = profile, clients
         self._salt = profile.salt.encode()
+        self._waiting = {"places": 0, "parameters": 0}
         self._nodes = _nodes(profile.root)
         self._parameters = sum(len(o.parameters) for _, n in profile.places() for o in n.operations.values())
 
     def learn(self, seen: Observation, now: float) -> bool:
         """Learn from a request. Return whether there was room for it."""
         node = self.profile.root
+        way = [node]
         for segment in segments_of(seen.path):
-            key = self._enter(node, segment)
+            key = self._enter(way, segment)
             if not key:
                 return False
             node = node.children[key]
-        if seen.method not in node.operations and len(node.operations) >= MAX_METHODS:
+            way.append(node)
+        if seen.method not in node.operations and not self._method_fits(node):
             return False
         client = self.hash_of(seen.client)
         operation = node.operations.setdefault(seen.method, Operation(first=now))
@@ -149,14 +158,20 @@ class Learner:
         self._recount()
         return _nodes(gone)
 
-    def _enter(self, node: Node, segment: str) -> str:
-        """Return the child that a segment leads to, made if need be; nothing where there is no room."""
+    def _enter(self, way: list[Node], segment: str) -> str:
+        """Return the child that a segment leads to from the last node of a way, made if need be; nothing where there is
+        no room.
+        """
+        node = way[-1]
         key = key_of(node.children, segment)
         if key in node.children:
             return key
         if self._nodes >= MAX_PLACES:
-            self._prune()
+            if self._is_time("places"):
+                room = MAX_PLACES // ROOM
+                self._note_room("places", drop_places(self.profile.root, self.clients, room, way), room)
             if self._nodes >= MAX_PLACES:
+                self._sweep(way)
                 return ""
         node.children[key] = Node()
         self._nodes += 1
@@ -234,13 +249,25 @@ class Learner:
             self._add(parameter.alphabet.setdefault(lowest.bit_length() - 1, []), client)
             alphabet ^= lowest
 
+    def _method_fits(self, node: Node) -> bool:
+        if len(node.operations) >= MAX_METHODS:
+            known = {name: operation.clients for name, operation in node.operations.items()}
+            for name in fewest_shown(known, self.clients, 1):
+                self._parameters -= len(node.operations.pop(name).parameters)
+        return len(node.operations) < MAX_METHODS
+
     def _parameter_fits(self, operation: Operation) -> bool:
         if len(operation.parameters) >= MAX_PARAMETERS:
-            for name in self._few({name: known.clients for name, known in operation.parameters.items()}):
+            known = {name: each.clients for name, each in operation.parameters.items()}
+            for name in fewest_shown(known, self.clients, MAX_PARAMETERS // ROOM) if self._few(known) else ():
                 del operation.parameters[name]
                 self._parameters -= 1
-        if self._parameters >= MAX_LEARNED and not operation.open:
-            self._prune()
+        if self._parameters >= MAX_LEARNED and not operation.open and self._is_time("parameters"):
+            before, room = self._parameters, MAX_LEARNED // ROOM
+            operations = [each for _, node in self.profile.places() for each in node.operations.values()]
+            drop_parameters(operations, self.clients, room)
+            self._recount()
+            self._note_room("parameters", before - self._parameters, room)
         return len(operation.parameters) < MAX_PARAMETERS and self._parameters < MAX_LEARNED
 
     def _room(self, known: dict[str, Seen], most: int) -> bool:
@@ -259,10 +286,22 @@ class Learner:
         if len(seen) < self.clients and client not in seen:
             seen.append(client)
 
-    def _prune(self) -> None:
-        """Let go of the places and parameters that fewer clients asked for than have to."""
-        _drop(self.profile.root, self.clients)
+    def _is_time(self, what: str) -> bool:
+        """Whether room is to be looked for: that takes a walk through all of the profile."""
+        self._waiting[what] -= 1
+        return self._waiting[what] < 0
+
+    def _note_room(self, what: str, found: int, wanted: int) -> None:
+        self._waiting[what] = 0 if found >= wanted else PATIENCE
         self._recount()
+
+    def _sweep(self, way: list[Node]) -> None:
+        """Take back what was made of a way that came to an end for want of room."""
+        for above, node in reversed(list(pairwise(way))):
+            if node.children or node.operations:
+                return
+            above.children = {name: child for name, child in above.children.items() if child is not node}
+            self._nodes -= 1
 
     def _recount(self) -> None:
         self._nodes = _nodes(self.profile.root)
@@ -285,16 +324,6 @@ def _first_client(node: Node) -> int:
     for operation in node.operations.values():
         return operation.clients[0]
     return next((found for child in node.children.values() if (found := _first_client(child))), 0)
-
-
-def _drop(node: Node, clients: int) -> None:
-    for name, child in list(node.children.items()):
-        _drop(child, clients)
-        if not child.children and all(len(operation.clients) < clients for operation in child.operations.values()):
-            del node.children[name]
-        for operation in child.operations.values():
-            known = operation.parameters
-            operation.parameters = {name: each for name, each in known.items() if len(each.clients) >= clients}
 
 
 def _merge(into: Node, other: Node, clients: int) -> None:
