@@ -98,7 +98,7 @@ class Profiles:
         self.seen: list[Observation] = []
         self._send = send
         self._alerts: set[tuple[str, str]] = set()
-        self._tallies: dict[tuple[str, int], Tally] = {}
+        self._tallies: dict[tuple[str, int, str], Tally] = {}
         self._usual = dict(usual)
         self._routes: list[RouteProfile] = []
 
@@ -131,7 +131,7 @@ class Profiles:
 
     def tally(self, route: RouteProfile, held: Held, address: bytes) -> None:
         """Count a request that was judged."""
-        key = route.site, id(held.spot)
+        key = route.site, id(held.spot), held.method
         tally = self._tallies.get(key)
         if tally is None:
             usual = route.holding.usual
@@ -141,10 +141,10 @@ class Profiles:
         tally.judged += 1
         if held.deviates:
             tally.deviating += 1
-            if len(tally.clients) < MAX_TOLD:
-                tally.clients.append(self.client(address))
-            if len(tally.words) < MAX_TOLD:
-                tally.words.append(held.told())
+            if len(tally.clients) < MAX_TOLD and (client := self.client(address)) not in tally.clients:
+                tally.clients.append(client)
+            if len(tally.words) < MAX_TOLD and (words := held.told()) not in tally.words:
+                tally.words.append(words)
 
     def every_second(self) -> None:
         """Tell the keeper."""
@@ -154,7 +154,7 @@ class Profiles:
             return
         tallies = [
             [site, tally.place, tally.judged, tally.deviating, tally.clients, tally.words]
-            for (site, _), tally in self._tallies.items()
+            for (site, *_), tally in self._tallies.items()
         ]
         alerts = sorted(self._alerts)
         for start in range(0, max(len(self.seen), 1), IN_MESSAGE):
