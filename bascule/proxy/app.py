@@ -264,6 +264,7 @@ class ProxyApp:
         self.draining = True
         if self._acceptor is not None:
             await self._acceptor.settle()
+        self._drained.clear()  # the last one may have gone while one more was on its way here
         self.check_drained()
         timeout = max(0.0, deadline - self.loop.time())
         try:

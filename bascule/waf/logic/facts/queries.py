@@ -22,7 +22,7 @@ _NAMES = frozenset(
 """What fields for queries are called, in lower case: of consoles, dashboards, APIs of tables."""
 _CONDITIONS = frozenset(b"jql cql wiql kql fetchxml".split())
 """Fields for conditions in languages that are like SQL's and are no part of a statement: Jira's, Confluence's, Dynamics'."""
-_CONDITION_BEGINS = re.compile(rb"\s*\(?\s*(?:[a-z]|<fetch[\s>])", re.IGNORECASE)
+_CONDITION_BEGINS = re.compile(rb"\s*+(?:\(\s*+)?(?:[a-z]|<fetch[\s>])", re.IGNORECASE)
 _BEGINS = re.compile(rb"\s*(?:select\s|with\s+\w{1,60}\s+as\s*\()", re.IGNORECASE)
 _FROM = re.compile(rb"\sfrom\s*[\w(\[]", re.IGNORECASE)
 _GOES_ON = re.compile(
