@@ -16,6 +16,11 @@ _AT_ONCE = 64
 _TIMEOUT_SECONDS = 30.0
 
 
+def most_clients(descriptors: int) -> int:
+    """Return how many clients a proxy can hold: few need an origin connection; Bascule keeps a quarter for those."""
+    return (descriptors - 500) * 3 // 4
+
+
 def source_address(index: int) -> str:
     """Return the loopback address client `index` comes from; a hundred clients share each."""
     block = index // _PER_ADDRESS

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from benchmarks import results, traffic
-from benchmarks.idle import with_idle_connections
+from benchmarks.idle import most_clients, with_idle_connections
 from benchmarks.lab import Contender, Entry, Lab, Needs
 from benchmarks.load import LoadResult, run_handshakes, run_wrk
 from benchmarks.machine import BenchError, descriptor_limit, free_port
@@ -278,11 +278,6 @@ class Starts(Workload):
                 seconds.append(time.monotonic() - began)
         values = {results.COLD_START.key: seconds[0], results.START.key: seconds[1]}
         return Sample(contender.entry.name, number, values)
-
-
-def most_clients(descriptors: int) -> int:
-    """Return how many clients a proxy can hold: few need an origin connection; Bascule keeps a quarter for those."""
-    return (descriptors - 500) * 3 // 4
 
 
 def _steady_memory(contender: Contender) -> int:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import parse
+from benchmarks.idle import most_clients
 from benchmarks.machine import BenchError
 from benchmarks.processes import process_table, tree_of, wait_until
 from benchmarks.runner import check_peers, choose
-from benchmarks.workloads import FIREWALL_WORKLOADS, WORKLOADS, Budget, most_clients
+from benchmarks.workloads import FIREWALL_WORKLOADS, WORKLOADS, Budget
 from tests.support.programs import require_program
 
 ROOT = Path(__file__).resolve().parents[2]
