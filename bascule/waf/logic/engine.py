@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bascule.waf.logic.facts import FACTS, asked, facts_in_turns, facts_of, warm
+from bascule.waf.logic.facts import FACTS, facts_in_turns, facts_of, meant, warm
 from bascule.waf.logic.facts.recogniser import MAX_REMEMBERED
 from bascule.waf.logic.rules import PRESETS, SHIPPED, Family, LogicRule, RuleBook, RuleBookError, read
 from bascule.waf.logic.screen import Screen
@@ -103,7 +103,7 @@ class Logic:
                 facts = yield from facts_in_turns(value[2], value[0])
             findings = self.judge_facts(facts) if facts else ()
             if findings:
-                findings = self.judge_facts(asked(facts, value[1], value[2]))
+                findings = self.judge_facts(meant(facts, value[1], value[2]))
             for found in findings:
                 yield Finding(*found, value)
 

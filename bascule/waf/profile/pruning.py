@@ -28,9 +28,7 @@ def drop_places(root: Node, clients: int, count: int, way: Iterable[Node]) -> in
     """
     kept = {id(node) for node in way}
     places = [
-        place
-        for place in _places(root)
-        if id(place.nodes[-1]) not in kept and not _is_confirmed(place.nodes[-1], clients)
+        place for place in _places(root) if id(place.nodes[-1]) not in kept and not _is_needed(place.nodes[-1], clients)
     ]
     shown = [_shown(place.nodes[-1]) for place in places]
     alone = Counter(next(iter(each)) for each in shown if len(each) == 1)
@@ -85,8 +83,11 @@ def _shown(node: Node) -> set[int]:
     return {client for operation in node.operations.values() for client in operation.clients}
 
 
-def _is_confirmed(node: Node, clients: int) -> bool:
-    return any(len(operation.clients) >= clients for operation in node.operations.values())
+def _is_needed(node: Node, clients: int) -> bool:
+    """Whether enough clients asked for a place or for one that it leads to: it stays, so nothing is gained by it."""
+    return any(len(operation.clients) >= clients for operation in node.operations.values()) or any(
+        _is_needed(child, clients) for child in node.children.values()
+    )
 
 
 def _places(root: Node) -> Iterator[_Place]:

@@ -57,6 +57,17 @@ def test_what_is_learned_in_a_full_tree_is_in_it() -> None:
         assert size(learner) == learner._nodes <= MAX_PLACES
 
 
+def test_a_place_that_has_to_stay_keeps_what_it_has_learned() -> None:
+    learner = Learner(Profile("shop.example"), 3)
+    for client in "abc":
+        assert learner.learn(seen("/shop/cart", client), 1.0)
+    assert learner.learn(seen("/shop", "d"), 1.0)
+    for number in range(MAX_PLACES):
+        for client in "ab":  # of what is not confirmed, all else was shown by more
+            learner.learn(seen(invented(number), client), 2.0)
+    assert learner.profile.root.children["shop"].operations["GET"].clients == [learner.hash_of("d")]
+
+
 def test_who_invents_places_loses_his_own() -> None:
     learner = Learner(Profile("shop.example"), 3)
     for number in range(30):

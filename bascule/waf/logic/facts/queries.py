@@ -11,7 +11,6 @@ import re
 
 from .conditions import QUOTED
 from .patterns import FACTS
-from .whereabouts import told
 
 MAX_QUERY = 4096
 """Bytes of the longest query that is read."""
@@ -50,10 +49,7 @@ _OTHERS = frozenset(name for name in FACTS if name.startswith("sql.")) - _ASKS
 
 
 def asked(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
-    """Return the facts without those that mean nothing in a field of this name: those of a query, if the text is a
-    whole one that only asks, in a field for queries, and those of an address where it is only told (`whereabouts.py`).
-    """
-    facts = told(facts, name, text)
+    """Return the facts without those of a query, if the text is a whole one that only asks, in a field for queries."""
     if facts.isdisjoint(_ASKS) or not facts.isdisjoint(_OTHERS):
         return facts
     field = name.rpartition(b".")[2].lower()

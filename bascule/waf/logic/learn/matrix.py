@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bascule.waf.logic.body_values import request_values
-from bascule.waf.logic.facts import asked, facts_of, warm
+from bascule.waf.logic.facts import facts_of, meant, warm
 from bascule.waf.logic.learn.corpora import BENIGN, Request, Sample
 
 Facts = frozenset[str]
@@ -39,7 +39,7 @@ class Row:
 def shown_by(request: Request) -> tuple[Facts, ...]:
     """Return the distinct sets of facts that the values of a request show."""
     values = request_values(request.target, request.headers, request.body)
-    found = {asked(facts_of(value, place), name, value) for place, name, value in values}
+    found = {meant(facts_of(value, place), name, value) for place, name, value in values}
     return tuple(facts for facts in found if facts)
 
 
