@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import resource
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,10 +21,11 @@ from bascule.defence.shield import Shield
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers, Refs
 from bascule.http.h1.head import OtherForm, RequestParser, ResponseParser, reverse_form
+from bascule.proxy import deadlines
 from bascule.proxy.accept import FairAcceptor
 from bascule.proxy.caching import Caching
 from bascule.proxy.client import ClientConnection
-from bascule.proxy.door import Door
+from bascule.proxy.door import Door, default_cap
 from bascule.proxy.firewall import Firewalls
 from bascule.proxy.holding import Holding
 from bascule.proxy.prelude import NewClient, Prelude, TlsLink
@@ -53,7 +53,6 @@ TICK = 0.1
 """Seconds between ticks: the resolution of every deadline."""
 REST = 1.0
 """Seconds between ticks while there is no client, whom nobody waits for."""
-SPARE_FILES = 64
 CERTIFICATE_CHECK = 5
 """Seconds between looks at the certificate files."""
 QUIET = 1.0
@@ -336,18 +335,20 @@ class ProxyApp:
         self.resting = not (expected or self.clients or fetches)
         wait = REST if self.resting else TICK
         self._tick_handle = self.loop.call_later(wait, self._tick)
-        self.now = now = time.monotonic()
+        before, self.now = self.now, time.monotonic()
+        now = self.now
         late, self._due = now - self._due, now + wait
+        seen = now if late < TICK else deadlines.after_standstill(self.clients, before, late)
         second = int(time.time())
         if second != self._date_second:
-            self._every_second(second, now)
+            self._every_second(second, seen)
         for pool in self.pools:
             pool.tick(now)
         for client in islice(self._unchecked, self._share):
-            self._check_rate(client, now)
+            self._check_rate(client, seen)
         if self.overload is not None:
             self.overload.update(late, len(self.clients) / self._door.room.most, self.recorder.resident)
-        for client in [client for client in self.clients if client.deadline < now]:
+        for client in [client for client in self.clients if client.deadline < seen]:
             client.on_deadline(now)
         self.recorder.tick()
         if self.events is not None:
@@ -387,13 +388,3 @@ class ProxyApp:
 def _close_kept(server: ServerState) -> None:
     for connection in list(server.idle):
         connection.close()
-
-
-def default_cap(tunnels: bool) -> int:
-    """Return how many clients a worker takes if nothing is configured, by the files this process may open.
-
-    Three quarters of them, for a busy client needs a server connection and an idle one none; but half with `tunnels`,
-    whose clients keep theirs for as long as they stay.
-    """
-    files: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES
-    return max(64, files // 2 if tunnels else files * 3 // 4)

@@ -68,6 +68,7 @@ class Caching:
         """By site the caches of its routes: what one of them changes concerns all."""
         self._loop = loop
         self._ticks = False
+        self._ticked = 0.0
         self._complained = 0.0
 
     def of_route(self, site: SitePlan, route: RoutePlan) -> RouteCache | None:
@@ -89,14 +90,15 @@ class Caching:
         self.fetches[key] = fetch
         self.elsewhere.claim(key, claimed)
         if not self._ticks:
-            self._ticks = True
+            self._ticks, self._ticked = True, time.monotonic()
             self._loop.call_later(TICK, self._tick)
         fetch.begin()
 
     def _tick(self) -> None:
-        now = time.monotonic()
+        before, self._ticked = self._ticked, time.monotonic()
+        late = self._ticked - before > 2 * TICK  # what came meanwhile is yet to be read: see proxy/deadlines.py
         for fetch in list(self.fetches.values()):
-            fetch.tick(now)
+            fetch.tick(before if late else self._ticked)
         self._ticks = bool(self.fetches)
         if self._ticks:
             self._loop.call_later(TICK, self._tick)

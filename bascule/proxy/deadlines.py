@@ -1,6 +1,7 @@
 """What a client is late with: a head, a body, taking its answer; and the minimum rates at which bodies come and go.
 
-A connection has one deadline at a time; the tick of app.py compares it. What was awaited decides what it means.
+A connection has one deadline at a time; the tick of app.py compares it. What was awaited decides what it means. A tick
+that comes late judges by the time of the one before: what came since lies unread in the kernel's buffers.
 """
 
 from __future__ import annotations
@@ -15,9 +16,24 @@ from bascule.proxy.phase import BODY, CLOSED, HEAD
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bascule.proxy.app import Connection
     from bascule.proxy.client import ClientConnection
 
 _INT = struct.Struct("i")
+STANDSTILL = 1.0
+"""Seconds from which on a late tick's delay counts against nobody; below, it is within what deadlines promise."""
+
+
+def after_standstill(connections: Iterable[Connection], before: float, late: float) -> float:
+    """Return the time to judge by in a tick that comes `late` seconds late: that of the tick `before` it, up to which
+    all that came has been read. The loop calls timers first, so who was in time may be known only after this tick.
+    """
+    if late >= STANDSTILL:
+        for connection in connections:
+            connection.deadline += late
+    return before
 
 
 def passed(client: ClientConnection, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from bascule.defence.shield import Shield
     from bascule.proxy.accept import FairAcceptor
     from bascule.proxy.app import Connection, ProxyApp
+
+SPARE_FILES = 64
+"""Open files that are kept for what is no client's."""
 
 
 class Door:
@@ -140,3 +144,13 @@ class Door:
         if handshake and not arrivals.detect:
             arrivals.end_handshake()
         return not arrivals.detect
+
+
+def default_cap(tunnels: bool) -> int:
+    """Return how many clients a worker takes if nothing is configured, by the files this process may open.
+
+    Three quarters of them, for a busy client needs a server connection and an idle one none; but half with `tunnels`,
+    whose clients keep theirs for as long as they stay.
+    """
+    files: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES
+    return max(64, files // 2 if tunnels else files * 3 // 4)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +44,7 @@ def config(origin: Origin) -> dict[str, Any]:
             "queue.test": {"timeouts": {"queue": SHORT}, "routes": {"/": full}},
             "agree.test": site({"body_idle": SHORT}),
             "rest.test": site({"keep_alive": LONG}),
+            "answer.test": site({"response": 1.0}),
         },
     }
 
@@ -335,3 +339,67 @@ def test_a_server_that_does_not_accept() -> None:
             assert wire.response().status == 504
         for sock in filling:
             sock.close()
+
+
+@contextmanager
+def stands_still(bascule: Bascule, seconds: float) -> Iterator[None]:
+    """Stop worker and keeper, as a machine that is paused or a loop that is kept busy does; what comes waits."""
+    stopped = bascule.children()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    try:
+        yield
+        wait_for(lambda: time.monotonic() > begun + seconds, "the standstill to last")
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+@unless_stalled
+def test_a_head_that_came_while_the_worker_stood_still(bascule: Bascule, port: int) -> None:
+    for seconds in (0.8, 0.8, 0.8, 2.0, 2.0):  # less than STANDSTILL of deadlines.py, and more
+        with connect(port) as wire:
+            wire.send(b"GET / HTTP/1.1\r\n")
+            begun = time.monotonic()
+            wait_for(lambda begun=begun: time.monotonic() > begun + 0.5, "half the time to pass")  # type: ignore[misc]
+            with stands_still(bascule, seconds):
+                wire.send(b"Host: site.test\r\n\r\n")  # in time, as far as the client can tell
+            assert wire.response().status == 200
+
+
+@unless_stalled
+def test_a_body_that_came_while_the_worker_stood_still(bascule: Bascule, port: int) -> None:
+    for host in ("body.test", "rate.test"):
+        with connect(port) as wire:
+            wire.send(request("/", "POST", host, Content_Length="100000"))
+            with stands_still(bascule, 2 * SHORT):
+                wire.send(b"x" * 100_000)
+            assert wire.response().status == 200
+
+
+@unless_stalled
+def test_an_answer_that_came_while_the_worker_stood_still(bascule: Bascule, origin: Origin, port: int) -> None:
+    go = threading.Event()
+
+    def handle(wire: Wire, message: Message) -> bool:
+        go.wait(LONG)
+        wire.send(answer(b"x"))
+        return True
+
+    origin.handler = handle
+    with connect(port) as wire:
+        wire.send(request(host="answer.test"))
+        wait_for(lambda: origin.seen, "the server to be asked")
+        with stands_still(bascule, 2.0):
+            go.set()
+        assert wire.response().status == 200
+
+
+def test_who_is_late_is_refused_after_a_standstill(bascule: Bascule, port: int) -> None:
+    """That a tick came late gains no time but its own."""
+    with connect(port) as wire, strikes(1.0):
+        wire.send(b"GET / HTTP/1.1\r\n")
+        with stands_still(bascule, 2.0):
+            wire.send(b"X")
+        assert wire.response().status == 408
