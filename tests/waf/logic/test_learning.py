@@ -66,6 +66,34 @@ def test_weak_evidence_that_browsers_do_not_send_is_a_verdict_at_strict_presets_
     assert [each["sqli", "a list"].refused for each in refused.values()] == [0, 0, 1, 1]
 
 
+def test_thresholds_come_down_where_that_finds_attacks_and_hurts_few_hosts() -> None:
+    thresholds = pytest.importorskip(
+        "bascule.waf.logic.learn.thresholds", reason="needs the extra named train", exc_type=ImportError
+    )
+    hosts = [Row("", "browsers", f"{number}.example", (), True) for number in range(2000)]
+    texts = [Row("", "a list of words", "", (), False) for _ in range(100)]
+    attacks = [Row(label, "a list", "", (), False) for label in ("sqli", "xss", "rce", "traversal") for _ in range(10)]
+    rows = [*hosts, *texts, *attacks]
+    points: list[dict[str, int]] = [{} for _ in rows]
+    for number, family in enumerate(("sql", "xss", "command", "traversal")):
+        for attack in points[2100 + 10 * number : 2110 + 10 * number]:
+            attack[family] = 12 if family == "sql" else 6
+    points[0]["xss"] = 8  # one host for all of these attacks
+    for host in points[:100]:
+        host["command"] = 8  # too many hosts
+    for text in points[2000:2050]:
+        text["traversal"] = 9  # half of a list of harmless words
+    points[1]["sql"] = 9  # nothing more to find
+    judged = thresholds.Judged(rows, points, ("sql", "xss", "command", "traversal", "xml"))
+    found = thresholds.choose(judged, judged, ("sql", "xss", "command", "traversal", "xml"))
+    assert {family: limits["standard"] for family, limits in found.items()} == {
+        "sql": 10, "xss": 4, "command": 10, "traversal": 10, "xml": 10,
+    }  # fmt: skip
+    assert found["xml"] == {"basic": 15, "standard": 10, "advanced": 4, "pci-dss": 3}  # where that costs nothing
+    assert found["sql"]["advanced"] == 10
+    assert all(list(limits.values()) == sorted(limits.values(), reverse=True) for limits in found.values())
+
+
 def test_sources_can_be_left_out(tmp_path: Path) -> None:
     recipe = pytest.importorskip(
         "bascule.waf.logic.learn.recipe", reason="needs the extra named train", exc_type=ImportError

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from bascule.waf.logic.learn.matrix import Row
 from bascule.waf.logic.learn.measure import Rate, Rules, Thresholds, rates
 from bascule.waf.logic.learn.recipe import FOLDS, cross_validate
+from bascule.waf.logic.learn.thresholds import BUDGETS
 from bascule.waf.logic.rules import PRESETS, RuleBook
 
 _HEAD = """# Model card: the logic rules
@@ -28,6 +29,9 @@ MPL-2.0, and none stated) allow learning from them, not shipping them.
 *Shown* are rates on the very samples the rules were learned from. *Unseen* are rates cross-validated in {folds} parts: a
 source of attacks, or a host of the browser traffic, was either all in what was learned from or all in what was measured.
 A class that only one source has is then found only by what other classes taught: those unseen rates are pessimistic.
+Thresholds were chosen in the same way, within what was learned from: from the highest on, the family's is lowered that
+finds most for the hosts it refuses, until the budget is spent: {budgets} of the browsers' requests, and of those of
+each host alike.
 """
 
 _TAIL = """
@@ -52,7 +56,7 @@ def card(book: RuleBook, rules: Rules, limits: Thresholds, rows: Sequence[Row], 
     hosts = len({row.host for row in rows if row.whole and not row.attack})
     head = _HEAD.format(
         version=book.version, rules=len(book.rules), families=len(book.families), seed=seed, samples=len(rows), hosts=hosts,
-        folds=FOLDS,
+        folds=FOLDS, budgets=", ".join(f"{100 * BUDGETS[preset].requests:g} % at `{preset}`" for preset in PRESETS),
     )  # fmt: skip
     return "\n".join(
         [

@@ -1,29 +1,16 @@
-"""Measuring rules on rows: points by family, rates by source, thresholds that keep a promise on harmless requests."""
+"""Measuring rules on rows: points by family, rates by source."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bascule.waf.logic.learn.fit import STANDARD, Learned
+from bascule.waf.logic.learn.fit import Learned
 from bascule.waf.logic.learn.matrix import Facts, Row
-from bascule.waf.logic.rules import PRESETS, STRICT
+from bascule.waf.logic.rules import STRICT
 
 Rules = Mapping[str, Sequence[Learned]]
 Thresholds = Mapping[str, Mapping[str, int]]
-
-BUDGETS = {"basic": 0.00002, "standard": 0.0001, "advanced": 0.0005, "pci-dss": 0.0008}
-"""The share of harmless requests that one family may refuse in a preset."""
-BOUNDS = {
-    "basic": (12, 15),
-    "standard": (STANDARD, STANDARD),
-    "advanced": (4, STANDARD),
-    "pci-dss": (3, STANDARD),
-}
-"""Between which points a threshold may lie."""
-HOST_CAP = 5
-"""Requests of one host that count: one site's odd parameter is not the web's."""
 
 
 class Scorer:
@@ -51,36 +38,6 @@ class Scorer:
             for family, points in self.of(shown).items():
                 most[family] = max(most.get(family, 0), points)
         return most
-
-
-def thresholds(rules: Rules, rows: Sequence[Row]) -> dict[str, dict[str, int]]:
-    """Return, by family and preset, the lowest threshold that keeps within the budget of false positives."""
-    harmless = [row for row in rows if row.whole and not row.attack]
-    reached = {strict: _reached(Scorer(rules, strict), harmless) for strict in (False, True)}
-    return {
-        family: {preset: _lowest(reached[preset in STRICT][family], len(harmless), preset) for preset in PRESETS}
-        for family in rules
-    }
-
-
-def _reached(scorer: Scorer, harmless: Sequence[Row]) -> dict[str, Counter[int]]:
-    """Return, by family, how many harmless requests reach which points."""
-    hosts: Counter[tuple[str, str, int]] = Counter()
-    reached: dict[str, Counter[int]] = defaultdict(Counter)
-    for row in harmless:
-        for family, points in scorer.of_row(row).items():
-            hosts[family, row.host, points] += 1
-            if hosts[family, row.host, points] <= HOST_CAP:
-                reached[family][points] += 1
-    return reached
-
-
-def _lowest(reached: Counter[int], total: int, preset: str) -> int:
-    low, high = BOUNDS[preset]
-    for threshold in range(low, high):
-        if sum(count for points, count in reached.items() if points >= threshold) <= BUDGETS[preset] * total:
-            return threshold
-    return high
 
 
 @dataclass(slots=True)

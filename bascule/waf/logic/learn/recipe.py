@@ -13,11 +13,14 @@ from bascule.waf.logic.learn.corpora import Sample
 from bascule.waf.logic.learn.families import KINDS
 from bascule.waf.logic.learn.fit import Learned, learn
 from bascule.waf.logic.learn.matrix import Row
-from bascule.waf.logic.learn.measure import Rate, Rules, Thresholds, rates, thresholds
+from bascule.waf.logic.learn.measure import Rate, Rules, Scorer, Thresholds, rates
+from bascule.waf.logic.learn.thresholds import Judged, Points, choose
 from bascule.waf.logic.rules import FORMAT, PRESETS, Family, LogicRule, Rates, RuleBook, Threshold
 
 FIRST_ID = 800_000
 FOLDS = 5
+INNER_FOLDS = 3
+"""Parts by which thresholds are chosen."""
 _SAYS = {fact.name: fact.says for fact in ALL}
 
 
@@ -46,17 +49,37 @@ def samples(folder: Path, seed: int, excluded: Collection[str] = (), feedback: I
         raise ValueError(f"no source to leave out is called {' or '.join(sorted(unused))}")
 
 
-def train(rows: Sequence[Row], seed: int) -> tuple[dict[str, list[Learned]], dict[str, dict[str, int]]]:
-    """Return the rules of each family that has any, and its thresholds."""
+def train(rows: Sequence[Row], seed: int) -> tuple[Rules, Thresholds]:
+    """Return the rules of each family that has any, and its thresholds, which are chosen on parts that were not learned from."""
+    rules = _learned(rows, seed)
+    return rules, choose(*_judged_unseen(rows, tuple(rules), seed), tuple(rules))
+
+
+def _learned(rows: Sequence[Row], seed: int) -> dict[str, list[Learned]]:
     rules = {kind.name: learn(kind, rows, FACTS, seed) for kind in KINDS}
-    rules = {family: learned for family, learned in rules.items() if learned}
-    return rules, thresholds(rules, rows)
+    return {family: learned for family, learned in rules.items() if learned}
+
+
+def _judged_unseen(rows: Sequence[Row], families: Sequence[str], seed: int) -> tuple[Judged, Judged]:
+    """Return the points of rows at lax and at strict presets, each of rules that saw neither its source nor its host."""
+    parts = [zlib.crc32(b"threshold" + _group(row).encode()) % INNER_FOLDS for row in rows]
+    points: tuple[list[Points], list[Points]] = ([{}] * len(rows), [{}] * len(rows))
+    for fold in range(INNER_FOLDS):
+        rules = _learned([row for row, part in zip(rows, parts, strict=True) if part != fold], seed)
+        for found, scorer in zip(points, (Scorer(rules, False), Scorer(rules, True)), strict=True):
+            for number, (row, part) in enumerate(zip(rows, parts, strict=True)):
+                if part == fold and row.shown:
+                    found[number] = scorer.of_row(row)
+    return Judged(rows, points[0], families), Judged(rows, points[1], families)
+
+
+def _group(row: Row) -> str:
+    return row.host if row.whole and not row.attack else row.source
 
 
 def fold_of(row: Row) -> int:
     """Return the part a row is in: all of a source of attacks, or all of a harmless host, is in one."""
-    group = row.host if row.whole and not row.attack else row.source
-    return zlib.crc32(group.encode()) % FOLDS
+    return zlib.crc32(_group(row).encode()) % FOLDS
 
 
 def cross_validate(rows: Sequence[Row], seed: int) -> dict[str, dict[tuple[str, str], Rate]]:
