@@ -20,7 +20,7 @@ from bascule.forward.handshakes import ConnectHandshake, Handshake, RefusedError
 from bascule.forward.socks import UDP_ASSOCIATE
 from bascule.forward.target import NOWHERE, Target
 from bascule.telemetry import causes
-from bascule.tls.client import origin_context
+from bascule.tls.client import loaded_context
 from bascule.upstream.connector import Connector, Done
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Tunnels(Connector):
     async def _reach(self, server: ServerState) -> _Shaking:
         address, tls = server.origin.address, None
         if server.secure:
-            tls = self._context = self._context or origin_context(self._parent.tls)
+            tls = self._context = self._context or loaded_context(self._parent.tls)
         name = (server.server_name or "localhost") if tls else None
         if address.path:
             _, shaking = await self._loop.create_unix_connection(

@@ -98,6 +98,7 @@ class ProxyApp:
         `swollen` is told of memory that is kept of a crowd which has gone.
         """
         self.plan = plan
+        self._number = worker
         self.loop = loop
         self.recorder = recorder
         self.contexts = contexts
@@ -367,7 +368,8 @@ class ProxyApp:
         self.epoch = time.time() - time.perf_counter()
         if is_first or second % CERTIFICATE_CHECK == 0:  # first: it may be born long after they were read
             for problem in self.contexts.reload():
-                complain(problem)
+                if self._number == 0:  # all see the same
+                    complain(problem)
         self.date_line = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
         for connector, pool in zip(self.connectors, self.pools, strict=True):
             connector.prune(pool.servers, now)

@@ -112,17 +112,34 @@ def entrust(path: str, account: Account | None, key: str) -> None:
 
 
 def entrust_folder(path: str, account: Account | None) -> None:
-    """Make sure that the folder `path`, in one that is ours, exists and is `account`'s alone. Raises PrivilegeError."""
+    """Make sure that the folder `path`, in one that is ours, exists and is `account`'s alone; its files, too, if it was
+    ours before. Raises PrivilegeError."""
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            os.fchown(fd, *((account.uid, account.gid) if account is not None else (os.geteuid(), -1)))
+            owner = (account.uid, account.gid) if account is not None else (os.geteuid(), -1)
+            if os.fstat(fd).st_uid == os.geteuid() != owner[0]:
+                _entrust_files(fd, owner)
+            os.fchown(fd, *owner)
         finally:
             os.close(fd)
     except OSError as error:
         raise PrivilegeError(f"cannot make {path}: {error.strerror}") from None
+
+
+def _entrust_files(folder: int, owner: tuple[int, int]) -> None:
+    """Give away the files of a folder, but for links: an account that had the folder before may have set them."""
+    for name in os.listdir(folder):
+        if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            continue
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        try:
+            if os.fstat(fd).st_nlink == 1:
+                os.fchown(fd, *owner)
+        finally:
+            os.close(fd)
 
 
 def raise_open_files() -> int:

@@ -14,6 +14,9 @@ from bascule.tls.certificates import KeyPair, Signature, extensions_of, load_aut
 _TLS_FEATURE = bytes.fromhex("0608 2b06010505070118")
 """id-pe-tlsfeature (RFC 7633 6) as it is encoded within a certificate."""
 _MUST_STAPLE = "it must come with a proof that it is not revoked, which cannot be seen here"
+MOST_LOADED = 1024
+"""Contexts that are at hand whatever has become of their files; those of the plans before are among them."""
+_loaded: dict[OriginTls, ssl.SSLContext] = {}
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -22,7 +25,27 @@ def origin_context(tls: OriginTls) -> ssl.SSLContext:
 
     Give the server's name as `server_hostname`: it is sent as SNI and verified. Raises CertificateError.
     """
-    return _origin_context(tls, signature(*filter(None, (tls.ca, tls.cert, tls.key))))
+    context = _origin_context(tls, signature(*filter(None, (tls.ca, tls.cert, tls.key))))
+    _loaded.pop(tls, None)
+    _loaded[tls] = context
+    if len(_loaded) > MOST_LOADED:
+        del _loaded[next(iter(_loaded))]
+    return context
+
+
+def loaded_context(tls: OriginTls) -> ssl.SSLContext:
+    """Return the context that `origin_context` gave last, whatever has become of the files since. Raises
+    CertificateError.
+
+    Workers and keeper have those that were made before the fork: the account that they changed to may not be one that
+    can read the files, and checks and requests are to judge alike, until a reload.
+    """
+    return _loaded.get(tls) or origin_context(tls)
+
+
+def reason_of(error: Exception) -> str:
+    """Return in words why a handshake with a server failed."""
+    return str(getattr(error, "verify_message", "") or getattr(error, "reason", "") or error)
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,7 @@ from bascule.http.h1.body import Body, ChunkedBody, LengthBody, UntilClose
 from bascule.http.h1.head import HEAD_END, ResponseParser
 from bascule.http.message import NO_LENGTH, ResponseHead
 from bascule.http.proxy_protocol import encode_v1, encode_v2
-from bascule.tls.client import origin_context
+from bascule.tls.client import loaded_context, reason_of
 from bascule.upstream.members import Member
 from bascule.upstream.server import authority
 
@@ -93,7 +93,7 @@ class Checker:
         except TimeoutError:
             raise CheckFailedError(f"no answer within {self._check.timeout:g} s") from None
         except ssl.SSLError as error:
-            raise CheckFailedError(f"TLS: {error.reason or error}") from None
+            raise CheckFailedError(f"TLS: {reason_of(error)}") from None
         except HttpError as error:
             raise CheckFailedError(f"not a proper response: {error.cause}") from None
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -125,7 +125,7 @@ class Checker:
             if self._preface:  # goes before the TLS handshake (PROXY protocol specification, section 2)
                 writer.write(self._preface)
             if self._tls:
-                await writer.start_tls(origin_context(self._tls), server_hostname=self._server_name)
+                await writer.start_tls(loaded_context(self._tls), server_hostname=self._server_name)
         except BaseException:
             writer.transport.abort()
             raise

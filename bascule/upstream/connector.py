@@ -11,10 +11,13 @@ from bascule.config.pools import Pool
 from bascule.http.h1.head import ResponseParser
 from bascule.http.proxy_protocol import Endpoint, encode_v1, encode_v2
 from bascule.telemetry import causes
-from bascule.tls.client import origin_context
+from bascule.telemetry.sinks import complain
+from bascule.tls.client import loaded_context, reason_of
 from bascule.upstream.connection import OriginConnection
 from bascule.upstream.server import ServerState
 
+_SILENCE = 60.0
+"""Seconds from one complaint about the servers of a pool to the next."""
 Done = Callable[[OriginConnection | None, str], None]
 """Called once: with the connection, or with None and a cause."""
 
@@ -28,6 +31,7 @@ class Connector:
         "_idle_limit",
         "_loop",
         "_most_kept",
+        "_silent_until",
         "fields",
         "responses",
     )
@@ -43,6 +47,7 @@ class Connector:
         self._most_kept = 0 if self.introduces else config.keep_alive
         self._context: ssl.SSLContext | None = None
         self._loop = loop
+        self._silent_until = 0.0
         self.responses = responses
         self.fields = responses.fields
 
@@ -115,19 +120,27 @@ class Connector:
                 connection = await self._establish(server, preface)
         except TimeoutError:
             done(None, causes.CONNECT_TIMEOUT)
-        except ssl.SSLError:
+        except (ssl.SSLError, ValueError) as error:  # ValueError: a name that cannot be sent as SNI
+            self._complain(server, reason_of(error))
             done(None, causes.ORIGIN_TLS)
         except OSError:
             done(None, causes.CONNECT_FAILED)
         else:
             done(connection, "")
 
+    def _complain(self, server: ServerState, reason: str) -> None:
+        """Tell operators now and then why servers are not trusted: what clients are shown does not say it."""
+        now = self._loop.time()
+        if now >= self._silent_until:
+            self._silent_until = now + _SILENCE
+            complain(f"{server.name}: no TLS with this server: {reason}")
+
     async def _establish(self, server: ServerState, preface: bytes) -> OriginConnection:
         address = server.origin.address
         secure = server.origin.scheme == "https"
         tls: dict[str, Any] = {}
         if secure:
-            self._context = self._context or origin_context(self._config.tls)
+            self._context = self._context or loaded_context(self._config.tls)
             tls = {"ssl": self._context, "server_hostname": server.server_name or "localhost"}
 
         def factory() -> OriginConnection:

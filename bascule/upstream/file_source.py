@@ -43,16 +43,17 @@ class FileSource:
         except (OSError, UnicodeDecodeError) as error:
             raise DiscoveryError(f"{self._path}: {error}") from None
         self._found = None
-        servers = tuple(self._server(item, index) for index, item in enumerate(self._items(text), 1))
+        servers = tuple(self._server(item, place) for place, item in self._items(text))
         self._signature = before
         self._found = Found(servers, POLL)
         return self._found
 
-    def _items(self, text: str) -> list[Any]:
+    def _items(self, text: str) -> list[tuple[str, Any]]:
+        """Return what describes the servers, and where it stands."""
         suffix = self._path.suffix.lower()
         if suffix not in (".json", ".yaml", ".yml"):
-            lines = (line.partition("#")[0].strip() for line in text.splitlines())
-            return [_line(line) for line in lines if line]
+            lines = enumerate((line.partition("#")[0].strip() for line in text.splitlines()), 1)
+            return [(f"line {number}", _line(line)) for number, line in lines if line]
         try:
             data = json.loads(text) if suffix == ".json" else YAML(typ="safe").load(text)
         except (json.JSONDecodeError, YAMLError, RecursionError) as error:
@@ -61,9 +62,9 @@ class FileSource:
             data = data["servers"]
         if not isinstance(data, list):
             raise DiscoveryError(f"{self._path}: write a list of servers, or one under the key servers")
-        return data
+        return [(f"server {number}", item) for number, item in enumerate(data, 1)]
 
-    def _server(self, item: Any, index: int) -> FoundServer:
+    def _server(self, item: Any, where: str) -> FoundServer:
         data = dict(item) if isinstance(item, dict) else {"address": item}
         try:
             server = Server.model_validate(data)
@@ -72,8 +73,9 @@ class FileSource:
             return FoundServer(server)
         except ValidationError as error:
             problem = error.errors()[0]
-            place = ".".join(str(part) for part in problem["loc"])
-            raise DiscoveryError(f"{self._path}: server {index}, {place}: {problem['msg']}") from None
+            key = ".".join(str(part) for part in problem["loc"])
+            reason = problem.get("ctx", {}).get("error") or problem["msg"]  # without pydantic's "Value error, "
+            raise DiscoveryError(f"{self._path}: {where}, {key}: {reason}") from None
 
 
 def _line(line: str) -> dict[str, Any]:

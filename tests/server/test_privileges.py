@@ -55,6 +55,17 @@ def test_what_the_keeper_keeps_has_a_folder_of_its_account() -> None:
         program.write(user="")
         assert program.call("reload")["ok"]
         assert (folder / "kept").stat().st_uid == 0
+        foreign = program.folder / "foreign"
+        for file in (foreign, folder / "kept" / "bans.jsonl"):
+            file.touch(0o600)
+        (folder / "kept" / "hard").hardlink_to(foreign)
+        (folder / "kept" / "soft").symlink_to(foreign)
+        program.write(user="nobody")
+        assert program.call("reload")["ok"]
+        assert (folder / "kept" / "bans.jsonl").stat().st_uid == NOBODY.pw_uid
+        assert foreign.stat().st_uid == 0
+        for name in ("bans.jsonl", "hard", "soft"):
+            (folder / "kept" / name).unlink()
         assert program.call("stop")["ok"]
     assert not folder.exists()
 

@@ -10,7 +10,7 @@ import pytest
 
 from bascule.config.pools import OriginTls
 from bascule.tls.certificates import CertificateError
-from bascule.tls.client import origin_context
+from bascule.tls.client import loaded_context, origin_context
 from bascule.tls.filter import TlsError
 from tests.support.certs import Authority
 from tests.tls.support import Client, certificates, listener
@@ -56,6 +56,17 @@ def test_a_context_is_kept_until_its_files_change(authority: Authority, tmp_path
     folder.mkdir()
     os.replace(Authority(folder).path, authority.path)
     assert origin_context(tls) is not first
+
+
+def test_a_loaded_context_does_not_ask_for_its_files(authority: Authority, tmp_path: Path) -> None:
+    with pytest.raises(CertificateError):
+        loaded_context(OriginTls(ca=str(tmp_path / "absent.pem")))
+    tls = OriginTls(ca=authority.path)
+    first = loaded_context(tls)
+    os.unlink(authority.path)
+    assert loaded_context(OriginTls(ca=authority.path)) is first
+    with pytest.raises(CertificateError):
+        origin_context(tls)
 
 
 def test_errors_name_the_file(authority: Authority) -> None:

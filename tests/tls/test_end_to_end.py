@@ -23,6 +23,8 @@ import pytest
 
 from bascule.http.proxy_protocol import Endpoint, encode_v1, encode_v2
 from tests.support.certs import Authority, Pair
+from tests.support.clients import ask as exchange
+from tests.support.origins import Origin
 from tests.support.program import Bascule, children_of, wait_for
 from tests.support.programs import require_program
 
@@ -269,3 +271,32 @@ sites:
     client = "192.0.2.7" if field == "x-forwarded-for" else "192.0.2.8"
     assert seen["x-forwarded-for"] == f"{client}, 127.0.0.1"
     assert seen["forwarded"].startswith(f"for={client};")
+
+
+def test_servers_are_spoken_to_as_loaded_and_distrust_is_explained(authority: Authority, tmp_path: Path) -> None:
+    """Files that can be read no more (by the account of the workers, say) change nothing before a reload."""
+    pair, known = authority.issue("app.internal"), tmp_path / "known.pem"
+    known.write_bytes(Path(authority.path).read_bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    with Origin(context=context) as server:
+
+        def route(name: str, **more: object) -> dict[str, object]:
+            tls = {"ca": str(known), "server_name": name}
+            return {"servers": [f"https://{server.address}"], "tls": tls, "keep_alive": 0, **more}
+
+        checked = {"path": "/", "interval": 0.1, "timeout": 10, "rise": 1, "fall": 1}
+        routes = {"/": route("app.internal", health=checked), "/other/": route("other.internal")}
+        with Bascule({"sites": {"*": {"routes": routes}}}) as bascule:
+            assert exchange(bascule.port).status == 200
+            known.unlink()
+            asked = len(server.seen)
+            wait_for(lambda: len(server.seen) > asked + 3, "checks")
+            (worker,) = (pid for pid, name in children_of(bascule.process.pid).items() if name.startswith("bascule-w"))
+            os.kill(worker, signal.SIGKILL)
+            wait_for(partial(gone, bascule, worker), "the end of the worker")
+            assert exchange(bascule.port).status == 200
+            assert exchange(bascule.port, "/other/").status == 502
+            said = "\n".join(bascule.lines)
+            assert "no TLS with this server: Hostname mismatch" in said
+            assert " is down" not in said

@@ -269,10 +269,10 @@ class TestFile:
             ("s.json", '{"server": []}', "under the key servers"),
             ("s.yaml", "- [", "s.yaml"),
             ("s.yaml", "3", "a list of servers"),
-            ("s.json", '["10.0.0.1:80", "10.0.0.2"]', "server 2, address: .*is not an address"),
+            ("s.json", '["10.0.0.1:80", "10.0.0.2"]', "server 2, address: '10.0.0.2' is not an address"),
             ("s.json", '[{"address": "10.0.0.2:1", "wieght": 3}]', "server 1, wieght"),
             ("s.json", "[5]", "server 1, address"),
-            ("s.txt", "10.0.0.1:80 weight=heavy", "server 1, weight"),
+            ("s.txt", "# members\n\n10.0.0.1:80 weight=heavy", "line 3, weight"),
             ("s.txt", "10.0.0.1:80 #" + "x" * (1 << 20), "larger than"),
         ],
     )
