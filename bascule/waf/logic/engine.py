@@ -103,7 +103,7 @@ class Logic:
                 facts = yield from facts_in_turns(value[2], value[0])
             findings = self.judge_facts(facts) if facts else ()
             if findings:
-                findings = self.judge_facts(meant(facts, value[1], value[2]))
+                findings = self.judge_facts(meant(facts, *value))
             for found in findings:
                 yield Finding(*found, value)
 

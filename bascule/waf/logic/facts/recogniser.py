@@ -8,7 +8,8 @@ from functools import lru_cache
 from bascule.waf.libinjection import is_sqli, is_xss
 from bascule.waf.logic.decode import How, decodings, decodings_in_turns
 
-from . import context, doctype, documents, encoding, html, nosql, paths, shown, ssrf
+from . import context, doctype, encoding, html, nosql, paths, shown, ssrf
+from .continuation import goes_on
 from .fact import HIDDEN
 from .forms import forms
 from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
@@ -23,7 +24,7 @@ MAX_REMEMBERED = 512
 """Bytes of a value whose facts are kept: 2 MiB of values at most."""
 
 CLOSER = {
-    "_sql.look": frozenset(("sql.tautology", "sql.constant_comparison", "sql.fingerprint")),
+    "_sql.look": frozenset(("sql.tautology", "sql.constant_comparison", "sql.fingerprint", "sql.goes_on")),
     "_html.look": frozenset(("html.fingerprint", "html.breaks_out", "html.dangling")),
     "_xml.look": frozenset(
         ("xml.doctype", "xml.entity", "xml.internal_entity", "xml.external_entity", "xml.entity_bomb")
@@ -149,7 +150,6 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
         return found
     found = context.acting(found, text, place, DECISIVE)
     found -= shown.only_shown(found, text, place)
-    found -= documents.spared(found, text, place)
     if "http.mail_header" in found and (head := shown.head_of_mail(text, place)) is not None:
         found -= {"http.mail_header"} - {NAMES[hit] for hit in _scan(head)}
     spared = set(filter(context.spared_in_posts, found))
@@ -176,4 +176,6 @@ def _look_sql(text: bytes) -> set[str]:
         found.add("sql.constant_comparison")
     if is_sqli(text):
         found.add("sql.fingerprint")
+    if goes_on(text):
+        found.add("sql.goes_on")
     return found

@@ -52,12 +52,28 @@ _ADMINISTERS = (
     rb"|[gmn]?awk[\s+]+(?:-\w|['\"{])|\.[\s+]+/\w|(?:copy|move|ren|xcopy)[\s+]+\S{1,60}[\s+]+\S{1,60}\.(?:php\d?|aspx?|jspx?|exe|bat|dll|ps1)\b|for[\s+]+/[fldr][\s+]+%{1,2}\w[\s+]+in\b|getent[\s+]+(?:hosts|passwd|group|shadow|ahosts)\b|openssl[\s+]+(?:s_client|enc|req|x509|base64)\b|at[\s+]+(?:now|midnight|noon|\d{1,2}:\d\d)\b|ldapsearch[\s+]+-\w|(?:redis-cli|smbclient|rpcclient|nmap|tcpdump|xxd|lsblk|dmesg|journalctl)[\s+]+-{1,2}\w)"
 )
 """The same of the tools of administrators."""
+_SWITCHED = (
+    rb"(?:(?:findstr|tasklist|tree|robocopy|runas|tskill|where|assoc|sc|mode|choice|vol|label|net1?|reg|fc|comp|xcopy|attrib)(?:\.exe)?[\s+]+/[a-z?]{1,4}(?:[\s:]|$)"
+    rb"|(?:vim?|rvim|view|gdb|nmap|strace|ltrace|expect|irb|julia|tclsh|flock|taskset|ionice|chroot|unshare|nsenter|parallel|sqlite3|fish|tcsh|deno|bun|java|jshell|groovy|scala|rustc|ssh|scp|lsof)[\s+]+-{1,2}\w"
+    rb")"
+)
+"""Tools that are no words with an option of theirs."""
 _STARTS = rb"(?:(?:start|call)[\s+]+(?:/\w[\s+]+)?(?:calc|notepad|cmd|powershell|mshta|https?:)|(?:calc|notepad|mspaint|regedit|taskmgr)\.exe\b|del[\s+]+\S{0,40}[*\\]|find[\s+]+[\w./~-]+[\s+]+-(?:exec|name|perm|type|delete)\b|ip[\s+]+(?:a|addr|link|route|neigh)[\s+]*(?:$|[;|&\"'])|arp[\s+]+-a|host[\s+]+[\w-]+\.[\w.-]+\s*(?:$|[;|&\"'])|gcc[\s+]+\S{1,40}\.c\b|(?:mysql|psql)[\s+]+-\w|(?:env|time|command|eval|exec|nohup|xargs|busybox|sudo|nice|setsid)[\s+]+(?:id|ls|whoami|uname|pwd|hostname)\s*(?:$|[;|&\"'])|tar[\s+]+-?[cxtz]\w{0,4}[\s+]+[-/\w.]|zip[\s+]+-\w[\s+]|e?grep[\s+]+-\w+[\s+]+\S{1,40}[\s+]+[/.*~]|dd[\s+]+[io]f=|su[\s+]+-|systemctl[\s+]+(?:start|stop|restart|status|enable|disable|daemon-reload)\b|(?:iwr|irm|iex|gci|gwmi|saps)[\s+]+[-\w\"'(:$/\\]|alias[\s+]+\w+=)"
 """The same of what starts other programs, and of aliases of PowerShell."""
 _RUNNER = rb"(?:(?:busybox|sudo|env|nohup|time|command|exec|eval|nice|setsid|stdbuf|timeout[\s+]+\d+\w?)[\s+]+)?"
 """What runs the command behind it."""
 _BRIEF = rb"(?:id|ls|pwd|ps|env|dir|whoami|uname|hostname|ver|ifconfig|ipconfig|netstat)"
 _SEPARATED = rb"(?:[;|&]|\$\(|%0[ad]|<\(|>\()[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
+_SUBCOMMANDS = (
+    rb"(?:docker|podman|nerdctl)\s+(?:ps|run|exec|images?|pull|cp|inspect|rmi?|logs|version|info|compose|stop|kill|start|container|network|volume)\b"
+    rb"|(?:kubectl|oc|helm)\s+(?:get|exec|apply|delete|describe|logs|cp|run|config|create|install|list)\b"
+    rb"|(?:npm|pnpm|yarn|pip3?|gem|composer|apt|apt-get|yum|dnf|apk|brew|pacman|snap)\s+(?:i|install|add|run|exec|update|upgrade|remove|uninstall|download|list|config|-\w+)\b"
+    rb"|git\s+(?:clone|config|log|show|push|pull|status|archive|remote|diff|checkout|init|fetch)\b"
+    rb"|(?:aws|gcloud|az|terraform|vault|consul)\s+[a-z][a-z0-9-]{1,20}\b"
+    rb"|(?:java|node|python[23]?|perl|ruby|php|lua|sh|bash|source|gcc|make|javac)\s+[\w./-]{0,40}\.(?:jar|js|py|pl|rb|php|lua|sh|c|class)\b"
+    rb"|kill\s+-?\d|(?:\.|\.\.|~)/[\w./-]{0,40}\.(?:sh|py|pl|rb|php|out|exe|bin|elf|run|cgi)\b"
+)
+"""Tools with what they are told to do, and programs that are started by their path."""
 _BEHIND_WORD = rb"^\s*[\w.:/@%-]*['\"]?\s*(?:;|\|\|?|&&)\s*"
 _FEW_ARGUMENTS = rb"(?:\s+[^\s,;|&]+){0,3}\s*[;#&|'\"]{0,2}\s*$"
 _NEW_LINE = rb"(?:(?:^|[^\s\w`])\s{0,2}`|\w`|[\n\r]|\\n|\\r)[\s\x0b\xa0+]*[\"'\\({@!]{0,3}[\s+]*"
@@ -69,6 +85,7 @@ FACTS = (
         (
             _SEPARATED + _RUNNER + _DOES,
             _SEPARATED + _ADMINISTERS,
+            _SEPARATED + _SWITCHED,
             _SEPARATED + _STARTS,
             rb"^\s*(?:;|&&|\|\|?)\s*" + _SHORT + rb"\s*;?\s*$",
             rb"^\s*['\"]?\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*(?:[;|&#]\s*){1,3}['\"]?\s*$",
@@ -102,7 +119,7 @@ FACTS = (
     Fact(
         "shell.runs_on_new_line",
         "a new line or backquote, then a command with arguments",
-        (_NEW_LINE + _DOES, _NEW_LINE + _ADMINISTERS),
+        (_NEW_LINE + _DOES, _NEW_LINE + _ADMINISTERS, _NEW_LINE + _SWITCHED),
         True,
     ),
     Fact(
@@ -132,8 +149,9 @@ FACTS = (
         "the same with a command that is no other word",
         (
             _BEHIND_WORD
-            + rb"(?:rm|cp|mv|ln|mkdir|rmdir|chmod|chown|pkill|killall|nohup|xargs|useradd|adduser|usermod|ls|dir|del|ifconfig|iptables|nslookup|umask|printenv|uname|whoami|scp)"
+            + rb"(?:rm|cp|mv|ln|mkdir|rmdir|chmod|chown|pkill|killall|nohup|xargs|useradd|adduser|usermod|ls|dir|del|ifconfig|iptables|nslookup|umask|printenv|uname|whoami|scp|lsblk|uniq|dmesg|journalctl|mktemp|chroot|modprobe|insmod|sysctl|umount|fdisk|blkid|getent|visudo|tcpdump|nmap)"
             + _FEW_ARGUMENTS,
+            _BEHIND_WORD + rb"(?:" + _SUBCOMMANDS + rb")" + _FEW_ARGUMENTS,
         ),
         True,
     ),
@@ -272,6 +290,7 @@ FACTS = (
             rb"/(?:e[?*][?*c]|et[?*]|[?*]tc|[?*]tc)/[\w?*]+|/etc/\w{0,5}[?*]\w{0,5}[?*]",
             rb"\b(?:p\^?o\^w|c\^m\^?d|w\^h\^o|n\^e\^t|[a-z]\^[a-z]\^[a-z]\^[a-z])",
             rb"/etc/\w{0,4}['\"\\]+\w|/e['\"\\]+tc|/et['\"\\]+c",
+            rb"/etc\$\{?\w{1,12}\}?/|[;|&]\s*[a-z]{2,8}\$\{?\w{1,12}\}?[\s+]+/\w",
         ),
         True,
     ),

@@ -16,7 +16,7 @@ FACTS = (
         "sql.union_select",
         "joins a second query with UNION",
         (
-            rb"\bunion\b[\s(]*(?:all|distinct|distinctrow)?[\s(+]*\bselect\b\s*(?:[-\d'\"(@*~+!.`\[{\\#$]|null\b|0x|n'|all\b|distinct\b|top\s|char\b|concat|\w+\s*(?:[,(]|\bfrom\b)|\w{1,40}\.\w{1,40}\s+from\b|\w{1,40}\s+as\s+\w{1,40}\s+from\b|$)",
+            rb"\bunion\b[\s(]*(?:all|distinct|distinctrow)?[\s(+]*\bselect\b\s*(?:[-\d'\"(@*~+!.`\[{\\#$]|null\b|0x|n'|all\b|distinct\b|top\s|char\b|concat|\w+\s*(?:[,(]|\bfrom\b)|\w{1,40}\.\w{1,40}\s+from\b|\w{1,40}\s+as\s+\w{1,40}\s+from\b|[\w.]{1,60}\s*(?:\|\||[-+*/%])\s*['\"\w(]|$)",
             rb"\bunion\b[\s(]*(?:all|distinct)[\s(+]*\bselect\b",
             rb"\dunion\b[\s(]*(?:all|distinct)?[\s(+]*\bselect\b",
             rb"\bunion\b[\s(]*(?:all|distinct)?[\s(]*\b(?:values\s*\(|table\s+\w)",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from bascule.waf.logic.learn import attacks, honest
+from bascule.waf.logic.learn import attacks, attacks_listed, honest
 from bascule.waf.logic.learn.grammar import texts
 
 BENIGN = ""
@@ -149,7 +149,7 @@ def benign_requests(folder: Path) -> Iterator[Sample]:
 
 def generated(seed: int, count: int = GENERATED) -> Iterator[Sample]:
     """Yield what the grammars make, attacks and harmless texts."""
-    for name, (label, grammar) in attacks.GRAMMARS.items():
+    for name, (label, grammar) in {**attacks.GRAMMARS, **attacks_listed.GRAMMARS}.items():
         for text in texts(grammar, seed, count):
             yield Sample(
                 label, f"{GRAMMAR}{name}", text=raw_text(text), place="name" if name == "nosql-names" else "body"

@@ -39,7 +39,7 @@ class Row:
 def shown_by(request: Request) -> tuple[Facts, ...]:
     """Return the distinct sets of facts that the values of a request show."""
     values = request_values(request.target, request.headers, request.body)
-    found = {meant(facts_of(value, place), name, value) for place, name, value in values}
+    found = {meant(facts_of(value, place), place, name, value) for place, name, value in values}
     return tuple(facts for facts in found if facts)
 
 
@@ -47,7 +47,7 @@ def row_of(sample: Sample) -> Row:
     """Return the row of a sample."""
     if sample.request is not None:
         return Row(sample.label, sample.source, sample.host, shown_by(sample.request), True)
-    facts = facts_of(sample.text, sample.place)
+    facts = meant(facts_of(sample.text, sample.place), sample.place, b"", sample.text)
     shown = (facts,) if facts else ()
     return Row(sample.label, sample.source, sample.host, shown, sample.voices > 1, sample.voices)
 
