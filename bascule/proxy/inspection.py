@@ -13,21 +13,20 @@ from typing import TYPE_CHECKING
 
 from bascule.http.coding import MAX_RATIO, CodingError, decode, grows_beyond
 from bascule.http.fields import list_tokens
-from bascule.proxy import answers, challenge
+from bascule.proxy import challenge, refusal
 from bascule.proxy.amending import amend, open_cookies
 from bascule.proxy.divided import CHEAP, Divided, is_long
 from bascule.proxy.held import HeldResponse
 from bascule.proxy.largebody import LargeBody
 from bascule.proxy.parking import ask_for_body
-from bascule.proxy.tarpit import LATE
 from bascule.proxy.turns import TURN
 from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
 from bascule.waf.events import risk_of
 from bascule.waf.response.inspector import DECOYS
+from bascule.waf.signature_glance import Sketch, pairs_of, version_of
 
 if TYPE_CHECKING:
-    from bascule.http.fields import Field
     from bascule.http.message import RequestHead, ResponseHead
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.masking import ResponseMask
@@ -52,6 +51,8 @@ class Inspection:
     _transaction: Transaction | None = None
     _glanced: Steady | None = None
     """What is known of the fields of a head that passed at a glance."""
+    _sketch: Sketch | None = None
+    """What was seen at a glance of a request whose head passed, where there are rules in SecLang."""
     _seen = 0
     _long = False
     """The head is judged in turns."""
@@ -76,7 +77,14 @@ class Inspection:
             transaction = self._transaction = self.begin()
             if (profile := self._exchange.route.profile) is not None:
                 transaction.profile = profile.hold(self._exchange)
-            if self._glanced is not None and self.waf.signatures:
+            sketch = self._sketch
+            if sketch is not None:
+                self.show_head(transaction, sketch)
+                if sketch.idle and sketch.body_seen:
+                    transaction.request_body(sketch.raw_body)
+                    transaction.request_end()
+                    return transaction
+            elif self._glanced is not None and self.waf.signatures:
                 self.show_head(transaction)  # for exclusions of rules for responses
             elif self._glanced is not None:
                 transaction.set_head(*_told(self._exchange.head), self._glanced)
@@ -88,14 +96,18 @@ class Inspection:
 
     def begin(self) -> Transaction:
         """Return a transaction: that of the request, or one for a part of what follows, a window or a message."""
+        transaction = self.waf.begin(self._facts())
+        if self.waf.answers.challenges:
+            transaction.has_passed = partial(challenge.has_passed, self._exchange)
+        return transaction
+
+    def _facts(self) -> ConnectionFacts:
+        """Who talks to whom: the same for all requests of a connection, unless another proxy stands before this one."""
         peer = self._exchange.peer
         facts = peer.facts
         if facts is None or facts[0] != peer.address:
             facts = peer.facts = ConnectionFacts(peer.address, peer.port, peer.local[0].encode(), peer.local[1])
-        transaction = self.waf.begin(facts)
-        if self.waf.answers.challenges:
-            transaction.has_passed = partial(challenge.has_passed, self._exchange)
-        return transaction
+        return facts
 
     # The request -----------------------------------------------------------------------------------
 
@@ -107,6 +119,12 @@ class Inspection:
             steady = self._glanced = glance.passes(exchange.head)
             if steady is not None:
                 return (exchange.request_done and not exchange.kept) or self._await_body(steady)
+        sketch: Sketch | None = None
+        if not long and (closer := exchange.route.signature_glance) is not None:
+            sketch = closer.look(exchange.head, self._facts())
+            if sketch.idle:
+                self._sketch = sketch
+                return (exchange.request_done and not exchange.kept) or self._await_body(sketch.steady)
         transaction = self.transaction
         if (guard := exchange.route.cookie_guard) is not None:
             open_cookies(exchange, transaction, guard)
@@ -114,7 +132,7 @@ class Inspection:
             self._long = True
             Divided(exchange, transaction).begin(partial(self.show_head, transaction), self._long_head_judged)
             return False
-        return self._head_judged(self.show_head(transaction))
+        return self._head_judged(self.show_head(transaction, sketch))
 
     def _long_head_judged(self, verdict: Verdict | None) -> None:
         if self._head_judged(verdict):
@@ -190,7 +208,11 @@ class Inspection:
     def _body_passes(self) -> bool:
         """Whether the body passes at a glance, as the head did."""
         exchange, steady, glance = self._exchange, self._glanced, self._exchange.route.glance
-        if self._codings or self._cut or self._seen > CHEAP or steady is None or glance is None:
+        if self._codings or self._cut or self._seen > CHEAP:
+            return False
+        if (sketch := self._sketch) is not None and (closer := exchange.route.signature_glance) is not None:
+            return not self._seen or closer.passes_body(sketch, b"".join(exchange.parts))
+        if steady is None or glance is None:
             return False
         return not self._seen or glance.passes_body(exchange.head.method, steady, b"".join(exchange.parts))
 
@@ -212,15 +234,15 @@ class Inspection:
         if not self._cut or self._beyond():
             exchange.try_server()
 
-    def show_head(self, transaction: Transaction) -> Verdict | None:
-        """Judge the head of the request on a transaction."""
+    def show_head(self, transaction: Transaction, sketch: Sketch | None = None) -> Verdict | None:
+        """Judge the head of the request on a transaction. `sketch`: what was seen of it at a glance."""
         head, waf = self._exchange.head, self.waf
         block = head.block
         steady = block.notes.get(waf)
         if steady is None:
-            steady = waf.steady(_pairs(block.fields))
+            steady = waf.steady(pairs_of(block.fields))
             block.note(waf, steady)
-        return transaction.request_head(*_told(head), steady, block)
+        return transaction.request_head(*_told(head), steady, block, None if sketch is None else sketch.head_mask)
 
     def _too_large(self, size: int) -> bool:
         """Refuse a body larger than the limit, if that is the policy. Return whether that ended the exchange."""
@@ -286,29 +308,8 @@ class Inspection:
         """Carry out a verdict. Return whether it ended the exchange."""
         if verdict is None or verdict.action == "allow":
             return False
-        exchange = self._exchange
-        if verdict.action == "redirect":
-            answers.redirect(exchange, verdict.location, verdict.status, causes.WAF)
-        elif verdict.action == "drop":
-            exchange.abandon(causes.WAF)
-        elif verdict.action == "page":
-            answers.page(exchange, verdict.page, verdict.page_type, verdict.status, causes.WAF)
-        elif verdict.action == "tarpit" and self._hold_back(exchange, verdict):
-            pass
-        elif verdict.action != "challenge" or not challenge.ask_hardest(exchange):
-            exchange.answer(verdict.status, causes.WAF)
-        return True
-
-    def _hold_back(self, exchange: Exchange, verdict: Verdict) -> bool:
-        """Refuse in a while, unless the tarpit is full, or it was held back before."""
-        if self._leave_tarpit is not None:
-            return False
-        answer = partial(exchange.answer, verdict.status, causes.WAF)
-        self._leave_tarpit = exchange.app.tarpit.hold(verdict.delay, answer)
-        if self._leave_tarpit is None:
-            return False
-        exchange.detach(None)
-        exchange.peer.deadline = exchange.app.now + verdict.delay + LATE
+        held = refusal.refuse(self._exchange, verdict, may_hold=self._leave_tarpit is None)
+        self._leave_tarpit = held or self._leave_tarpit
         return True
 
     # The response ----------------------------------------------------------------------------------
@@ -322,16 +323,21 @@ class Inspection:
         plain = waf.response is None or waf.response.passes(head.status)
         if plain and (waf.glance is not None or not waf.signatures):
             return True
+        bodiless = self._exchange.method == b"HEAD" or head.length == 0
+        sketch, seen = self._sketch, None if bodiless else content
+        closer = self._exchange.route.signature_glance if plain and self._transaction is None else None
+        if closer is not None and sketch is not None and closer.passes_response(sketch, head, seen, complete):
+            return True
         transaction = self.transaction
         steady = head.block.notes.get(waf)
         if steady is None:
-            steady = waf.steady_response(_pairs(head.block.fields))
+            steady = waf.steady_response(pairs_of(head.block.fields))
             head.block.note(waf, steady)
-        varying = [(field[0], field[1]) for field in head.varying]
+        varying = pairs_of(head.varying)
         verdict = transaction.response_head(head.status, varying, steady)
         if verdict is not None and self.refuse(verdict):
             return False
-        if not transaction.wants_response_body or self._exchange.method == b"HEAD" or head.length == 0:
+        if not transaction.wants_response_body or bodiless:
             return not self.refuse(transaction.response_end())
         plain = not steady.encoded and b"content-encoding" not in [name for name, _ in varying]
         if complete and plain and len(content) <= CHEAP:
@@ -392,8 +398,4 @@ class Inspection:
 
 def _told(head: RequestHead) -> tuple[bytes, bytes, bytes, list[tuple[bytes, bytes]]]:
     """Return what a transaction is told of a head, beside the fields that clients repeat."""
-    return head.method, head.line_target, b"1.1" if head.minor else b"1.0", _pairs(head.varying)
-
-
-def _pairs(fields: list[Field]) -> list[tuple[bytes, bytes]]:
-    return [(field[0], field[1]) for field in fields]
+    return head.method, head.line_target, version_of(head), pairs_of(head.varying)

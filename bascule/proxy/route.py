@@ -132,6 +132,7 @@ class RouteRuntime:
         "retry_on",
         "retry_status",
         "rewrite",
+        "signature_glance",
         "sticky",
         "times",
         "total",
@@ -172,8 +173,11 @@ class RouteRuntime:
         self.cookies = compile_cookies(plan.cookies)
         guards = waf.response if waf is not None else None
         self.cookie_guard = guards.cookies if guards is not None else None
-        self.glance = waf.glance if waf is not None and profile is None and self.cookie_guard is None else None
+        plain = waf if profile is None and self.cookie_guard is None else None
+        self.glance = plain.glance if plain is not None else None
         """What tells of requests that they need no transaction of the firewall."""
+        self.signature_glance = plain.signature_glance if plain is not None else None
+        """The same where there are rules in SecLang."""
         self.links = guards.links if guards is not None and plan.waf.mode == "block" else None
         if self.cookie_guard is not None and plan.waf.mode == "block":
             self.cookies = _then(self.cookies, self.cookie_guard.seal)

@@ -40,6 +40,7 @@ from bascule.waf.seclang.model import Rule, RuleSet
 from bascule.waf.seclang.operators import NO_DNS, Resolver
 from bascule.waf.seclang.phases import Program
 from bascule.waf.seclang.syntax import WafLoadError
+from bascule.waf.signature_glance import SignatureGlance
 from bascule.waf.steady import Steady
 from bascule.waf.transaction import Transaction
 from bascule.waf.verdict import Verdict
@@ -119,6 +120,8 @@ class Waf:
         self.signatures = bool(rules.rules)
         """Whether there are rules in SecLang; else only logical and named rules run."""
         self.glance = self._glance()
+        others = any(rule.head.file != EXCLUSIONS for rule in rules.rules.values())
+        self.signature_glance = SignatureGlance.of(self, self._glance_of_logic()) if prefilter and others else None
 
     def _glance(self) -> Glance | None:
         """Return what tells at a glance that a request passes; None where every request needs a transaction."""
@@ -131,6 +134,9 @@ class Waf:
             return None  # exclusions only take away: where nothing is found, they change nothing
         if response is not None and response.judges_fields:
             return None
+        return self._glance_of_logic()
+
+    def _glance_of_logic(self) -> Glance | None:
         return Glance.of(self.filters, self.logic)
 
     @classmethod

@@ -87,11 +87,13 @@ class Transaction(Budgeted):
         headers: Pairs,
         steady: Steady | None = None,
         block: Block | None = None,
+        nominated: int | None = None,
     ) -> Verdict | None:
         """Phase 1. Header names are lower case; `version` is b"1.1", b"2" or with `HTTP/` before it.
 
         Where part of the fields is known from before (`Waf.steady`), `headers` are the others, which come after them.
-        `block` is what the first of the headers come from, where others may come from the same.
+        `block` is what the first of the headers come from, where others may come from the same. `nominated`: what the
+        nominator says of the head, if it was asked already.
         """
         began = self.clock()
         self.set_head(method, target, version, headers, steady)
@@ -100,7 +102,7 @@ class Transaction(Budgeted):
             self.choose_processor()
             if self.rule_engine == "Off":
                 return None
-            mask = self.mask = waf.nominator.head(self)
+            mask = self.mask = waf.nominator.head(self) if nominated is None else nominated
             if self.pristine and waf.program.is_idle(mask):
                 self.idle = True
             elif self._run(1, began) is not None:

@@ -324,3 +324,22 @@ def test_an_exclusion_of_a_rule_for_responses_holds_where_the_request_passed_at_
             assert (b"Traceback" in answer.body) is shown, target
 
     run(tmp_path, answers(leak), test, rules="logic", directives=[], exclusions=[excluded])
+
+
+def test_rules_for_responses_know_the_request_that_had_passed_at_a_glance(tmp_path: Path) -> None:
+    file = tmp_path / "chained.conf"
+    file.write_text(
+        'SecRule RESPONSE_BODY "@contains secret plan" "id:210,phase:4,deny,status:403,log,chain"\n'
+        'SecRule ARGS_POST:c "@streq d" "chain"\nSecRule ARGS_GET:n "@streq 1" "t:none"\n'
+    )
+
+    async def test(bascule: Guarded) -> None:
+        for target, body, status in ((b"/?n=1", b"c=d", 403), (b"/?n=1", b"c=e", 200), (b"/?n=2", b"c=d", 200)):
+            fields = b"host: x\r\ncontent-type: application/x-www-form-urlencoded\r\n"
+            head = b"POST %b HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n" % (target, fields, len(body))
+            assert (await send(bascule.address, head + body)).status == status, (target, body)
+        event = bascule.event(target="/?n=1")
+        assert event["body_bytes"] == 3
+        assert [fired["id"] for fired in event["rules"]] == [210]
+
+    run(tmp_path, answers(page(LEAK)), test, directives=[str(file)])

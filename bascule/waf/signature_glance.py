@@ -1,0 +1,129 @@
+"""What is told at a glance of requests and responses where there are rules in SecLang: that none has to be evaluated.
+
+The prefilter says so of nearly all of them, before any rule is looked at. A `Sketch` is enough for that: what the
+message says, without what rules write. Nothing is lost by it:
+
+1. The sketch is a transaction's own view of the message, and what nominates rules for a transaction nominates them for
+   the sketch: same code, same texts, same gates.
+2. A transaction evaluates nothing while `Program.is_idle` holds for its gates: no phase has a candidate that does
+   anything by itself. So it would end as it began, without an event, and nobody would know that it was.
+3. Whoever needs one later (a response that is of interest) makes it then, from the same head and body.
+
+There is no glance where something keeps an account of every request, or looks further than the gates do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from bascule.waf.request import ConnectionFacts
+from bascule.waf.steady import Steady
+from bascule.waf.transaction import Transaction
+
+if TYPE_CHECKING:
+    from bascule.http.fields import Field
+    from bascule.http.message import RequestHead, ResponseHead
+    from bascule.waf.engine import Waf
+    from bascule.waf.glance import Glance
+
+MOST = 4096
+"""Bytes of a body, or of a response's, that are told at a glance; longer ones are judged in turns."""
+CODING = b"content-encoding"
+
+
+class Sketch(Transaction):
+    """A transaction of which there is only what the messages say. See the module; made by `SignatureGlance`."""
+
+    head_mask: int
+    """The gates that the request's head opens."""
+
+    @classmethod
+    def sketch_of(cls, waf: Waf) -> type[Self]:
+        """Return the class of a firewall's sketches: all that is not of the message is a default of the class."""
+        defaults = {**vars(Transaction.of(waf)), "tx": waf.program.template, "tx_shared": True}
+        return type("Sketch", (cls,), defaults)
+
+    def __init__(self, connection: ConnectionFacts) -> None:
+        self.connection = connection
+
+
+class SignatureGlance:
+    """The glance of one firewall with rules in SecLang; `of` returns it where there can be one."""
+
+    def __init__(self, waf: Waf, logic: Glance | None) -> None:
+        self._waf, self._logic = waf, logic
+        self._sketch = Sketch.sketch_of(waf)
+        self._is_idle = waf.program.is_idle
+
+    @classmethod
+    def of(cls, waf: Waf, logic: Glance | None) -> SignatureGlance | None:
+        """Return the glance of a firewall; `logic` is that of its logical and named rules, if it has some."""
+        config = waf.rules.config
+        if not waf.settings.prefilter or config.rule_engine == "Off" or config.audit_engine == "On":
+            return None
+        if not config.request_body_access or config.request_body_limit < waf.settings.request_body_limit:
+            return None
+        if waf.contract is not None or (waf.response is not None and waf.response.judges_fields):
+            return None
+        if logic is None and (waf.logic is not None or waf.filters is not None):
+            return None
+        return cls(waf, logic)
+
+    def look(self, head: RequestHead, connection: ConnectionFacts) -> Sketch:
+        """Return a sketch of a request's head, which is `idle` if nothing is found in it; `mask` are its gates."""
+        waf, block = self._waf, head.block
+        steady: Steady | None = block.notes.get(waf)
+        if steady is None:
+            steady = waf.steady(pairs_of(block.fields))
+            block.note(waf, steady)
+        sketch = self._sketch(connection)
+        sketch.set_head(head.method, head.line_target, version_of(head), pairs_of(head.varying), steady)
+        sketch.choose_processor()
+        mask = sketch.mask = sketch.head_mask = waf.nominator.head(sketch)
+        if self._is_idle(mask):
+            logic = self._logic
+            sketch.idle = logic is None or logic.passes(head) is not None
+        return sketch
+
+    def passes_body(self, sketch: Sketch, body: bytes) -> bool:
+        """Whether nothing is found in the body of a request that was looked at."""
+        steady, logic = sketch.steady, self._logic
+        if logic is not None and (steady is None or not logic.passes_body(sketch.method, steady, body)):
+            sketch.idle = False
+            return False
+        sketch.request_body(body)
+        sketch.process_body()
+        mask = sketch.mask | self._waf.nominator.body(sketch)
+        sketch.mask = mask
+        sketch.idle = not sketch.inbound_data_error and self._is_idle(mask)
+        return sketch.idle
+
+    def passes_response(self, sketch: Sketch, head: ResponseHead, content: bytes | None, complete: bool) -> bool:
+        """Whether nothing is found in the response to a request in which nothing was found.
+
+        `content` is what came of it so far, and `complete` whether that is all; None if there can be none.
+        """
+        waf, block = self._waf, head.block
+        steady: Steady | None = block.notes.get(waf)
+        if steady is None:
+            steady = waf.steady_response(pairs_of(block.fields))
+            block.note(waf, steady)
+        varying = pairs_of(head.varying)
+        sketch.set_response(head.status, varying, steady)
+        mask = sketch.mask | waf.nominator.response_head(sketch)
+        if content is not None and sketch.wants_response_body:
+            if not complete or len(content) > MOST or steady.encoded or CODING in [name for name, _ in varying]:
+                return False
+            sketch.response_body(content)
+            mask |= waf.nominator.response_body(sketch)
+        return not sketch.outbound_data_error and self._is_idle(mask)
+
+
+def version_of(head: RequestHead) -> bytes:
+    """The version of HTTP as rules know it."""
+    return b"1.1" if head.minor else b"1.0"
+
+
+def pairs_of(fields: list[Field]) -> list[tuple[bytes, bytes]]:
+    """Names and values of fields."""
+    return [(field[0], field[1]) for field in fields]
