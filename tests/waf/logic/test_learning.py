@@ -77,17 +77,17 @@ def test_thresholds_come_down_where_that_finds_attacks_and_hurts_few_hosts() -> 
     points: list[dict[str, int]] = [{} for _ in rows]
     for number, family in enumerate(("sql", "xss", "command", "traversal")):
         for attack in points[2100 + 10 * number : 2110 + 10 * number]:
-            attack[family] = 12 if family == "sql" else 6
-    points[0]["xss"] = 8  # one host for all of these attacks
+            attack[family] = 12 if family == "sql" else 9
+    points[0]["xss"] = 9  # one host for all of these attacks
     for host in points[:100]:
-        host["command"] = 8  # too many hosts
+        host["command"] = 9  # too many hosts
     for text in points[2000:2050]:
         text["traversal"] = 9  # half of a list of harmless words
     points[1]["sql"] = 9  # nothing more to find
     judged = thresholds.Judged(rows, points, ("sql", "xss", "command", "traversal", "xml"))
     found = thresholds.choose(judged, judged, ("sql", "xss", "command", "traversal", "xml"))
     assert {family: limits["standard"] for family, limits in found.items()} == {
-        "sql": 10, "xss": 4, "command": 10, "traversal": 10, "xml": 10,
+        "sql": 10, "xss": 8, "command": 10, "traversal": 10, "xml": 10,
     }  # fmt: skip
     assert found["xml"] == {"basic": 15, "standard": 10, "advanced": 4, "pci-dss": 3}  # where that costs nothing
     assert found["sql"]["advanced"] == 10

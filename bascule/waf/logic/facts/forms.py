@@ -14,13 +14,15 @@ _SPACES = bytes(set(range(32)) - set(b"\n")) + b"+\xa0"
 _SPACE_FOR = bytes.maketrans(_SPACES, b" " * len(_SPACES))
 _SHELL_NOISE = re.compile(
     rb"['\"`\\^$](?:(?<=\$)\{?IFS\}?(?:\$\d)?|(?<=[\w/].)(?:(?<=')'|(?<=\")\"|(?<=`)`|(?<=\\)(?=[a-z/])|(?<=\^)(?=\w)"
-    rb"|(?<=\$)[@*]|(?<=\$)\(\)|(?<=\$)\{\w?\}|(?<=['\"])(?=\w)))",
+    rb"|(?<=\$)[@*1-9]|(?<=\$)\(\)|(?<=\$)\{\w{0,12}(?::-)?\}|(?<=['\"])(?=\w)))",
     re.IGNORECASE,
 )
 """What a shell drops inside a word: quotes, backslashes, carets, empty expansions. ${IFS} is a space."""
 _DOT_SEGMENT = re.compile(rb"/(?<!:/)(?:(?:\./)+|/+)|\\+")
 _PERCENT_SIGNS = re.compile(rb"(?:%[^%\s]){5}")
 """IIS drops a percent sign that begins no escape, so ASP reads %S%E%L%E%C%T as SELECT."""
+_TRIMMED = re.compile(rb"\{[{%][-~]|[-~][}%]\}")
+"""Brackets of templates that drop the white space beside them."""
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
 """White space stays: patterns allow for it, and a line feed is where values meet."""
 
@@ -56,6 +58,8 @@ def _others(text: bytes) -> Iterator[bytes]:
         yield text.replace(b"%", b"")
     if text.count(b"${") > 1:
         yield _resolved(text)
+    if b"{" in text and _TRIMMED.search(text):
+        yield _TRIMMED.sub(_bracket, text)
     if len(text.translate(None, _CONTROLS)) != len(text):
         yield text.translate(None, _CONTROLS)
 
@@ -72,6 +76,11 @@ def _resolved(text: bytes) -> bytes:
         if not count:
             break
     return text
+
+
+def _bracket(trimmed: re.Match[bytes]) -> bytes:
+    rest()
+    return trimmed[0].replace(b"-", b"").replace(b"~", b"")
 
 
 def _shell_space(noise: re.Match[bytes]) -> bytes:

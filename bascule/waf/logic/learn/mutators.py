@@ -53,6 +53,10 @@ def _url_all(text: bytes, chance: Random) -> bytes:
     return b"".join(b"%%%02x" % each for each in text)
 
 
+def _url_twice(text: bytes, chance: Random) -> bytes:
+    return quote_from_bytes(quote_from_bytes(text, safe="").encode(), safe="").encode()
+
+
 def _percent_u(text: bytes, chance: Random) -> bytes:
     return b"".join(bytes((each,)) if chr(each).isalnum() or each > 126 else b"%%u00%02x" % each for each in text)
 
@@ -105,6 +109,38 @@ def _nested_lookup(text: bytes, chance: Random) -> bytes:
     return re.sub(rb"\$\{jndi:", spell, text, flags=re.IGNORECASE)
 
 
+def _chain(*each: Mutate) -> Mutate:
+    def mutate(text: bytes, chance: Random) -> bytes:
+        for one in each:
+            text = one(text, chance)
+        return text
+
+    return mutate
+
+
+def _as(pattern: bytes, *other: bytes) -> Mutate:
+    """Write each match of a pattern as one of other spellings, which may refer to its groups."""
+    compiled = re.compile(pattern, re.IGNORECASE)
+    return lambda text, chance: compiled.sub(lambda found: found.expand(chance.choice(other)), text)
+
+
+def _script_escaped(text: bytes, chance: Random) -> bytes:
+    def escape(found: re.Match[bytes]) -> bytes:
+        at = chance.randrange(len(found[0]))
+        return b"%b\\u%04x%b" % (found[0][:at], found[0][at], found[0][at + 1 :])
+
+    return re.sub(rb"\b(?:alert|confirm|prompt|eval|fetch)\b(?=[(`])", escape, text)
+
+
+def _wild_cards(text: bytes, chance: Random) -> bytes:
+    return re.sub(rb"(?<=/)(?:etc|passwd|shadow|hosts|bin|sh)\b", lambda found: _one_unknown(found[0], chance), text)
+
+
+def _one_unknown(word: bytes, chance: Random) -> bytes:
+    at = chance.randrange(len(word))
+    return word[:at] + b"?" + word[at + 1 :]
+
+
 class Mutator(NamedTuple):
     """A named mutator and the classes of attacks whose meaning it keeps."""
 
@@ -122,20 +158,89 @@ MUTATORS = (
     Mutator("sql: plus for spaces", ("sqli",), _spaces_as(b"+")),
     Mutator("sql: versioned comments", ("sqli",), _versioned),
     Mutator("sql: other comparisons", ("sqli",), _number_forms),
+    Mutator(
+        "sql: signs for words",
+        ("sqli",),
+        _chain(_as(rb"(?<=[\s'\")])or(?=[\s(])", b"||"), _as(rb"(?<=[\s'\")])and(?=[\s(])", b"&&")),
+    ),
+    Mutator(
+        "sql: brackets",
+        ("sqli",),
+        _as(rb"\b(or|and)\s+(\d+\s*=\s*\d+)", rb"\1(\2)", rb"\1 ((\2))", rb"\1(not(0)) and (\2)"),
+    ),
+    Mutator(
+        "sql: numbers", ("sqli",), _as(rb"\b(\d{1,3})\s+(?=union|or|and)", rb"\1e0", rb"\1.0 ", rb"-\1 ", rb"(\1)")
+    ),
     Mutator("html: case", ("xss",), _case_of(_TAG_NAME)),
     Mutator("html: slashes for spaces", ("xss",), _tag_slashes),
     Mutator("html: entities", ("xss",), _entities_in_handlers),
+    Mutator(
+        "html: quoted handlers",
+        ("xss",),
+        _as(rb"(\bon[a-z]{3,20})=([^\s\"'>]{1,60})", rb'\1="\2"', rb"\1 = '\2'", rb"\1\n=\n\2"),
+    ),
+    Mutator(
+        "html: schemes",
+        ("xss",),
+        _as(
+            rb"javascript:",
+            b"javascript&colon;",
+            b"java&Tab;script:",
+            b"java\nscript:",
+            b" JaVaScRiPt:",
+            b"&#106;avascript:",
+            b"javascript&#x3a;",
+        ),
+    ),
+    Mutator("script: escapes", ("xss",), _script_escaped),
     Mutator("script: other calls", ("xss",), _other_calls),
     Mutator("shell: split words", ("rce",), _split_words(b"''", b'""', b"\\", b"$@")),
     Mutator("shell: ${IFS}", ("rce",), _spaces_as(b"${IFS}", b"$IFS$9")),
+    Mutator("shell: variables", ("rce",), _split_words(b"${x}", b"$()", b"$1", b"${u:-}")),
+    Mutator("shell: wild cards", ("rce",), _wild_cards),
+    Mutator(
+        "shell: paths of commands",
+        ("rce",),
+        _as(
+            rb"(?<=[;|&`(\s])(?:cat|ls|id|uname|sleep|bash)\b(?!=)", rb"/bin/\g<0>", rb"/usr/bin/\g<0>", rb"/???/\g<0>"
+        ),
+    ),
+    Mutator("shell: line ends", ("rce",), _as(rb"(?<=\w)\s*(?:;|&&)\s*(?=\w)", b"\n", b"\r\n", b"%0a", b" ;; ", b"|")),
     Mutator(
         "path: encoded climbs", _PATHS, _climbs_as(b"..%2f", b"%2e%2e/", b"..%5c", b"%2e%2e%2f", b"..%c0%af", b"..\\")
     ),
     Mutator("path: doubled climbs", _PATHS, _climbs_as(b"....//", b"..././", b"..//", b".././")),
+    Mutator(
+        "path: further encodings",
+        _PATHS,
+        _climbs_as(b"..%252f", b"%252e%252e/", b"..%u2215", b"..\\/", b"%c0%ae%c0%ae/", b"..;/", b".%2e/"),
+    ),
+    Mutator("template: other access", ("ssti",), _as(rb"\.(__[a-z]+__)", rb"['\1']", rb"|attr('\1')", rb"[ '\1' ]")),
+    Mutator("template: trimmed", ("ssti",), _chain(_as(rb"\{\{", b"{{-", b"{{- "), _as(rb"\}\}", b"-}}", b" -}}"))),
+    Mutator(
+        "xml: other quotes",
+        ("xxe",),
+        _as(rb"SYSTEM\s+\"([^\"]*)\"", rb"SYSTEM '\1'", rb"SYSTEM\n'\1'", rb"PUBLIC 'a' '\1'"),
+    ),
+    Mutator(
+        "ssrf: other spellings",
+        ("ssrf",),
+        _as(
+            rb"127\.0\.0\.1|localhost",
+            b"127.1",
+            b"2130706433",
+            b"0x7f000001",
+            b"[::ffff:127.0.0.1]",
+            b"0177.0.0.1",
+            b"127.0.0.1.nip.io",
+            b"a@127.0.0.1",
+        ),
+    ),
     Mutator("template: spaces", ("ssti",), _spaced_braces),
     Mutator("jndi: nested lookups", ("log4shell",), _nested_lookup),
     Mutator("any: URL-encoded", ("sqli", "xss", "rce", "traversal", "lfi", "ssti", "log4shell", "xxe"), _url_encoded),
     Mutator("any: URL-encoded, every byte", ("sqli", "xss", "rce", "traversal", "lfi", "ssti", "log4shell"), _url_all),
+    Mutator("any: URL-encoded twice", ("sqli", "xss", "rce", "traversal", "lfi", "ssti", "log4shell"), _url_twice),
     Mutator("any: %uHHHH", ("sqli", "xss", "rce", "ssti"), _percent_u),
 )
 
