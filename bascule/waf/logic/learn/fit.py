@@ -74,7 +74,7 @@ class Level:
 
 
 LEVELS = (
-    Level(STANDARD, False, 2, 0.012, 0.0, 0.012 * ALONE, 0.0002, 90),
+    Level(STANDARD, False, 2, 0.002, 0.0, 0.002 * ALONE, 0.0001, 90),
     Level(5, True, 1, 0.0, 0.0004, 0.000008, 0.0002, 60),
 )
 """`standard` and those more lenient; then the strict ones, whose thresholds come down to about these points."""
