@@ -14,6 +14,7 @@ from bascule.upstream.pool import PoolState
 from bascule.upstream.server import ServerState
 
 _ABSOLUTE = re.compile(rb"(https?:)?//([^/?#\s\"';,]*)([^\s\"';]*)", re.IGNORECASE)
+_IN_TEXT = re.compile(rb"((?:https?|wss?):)?//([^/?#\s\"';,]*)([^\s\"';,]*)", re.IGNORECASE)
 _REFERENCE = re.compile(rb"<([^<>]*)>")
 _REFRESH = re.compile(rb"(\s*[0-9.]+\s*[;,]?\s*(?:url\s*=\s*)?[\"']?)(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -63,6 +64,12 @@ class Origins:
         """Whether a server runs at a lower-case host name or address."""
         return any(host == server.origin.address.host.lower().encode() for server in self._servers())
 
+    def named_in(self, text: bytes) -> list[bytes]:
+        """Return the lower-case authorities of servers that occur in lower-case `text`."""
+        authorities = {str(server.origin.address).lower().encode() for server in self._servers()}
+        authorities.update(server.host_header.lower() for server in self._servers())
+        return [authority for authority in authorities if authority in text]
+
     def _servers(self) -> Iterator[ServerState]:
         """Yield the servers that have a host: not those at UNIX sockets."""
         for pool in self._pools:
@@ -110,6 +117,27 @@ class PlaceMap:
         if match is None or match.group(2).lower() not in self._origins:
             return value
         return scheme + b"://" + authority
+
+    def text(self, value: bytes, scheme: bytes, authority: bytes) -> bytes:
+        """Return a value that may name places anywhere: policies and reports. Most name no server."""
+        named = self._origins.named_in(value.lower())
+        if not named:
+            return value
+
+        def public(match: re.Match[bytes]) -> bytes:
+            if match.group(2).rpartition(b"@")[2].lower() not in self._origins:
+                return match.group()
+            given = match.group(1) or b""
+            if given:
+                secure = b"s" if scheme == b"https" else b""
+                given = (b"ws%b:" if given[:1] in b"wW" else b"http%b:") % secure
+            path = match.group(3)
+            return b"%b//%b%b" % (given, authority, path and self._path(path))
+
+        value = _IN_TEXT.sub(public, value)
+        for bare in named:  # as sources of a policy are written
+            value = re.sub(rb"(?<![\w.-])%b(?!\w)" % re.escape(bare), lambda _: authority, value, flags=re.IGNORECASE)
+        return value
 
     def cookie(self, value: bytes, host: bytes) -> bytes:
         """Return a `Set-Cookie` value without a Domain that names a server.

@@ -38,6 +38,11 @@ _PLACES = {
     b"refresh": PlaceMap.refresh,
     b"link": PlaceMap.links,
     b"access-control-allow-origin": PlaceMap.grant,
+    b"report-to": PlaceMap.text,
+    b"reporting-endpoints": PlaceMap.text,
+    b"timing-allow-origin": PlaceMap.text,
+    b"content-security-policy": PlaceMap.text,
+    b"content-security-policy-report-only": PlaceMap.text,
 }
 """How the places are written in fields that hold more, or less, than one URI reference."""
 

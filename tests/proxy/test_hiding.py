@@ -97,6 +97,26 @@ def test_links_and_grants(origin: Origin, port: int) -> None:
     assert place(origin, port, "*", grant) == "*"
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "told"),
+    [
+        ("SourceMap", "http://{origin}/in/m", "http://site.test/app/m"),
+        ("X-Pingback", "http://{origin}/in/rpc", "http://site.test/app/rpc"),
+        ("Report-To", '{{"endpoints":[{{"url":"http://{origin}/in/r"}}]}}',
+         '{{"endpoints":[{{"url":"http://site.test/app/r"}}]}}'),
+        ("Reporting-Endpoints", 'a="https://{origin}/r", b="//else.test/x"',
+         'a="http://site.test/app/r", b="//else.test/x"'),
+        ("Content-Security-Policy", "default-src 'self' {origin} WSS://{origin}; img-src https://else.test 1{origin}",
+         "default-src 'self' site.test ws://site.test; img-src https://else.test 1{origin}"),
+        ("Content-Security-Policy-Report-Only", "img-src https://else.test", "img-src https://else.test"),
+        ("Timing-Allow-Origin", "http://{origin}, https://else.test", "http://site.test, https://else.test"),
+    ],
+)  # fmt: skip
+def test_places_in_text(origin: Origin, port: int, name: str, said: str, told: str) -> None:
+    said, told = said.format(origin=origin.address), told.format(origin=origin.address)
+    assert place(origin, port, said, name, "/app/") == told
+
+
 def test_early_hints_keep_their_links(origin: Origin, port: int) -> None:
     origin.handler = always(f"HTTP/1.1 103 Early Hints\r\nLink: <//{origin.address}/a.css>\r\n\r\n".encode() + answer())
     with connect(port) as wire:
@@ -150,7 +170,8 @@ def telling(origin: Origin) -> list[Callable[[Wire, Message], bool | None]]:
     """Everything that a server could do to be named."""
     where = f"http://{origin.address}/"
     names = ("Location", "Content-Location", "Refresh", "Server", "X-Powered-By", "Via", "Alt-Svc", "X-Generator",
-             "Access-Control-Allow-Origin", "X-Backend-Server", "X-Served-By", "Server-Timing")  # fmt: skip
+             "Access-Control-Allow-Origin", "X-Backend-Server", "X-Served-By", "Server-Timing", "SourceMap",
+             "Report-To", "Reporting-Endpoints", "Content-Security-Policy", "Timing-Allow-Origin", "X-Pingback")  # fmt: skip
     fields = [f"{name}: {'0; url=' if name == 'Refresh' else ''}{where}" for name in names]
     fields += [f"Link: <{where}>; rel=next", f"Set-Cookie: a=1; Domain={origin.address.partition(':')[0]}"]
     trailer = "".join(f"{field}\r\n" for field in fields).encode()
