@@ -71,6 +71,7 @@ _SUBCOMMANDS = (
     rb"|git\s+(?:clone|config|log|show|push|pull|status|archive|remote|diff|checkout|init|fetch)\b"
     rb"|(?:aws|gcloud|az|terraform|vault|consul)\s+[a-z][a-z0-9-]{1,20}\b"
     rb"|(?:java|node|python[23]?|perl|ruby|php|lua|sh|bash|source|gcc|make|javac)\s+[\w./-]{0,40}\.(?:jar|js|py|pl|rb|php|lua|sh|c|class)\b"
+    rb"|(?:sqlite3|mysql|psql|redis-cli|mongo|mongosh|nano|vim)\s+[-/.\w]"
     rb"|kill\s+-?\d|(?:\.|\.\.|~)/[\w./-]{0,40}\.(?:sh|py|pl|rb|php|out|exe|bin|elf|run|cgi)\b"
 )
 """Tools with what they are told to do, and programs that are started by their path."""
@@ -87,6 +88,7 @@ FACTS = (
             _SEPARATED + _ADMINISTERS,
             _SEPARATED + _SWITCHED,
             _SEPARATED + _STARTS,
+            rb"^[\w.@-]{0,30}['\"]?\s*[;|&]{1,2}\s*" + _SHORT + rb"\s*\|\s*" + _ANY + rb"(?:\s+-{1,2}\w|\s*$)",
             rb"^\s*(?:;|&&|\|\|?)\s*" + _SHORT + rb"\s*;?\s*$",
             rb"^\s*['\"]?\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*(?:[;|&#]\s*){1,3}['\"]?\s*$",
             rb"^\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*$",
@@ -217,6 +219,7 @@ FACTS = (
         "puts a command together from variables or pieces of them, or smuggles an option that runs one",
         (
             rb"\$\{(?:path|home|pwd|shell|hostname|oldpwd|ifs)\s*:\s*\d|\$\{\w{1,20}:\d{1,3}:\d{1,3}\}",
+            rb"\$\{(?:path|home|pwd|shell|oldpwd)(?:%{1,2}|#{1,2}|/{1,2}|\^{1,2}|,{1,2})[^}\n]{1,20}\}[\w/$]",
             rb"%\w{3,20}:~-?\d",
             rb"(?:^|[;|&\n\s])\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*(?:\w{1,12}=[^;&|\s]{1,40}[;&|]{1,2}\s*)*\$\{?\w{1,12}\}?\$",
             rb"[;|&^\r\n]\s*\w{1,12}=\$?\\?['\"][^'\"]{1,60}['\"]\s*;\s*\$\w",
@@ -345,6 +348,7 @@ FACTS = (
             rb"(?:^\s*|[;|&(]\s*|\b(?:powershell|pwsh)(?:\.exe)?\s+)(?:get|set|new|start|stop|invoke|remove|add|out|write|clear)-(?:process|service|content|childitem|item\w{0,12}|location|command|webrequest|restmethod|expression|object|wmiobject|ciminstance|host|alias|variable|executionpolicy|eventlog|localuser|aduser|computerinfo|netipaddress|job|sleep)\s*(?:$|[;|&)])",
             rb"\b(?:powershell|pwsh)(?:\.exe)?\s+(?:get|set|invoke|new|start|stop)-\w{3}|^\s*pwsh\s+-\w",
             rb"\bnet\.webclient\b|\[system\.\w+\.|\[convert\]::|\[reflection\.assembly\]|\[char\]\s*\d",
+            rb"\(\s*(?:gwmi|gcim|iwr|irm|gci|gps|gsv)\s|\bwin32_process\b[^\n]{0,60}\bcreate\b",
             rb"\$env:\w+|\$psversiontable|\$executioncontext",
         ),
         True,
