@@ -202,16 +202,7 @@ class Bench:
 
     def measure(self, step: Callable[[bytes], object]) -> float:
         """Return the microseconds of one `step`, over all requests: of each slice of them, the best of the rounds."""
-        slices = [self.requests[at : at + _SLICE] for at in range(0, _REQUESTS, _SLICE)]
-        best = [1 << 62] * len(slices)
-        for _ in range(_ROUNDS):
-            for number, requests in enumerate(slices):
-                start = process_time_ns()
-                for request in requests:
-                    step(request)
-                best[number] = min(best[number], process_time_ns() - start)
-                self.recorder.records.clear()
-        return sum(best) / _REQUESTS / 1e3
+        return together([(self, step)])[0]
 
     def steps(self) -> dict[str, Callable[[bytes], object]]:
         """Return the parts that stand on their own; what `whole` costs beyond them is the way between them."""
@@ -253,6 +244,22 @@ class Bench:
         return best
 
 
+def together(steps: Sequence[tuple[Bench, Callable[[bytes], object]]], rounds: int = _ROUNDS) -> list[float]:
+    """Return what steps cost, slice by slice in turn: what makes the machine slower for a while does so for all."""
+    starts = range(0, _REQUESTS, _SLICE)
+    best = [[math.inf] * len(starts) for _ in steps]
+    for _ in range(rounds):
+        for number, at in enumerate(starts):
+            for mine, (bench, step) in zip(best, steps, strict=True):
+                requests = bench.requests[at : at + _SLICE]
+                start = process_time_ns()
+                for request in requests:
+                    step(request)
+                mine[number] = min(mine[number], process_time_ns() - start)
+                bench.recorder.records.clear()
+    return [sum(mine) / _REQUESTS / 1e3 for mine in best]
+
+
 WORKLOADS: dict[str, Callable[[random.Random], str]] = {
     "browser-like GET": traffic.page,
     "form POST 300 B": traffic.checkout,
@@ -264,7 +271,7 @@ def compared(*benches: Bench) -> list[float]:
     """Return what whole requests cost on each of some benches, in microseconds."""
     for bench in benches:
         bench.warm_up()
-    return [min(bench.measure(bench.whole) for _ in range(2)) for bench in benches]
+    return together([(bench, bench.whole) for bench in benches], 2 * _ROUNDS)
 
 
 def firewall(rules: str, crs: str) -> None:
@@ -295,7 +302,7 @@ def defences() -> None:
         costs = compared(Bench(), Bench(defence=keys))
         print(f"{name:34} {costs[0]:6.2f} without, {costs[1]:6.2f} with: {costs[1] - costs[0]:6.2f} more")
     benches = Bench(), Bench(defence=ARRIVALS)
-    costs = [min(bench.measure(bench.visit) for _ in range(2)) for bench in benches]
+    costs = together([(bench, bench.visit) for bench in benches], 2 * _ROUNDS)
     print(f"{'a new connection':34} {costs[0]:6.2f} without, {costs[1]:6.2f} with: {costs[1] - costs[0]:6.2f} more")
 
 

@@ -71,6 +71,10 @@ class Accounts:
         """Settle an account."""
         self._buckets.hold(key, now)
 
+    def settled(self, key: int) -> float:
+        """Return until when (monotonic) a client's account has points."""
+        return self._buckets.until(key)
+
     def points(self, debt: float) -> float:
         """Return the points that a debt of so many seconds stands for."""
         return debt / self._seconds

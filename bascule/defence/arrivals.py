@@ -24,19 +24,17 @@ def limits_arrivals(config: Arrivals) -> bool:
 class _Rate:
     """One limit."""
 
-    __slots__ = ("_buckets", "_cost", "_most", "everybody", "name")
+    __slots__ = ("_take", "everybody", "name")
 
     def __init__(self, name: str, flow: Flow, buckets: Buckets) -> None:
         self.name = name
         self.everybody = 0 if name.endswith("per_client") else hash_of(name.encode())
         """The key under which all clients are counted together; 0 for one each."""
-        self._buckets = buckets
-        self._cost = flow.interval
-        self._most = flow.interval * flow.size + ROUNDING
+        self._take = buckets.taker(flow.interval, flow.interval * flow.size + ROUNDING)
 
     def is_over(self, client: int, now: float) -> bool:
         """Count one more."""
-        return self._buckets.take(self.everybody or client, self._cost, self._most, now) > 0
+        return self._take(self.everybody or client, now) > 0
 
 
 class Gatekeeper:

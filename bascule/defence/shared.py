@@ -49,6 +49,8 @@ class Shared:
         self._locks: tuple[Lock, ...] = previous._locks if previous else make_locks()
         self.bans: Buckets = previous.bans if previous else Buckets(MOST_BANNED, self._locks, inherits=False)
         """Clients and until when they are banned, as a debt of time."""
+        self.changes = self.bans.changes
+        """What changes in the tables of bans and accounts, by lane."""
         self.offences: Buckets = previous.offences if previous else self._strict()
         """Offences of clients, as a rate."""
         asks = challenged(plan.routes)
@@ -69,7 +71,7 @@ class Shared:
         self.accounts: Buckets | None = previous.accounts if previous else None
         """Points of clients, as a debt of time."""
         if plan.config.account.mode != "off" and self.accounts is None:
-            self.accounts = self._strict()
+            self.accounts = Buckets(self._clients, self._locks, inherits=False, changes=self.changes)
         before = previous.logins if previous else None
         self.logins: LoginMemory | None = LoginMemory(plan, self._clients, self._locks, before) if logins else before
         """What is known of logins."""

@@ -27,7 +27,7 @@ from bascule.defence.logins.memory import defended
 from bascule.defence.networks import NetworkMap
 from bascule.defence.offences import INCONSISTENT
 from bascule.defence.overload import Overload
-from bascule.defence.rates import Overrun, Rates, Rule
+from bascule.defence.rates import Found, Overrun, Rates, Rule
 from bascule.defence.report import Reports, shown_key
 from bascule.defence.shared import Shared, every_limit
 from bascule.defence.standing import Standing
@@ -75,6 +75,10 @@ class Shield:
         self._watched = NetworkMap(())
         self.watches = False
         """Whether any list or rule only records whom it would keep out."""
+        self.lists = object()
+        """Another one whenever what lists and rules say may be another."""
+        self.changes = shared.changes
+        """See Buckets: of bans and accounts."""
         self._lists = bool(shared.denied or shared.watched or defence.rules or defence.crowdsec)
         self.any_banned = self._lists
         """Whether anybody may be banned; else nothing is looked up."""
@@ -152,6 +156,7 @@ class Shield:
     def set_networks(self, topic: str, payload: Any) -> None:
         """Take the banned networks from the keeper."""
         self._networks = NetworkMap([(str(network), str(source)) for network, source in payload or ()])
+        self.lists = object()
 
     def set_any(self, topic: str, payload: Any) -> None:
         """Hear from the keeper whether there is any ban."""
@@ -168,39 +173,48 @@ class Shield:
         """Return what keeps a client out: ``ban``, or the name of a list; empty if nothing does, or it is allowed."""
         return self.keeps_out(self.standing(None, address))
 
-    @property
-    def looks(self) -> bool:
-        """Whether anything about clients may be in shared memory."""
-        return self.any_banned or self.accounts is not None
-
     def standing(self, known: Standing | None, address: bytes) -> Standing:
-        """Return what there is in shared memory about a client: read anew only where something changed near it.
+        """Return what is known of a client: looked for anew only where something changed near it.
 
         `known` is what its connection remembers.
         """
         if known is None or known.address != address:
-            known = Standing(address, hash_of(self._clients.of(address)))
-        bans = self._shared.bans
-        changes = bans.changes[known.lane]
-        if changes != known.ban_changes:
-            known.ban_changes, known.banned_until = changes, bans.until(known.key)
-        if (accounts := self._shared.accounts) is not None:
-            changes = accounts.changes[known.lane]
-            if changes != known.account_changes:
-                known.account_changes, known.settled = changes, accounts.until(known.key)
+            known = Standing(address, hash_of(self._clients.of(address)), address in self.allowed)
+        changes = self.changes[known.lane]
+        if changes != known.changes:
+            known.changes, known.free = changes, False
+            known.banned_until = self._shared.bans.until(known.key)
+            known.settled = 0.0 if self.accounts is None else self.accounts.settled(known.key)
+        if known.lists is not self.lists:
+            known.lists, known.free = self.lists, False
+            known.listed = self._shared.denied.find(address) or self._networks.find(address)
+        if not known.free:
+            known.free = self._is_free(known)
         return known
+
+    def _is_free(self, standing: Standing) -> bool:
+        if self.access is not None:  # what rules say may be another at any minute
+            return False
+        now = monotonic()
+        owes = standing.banned_until > now or standing.settled > now
+        return not (owes or standing.listed or (self.watches and self._watched_by(standing.address)))
 
     def keeps_out(self, standing: Standing) -> str:
         """Return what `banned` does, for a client whose standing is known."""
-        address = standing.address
-        word = "ban" if standing.banned_until and standing.banned_until > monotonic() else self._listed(address)
-        return "" if word and address in self.allowed else word
+        if standing.free or standing.spared:
+            return ""
+        if standing.banned_until and standing.banned_until > monotonic():
+            return "ban"
+        if standing.listed or self.access is None:
+            return standing.listed
+        found = self.access.find(standing.address)
+        return found.name if found is not None and not found.detect else ""
 
     def weigh(self, request: Request, standing: Standing) -> tuple[float, int]:
         """Return for how long a request waits for what its client did before, and the rung that its client passes."""
         accounts = self.accounts
         now = monotonic()
-        if accounts is None or standing.settled <= now or request.client in self.allowed:
+        if accounts is None or standing.settled <= now or standing.spared:
             return 0.0, 0
         points = accounts.points(standing.settled - now)
         rung = accounts.rung(points)
@@ -234,26 +248,22 @@ class Shield:
         self.reports.event(request, 0, "not the browser that it says it is", [why])
         self.offended(request, INCONSISTENT)
 
-    def _listed(self, address: bytes) -> str:
-        word = self._shared.denied.find(address) or (self._networks.find(address) if self._networks else "")
-        if word or self.access is None:
-            return word
-        found = self.access.find(address)
-        return found.name if found is not None and not found.detect else ""
-
     def set_watched(self, topic: str, payload: Any) -> None:
         """Take from the keeper the networks that would be kept out, if that were not only recorded."""
         self._watched = NetworkMap([(str(network), "crowdsec") for network in payload or ()])
         ruled = self.access is not None and self.access.detects
         self.watches = ruled or bool(self._watched or self._shared.watched)
+        self.lists = object()
 
-    def notice(self, request: Request) -> None:
-        """Tell of a client that would be kept out by a list or rule which only records."""
-        address = request.client
+    def _watched_by(self, address: bytes) -> str:
+        """Return the list or rule which only records that it would keep an address out."""
         found = self.access.find(address) if self.access is not None else None
         word = found.name if found is not None and found.detect else ""
-        word = word or self._shared.watched.find(address) or self._watched.find(address)
-        if word and address not in self.allowed:
+        return word or self._shared.watched.find(address) or self._watched.find(address)
+
+    def notice(self, request: Request, standing: Standing) -> None:
+        """Tell of a client that would be kept out by a list or rule which only records."""
+        if not standing.spared and (word := self._watched_by(standing.address)):
             self.reports.count("ban", word, "detect")
             self.reports.event(request, 0, f"the client would be kept out: {word}", [])
 
@@ -310,14 +320,10 @@ class Shield:
             self.any_banned = True
             self.offender(client.decode("latin-1"), reason, evidence)
 
-    def judge(self, rates: Rates, request: Request) -> Verdict | None:
-        """Count a request against limits. None lets it pass."""
-        if self.allowed and request.client in self.allowed:
-            return None
-        over, fields = rates.check(request)
-        if not over:
-            return Verdict(fields=fields) if fields else None
-        return self._beyond(request, over, fields)
+    def judge(self, request: Request, found: Found) -> Verdict:
+        """Decide about a request that limits have something to say to."""
+        over, fields = found
+        return self._beyond(request, over, fields) if over else Verdict(fields=fields)
 
     def _beyond(self, request: Request, over: list[Overrun], fields: bytes) -> Verdict:
         """Decide about a request that is beyond some limit, and tell it."""

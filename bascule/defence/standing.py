@@ -1,4 +1,4 @@
-"""What a connection remembers of its client's place in shared memory, so that a request seldom has to look there."""
+"""What a connection remembers of its client, so that a request seldom has to look anywhere."""
 
 from __future__ import annotations
 
@@ -6,15 +6,36 @@ from bascule.state.sets import lane
 
 
 class Standing:
-    """Whether a client is banned, and when its account is settled, as of the last change near it (monotonic)."""
+    """Whether a client is let in, and what its account says, as of the last change near it (times are monotonic)."""
 
-    __slots__ = ("account_changes", "address", "ban_changes", "banned_until", "judged", "key", "lane", "settled")
+    __slots__ = (
+        "address",
+        "banned_until",
+        "changes",
+        "free",
+        "judged",
+        "key",
+        "lane",
+        "listed",
+        "lists",
+        "settled",
+        "spared",
+    )
 
-    def __init__(self, address: bytes, key: int) -> None:
+    def __init__(self, address: bytes, key: int, spared: bool) -> None:
         self.address = address
         self.key = key
+        """The hash of the client, as limits per client, bans and accounts have it."""
         self.lane = lane(key)
-        self.ban_changes = self.account_changes = -1  # no number of changes: look first
+        self.changes = -1  # no number of changes: look first
+        self.lists: object = None
+        """The state of the lists as of which it is `listed`."""
+        self.listed = ""
+        """The list that the address is on."""
         self.banned_until = self.settled = 0.0
+        self.spared = spared
+        """Whether an allow list has it."""
+        self.free = False
+        """Whether nothing keeps it out, weighs on it, or is to be told of it: until something changes, or by time."""
         self.judged = False
         """Whether a request of this connection was held against the browser that it names."""

@@ -11,7 +11,7 @@ from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from bascule.defence.accounts import Accounts
-    from bascule.defence.rates import Rates
+    from bascule.defence.rates import Found
     from bascule.defence.shield import Shield
     from bascule.defence.standing import Standing
     from bascule.proxy.exchange import Exchange
@@ -28,31 +28,52 @@ def admit(exchange: Exchange, shield: Shield) -> bool:
     answer = None
     if challenges is not None and exchange.head.target.partition(b"?")[0] == ENDPOINT:
         answer = challenge.cut_answer(exchange)
-    standing = keep_out(exchange, shield)
-    wait = 0.0 if shield.rates is None else limit(exchange, shield, shield.rates)
-    if wait == REFUSED:
-        return False
+    standing = exchange.peer.standing
+    if (
+        standing is None
+        or not standing.free  # who is, stays free while nothing changes near it
+        or standing.lists is not shield.lists
+        or standing.changes != shield.changes[standing.lane]
+    ):
+        standing = keep_out(exchange, shield)
+    wait = 0.0
+    if (rates := shield.rates) is not None and (found := rates.check(exchange, standing, exchange.started)) is not None:
+        wait = limit(exchange, shield, found)
+        if wait == REFUSED:
+            return False
     if challenges is not None and answer is not None:
         challenge.serve(exchange, shield, challenges, answer)
         return False
     admission.find_route(exchange)
-    crawlers = shield.crawlers
+    route, crawlers = exchange.route, shield.crawlers
     if crawlers is not None and not crawling.admit(exchange, shield, crawlers):
         return False
-    if exchange.route.rates is not None:
-        own = limit(exchange, shield, exchange.route.rates)
+    if (rates := route.rates) is not None and (found := rates.check(exchange, standing, exchange.started)) is not None:
+        own = limit(exchange, shield, found)
         if own == REFUSED:
             return False
         wait = max(wait, own)
+    accounts = shield.accounts
+    plain = accounts is None or (
+        standing.free and standing.judged and not (accounts.traps and exchange.path in accounts.traps)
+    )
+    if plain and not wait and not route.asks and shield.overload is None and exchange.site.logins is None:
+        return True
+    return _ask(exchange, shield, standing, wait)
+
+
+def _ask(exchange: Exchange, shield: Shield, standing: Standing, wait: float) -> bool:
+    """Go on with `admit`, where there is more to ask than where a client comes from, and how often."""
+    route, crawlers = exchange.route, shield.crawlers
     late, rung = 0.0, 0
-    if standing is not None and shield.accounts is not None:
+    if shield.accounts is not None:
         late, rung = _weigh(exchange, shield, shield.accounts, standing)
-    asked = exchange.route.challenge
+    asked = route.challenge
     if asked is not None and crawlers is not None and crawling.is_spared(exchange, crawlers):
         asked = None
     if asked is not None and not challenge.admit(exchange, shield, asked, rung):
         return False
-    room = exchange.route.waiting_room
+    room = route.waiting_room
     if room is not None and not waiting_room.admit(exchange, shield, room):
         return False
     overload = shield.overload
@@ -75,29 +96,27 @@ def admit_early(exchange: Exchange, shield: Shield) -> float:
 
     Raises HttpError for who is banned.
     """
-    keep_out(exchange, shield)
+    standing = keep_out(exchange, shield)
     wait = 0.0
     for rates in (shield.rates, exchange.route.rates):
-        if rates is not None:
-            own = limit(exchange, shield, rates)
+        if rates is not None and (found := rates.check(exchange, standing, exchange.started)) is not None:
+            own = limit(exchange, shield, found)
             if own == REFUSED:
                 return REFUSED
             wait = max(wait, own)
     return wait
 
 
-def keep_out(exchange: Exchange, shield: Shield) -> Standing | None:
-    """Raise HttpError for who is banned. Return what is known of the client, where anything may be."""
-    if not shield.looks:
-        return None
+def keep_out(exchange: Exchange, shield: Shield) -> Standing:
+    """Raise HttpError for who is banned. Return what is known of the client."""
     peer = exchange.peer
     standing = peer.standing = shield.standing(peer.standing, peer.address)
-    if shield.any_banned and (word := shield.keeps_out(standing)):
+    if word := shield.keeps_out(standing):
         shield.refuse(exchange, word)
         exchange.head.keep_alive = False
         raise HttpError(403, causes.BANNED)
     if shield.watches:
-        shield.notice(exchange)
+        shield.notice(exchange, standing)
     return standing
 
 
@@ -112,11 +131,9 @@ def _weigh(exchange: Exchange, shield: Shield, accounts: Accounts, standing: Sta
     return shield.weigh(exchange, standing) if standing.settled else (0.0, 0)
 
 
-def limit(exchange: Exchange, shield: Shield, rates: Rates) -> float:
-    """Hold a request to rate limits. Return the seconds it has to wait, or `REFUSED` where it got its answer."""
-    verdict = shield.judge(rates, exchange)
-    if verdict is None:
-        return 0.0
+def limit(exchange: Exchange, shield: Shield, found: Found) -> float:
+    """Do what limits ask for. Return the seconds a request has to wait, or `REFUSED` where it got its answer."""
+    verdict = shield.judge(exchange, found)
     if verdict.status:
         exchange.answer(verdict.status, verdict.cause, verdict.fields)
         return REFUSED

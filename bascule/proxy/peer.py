@@ -84,7 +84,7 @@ class Peer(asyncio.Protocol):
         self.trusted = False
         self.info: ClientInfo | None = None
         self.standing: Standing | None = None
-        """What defence knows of the client."""
+        """What defence knows of the client at `address`, once it has looked."""
         self.fixed_lines = b""
         """See forwarding.py."""
         self.facts: ConnectionFacts | None = None
@@ -93,6 +93,7 @@ class Peer(asyncio.Protocol):
     def introduce(self, peer: Address, local: Address | None) -> None:
         """Say who called, and whom if that is not what the socket says (PROXY header)."""
         self.peer_address = self.address = peer[0].encode()
+        self.standing = None
         self.port = peer[1]
         self._local = local
         trusted = self.app.trusted
@@ -111,7 +112,8 @@ class Peer(asyncio.Protocol):
         self.info = info = client_address(
             self.peer_address, head.block.fields, self.app.trusted, self.app.plan.config.trusted_field
         )
-        self.address = info.address
+        if info.address != self.address:
+            self.address, self.standing = info.address, None
         return info.proto or self.scheme
 
 

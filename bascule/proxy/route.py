@@ -90,6 +90,7 @@ class RouteRuntime:
 
     __slots__ = (
         "answers",
+        "asks",
         "body_grace",
         "body_limit",
         "body_min_rate",
@@ -191,6 +192,8 @@ class RouteRuntime:
         self.profile = profile
         self.challenge = challenge
         self.waiting_room = waiting_room
+        self.asks = challenge is not None or waiting_room is not None
+        """Whether a client may have to do or to wait for something before its request is let on."""
         self.underscore = site.path.underscore_headers
         self._headers(plan, site, via)
         self._policies(plan, whole, site)

@@ -11,7 +11,7 @@ fills the table with debts must not have strangers banned. There a newcomer begi
 from __future__ import annotations
 
 import mmap
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 
 from bascule.state.locks import COUNT, Lock
@@ -21,6 +21,7 @@ from bascule.state.sets import LOCK_MASK, WAYS, lane, places, shared_memory
 ROUNDING = 1e-6
 """Seconds that sums of floating-point times may be off. Who lets a debt be `most`, and not only less, allows so much
 more: else chance decides about the last request of a burst, or about a ticket whose debt is all that there may be."""
+Taker = Callable[[int, float], float]
 KEYS_A_PAGE = mmap.PAGESIZE // 8
 HASH_MASK = (1 << 62) - 1
 """A hash is a number below this that is not 0, which stands for a free place."""
@@ -39,11 +40,14 @@ class Buckets:
 
     __slots__ = ("_inherits", "_locks", "_mask", "_pages", "_tags", "_tats", "changes")
 
-    def __init__(self, keys: int, locks: tuple[Lock, ...], inherits: bool = True) -> None:
+    def __init__(
+        self, keys: int, locks: tuple[Lock, ...], inherits: bool = True, changes: memoryview | None = None
+    ) -> None:
         keys = places(keys)
         view = shared_memory(keys * 16 + COUNT * 8)
-        self.changes = view[keys * 16 :].cast("Q")
-        """By `lane`, how often a key of it was held or charged: while the number is the same, so are the keys."""
+        self.changes = view[keys * 16 :].cast("Q") if changes is None else changes
+        """By `lane`, how often a key of it was held or charged: while the number is the same, so are the keys. It may
+        be that of another table with the same locks: then it counts for both."""
         self._pages = Pages(view)
         self._tags = view[: keys * 8].cast("Q")
         self._tats = view[keys * 8 : keys * 16].cast("d")
@@ -57,31 +61,40 @@ class Buckets:
         Returns by how many seconds it would exceed it: 0 or less means that it was charged, and what is left of
         `most`; more than 0 that nothing was changed, and after how many seconds it would pass.
         """
-        tats = self._tats
-        lock = self._locks[(key >> 5) & LOCK_MASK]  # by the lowest bits of the set, so that its keys have one lock
-        if not lock.take(False):
-            lock.wait()
-        place = (key >> 2) & self._mask  # the set, times WAYS
-        if self._tags[place] != key:
-            place = self._find(place, key)
-        tat = tats[place]
-        if not now < tat:
-            tat = now
-        tat += cost
-        excess = tat - now - most
-        if excess <= 0.0:
-            tats[place] = tat
-        try:
-            lock.give()
-        except ValueError:  # it was taken from us
+        return self.taker(cost, most)(key, now)
+
+    def taker(self, cost: float, most: float) -> Taker:
+        """Return `take` for one limit: what it has to look up is at hand. Arguments are the key, and now."""
+        tags, tats, mask, find = self._tags, self._tats, self._mask, self._find
+        locks = [(lock.take, lock.wait, lock.give) for lock in self._locks]
+
+        def take(key: int, now: float) -> float:
+            place = key & mask
+            seize, wait, give = locks[(place >> 3) & LOCK_MASK]  # see `lane`
+            if not seize(False):
+                wait()
+            if tags[place] != key:
+                place = find(place, key)
+            tat = tats[place]
+            if not now < tat:
+                tat = now
+            tat += cost
+            excess = tat - now - most
+            if excess <= 0.0:
+                tats[place] = tat
+            try:
+                give()
+            except ValueError:  # it was taken from us
+                return excess
             return excess
-        return excess
+
+        return take
 
     def hold(self, key: int, until: float) -> None:
         """Let nothing be charged to `key` before `until` (monotonic), whatever it owes; a time gone by frees it, and 0
         costs nobody else the place, where it has none."""
         with self._locks[lane(key)]:
-            first = (key >> 2) & self._mask
+            first = key & self._mask
             if not until and key not in self._tags[first : first + WAYS].tolist():
                 return
             self._tats[self._place(key)] = until
@@ -135,13 +148,13 @@ class Buckets:
 
     def until(self, key: int) -> float:
         """Return until when (monotonic) `key` is in debt; 0 for an unknown one. Takes no lock."""
-        first = (key >> 2) & self._mask
+        first = key & self._mask
         tags = self._tags[first : first + WAYS].tolist()
         return float(self._tats[first + tags.index(key)]) if key in tags else 0.0
 
     def _place(self, key: int) -> int:
-        """Return the place of a key; `take` has this in line."""
-        first = (key >> 2) & self._mask
+        """Return the place of a key; what `taker` returns has this in line."""
+        first = key & self._mask
         return first if self._tags[first] == key else self._find(first, key)
 
     def _find(self, first: int, key: int) -> int:

@@ -66,7 +66,7 @@ class Ledger:
 
     def used(self, key: int, period: int) -> tuple[float, float]:
         """Return bytes and seconds of an account in a period. Takes no lock."""
-        first = (key >> 2) & self._mask
+        first = key & self._mask
         tags = self._tags[first : first + WAYS].tolist()
         if key not in tags:
             return 0.0, 0.0
@@ -77,7 +77,7 @@ class Ledger:
 
     def _find(self, key: int, period: int) -> int:
         """Return the place of a key, emptied where what it holds is of another period or of another key."""
-        first = (key >> 2) & self._mask
+        first = key & self._mask
         tags = self._tags[first : first + WAYS].tolist()
         place = first + (tags.index(key) if key in tags else self._least(first, period))
         if self._tags[place] != key or self._periods[place] != period:

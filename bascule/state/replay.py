@@ -47,7 +47,7 @@ class ReplayWindows:
             return new
 
     def _find(self, key: int) -> int:
-        first = (key >> 2) & self._mask
+        first = key & self._mask
         tags = self._tags[first : first + WAYS].tolist()
         if key in tags:
             return first + tags.index(key)

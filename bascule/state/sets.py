@@ -25,7 +25,7 @@ def places(keys: int) -> int:
 
 def lane(key: int) -> int:
     """Return the number of the lock that guards a key: by the lowest bits of its set, so that a set has one lock."""
-    return (key >> 5) & LOCK_MASK
+    return (key >> 3) & LOCK_MASK
 
 
 def shared_memory(size: int) -> memoryview:

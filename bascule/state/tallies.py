@@ -76,7 +76,7 @@ class Tallies:
         return sum(self._counts[place * self._columns : (place + 1) * self._columns].tolist())
 
     def _place(self, key: int) -> int:
-        first = (key >> 2) & self._mask
+        first = key & self._mask
         tags = self._tags[first : first + WAYS].tolist()
         if key in tags:
             return first + tags.index(key)

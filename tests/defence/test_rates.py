@@ -10,7 +10,6 @@ import pytest
 
 from bascule.config.compile import compile_config
 from bascule.config.schema import Config
-from bascule.defence import rates
 from bascule.defence.report import EVENTS_A_SECOND, Reports
 from bascule.defence.shared import Shared
 from bascule.defence.shield import Shield, Verdict
@@ -24,7 +23,6 @@ class World:
         data = {"listen": [80], "sites": {"*": {"limit": limit, "routes": {"/": "10.0.0.1:80"}}}, **top}
         plan = compile_config(Config.model_validate(data))
         self.now = 5000.0
-        monkeypatch.setattr(rates, "monotonic", lambda: self.now)
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.lines: list[bytes] = []
         self.shared = Shared(plan, shared)
@@ -35,7 +33,9 @@ class World:
         self.rates = found
 
     def ask(self, **facts: Any) -> Verdict | None:
-        return self.shield.judge(self.rates, Asked(**facts))
+        request = Asked(**facts)
+        found = self.rates.check(request, self.shield.standing(None, request.client), self.now)
+        return None if found is None else self.shield.judge(request, found)
 
     def statuses(self, count: int, **facts: Any) -> list[int]:
         return [verdict.status if (verdict := self.ask(**facts)) else 0 for _ in range(count)]

@@ -18,9 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from bascule.config.plan import ScopedLimit
-from bascule.defence.keys import Keys, Request
-from bascule.defence.rates import Rule
-from bascule.state.buckets import HASH_MASK, Buckets, hash_of
+from bascule.state.buckets import Buckets, hash_of
 from bascule.state.valkey import Line
 
 MOST_KEYS: Final = 4096
@@ -66,6 +64,14 @@ class SharedLimit:
         self.pending: dict[bytes, int] = {}
         """What passed since it was told last, by key."""
 
+    def note(self, key: bytes) -> None:
+        """A request of a key passed here."""
+        pending = self.pending
+        if key in pending:
+            pending[key] += 1
+        elif len(pending) < MOST_KEYS:
+            pending[key] = 1
+
     async def settle(self, line: Line) -> None:
         """Tell what passed, and take over the debts that come out."""
         told = list(self.pending.items())
@@ -94,25 +100,3 @@ async def _run(keys: int, arguments: list[Any], redis: Redis) -> list[float]:
     if not isinstance(found, list) or len(found) != keys or not all(isinstance(debt, bytes) for debt in found):
         raise ValueError(f"{keys} debts were asked for, and it answered something else")
     return [float(debt) / _MICRO for debt in found]
-
-
-class SharedRule(Rule):
-    """A limit that notes what it lets pass."""
-
-    __slots__ = ("_pending",)
-
-    def __init__(self, scoped: ScopedLimit, keys: Keys, buckets: Buckets, shared: SharedLimit) -> None:
-        super().__init__(scoped, keys, buckets)
-        self._pending = shared.pending
-
-    def check(self, request: Request, now: float) -> float:
-        """See Rule."""
-        key = self._key(request)
-        excess = self._take(hash(key) & HASH_MASK, self._cost, self._most, now)
-        if excess <= 0.0:
-            pending = self._pending
-            if key in pending:
-                pending[key] += 1
-            elif len(pending) < MOST_KEYS:
-                pending[key] = 1
-        return excess + self.delay

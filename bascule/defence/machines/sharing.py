@@ -16,7 +16,8 @@ from bascule.defence.ban_keeper import BanKeeper
 from bascule.defence.keys import Keys
 from bascule.defence.machines.attack import SharedAttacks
 from bascule.defence.machines.bans import INTERVAL, SharedBans
-from bascule.defence.machines.rates import SharedLimit, SharedRule
+from bascule.defence.machines.rates import SharedLimit
+from bascule.defence.rates import Rule
 from bascule.state.buckets import Buckets
 from bascule.state.valkey import Line
 from bascule.telemetry.sinks import complain
@@ -48,10 +49,12 @@ class SharedRates:
         self._limits: dict[int, SharedLimit] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def rule(self, scoped: ScopedLimit, keys: Keys, buckets: Buckets) -> SharedRule:
+    def rule(self, scoped: ScopedLimit, keys: Keys, buckets: Buckets) -> Rule:
         """Return a limit made ready to run."""
         limit = self._limits.setdefault(id(buckets), SharedLimit(self._share.prefix, scoped, buckets))
-        return SharedRule(scoped, keys, buckets, limit)
+        rule = Rule(scoped, keys, buckets)
+        rule.passed = limit.note
+        return rule
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin."""
