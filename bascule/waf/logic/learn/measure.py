@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bascule.waf.logic.facts import loud
 from bascule.waf.logic.learn.fit import Learned
 from bascule.waf.logic.learn.matrix import Facts, Row
 from bascule.waf.logic.rules import STRICT
@@ -21,13 +22,15 @@ class Scorer:
             family: [(frozenset(r.facts), r.points) for r in learned if strict or not r.strict]
             for family, learned in rules.items()
         }
+        self._strict = strict
         self._memory: dict[Facts, dict[str, int]] = {}
 
     def of(self, facts: Facts) -> dict[str, int]:
         """Return the points of one set of facts, by family."""
         found = self._memory.get(facts)
         if found is None:
-            found = {f: sum(p for needed, p in rules if needed <= facts) for f, rules in self._rules.items()}
+            counted = facts if self._strict else loud(facts)
+            found = {f: sum(p for needed, p in rules if needed <= counted) for f, rules in self._rules.items()}
             self._memory[facts] = found = {family: points for family, points in found.items() if points}
         return found
 
