@@ -17,7 +17,7 @@ from bascule.waf.matcher.ordinary import Database, Screen
 from bascule.waf.matcher.plan import ExactGate, Plan
 from bascule.waf.matcher.scanner import gather
 from bascule.waf.matcher.triggers import ALPHABET, PERCENT_CODE
-from bascule.waf.matcher.uri import URI, marks_of_weak, tester
+from bascule.waf.matcher.uri import ExactUri, marks_of_weak
 from bascule.waf.seclang.evaluate import matches_any
 from bascule.waf.steady import MAX_SHAPES, Shape, Steady
 
@@ -101,7 +101,7 @@ class GateKeeper:
         self._uri_bits = 0
         for bits in plan.uri_bits.values():
             self._uri_bits |= bits
-        self._exact_uri = [(URI.get(name), tester(gate.link), gate.bit) for name, gate in plan.uri]
+        self._exact_uri = ExactUri(plan.uri).opened if plan.uri else None
         self._ampersand = scratch().config.argument_separator == b"&"
         chains = plan.uri_chains
         query, anchored = chains.get("QUERY_STRING", []), plan.query_anchored
@@ -142,9 +142,8 @@ class GateKeeper:
         if self._plan.peers:
             mask |= self._peers_of(t)
         line = t.request_line
-        for read, test, bit in self._exact_uri:
-            if test(line if read is None else read(t)):
-                mask |= bit
+        if self._exact_uri is not None:
+            mask |= self._exact_uri(t, line)
         found = self._glance(t, line, varying, shape)
         if found is None:
             volatile = [(varying[place], self._fields.looking_at(varying[place][0])) for place in shape.volatile]
