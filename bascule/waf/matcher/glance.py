@@ -10,10 +10,26 @@ from collections.abc import Iterable
 
 from bascule.waf.bodies.percent import url_decode
 from bascule.waf.matcher.automaton import OTHER_SEAM
+from bascule.waf.seclang.operators import OperatorError
+from bascule.waf.seclang.operators.pcre import parse
+from bascule.waf.seclang.operators.tree import (
+    Alt,
+    Assert,
+    Atomic,
+    BackReference,
+    Capture,
+    Look,
+    Node,
+    Repeat,
+    Seq,
+    Set,
+    byte_set,
+)
 
 _SEAMS = bytes.maketrans(b"&=", OTHER_SEAM + OTHER_SEAM)
 _FIELDS = bytes.maketrans(b"&=+", OTHER_SEAM + OTHER_SEAM + b" ")
 _AMPERSAND = b"&"[0]
+_BETWEEN_FIELDS = byte_set(b"&=%+")
 _NOT_SIGNS = bytes(set(range(256)) - set(b"&="))
 
 
@@ -53,3 +69,29 @@ def form_joined(form: bytes, plain: bytes) -> bytes | None:
 def texts_of(pairs: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
     """Return the names and values of what had to be parsed."""
     return [text for pair in pairs for text in pair]
+
+
+def stays_in_field(pattern: bytes) -> bool:
+    """Whether what a pattern matches in a form lies within one name or value of it, which then matches, too.
+
+    It does where no byte that separates or encodes is matched or looked at: then what is matched stands in the name or
+    value as it does in the form, decoded or not. An edge of a word may be one only before an escape is decoded.
+    """
+    try:
+        return _avoids(parse(pattern), _BETWEEN_FIELDS)
+    except OperatorError:
+        return False
+
+
+def _avoids(node: Node, bits: int) -> bool:
+    match node:
+        case Set(own):
+            return not own & bits
+        case Assert(kind):
+            return kind not in "bB"
+        case Seq(items) | Alt(items):
+            return all(_avoids(item, bits) for item in items)
+        case Capture(inner) | Atomic(inner) | Repeat(inner) | Look(inner):
+            return _avoids(inner, bits)
+        case BackReference():
+            return False

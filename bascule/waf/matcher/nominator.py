@@ -16,7 +16,7 @@ from bascule.waf.matcher.names import LeafNames
 from bascule.waf.matcher.ordinary import Database, Screen
 from bascule.waf.matcher.plan import ExactGate, Plan
 from bascule.waf.matcher.scanner import gather
-from bascule.waf.matcher.triggers import ALPHABET, PERCENT_CODE
+from bascule.waf.matcher.triggers import ALPHABET, PERCENT_CODE, has_entity
 from bascule.waf.matcher.uri import ExactUri, marks_of_weak
 from bascule.waf.seclang.evaluate import matches_any
 from bascule.waf.steady import MAX_SHAPES, Shape, Steady
@@ -81,6 +81,7 @@ class GateKeeper:
         self._screen = Screen(self._ordinary_values, self._ordinary_raw, database)
         self._ordinary_line = plan.ordinary_line.build(cache_dir, self._raw)
         self._line_signs = plan.ordinary_line.signs()
+        self._body_needles = tuple(plan.ordinary_body.needles()) if self._body.only_decodes else (b"",)
         self._fields = RequestFields(plan, self._raw, scratch)
         self._response_fields = ResponseFields(plan, scratch)
         self.steady = self._fields.steady
@@ -327,14 +328,21 @@ class GateKeeper:
         """Scan a body by what it says, without making arguments of it; None if that is not of ordinary bytes alone."""
         if isinstance(unread, JsonBody):
             found = self._scan_leaves(unread)
-            return None if found is None else found | self._body.scan_text(raw)
+            return None if found is None else found | (self._body.scan_text(raw) if raw else 0)
         plain = url_decode(raw)
         if plain.translate(None, ALPHABET):
             return None
         pairs = form_joined(raw, plain) if unread.separator == b"&" else None
         values = self._ordinary_values
         found = values.scan(texts_of(unread.pairs)) if pairs is None else values.scan_joined(pairs)
-        return None if found is None else found | self._body.scan_form(raw, plain)
+        if found is None or not self._may_match_form(raw, plain):
+            return found
+        return found | self._body.scan_form(raw, plain)
+
+    def _may_match_form(self, raw: bytes, plain: bytes) -> bool:
+        """Whether a form may match what its names and values do not; `plain` is what URL-decoding makes of it."""
+        both = (raw + OTHER_SEAM + plain).lower()
+        return any(both.find(needle) >= 0 for needle in self._body_needles) or has_entity(raw)
 
     def _scan_leaves(self, leaves: JsonBody) -> int | None:
         """Scan the leaves of a document, and their names if these are new; None if they are not ordinary."""

@@ -218,11 +218,13 @@ class OrdinaryBuilder:
                 for brief in left:
                     self._bits[brief] = self._bits.get(brief, 0) | bit
 
+    def needles(self) -> set[bytes]:
+        """Texts (in lower case) of which each form of a text that opens a gate has one."""
+        return {b""} if self._always else {needle(parse(text)) for text, _ in self._bits}
+
     def signs(self) -> tuple[bytes, ...]:
         """Texts (in lower case) of which a text that opens a gate has one, or something to decode."""
-        if self._always:
-            return (b"",)
-        found = {needle(parse(text)) for text, _ in self._bits}
+        found = self.needles()
         return tuple(found | {b"%", b"&#", b"&amp"}) if found else ()
 
     def sought(self) -> list[Brief]:

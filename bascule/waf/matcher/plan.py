@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from bascule.waf.matcher.glance import stays_in_field
 from bascule.waf.matcher.ordinary import OrdinaryBuilder
 from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, has_anchor, literal
 from bascule.waf.matcher.scanner import Gathered, ScannerBuilder, Steps
@@ -86,6 +87,8 @@ class Plan:
     ordinary_raw: OrdinaryBuilder
     ordinary_line: OrdinaryBuilder
     """What is in `values` and `raw`, for ordinary texts that vary (`ordinary.py`)."""
+    ordinary_body: OrdinaryBuilder
+    """What is in `body_text`, for forms of ordinary texts: but for what their names and values are scanned for."""
     needs: dict[int, int] = field(default_factory=dict)
     links: dict[int, BoundLink] = field(default_factory=dict)
     """What is behind the gates that one link opens."""
@@ -120,7 +123,8 @@ def _says_little(link: Link) -> bool:
 
 def empty_plan(patterns: Patterns) -> Plan:
     """Return a plan without gates."""
-    return Plan(OrdinaryBuilder(patterns), OrdinaryBuilder(patterns, plus=True), OrdinaryBuilder(patterns))
+    values, line, body = (OrdinaryBuilder(patterns) for _ in range(3))
+    return Plan(values, OrdinaryBuilder(patterns, plus=True), line, body)
 
 
 class Planner:
@@ -234,6 +238,10 @@ class Planner:
             self._register(exact, link, target, kind or "", expressions)
         if exact.targets:
             self._header_gate(exact, link, expressions)
+        if "request body" in kinds and expressions is not None:
+            alone = [e for e in expressions if "values" not in kinds or not stays_in_field(e.text)]
+            left = self.patterns.for_ordinary(link, alone)
+            plan.ordinary_body.add(left, chain_of(link), bit, link.actions.multi_match)
         plan.gates.setdefault(rule.rule_id, []).append(" | ".join(sorted({kind or "" for kind in kinds})))
         return bit | self._named(rule, targets)
 

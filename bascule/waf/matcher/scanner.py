@@ -140,7 +140,7 @@ class Scanner:
         self._automaton = automaton
         self._signs = None if unusual is not None else signs_of(step for c in automaton.outline[1] for step in c)
         """A text that has none of these bytes is not changed by any step; None if that takes more."""
-        self._only_decodes = self._signs is not None and all(
+        self.only_decodes = self._signs is not None and all(
             len(chain) == 1 and step.name in _FORM_STEPS for chain in automaton.outline[1] for step in chain
         )
         """All that its chains do to a form without entities is to decode it."""
@@ -172,7 +172,7 @@ class Scanner:
 
     def scan_form(self, form: bytes, plain: bytes) -> int:
         """As `scan_text` for a form whose escapes are valid; `plain` is what URL-decoding makes of it."""
-        if not self._only_decodes or has_entity(form):
+        if not self.only_decodes or has_entity(form):
             return self.scan_text(form)
         if form == plain:
             return self._scan_joined(form, form, _ALL_DUE)
