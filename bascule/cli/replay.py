@@ -124,8 +124,8 @@ def _records(chunks: Iterator[bytes], kind: str, bad: Report | None) -> Iterator
         return
     for number, line in enumerate(split_lines(chunks), 1):
         try:
-            if line.strip():
-                yield from_json(line, number)
+            if line.strip() and (request := from_json(line, number)) is not None:
+                yield request
         except ReplayError:
             bad.bad += 1
 

@@ -20,8 +20,8 @@ _LOGGED = (("host", b"host"), ("user_agent", b"user-agent"), ("referer", b"refer
 def read_lines(chunks: Iterable[bytes]) -> Iterator[Recorded]:
     """Yield the requests of JSON lines; blank lines are skipped. Raises ReplayError."""
     for number, line in enumerate(split_lines(chunks), 1):
-        if line.strip():
-            yield from_json(line, number)
+        if line.strip() and (request := from_json(line, number)) is not None:
+            yield request
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -37,8 +37,9 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def from_json(line: bytes, number: int) -> Recorded:
-    """Return the request that one line tells of. Raises ReplayError."""
+def from_json(line: bytes, number: int) -> Recorded | None:
+    """Return the request that one line tells of; None where a log tells of a connection that brought none, or none
+    that could be read. Raises ReplayError."""
     try:
         found = _decode(line)
         if isinstance(found, dict) and "transaction" in found:
@@ -47,6 +48,8 @@ def from_json(line: bytes, number: int) -> Recorded:
         raise ReplayError(number, f"not a JSON record: {error}") from None
     if not isinstance(found, dict):
         raise ReplayError(number, "not a JSON object")
+    if found.get("method") == "-" and "status" in found:
+        return None
     method, target = (_text(found, key, number) for key in ("method", "target"))
     body = _body(found, number)
     headers, logged = _headers(found, number)

@@ -102,6 +102,14 @@ def test_json_lines() -> None:
     assert one('{"method":"POST","target":"/","body_base64":"/wA="}').body == b"\xff\0"
 
 
+@pytest.mark.parametrize(("target", "status"), [("", 0), ("-", 400)])
+def test_lines_of_an_access_log_that_tell_of_no_request_are_passed_over(target: str, status: int) -> None:
+    """Such as a handshake that failed, and what was no HTTP."""
+    line = {"client": "192.0.2.7", "method": "-", "host": "", "target": target, "status": status, "cause": "x"}
+    real = {**line, "method": "GET", "target": "/a", "status": 200}
+    assert [found.place for found in read([f"{json.dumps(line)}\n{json.dumps(real)}\n".encode()])] == [2]
+
+
 def test_access_log_line() -> None:
     line = {"time": "2026", "client": "192.0.2.7", "port": 5, "method": "POST", "host": "shop.example",
             "target": "/a?q=1", "version": "HTTP/1.1", "status": 200, "bytes_in": 900, "user_agent": "Mozilla/5.0",
