@@ -26,6 +26,9 @@ _PRODUCER: Final = f"Bascule v{__version__} ({platform.system()})"
 _SERVER: Final = hashlib.sha1(platform.node().encode(), usedforsecurity=False).hexdigest()
 """As in ModSecurity, an id of the machine."""
 _OPERATOR: Final = re.compile(r"!?@(\w+) ?(.*)", re.DOTALL)
+_MATCHED: Final = re.compile(
+    r"Matched \"Operator `(\w+)' with parameter `(.*?)' against variable `(.*?)' \(Value: `(.*)' \)", re.DOTALL
+)
 _NAMES: Final = """
     base64Decode base64DecodeExt base64Encode cmdLine compressWhitespace cssDecode escapeSeqDecode hexDecode hexEncode
     htmlEntityDecode jsDecode normalisePath normalisePathWin normalizePath normalizePathWin parityEven7bit
@@ -206,11 +209,19 @@ def _rule(message: dict[str, Any]) -> dict[str, Any]:
         "tags": details.get("tags", []),
         "file": details.get("file", ""),
         "line": int(details.get("lineNumber") or 0),
-        "matched": [{"variable": "", "value": details["match"], "after": [], "operator": ""}]
-        if details.get("match")
-        else [],
+        "matched": [_matched(details["match"])] if details.get("match") else [],
         "changes": [],
     }
+
+
+def _matched(text: str) -> dict[str, Any]:
+    """Return what a rule fired on, out of ModSecurity's words: an exception can then be for one parameter only."""
+    split = _MATCHED.fullmatch(text)
+    if split is None:
+        return {"variable": "", "value": text, "after": [], "operator": ""}
+    name, parameter, variable, value = split.groups()
+    operator = f"@{name[:1].lower()}{name[1:]} {parameter}".rstrip()
+    return {"variable": variable, "value": value, "after": [], "operator": operator}
 
 
 def fit(line: bytes, limit: int) -> bytes:

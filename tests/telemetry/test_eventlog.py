@@ -276,6 +276,16 @@ def test_modsecurity_form_and_back(tmp_path: Path) -> None:
     assert again["verdict"]["enforced"]
 
 
+@pytest.mark.parametrize("value", ["1' or '1'='1", "x' against variable `ARGS:y' (Value: `z' )", ""])
+def test_what_a_rule_fired_on_is_read_from_modsecuritys_words(value: str) -> None:
+    whole = event()
+    whole["rules"][0]["matched"][0].update(variable="ARGS:id", value=value, operator="@pm or and")
+    whole["rules"][0]["matched"][0].pop("raw", None)
+    audit = json.loads(eventformats.to_modsecurity(json.dumps(whole).encode()))
+    (matched,) = eventformats.from_modsecurity(audit)["rules"][0]["matched"]
+    assert (matched["variable"], matched["value"], matched["operator"]) == ("ARGS:id", value, "@pm or and")
+
+
 @given(st.text(), st.integers(0, 40), st.integers(600, 4000), st.booleans())
 def test_a_line_cut_to_fit_is_whole_json_with_its_reference(text: str, rules: int, limit: int, other: bool) -> None:
     whole = line(7, rules=[{**event()["rules"][0], "data": text} for _ in range(rules)])
