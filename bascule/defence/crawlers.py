@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import dns.asyncresolver
 import dns.exception
+import dns.resolver
 import dns.reversename
 import re2
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
@@ -23,6 +24,7 @@ from bascule.config.crawlers import Crawlers
 from bascule.config.types import Address
 from bascule.defence.bans import read_file
 from bascule.defence.networks import NetworkMap
+from bascule.lists.resolver import resolver_at
 
 KNOWN: Final[dict[str, tuple[str, ...]]] = {
     "Googlebot": ("googlebot.com", "google.com"),
@@ -104,14 +106,6 @@ class Names:
         except (dns.exception.DNSException, OSError):
             return None
         return False
-
-
-def resolver_at(server: Address | None) -> dns.asyncresolver.Resolver:
-    """Return what asks a DNS server, or those of the machine. Raises dns.exception.DNSException where it has none."""
-    resolver = dns.asyncresolver.Resolver(configure=server is None)
-    if server is not None:
-        resolver.nameservers, resolver.port = [server.host], server.port
-    return resolver
 
 
 def robots_text(config: Crawlers, traps: Iterable[str]) -> bytes:

@@ -1,5 +1,7 @@
-"""Lists that live at a URL: fetched, kept in a folder, looked at again now and then. Start at remote.py.
+"""Lists that live elsewhere: at a URL, fetched, kept in a folder and looked at again now and then, or in the DNS.
+
+Start at remote.py; resolver.py says who is asked in the DNS.
 
 What a list has to say is known to the rooms that use it: domains to the forward proxy, networks to the defence. May
-import `telemetry/`.
+import `telemetry/` and `config/`.
 """

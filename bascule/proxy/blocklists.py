@@ -18,8 +18,8 @@ import dns.exception
 import dns.resolver
 
 from bascule.config.types import Address
-from bascule.defence.crawlers import resolver_at
 from bascule.http.errors import HttpError
+from bascule.lists.resolver import resolver_at
 from bascule.telemetry.sinks import complain
 from bascule.waf.request import ConnectionFacts
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
+from bascule.server import log
 from bascule.server.framing import Decoder, FramingError, encode
 
 MAX_BACKLOG = 1 << 20
 """Bytes waiting for one subscriber beside the retained values; more, and it is dropped to start afresh."""
+MAX_EXPLAINED = 64
+"""Errors in handlers that are told with their traceback, each once."""
+_explained: set[tuple[str, str, int | None]] = set()
 RECONNECT_FIRST, RECONNECT_MOST = 0.05, 2.0
 _HELLO = "bus/hello"
 """What a keeper sends first: only this proves it lives, for a connection may wait in the queue of a dead one."""
@@ -53,8 +57,11 @@ class _Peer(asyncio.Protocol):
         try:
             for topic, payload in self._decoder.feed(data):
                 self._on_message(topic, payload)
-        except (FramingError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-            print(f"bascule: bus: dropped a peer: {error!r}", file=sys.stderr, flush=True)
+        except FramingError as error:
+            log.say(f"bus: dropped a peer: {error}")
+            self.abort()
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            _complain(error)
             self.abort()
 
     def write(self, frame: bytes, *, limit: int = MAX_BACKLOG) -> bool:
@@ -70,6 +77,16 @@ class _Peer(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+def _complain(error: Exception) -> None:
+    """Say that a handler failed on what a peer sent; with the traceback the first time, for it may be our mistake."""
+    log.say(f"bus: dropped a peer: {error!r}")
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = (type(error).__name__, last.filename, last.lineno)
+    if place not in _explained and len(_explained) < MAX_EXPLAINED:
+        _explained.add(place)
+        log.say("bus: " + "".join(traceback.format_exception(error)).rstrip())
 
 
 class _Subscriptions:

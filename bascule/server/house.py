@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bascule import __version__
 from bascule.server.context import MAX_SLOTS, AppFactory, KeeperFactory
 from bascule.server.crashes import CrashLoop
 from bascule.server.durable import Durable
@@ -15,6 +17,10 @@ from bascule.server.sockets import Sockets
 from bascule.state.arena import Arena
 
 Answer = Callable[[dict[str, Any]], None]
+
+
+def unheard(_answer: dict[str, Any]) -> None:
+    """Nobody waits for the answer to a signal; the log has it."""
 
 
 @dataclass
@@ -46,3 +52,13 @@ class House:
             raise RuntimeError(f"{MAX_SLOTS} workers live already; wait until old ones have drained")
         self.slots.add(slot)
         return slot
+
+    def describe(self) -> dict[str, Any]:
+        """Return what there is to know of it, JSON-able."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "run_dir": self.run_dir,
+            "restarts": self.restarts,
+            "durable": sorted(self.durable.copy()),
+        }

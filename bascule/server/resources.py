@@ -48,6 +48,11 @@ class Resources:
             found.append(scheme + text)
         return found
 
+    def ready_text(self, took: float) -> str:
+        """Say that it serves, where, and that the start took so many seconds."""
+        workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
+        return f"ready on {', '.join(self.places())} ({workers}, pid {os.getpid()}, started in {took * 1000:.0f} ms)"
+
     def entrust_logs(self) -> None:
         """Make sure the workers' account can write the log files. Raises PrivilegeError."""
         config = self.plan.config

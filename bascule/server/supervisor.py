@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bascule import __version__
 from bascule.config.plan import Plan
 from bascule.server import log, notify, rundir, upgrade
 from bascule.server.context import AppFactory, KeeperFactory
@@ -20,7 +19,7 @@ from bascule.server.crashes import CrashLoop
 from bascule.server.durable import Durable
 from bascule.server.fleet import Fleet
 from bascule.server.generation import Generation
-from bascule.server.house import Answer, House
+from bascule.server.house import Answer, House, unheard
 from bascule.server.lineage import Lineage
 from bascule.server.poller import Poller
 from bascule.server.privileges import raise_open_files
@@ -141,9 +140,9 @@ class Supervisor:
         self._poller.on_signal(signal.SIGTERM, self._stop_gracefully)
         self._poller.on_signal(signal.SIGINT, self._stop_gracefully)
         self._poller.on_signal(signal.SIGQUIT, self._stop_now)
-        self._poller.on_signal(signal.SIGHUP, lambda: self._reload(_unheard))
+        self._poller.on_signal(signal.SIGHUP, lambda: self._reload(unheard))
         self._poller.on_signal(signal.SIGUSR1, self._lineage.reopen_logs)
-        self._poller.on_signal(signal.SIGUSR2, lambda: self._start_upgrade(_unheard))
+        self._poller.on_signal(signal.SIGUSR2, lambda: self._start_upgrade(unheard))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, upgrade.HELD_BACK)
 
     def _started(self, generation: Generation) -> None:
@@ -155,7 +154,7 @@ class Supervisor:
         self._control = ControlServer(control, self._poller, self._command_calls)
         if self._dir is not None:
             self._dir.sign()
-        log.say(self._ready_text(generation))
+        log.say(generation.resources.ready_text(time.monotonic() - self._begun))
         self._sockets.own()
         self._lineage.release_unused()
         if self._predecessor is not None:
@@ -183,12 +182,6 @@ class Supervisor:
     def _control_key(self) -> str:
         return f"unix:{os.path.join(self._house.run_dir, rundir.CONTROL_SOCKET)}"
 
-    def _ready_text(self, generation: Generation) -> str:
-        resources = generation.resources
-        took = (time.monotonic() - self._begun) * 1000
-        workers = "1 worker" if resources.workers == 1 else f"{resources.workers} workers"
-        return f"ready on {', '.join(resources.places())} ({workers}, pid {os.getpid()}, started in {took:.0f} ms)"
-
     # --- once a second
 
     def _tick(self) -> None:
@@ -197,7 +190,7 @@ class Supervisor:
         current = self._lineage.current
         if current is not None and current.resources.plan.config.watch and self._watcher.changed():
             log.say("watched files have changed; reloading")
-            self._reload(_unheard)
+            self._reload(unheard)
         text = self._lineage.headline()
         if text != self._told and not self._stopping:
             self._told = text
@@ -395,18 +388,10 @@ class Supervisor:
 
     def _describe(self) -> dict[str, Any]:
         return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "run_dir": self._house.run_dir,
+            **self._house.describe(),
             "uptime": round(time.monotonic() - self._begun, 3),
             "state": "stopping" if self._stopping else "crash-loop" if self._house.crash_loop.active else "running",
-            "restarts": self._house.restarts,
             "renewals": self._renewal.count,
             "last_reload": self._last_reload,
-            "durable": sorted(self._house.durable.copy()),
             **self._lineage.describe(),
         }
-
-
-def _unheard(_answer: dict[str, Any]) -> None:
-    """Nobody waits for the answer to a signal; the log has it."""

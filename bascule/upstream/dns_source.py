@@ -11,6 +11,7 @@ from dns.rdatatype import AAAA, SRV, A, RdataType
 
 from bascule.config.pools import Discovery, Server
 from bascule.config.types import Address, Origin, parse_address
+from bascule.lists.resolver import resolver_at
 from bascule.upstream.board import MAX_DISCOVERED
 from bascule.upstream.discovery import DiscoveryError, Found, FoundServer
 
@@ -97,15 +98,8 @@ class DnsSource:
         return servers, ttl
 
     async def _ask(self, name: str, kind: RdataType) -> dns.resolver.Answer:
-        self._resolver = self._resolver or self._make_resolver()
+        self._resolver = self._resolver or resolver_at(self._config.resolver)
         return await self._resolver.resolve(name, kind, lifetime=LIFETIME, search=True)
-
-    def _make_resolver(self) -> dns.asyncresolver.Resolver:
-        server = self._config.resolver
-        resolver = dns.asyncresolver.Resolver(configure=server is None)
-        if server is not None:
-            resolver.nameservers, resolver.port = [server.host], server.port
-        return resolver
 
 
 def _ttl(answer: dns.resolver.Answer) -> float:

@@ -158,6 +158,30 @@ def test_peer_that_talks_nonsense_is_dropped(
     assert "bus: dropped a peer" in capfd.readouterr().err
 
 
+def test_a_handler_that_fails_is_told_with_its_traceback_once(
+    listener: socket.socket, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_topic: str, payload: Any) -> None:
+        raise AttributeError(payload)
+
+    async def scene() -> None:
+        server = await server_on(listener)
+        server.on("seen", fails)
+        for payload in ("first", "second"):
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(listener.getsockname())
+                await until(lambda: server.subscribers)
+                sock.sendall(encode(["seen", payload]))
+                await until(lambda: not server.subscribers)
+        server.close()
+
+    asyncio.run(scene())
+    said = capfd.readouterr().err
+    assert "dropped a peer: AttributeError('first')" in said
+    assert "dropped a peer: AttributeError('second')" in said
+    assert said.count("in fails") == said.count("Traceback") == 1
+
+
 def test_durable_values_are_handed_over_for_keeping(listener: socket.socket) -> None:
     async def scene() -> None:
         kept: list[Any] = []

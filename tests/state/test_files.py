@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from bascule.state.files import write_whole
+from bascule.state.files import UNFINISHED, write_whole
 
 
 def test_a_file_is_written_anew_and_keeps_its_permissions(tmp_path: Path) -> None:
@@ -20,6 +22,16 @@ def test_a_file_is_written_anew_and_keeps_its_permissions(tmp_path: Path) -> Non
         assert reader.read() == b"old"
     assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", 0o640)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
+    left, fresh, others = (tmp_path / name for name in (f".kept.{'0a' * 8}.new", f".kept.{'1b' * 8}.new", "x.new"))
+    for file in (left, fresh, others):
+        file.touch()
+    for file in (left, others):
+        os.utime(file, (time.time() - 2 * UNFINISHED,) * 2)
+    write_whole(tmp_path / "kept", b"new")
+    assert sorted(tmp_path.iterdir()) == sorted([fresh, others, tmp_path / "kept"])
 
 
 def test_what_cannot_be_written_leaves_the_old_file_alone(tmp_path: Path) -> None:
