@@ -34,7 +34,7 @@ from bascule.proxy.rewrite import Origins
 from bascule.proxy.route import RouteRuntime, Times, watched_names
 from bascule.proxy.router import SiteRuntime, build_router
 from bascule.proxy.tarpit import Tarpit
-from bascule.proxy.trimming import Trimmer, has_tunnel, nobody_swells
+from bascule.proxy.trimming import WARMTH, Trimmer, has_tunnel, nobody_swells
 from bascule.proxy.turns import Turns
 from bascule.telemetry.recorder import Recorder
 from bascule.telemetry.sinks import complain
@@ -113,7 +113,7 @@ class ProxyApp:
         self._profiles = profiles
         self.turns = Turns(loop)
         self.tarpit = Tarpit(loop)
-        self._trimmer = Trimmer(swollen, plan.config.renew_beyond or math.inf)
+        self._trimmer = Trimmer(swollen, plan.config.renew_beyond or math.inf, warmth=WARMTH)
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self._fronts: dict[int, Front] = {}

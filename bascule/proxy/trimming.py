@@ -20,6 +20,10 @@ REST: Final = 60
 """Seconds after a crowd has gone until what it left is looked at, and until it is looked at again."""
 
 
+WARMTH: Final = 2 << 20
+"""Bytes by which a process grows with its first requests of each kind, whoever asks: a new one would, too."""
+
+
 def _give_back() -> None:
     """Return free pages of the heap to the kernel (malloc_trim(3)); nothing where the C library has no such call.
 
@@ -53,10 +57,10 @@ class Trimmer:
     """Looks once a second at how many clients a worker has, and gives memory back when a crowd has gone.
 
     What is kept all the same is told to `swollen` a minute later, if it is more than `beyond` bytes: only a new process
-    has less. `size` returns how large this one is.
+    has less. `size` returns how large this one is; after its first crowd, which warms it, `warmth` more may be kept.
     """
 
-    __slots__ = ("_beyond", "_calm", "_give_back", "_left", "_most", "_rested", "_size", "_swollen")
+    __slots__ = ("_beyond", "_calm", "_give_back", "_left", "_most", "_rested", "_size", "_swollen", "_warmth")
 
     def __init__(
         self,
@@ -64,11 +68,13 @@ class Trimmer:
         beyond: float = math.inf,
         give_back: Callable[[], None] = _give_back,
         size: Callable[[], int] = _own_size,
+        warmth: int = 0,
     ) -> None:
         self._swollen = swollen
         self._beyond = beyond
         self._give_back = give_back
         self._size = size
+        self._warmth = warmth
         self._most = 0
         self._left = False
         self._calm = 0
@@ -97,9 +103,10 @@ class Trimmer:
         else:
             self._rested += 1
             if self._rested >= REST:
-                kept = self._size() - self._calm
+                kept = self._size() - self._calm - self._warmth
                 if kept <= self._beyond:
                     self._rested = -1
+                    self._warmth = 0
                 else:
                     self._rested = 0
                     if may_swell():

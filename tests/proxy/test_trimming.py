@@ -95,6 +95,20 @@ def test_what_a_process_has_grown_by_without_a_crowd_is_not_kept_of_one() -> Non
     assert heard == []
 
 
+def test_what_the_first_crowd_warms_is_not_kept_of_it() -> None:
+    """Else each renewal would bring the next one: the new process is cold when the next crowd comes."""
+    heard: list[int] = []
+    size = 100
+    trimmer = Trimmer(heard.append, 10, lambda: None, lambda: size, warmth=20)
+    for after, told in ((130, []), (140, []), (151, [11])):  # 20 are of being warm; then 10 may be kept of each crowd
+        for clients in (0, CROWD):
+            trimmer.every_second(clients)
+        size = after
+        for _ in range(REST + 2):
+            trimmer.every_second(0)
+        assert heard == told
+
+
 def resident() -> int:
     """Return how many bytes of this process are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGESIZE
