@@ -102,7 +102,7 @@ class Rates:
             if rule.when is not None and not self._calendar.holds(rule.when):
                 continue
             # hash_of, written out: this runs for each limit of each request
-            key = standing.key if rule.per_client else hash(rule.key(request)) & HASH_MASK
+            key = standing.key if rule.per_client else hash(rule.key(request)) & HASH_MASK or 1
             beyond = rule.take(key, now)
             if rule.passed is not None and beyond <= 0.0:
                 rule.passed(rule.key(request))

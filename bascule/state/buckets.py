@@ -29,7 +29,7 @@ HASH_MASK = (1 << 62) - 1
 
 def hash_of(key: bytes) -> int:
     """Return the hash of a key: SipHash under a secret that all processes of an instance were forked with."""
-    return hash(key) & HASH_MASK
+    return hash(key) & HASH_MASK or 1  # that of no bytes is 0
 
 
 class Buckets:

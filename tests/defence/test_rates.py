@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import count, islice
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from bascule.config.schema import Config
 from bascule.defence.report import EVENTS_A_SECOND, Reports
 from bascule.defence.shared import Shared
 from bascule.defence.shield import Shield, Verdict
-from tests.defence.support import Asked
+from bascule.state.buckets import hash_of
+from tests.defence.support import Asked, Head
 
 
 class World:
@@ -103,6 +105,16 @@ def test_what_one_limit_refuses_the_next_does_not_count(monkeypatch: pytest.Monk
     world = World(monkeypatch, ["1/s per client", "3/s per all"])
     assert world.statuses(9) == [0, *[429] * 8]
     assert world.statuses(1, client=b"192.0.2.2") == [0]
+
+
+def test_an_empty_key_has_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has no country, say: others that share its set neither take over its debt nor let it begin anew."""
+    world = World(monkeypatch, "1/h per host", defence={"clients": 1024})
+    neighbours = islice((name for name in map(b"%d.test".__mod__, count()) if not hash_of(name) & 1023 >> 3 << 3), 4)
+    assert world.ask(head=Head(host=b"")) is None
+    for name in neighbours:
+        assert world.ask(head=Head(host=name)) is None
+        assert world.ask(head=Head(host=b"")) is not None
 
 
 def test_events(monkeypatch: pytest.MonkeyPatch) -> None:
