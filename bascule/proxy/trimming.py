@@ -68,6 +68,7 @@ class Trimmer:
         beyond: float = math.inf,
         give_back: Callable[[], None] = _give_back,
         size: Callable[[], int] = _own_size,
+        *,
         warmth: int = 0,
     ) -> None:
         self._swollen = swollen
