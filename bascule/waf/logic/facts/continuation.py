@@ -34,7 +34,7 @@ _TOKEN = re.compile(
     |(?P<open>(?:[nbxe]|_utf8|_latin1|_binary)?(?:'(?:[^'\\]|\\.|'')*+|"(?:[^"\\]|\\.|"")*+))
     |(?P<number>0x[0-9a-f]++|0b[01]++|\d++(?:\.\d*+)?(?:e[+-]?\d++)?|\.\d++)
     |(?P<compare><=>|<>|!=|>=|<=|=|<|>)
-    |(?P<logic>\|\||&&|(?:or|and|xor)\b)
+    |(?P<logic>\|\||&&|(?:or|and|xor|having|where)\b)
     |(?P<math>[-+*/%&|^~!])
     |(?P<word>[`\[]?[a-z_@][\w@$.]*+[`\]]?)
     |(?P<punct>[(),]))""",
@@ -85,6 +85,9 @@ class _Reader:
         self._at = 0
         self._depth = 0
         self._constants = 0
+        self._closed = False
+        self._told = False
+        self._quoted = False
         self.sure = False
 
     def behind_number(self) -> bool:
@@ -96,14 +99,22 @@ class _Reader:
         self._at += 1
         while self._kind() == "math" or self._text() in (b"div", b"mod"):
             self._constants = 1
+            self._told = self._told or self._text() in (b"div", b"mod")
             self._at += 1
             if not self._term():
                 return False
         self._closers()
+        if self._text() == b"is":
+            return (
+                self._rest_of_condition() is True
+                and b"distinct" in dict.fromkeys(t for _, t in self._tokens)
+                and self._kind() == "end"
+            )
         return self._kind() == "logic" and self._conditions(behind_number=True)
 
     def behind_quote(self) -> bool:
         """Read `' or a=1`, `') and f(b) and ('`, `'||user||'`, `'-(1)-'`."""
+        self._quoted = True
         self._closers()
         if self._kind() == "logic":
             return self._conditions(behind_number=False)
@@ -120,12 +131,19 @@ class _Reader:
 
     def _conditions(self, behind_number: bool) -> bool:
         """Read conditions to the end. People compare two numbers behind one, too, but not twice, nor behind arithmetic."""
-        self.sure = False
+        self.sure = self._told
+        joins, began = self._text() == b"||", self._at
         while self._kind() == "logic":
             self._at += 1
             if not self._condition(behind_number):
                 return False
             self._closers()
+        if (
+            joins
+            and self._at > began + 3
+            and [self._tokens[self._at - 2][1], self._tokens[self._at - 1][0]] == [b"||", "open"]
+        ):
+            return self._kind() == "end"
         return (self.sure or self._constants > 1) and self._kind() == "end"
 
     def _condition(self, behind_number: bool) -> bool:
@@ -144,7 +162,7 @@ class _Reader:
             self._constants += constants
             self.sure = self.sure or not (constants and behind_number)
         elif self._at - began > 2 and self._tokens[began + 1][1] == b"(" and first[0] == "word":
-            self.sure = self.sure or not behind_number or first[1] in _KNOWN_CALLS
+            self.sure = self.sure or not behind_number or first[1] in _KNOWN_CALLS or b"_" in first[1]
         elif not behind_number and (first[0] in ("number", "string") or first[1] in _VALUES or first[1][1:2].isdigit()):
             self.sure = self.sure or self._kind() in ("end", "logic")
         return True
@@ -160,6 +178,9 @@ class _Reader:
                 self._at += 1
                 if self._text() == b"not":
                     self._at += 1
+                if self._text() == b"distinct" and self._tokens[self._at + 1][1] == b"from":
+                    self._at += 2
+                    return True if self._term() else None
                 if self._text() not in (b"null", b"true", b"false", b"unknown"):
                     return None
                 self._at += 1
@@ -185,7 +206,7 @@ class _Reader:
             after = self._tokens[began]
             literal = "word" not in (before[0], after[0]) or before[0] in _LITERALS
             literal = literal or after[0] in ("number", "string", "open", "punct") or self._at - began > 1
-            compared = compared or literal or after[1] == before[1]
+            compared = compared or literal or after[1] == before[1] or self._quoted
         return compared
 
     def _term(self) -> bool:
@@ -222,6 +243,7 @@ class _Reader:
                 return self._skip()
             while self._text() != b")":
                 if self._kind() == "end":
+                    self.sure = self.sure or self._closed
                     return True
                 if self._text() == b"*":
                     self._at += 1
@@ -247,6 +269,7 @@ class _Reader:
     def _closers(self) -> None:
         while self._text() == b")":
             self._at += 1
+            self._closed = True
 
     def _kind(self) -> str:
         return self._tokens[self._at][0]

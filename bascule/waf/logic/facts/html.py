@@ -192,6 +192,14 @@ FACTS = (
         ),
     ),
     Fact(
+        "js.calls_foreign",
+        "script that loads from, sends to or goes to another host",
+        (
+            rb"\b(?:open|import|getscript|replace|assign|fetch|sendbeacon|load|ajax|importscripts|worker|eventsource|websocket|postmessage)\s*\(?\s*[\"'`]\s*(?:(?:https?|wss?|data):)?//"
+            rb"|\blocation(?:\.href)?\s*=\s*[\"'`](?:https?:)?//|\.src\s*=\s*[\"'`](?:https?:)?//",
+        ),
+    ),
+    Fact(
         "js.dangerous_call",
         "evaluates text or writes the document",
         (

@@ -166,7 +166,7 @@ def _scan(text: bytes) -> list[int]:
 
 
 def _look_sql(text: bytes) -> set[str]:
-    found: set[str] = set()
+    found: set[str] = {"sql.goes_on"} if goes_on(text) else set()
     if b"+" in text and b" " not in text:
         text = text.replace(b"+", b" ")
     equal, some = comparisons(text)

@@ -17,7 +17,7 @@ FACTS = (
         "joins a second query with UNION",
         (
             rb"\bunion\b[\s(]*(?:all|distinct|distinctrow)?[\s(+]*\bselect\b\s*(?:[-\d'\"(@*~+!.`\[{\\#$]|null\b|0x|n'|all\b|distinct\b|top\s|char\b|concat|\w+\s*(?:[,(]|\bfrom\b)|\w{1,40}\.\w{1,40}\s+from\b|\w{1,40}\s+as\s+\w{1,40}\s+from\b|[\w.]{1,60}\s*(?:\|\||[-+*/%])\s*['\"\w(]|$)",
-            rb"\bunion\b[\s(]*(?:all|distinct)[\s(+]*\bselect\b",
+            rb"\bunion\b[\s(]*(?:all|distinct|distinctrow)[\s(+]*\bselect\b",
             rb"\dunion\b[\s(]*(?:all|distinct)?[\s(+]*\bselect\b",
             rb"\bunion\b[\s(]*(?:all|distinct)?[\s(]*\b(?:values\s*\(|table\s+\w)",
             rb"\b(?:except|intersect|minus)\s+(?:all\s+)?\(*select\b",
@@ -391,8 +391,8 @@ FACTS = (
         "",
         (
             rb"['\")\d]\s*\)*\s*(?:or|and|xor|not|having|where|like|rlike|between|in|is|div|mod|union|regexp|select|if|case|when|exec|as)\b",
-            rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;\s*(?:--|#|[a-z]{2,10}\s)|!=|\+|\*|-\s*[\d(])",
-            rb"(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
+            rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;\s*(?:--|#|[a-z]{2,10}\s)|!=|\+|\*|-\s*[\d(]|[|&^%/]\s*[\d('\"@~!-])",
+            rb"^\s*-?\d+\s+is\s+(?:not\s+)?distinct\s|(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
             rb"\b(?:select|union|insert|delete|update|drop|exec|declare|waitfor|sleep|benchmark|having)\b[\s(@'\"]",
         ),
     ),
