@@ -17,13 +17,16 @@ ATTACKS = [
     b"9 or id between 1 and 9", b"x' or 'q' between 'a' and 'z", b"1 and length(password)>8", b"aa' or column*0 like '0",
     b"1'||lower(utl_raw.cast_to_varchar2(utl_encode.base64_encode('a')))||'", b"5 or (select count(*) from users)>0",
     b"') OR EXISTS(SELECT 1 FROM users WHERE role='admin') AND ('x'='x", b"1 AND 9=LIKE('A',UPPER(HEX(RANDOMBLOB(500000000/2))))",
-    b"x\" and not exists(select 1) -- y", b"7/**/and/**/name/**/is/**/not/**/null", b"1 and id in (select 2", b"2 or a=a;x",
+    b"x\" and not exists(select 1) -- y", b"7/**/and/**/name/**/is/**/not/**/null", b"1 and id in (select 2", b"2 or a=a;x", b"7 is not distinct from 1",
+    b"admin'^('q')-'7", b"-1)\tor\n(name=username", b"x' or username=id", b"1 div 7 or password=name", b"x' having not false",
+    b"blue shoes'||email||'", b"7 and st_latfromgeohash(current_user)",
 ]  # fmt: skip
 HONEST = [
     b"5 and counting", b"1 and 2", b"pages 3 and 4", b"27\" and width > 3", b"O'Brien and sons", b"rock 'n' roll", b"5' - 6'",
     b"'Hello '+name+'!'", b"the 'best' and x=3", b"3 or more items (see below)", b"10 and under", b"status = 'paid' and x > 3",
     b"0 < x and x < 5", b"2 and 2 = 4", b"'and'", b"2 and f(x)", b"7 and 8 (both)", b"12 or higher = better", b"it's or its",
-    b"James' and Anna's house", b"Rock' or 'Roll", b"don't and can't", b"size 5' or 6' (feet)", b"1 or 2 of them, or none",
+    b"James' and Anna's house", b"Rock' or 'Roll", b"don't and can't", b"size 5' or 6' (feet)", b"1 or 2 of them, or none", b"7 is distinct",
+    b"3 is more than 2", b"5) or so", b"2) and (optional", b"rock'n'roll", b"4 having 3 or more",
 ]  # fmt: skip
 
 

@@ -86,6 +86,7 @@ class _Reader:
         self._depth = 0
         self._constants = 0
         self._closed = False
+        self._compared = False
         self._told = False
         self._quoted = False
         self.sure = False
@@ -157,6 +158,9 @@ class _Reader:
         if compared is None:
             return False
         first = self._tokens[began]
+        self._compared = (
+            compared or first[1] in _VALUES or any(k == "compare" for k, _ in self._tokens[began : self._at])
+        )
         if compared:
             constants = all(kind in ("number", "compare", "punct") for kind, _ in self._tokens[began : self._at])
             self._constants += constants
@@ -243,7 +247,7 @@ class _Reader:
                 return self._skip()
             while self._text() != b")":
                 if self._kind() == "end":
-                    self.sure = self.sure or self._closed
+                    self.sure = self.sure or (self._closed and self._compared)
                     return True
                 if self._text() == b"*":
                     self._at += 1
