@@ -46,8 +46,8 @@ class Budget:
 BUDGETS = {
     "basic": Budget(12, 15, 0.0005, 0.0005, 0.01, 0.001, 0.0002),
     "standard": Budget(MAX_SINGLE + 1, STANDARD, 0.001, 0.001, 0.03, 0.0005, 0.0002),
-    "advanced": Budget(4, STANDARD, 0.005, 0.005, 0.1, 0.00002, 0.0),
-    "pci-dss": Budget(3, STANDARD, 0.008, 0.008, 0.2, 0.00001, 0.0),
+    "advanced": Budget(4, STANDARD, 0.005, 0.005, 0.1, 0.0002, 0.0),
+    "pci-dss": Budget(3, STANDARD, 0.008, 0.008, 0.2, 0.0001, 0.0),
 }
 """At `standard` no single fact that was not reviewed refuses, whatever browsers send: people write `../logo.png`."""
 
