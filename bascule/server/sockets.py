@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from bascule.config.schema import Listener
 from bascule.config.types import Address
+from bascule.server import log
 from bascule.server.privileges import Account
 
 _TRANSPARENT, _IPV6_TRANSPARENT = 19, 75
@@ -81,6 +82,12 @@ class Sockets:
         """Close the sockets of all addresses but those to `keep`."""
         for key in [key for key in self._open if key not in keep]:
             self._close(key)
+
+    def tell_unclaimed(self) -> None:
+        """Say which sockets of systemd no listener has: clients that connect there would wait in vain."""
+        for sock in dict.fromkeys(self._given.values()):
+            text = address_text(sock)
+            log.say(f"systemd opened {text}, but no `listen` names it: nobody is served there; write it as there")
 
     def leave_only(self, mine: Iterable[socket.socket]) -> None:
         """In a forked child: close the descriptors of every socket that is not `mine`."""

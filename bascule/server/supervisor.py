@@ -156,6 +156,7 @@ class Supervisor:
             self._dir.sign()
         log.say(generation.resources.ready_text(time.monotonic() - self._begun))
         self._sockets.own()
+        self._sockets.tell_unclaimed()
         self._lineage.release_unused()
         if self._predecessor is not None:
             self._predecessor.say_ready()

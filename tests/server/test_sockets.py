@@ -166,6 +166,17 @@ def test_sockets_of_systemd_serve_the_listeners_of_their_address_or_name(sockets
     assert tuple(sock.getsockname() for sock in found) == there
 
 
+def test_sockets_of_systemd_that_no_listener_has_are_told(sockets: Sockets, capfd: pytest.CaptureFixture[str]) -> None:
+    used, left = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    used_text, left_text = (f"127.0.0.1:{sock.getsockname()[1]}" for sock in (used, left))
+    sockets.activate([(used.detach(), "web"), (left.detach(), "spare")])
+    claim(sockets, used_text)
+    sockets.tell_unclaimed()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"systemd opened {left_text}, but no `listen` names it" in line
+    sockets.leave_only(())
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 def test_dual_stack_socket_of_systemd_serves_the_ipv4_wildcard(sockets: Sockets) -> None:
     given = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
