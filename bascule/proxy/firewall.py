@@ -86,6 +86,7 @@ def settings_of(config: WafConfig) -> WafSettings:
         protocol_rules=signatures,
         time_budget=config.budget,
         on_budget=config.on_budget,
+        texts=config.texts,
         filters=config.filters,
         answers=tuple(config.answers.items()),
         response=config.response if config.response_bodies else config.response.model_copy(update={"cloak": "off"}),

@@ -75,7 +75,7 @@ class Waf:
         self.time_budget = settings.time_budget
         self.first_look = settings.time_budget / 8
         """Seconds after which judging that is not divided looks at the thread's clock: more is counted by that."""
-        self.logic = Inspector.load(settings.logic, cache_dir) if settings.logic not in ("", "bypass") else None
+        self.logic = self._logic(cache_dir)
         self.named, self.answers = self._named_rules()
         on = settings.logic != "bypass"
         self.filters = self.named if on and self.named.on else None
@@ -122,6 +122,10 @@ class Waf:
         self.glance = self._glance()
         others = any(rule.head.file != EXCLUSIONS for rule in rules.rules.values())
         self.signature_glance = SignatureGlance.of(self, self._glance_of_logic()) if prefilter and others else None
+
+    def _logic(self, cache_dir: Path | None) -> Inspector | None:
+        preset, texts = self.settings.logic, self.settings.texts
+        return Inspector.load(preset, cache_dir, texts) if preset not in ("", "bypass") else None
 
     def _glance(self) -> Glance | None:
         """Return what tells at a glance that a request passes; None where every request needs a transaction."""

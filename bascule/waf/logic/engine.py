@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bascule.waf.logic.facts import FACTS, facts_in_turns, facts_of, loud, meant, warm
+from bascule.waf.logic.facts import FACTS, as_text, facts_in_turns, facts_of, kept, loud, meant, warm
 from bascule.waf.logic.facts.recogniser import MAX_REMEMBERED
 from bascule.waf.logic.rules import PRESETS, SHIPPED, STRICT, Family, LogicRule, RuleBook, RuleBookError, read
 from bascule.waf.logic.screen import Screen
@@ -107,6 +107,15 @@ class Logic:
                 findings = self.judge_facts(meant(facts, *value))
             for found in findings:
                 yield Finding(*found, value)
+
+    def judge_text(self, value: Value, anything: bool) -> frozenset[str]:
+        """Return the families that find something in a value of a field for texts, at any preset.
+
+        `anything`: the operator says so, and it may be a text of any form; else its form tells, too.
+        """
+        facts = meant(facts_of(value.data, value.place), *value)
+        facts = kept(facts, value.data) if anything else loud(as_text(facts, value.data))
+        return frozenset(family.name for family, *_ in self.judge_facts(facts))
 
     def judge_facts(self, facts: Facts) -> tuple[tuple[Family, int, int, tuple[LogicRule, ...]], ...]:
         """Return (family, points, threshold, rules) for each family whose threshold a set of facts reaches."""

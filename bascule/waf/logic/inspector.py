@@ -5,7 +5,9 @@ Exclusions hold for its rules as they do for others: by id, by tag, and for sing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import fnmatch
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,28 +38,31 @@ _COLLECTIONS = {
     "query": b"ARGS_GET", "body": b"ARGS_POST", "document": b"ARGS_POST", "cookie": b"REQUEST_COOKIES",
     "name": b"ARGS_NAMES", "path": b"REQUEST_FILENAME", "file": b"FILES", "upload": b"FILES_TMP_CONTENT",
 }  # fmt: skip
+_OF_TEXTS = ("body", "query")
 _SEVERITY = {"critical": 2, "high": 3, "medium": 4, "low": 5}
 
 
 class Inspector:
     """The logic rules of one firewall."""
 
-    def __init__(self, logic: Logic) -> None:
+    def __init__(self, logic: Logic, texts: Sequence[str] = ()) -> None:
         self._logic, self.screen = logic, logic.screen
+        self._texts = re.compile("|".join(map(fnmatch.translate, texts)).encode()) if texts else None
+        """What parameters are called that hold texts."""
         self._refuses = logic.preset != "detect-only"
         self.blocks_all = logic.preset == "block-all"
         families = {family.name: family for family in logic.book.families}
         self._rules = {rule.id: _as_rule(rule, families[rule.family]) for rule in logic.book.rules}
 
     @classmethod
-    def load(cls, preset: str, cache_dir: Path | None) -> Inspector:
-        """Load the shipped rules at a preset.
+    def load(cls, preset: str, cache_dir: Path | None, texts: Sequence[str] = ()) -> Inspector:
+        """Load the shipped rules at a preset. `texts` are patterns (``*``, ``?``) of parameters that hold texts.
 
         Raises:
             WafLoadError: there is no such preset, or the rules cannot be used.
         """
         try:
-            return cls(Logic.load(preset, cache_dir=cache_dir))
+            return cls(Logic.load(preset, cache_dir=cache_dir), texts)
         except RuleBookError as error:
             raise WafLoadError(error.file, 1, error.reason) from None
         except ValueError as error:
@@ -117,6 +122,8 @@ class Inspector:
                 if len(t.fired) >= MAX_FINDINGS:
                     t.note(f"more than {MAX_FINDINGS} findings: the others are not listed")
                     return
+                if self._is_kept(t, finding):
+                    continue
                 name = variable_of(finding.value)
                 rules = [rule for rule in finding.rules if not self._excluded(t, rule, name)]
                 threshold = finding.threshold
@@ -125,6 +132,17 @@ class Inspector:
                 if sum(rule.points for rule in rules) >= threshold:
                     self._record(t, finding, rules, name)
             yield
+
+    def _is_kept(self, t: Transaction, finding: Finding) -> bool:
+        """Whether what was found does nothing where texts are taken: the operator says so, or the profile knows."""
+        place, name, _ = value = finding.value
+        if place not in _OF_TEXTS:
+            return False
+        if self._texts is not None and self._texts.fullmatch(name):
+            return finding.family.name not in self._logic.judge_text(value, True)
+        if place == "body" and t.profile is not None and t.profile.takes_texts(value):
+            return finding.family.name not in self._logic.judge_text(value, False)
+        return False
 
     def judge_odd(self, t: Transaction, values: Iterable[Value]) -> None:
         """Judge values again that are unlike what their place usually gets: with thresholds lowered by their bias."""

@@ -18,8 +18,9 @@ from bascule.waf.profile.deviation import (
     deviations,
     missing,
     order,
+    value_points,
 )
-from bascule.waf.profile.fields import body_fields, by_key, head_fields, media_type
+from bascule.waf.profile.fields import body_fields, by_key, head_fields, key_of, media_type
 from bascule.waf.profile.observation import came_from, text_of
 from bascule.waf.profile.paths import template_of
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_TOLD = 16
 """Differences of a request that an event tells."""
+ODD = 3
+"""Points from which on a value is none of a place of programs: it has control characters, or is 16 times as long."""
 _ALWAYS = ("OPTIONS", "HEAD")
 """Methods that belong to a place that has GET."""
 
@@ -144,6 +147,13 @@ class Held:
         if self._habit is None or self._holding.stage != "enforced":
             return 0
         return bias_of(value, self._habit)
+
+    def takes_texts(self, value: Value) -> bool:
+        """Whether people send programs and the like where a value is, and it is not much longer than usual."""
+        if self._habit is None or self._holding.stage != "enforced":
+            return False
+        expected = self._habit.parameters.get(key_of(value))
+        return expected is not None and expected.dense and value_points(value.data, expected)[0] < ODD
 
     def _add(self, t: Transaction, found: list[Deviation]) -> None:
         """Add what differs: points of the request as a whole add up, of its values the strangest counts."""

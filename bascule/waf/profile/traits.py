@@ -45,6 +45,10 @@ PROSE = sum(1 << number for number, name in enumerate(NAMES) if name in "\"'()/&
 """The sorts that texts of people have sooner or later."""
 CHOSEN = sum(1 << number for number, name in enumerate(NAMES) if "letters" in name or name in ("digits", "- or _"))
 """The sorts that programs write what one can choose from in."""
+CODE = sum(1 << number for number, name in enumerate(NAMES) if name in "\"'()/;={}[]" or name == "line ends or tabs")
+"""The sorts that programs, queries and configurations have together, and people's words do not."""
+PRINTED = sum(1 << number for number in range(len(NAMES)) if number != CONTROL)
+"""All sorts but control characters."""
 BLANKS = 1 << NAMES.index("blanks")
 _CLASSES = bytes(next(n for n, sort in enumerate(MEMBERS) if byte in sort) for byte in range(256))
 

@@ -6,8 +6,23 @@ import msgspec
 
 from bascule.waf.profile.model import MAX_KEPT, Node, Operation, Parameter, Profile, Seen
 from bascule.waf.profile.paths import key_of, segments_of, template_of
-from bascule.waf.profile.traits import BLANKS, CHOSEN, DECIMAL, EMPTY, INERT, INTEGER, MAX_BITS, MEMBERS, TEXT, WORDY
+from bascule.waf.profile.traits import (
+    BLANKS,
+    CHOSEN,
+    CODE,
+    DECIMAL,
+    EMPTY,
+    INERT,
+    INTEGER,
+    MAX_BITS,
+    MEMBERS,
+    PRINTED,
+    TEXT,
+    WORDY,
+)
 
+DENSE = 255
+"""Bytes that the longest usual value at a place of programs has at least."""
 _WITHIN = {INTEGER: DECIMAL}
 """Kinds that are no change where another is usual."""
 
@@ -31,10 +46,15 @@ class Expected(msgspec.Struct, array_like=True):
     """Whether people write there what they like: words, and two sorts of marks at least."""
     closed: bool = False
     """Whether usual values are single words of few sorts of characters, as programs choose them."""
+    dense: bool = False
+    """Whether people send programs there, and what is like them: long, of lines, with marks that all of them have."""
 
     def prepare(self) -> None:
         """Make what judging takes, once it is where it is used."""
         self.longest = (1 << self.bits) - 1
+        self.dense = TEXT in self.kinds and self.longest >= DENSE and self.alphabet & CODE == CODE
+        if self.dense:  # programs of other languages have other marks
+            self.alphabet |= PRINTED
         self.inert = bool(self.alphabet) and not self.alphabet & ~INERT
         self.free = bool(self.alphabet & BLANKS) and (self.alphabet >> WORDY).bit_count() >= 2
         self.closed = TEXT in self.kinds and 0 < self.alphabet.bit_count() <= 2 and not self.alphabet & ~CHOSEN

@@ -38,8 +38,10 @@ def transaction(waf: Waf, what: Request) -> Transaction:
 class World:
     """A site whose profile is learned from single requests."""
 
-    def __init__(self, clients: int = 1, requests: int = 1, mode: str = "block", **settings: object) -> None:
-        self.waf = Waf.load(WafSettings(mode=mode, logic="standard", **settings))  # type: ignore[arg-type]
+    def __init__(
+        self, clients: int = 1, requests: int = 1, mode: str = "block", preset: str = "standard", **settings: object
+    ) -> None:
+        self.waf = Waf.load(WafSettings(mode=mode, logic=preset, **settings))  # type: ignore[arg-type]
         self.clients, self.requests = clients, requests
         self.learner = Learner(Profile("shop.example"), clients)
 

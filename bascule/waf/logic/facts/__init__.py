@@ -8,6 +8,18 @@ with them. No fact is a verdict: honest text trips single facts, rules need seve
 from .meaning import meant
 from .patterns import ALL, DECISIVE, FACTS, warm
 from .recogniser import facts_in_turns, facts_of, facts_with_evidence
-from .told import loud
+from .told import as_text, kept, loud
 
-__all__ = ["ALL", "DECISIVE", "FACTS", "facts_in_turns", "facts_of", "facts_with_evidence", "loud", "meant", "warm"]
+__all__ = [
+    "ALL",
+    "DECISIVE",
+    "FACTS",
+    "as_text",
+    "facts_in_turns",
+    "facts_of",
+    "facts_with_evidence",
+    "kept",
+    "loud",
+    "meant",
+    "warm",
+]

@@ -65,21 +65,32 @@ _HIDES = (
 _QUIET = frozenset(
     name
     for name in FACTS
-    if name.startswith(("shell.", "code.", "path.", "sql."))
-    or name in ("template.expression", "template.server_tag", "nosql.redis", "nosql.leaves_string", "nosql.where_code")
+    if name.startswith(("shell.", "code.", "path.", "sql.", "ldap."))
+    or name in ("template.expression", "template.server_tag", "nosql.redis", "nosql.leaves_string", "nosql.where_code", "js.leaves_string")
 ) | {"http.response_after_line_end"}  # fmt: skip
 _OF_MAIL = frozenset(("http.mail_header", "http.header_after_line_end", "http.response_after_line_end"))
 _OF_STYLE = frozenset(("html.style_script", "html.script_url"))
 """What runs in no text but a page, if it does not name script."""
 _PAGE = re.compile(rb"<|script:|expression\s*\(|@import|behaviou?r", re.IGNORECASE)
-_OF_SQL = frozenset(name for name in _QUIET if name.startswith("sql."))
+_OF_STRINGS = frozenset(name for name in _QUIET if name.startswith("sql.") or name == "js.leaves_string")
+"""What goes on where a string ends, which such a text does not leave open."""
 _OF_SHELL = frozenset(name for name in _QUIET if name.startswith("shell."))
+_KEPT = _QUIET | {name for name in FACTS if name.startswith(("html.", "js.", "nosql.", "http."))}
+_SENDS = re.compile(
+    rb"\b(?:document\s*\.\s*cookie|localstorage|sessionstorage|document\s*\.\s*location)\b", re.IGNORECASE
+)
+"""What script takes that sends away who is logged in."""
 _ASKED = _QUIET | _OF_MAIL | _OF_STYLE
 
 
 def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
     """Return the facts, and `TOLD` if they were seen in a text of lines in a field for texts, and nothing reaches out."""
-    if facts.isdisjoint(_ASKED) or not _is_for_texts(name):
+    return as_text(facts, text) if _is_for_texts(name) else facts
+
+
+def as_text(facts: frozenset[str], text: bytes) -> frozenset[str]:
+    """Return the same for a field that is known to be one for texts."""
+    if facts.isdisjoint(_ASKED):
         return facts
     if "enc.base64" in facts and b"\n" not in text:
         text = _decoded(text)
@@ -94,7 +105,7 @@ def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
         return facts
     if "http.mail_header" in facts:
         return facts - _OF_MAIL if _MAIL.match(text) and _ASKS_SERVER.search(text) is None else facts
-    if not facts.isdisjoint(_OF_SQL) and _leaves_string(text):
+    if not facts.isdisjoint(_OF_STRINGS) and _leaves_string(text):
         return facts
     if not facts.isdisjoint(_OF_STYLE) and _PAGE.search(text) is None:
         facts -= _OF_STYLE
@@ -104,6 +115,17 @@ def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
 def loud(facts: frozenset[str]) -> frozenset[str]:
     """Return what of the facts the lenient presets count: in a text that is told, what acts wherever it stands."""
     return facts - _QUIET if TOLD in facts else facts
+
+
+def kept(facts: frozenset[str], text: bytes) -> frozenset[str]:
+    """Return what of the facts counts in a field of which the site's operator says that it holds texts of any language:
+    short ones, pieces, and pages with script, too.
+    """
+    if any(each.startswith(_HIDES) for each in facts) or len(text) > MAX_TOLD:
+        return facts
+    if _REACHES_OUT.search(text) or _SENDS.search(text):
+        return facts
+    return facts - _KEPT
 
 
 def _is_for_texts(name: bytes) -> bool:
