@@ -348,7 +348,7 @@ FACTS = (
             rb"(?:^\s*|[;|&(]\s*|\b(?:powershell|pwsh)(?:\.exe)?\s+)(?:get|set|new|start|stop|invoke|remove|add|out|write|clear)-(?:process|service|content|childitem|item\w{0,12}|location|command|webrequest|restmethod|expression|object|wmiobject|ciminstance|host|alias|variable|executionpolicy|eventlog|localuser|aduser|computerinfo|netipaddress|job|sleep)\s*(?:$|[;|&)])",
             rb"\b(?:powershell|pwsh)(?:\.exe)?\s+(?:get|set|invoke|new|start|stop)-\w{3}|^\s*pwsh\s+-\w",
             rb"\bnet\.webclient\b|\[system\.\w+\.|\[convert\]::|\[reflection\.assembly\]|\[char\]\s*\d",
-            rb"\(\s*(?:gwmi|gcim|iwr|irm|gci|gps|gsv)\s|\bwin32_process\b[^\n]{0,60}\bcreate\b",
+            rb"\(\s*(?:gwmi|gcim|iwr|irm|gci|gps|gsv)\s",
             rb"\$env:\w+|\$psversiontable|\$executioncontext",
         ),
         True,
