@@ -1,10 +1,11 @@
-# Every habit is one line, and sets up by itself what it needs: wheels only, no root, no compiler.
+# Every habit is one line, and sets up by itself what it needs: wheels only, no root, no compiler (where there is one,
+# the hot modules are compiled: docs/decisions/compiled-hot-path.md).
 PY ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: demo test lint setup format docs bench bench-quick fuzz clean
+.PHONY: demo test lint setup wheel format docs bench bench-quick fuzz clean
 
 # `make demo` needs what users need; the first run takes about half a minute
 demo: $(VENV)/.ready
@@ -13,13 +14,13 @@ demo: $(VENV)/.ready
 test: setup
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-lint: setup
+lint: $(VENV)/.dev-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-setup: $(VENV)/.dev-ready
+setup: $(VENV)/.compiled
 
 $(BIN)/pip:
 	$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Bascule needs Python 3.11 or later: make PY=python3.11")'
@@ -33,7 +34,16 @@ $(VENV)/.dev-ready: pyproject.toml $(VENV)/.ready
 	$(PIP) -e '.[test,lint]'
 	touch $@
 
-format: setup
+# takes a minute; until then, and without a compiler, everything is interpreted
+$(VENV)/.compiled: setup.py compiled.txt $(shell cat compiled.txt) | $(VENV)/.dev-ready
+	BASCULE_COMPILE=$${BASCULE_COMPILE-$(if $(CI),1,auto)} $(BIN)/python setup.py -q build_ext --inplace
+	touch $@
+
+# a wheel that holds the compiled modules: dist/bascule-*.whl
+wheel: $(VENV)/.dev-ready
+	BASCULE_COMPILE=1 $(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
+
+format: $(VENV)/.dev-ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -65,4 +75,5 @@ bench-quick: setup $(VENV)/.bench-ready
 	$(BIN)/python -m benchmarks --quick $(if $(CRS),--crs $(CRS)) $(BENCH)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench .demo
+	find bascule bascule__mypyc* -name '*.so' -delete
+	rm -rf bascule/compiled.json $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench .demo

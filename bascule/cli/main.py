@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bascule import __version__
+from bascule import __version__, compiled
 
 COMMANDS = {
     "run": "run:run",
@@ -83,7 +83,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"bascule {__version__}")
+        typer.echo(f"bascule {__version__} ({'compiled' if compiled.USED else 'interpreted'})")
         raise typer.Exit
 
 

@@ -21,6 +21,7 @@ from bascule.telemetry import causes
 if TYPE_CHECKING:
     from bascule.forward.intercept import Interception
     from bascule.forward.service import ForwardService
+    from bascule.http.message import RequestHead
     from bascule.tls.filter import TlsFilter
     from bascule.tls.mimicry import StandIn
 
@@ -88,7 +89,9 @@ class BumpedExchange(ForwardExchange):
 
     __slots__ = ()
 
-    protocol = b"HTTPS"
+    def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
+        super().__init__(peer, head)
+        self.protocol = b"HTTPS"
 
     def _enter(self) -> None:
         """See ForwardExchange. Who asks is known of the tunnel. Raises HttpError."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from bascule.forward.outgoing import Source
 from bascule.forward.resolver import ResolveError, Resolver
@@ -273,7 +273,11 @@ class Egress:
         connection.user = None
         connection.closed = True  # the transport has another owner
         upgraded = await self._loop.start_tls(
-            transport, secured, self.tls, server_hostname=target.host, ssl_handshake_timeout=timeout
+            transport,
+            cast(asyncio.Protocol, secured),
+            self.tls,
+            server_hostname=target.host,
+            ssl_handshake_timeout=timeout,
         )
         if upgraded is None:
             raise ConnectionResetError("closed within the handshake")
@@ -289,9 +293,8 @@ class Egress:
             more["local_addr"] = (destination.source, 0)
         if target.secure:
             more |= {"ssl": self.tls, "server_hostname": target.host}
-        _, connection = await self._loop.create_connection(
-            lambda: WaitingConnection(self, destination, made=made), address, target.port, **more
-        )
+        connection = WaitingConnection(self, destination, made=made)
+        await self._loop.create_connection(lambda: cast(asyncio.Protocol, connection), address, target.port, **more)
         if target.secure:
             proven(connection)
         return connection

@@ -7,7 +7,7 @@ Start at `ForwardExchange.begin`.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from bascule.forward import chain, direct, login, own_pages, pages, sniffing, throttle
 from bascule.forward.conditions import Need
@@ -39,7 +39,7 @@ _TO_PROVIDER = Decision("allow")
 class ForwardExchange(Exchange):
     """One request of a client on its way out."""
 
-    own_site = False
+    own_site: ClassVar[bool] = False
     __slots__ = (
         "access",
         "by_address",
@@ -47,10 +47,8 @@ class ForwardExchange(Exchange):
         "held_start",
         "is_tunnel",
         "path_sent",
-        "rule",
         "service",
         "throttle",
-        "user",
         "way",
     )
 
@@ -74,7 +72,6 @@ class ForwardExchange(Exchange):
         self.throttle: Throttle | None = None
         """What measures it and lets it wait, where there are quotas about it."""
         self.user = peer.user
-        self.rule = ""
 
     # The phases ------------------------------------------------------------------------------------
 

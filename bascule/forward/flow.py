@@ -39,13 +39,12 @@ class Flow(ForwardExchange):
 
     __slots__ = ("_again", "_association", "_meter", "_pending", "_quiet_until", "address", "uplink")
 
-    protocol = b"SOCKS5"
-
     def __init__(self, association: Association, host: bytes, port: int) -> None:
         super().__init__(cast("ForwardClient", association.peer), request_head(_METHOD, host, port))
         self._association = association
         self.route, self.site = self.service.route, self.service.site
         self.user = association.user
+        self.protocol = b"SOCKS5"
         self.address = ""
         """Where it goes straight, once it may."""
         self.uplink: Uplink | None = None

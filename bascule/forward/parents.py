@@ -177,11 +177,11 @@ class Tunnels(Connector):
             if rest:
                 raise RefusedError(causes.ORIGIN_TLS, "the destination spoke before its client")
             upgraded = await self._loop.start_tls(
-                transport, connection, self._destination_tls, server_hostname=target.host
+                transport, cast(asyncio.Protocol, connection), self._destination_tls, server_hostname=target.host
             )
             transport = cast(asyncio.Transport, upgraded)
         else:
-            transport.set_protocol(connection)
+            transport.set_protocol(cast(asyncio.Protocol, connection))
         connection.connection_made(transport)
         if target.secure:
             proven(connection)

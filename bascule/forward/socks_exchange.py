@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SocksExchange(ForwardExchange):
     """See the module."""
 
-    __slots__ = ("_version", "protocol")
+    __slots__ = ("_version",)
 
     def __init__(self, peer: ForwardClient, head: RequestHead, version: int) -> None:
         super().__init__(peer, head)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bascule.cache.folder import Folder
 from bascule.config.plan import Plan, RoutePlan, SitePlan
@@ -243,7 +243,9 @@ class ProxyApp:
             ) -> asyncio.Protocol:
                 if networks is not None:
                     return Prelude(self, contexts, networks, new_client)
-                return new_client(None) if contexts is None else TlsLink(self, contexts, new_client)
+                return cast(
+                    asyncio.Protocol, new_client(None) if contexts is None else TlsLink(self, contexts, new_client)
+                )
 
             if self._acceptor is not None:
                 self._acceptor.listen(sock, factory, self._door.bars if networks is None else None)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.proxy import attempts
 from bascule.proxy.exchange import Exchange
+from bascule.proxy.peer import Peer
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
 
 if TYPE_CHECKING:
-    from bascule.proxy.client import ClientConnection
     from bascule.proxy.fetch import Fetch
 
 
@@ -62,7 +62,7 @@ class AskingMixin(Exchange):
         self.status, self.cause = status, cause
         self.detach(outcome)
         self.fetch.over()
-        self.peer = cast("ClientConnection", None)  # the two refer to each other
+        self.peer = Peer(self.app, None)  # the two refer to each other
 
 
 class Asking(AskingMixin):
@@ -71,7 +71,7 @@ class Asking(AskingMixin):
     __slots__ = ()
 
     def __init__(self, fetch: Fetch, asker: Exchange, head: RequestHead) -> None:
-        super().__init__(cast("ClientConnection", fetch), head)
+        super().__init__(fetch, head)
         take_over(self, asker)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -107,7 +106,7 @@ def whole(head: RequestHead, stale: Entry | None) -> RequestHead:
     if stale is None:
         return head
     asked = conditions.validators(stale.meta)
-    changed = copy.copy(head)
+    changed = head.copied()
     changed.varying = head.varying + [(name, value, 0, b"%b: %b\r\n" % (name, value)) for name, value in asked]
     changed.passed = head.passed + b"".join([b"%b: %b\r\n" % pair for pair in asked])
     return changed

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from mypy_extensions import mypyc_attr
+
 from bascule.http.errors import HttpError
 from bascule.http.h1.block import Block
 from bascule.http.h1.body import Body, ChunkedBody, LengthBody
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from bascule.http.h1.head import RequestParser
     from bascule.proxy.app import ProxyApp
     from bascule.proxy.prelude import TlsLink
-    from bascule.proxy.route import Times
     from bascule.tls.filter import TlsFilter
 
 HELD_LIMIT = 65536
@@ -35,52 +36,36 @@ LINGER_BYTES = 1 << 20
 """What a client may go on to send after an answer that did not wait for it, so that a reset does not eat the answer."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ClientConnection(Peer):
     """See the module."""
 
     __slots__ = (
         "_body",
         "_lingered",
-        "blocked",
         "blocked_at",
         "blocked_from",
         "blocked_size",
         "body_bytes",
         "body_started",
         "counted_as",
-        "deadline",
-        "ended",
-        "eof",
         "exchange",
-        "held",
         "paused",
         "requests",
         "served",
-        "state",
-        "times",
     )
 
     exchange_type: ClassVar[type[Exchange]] = Exchange
 
     def __init__(self, app: ProxyApp, tls: TlsFilter | None = None) -> None:
         super().__init__(app, tls)
-        self.state = HEAD
         self.exchange: Exchange | None = None
-        self.times: Times = app.times
         self.requests: RequestParser = app.requests
-        self.deadline = 0.0
         self.counted_as = b""
-        self.held = b""
-        """What came ahead of its turn."""
-        self.eof = False
-        """Whether the client ended its direction."""
-        self.ended = False
-        """Whether ours is ended (tunnels)."""
         self.paused = False
         """Whether the socket is not read for now."""
-        self.blocked = False
-        """Whether the client takes no more for now, and how much of what it was sent waits."""
         self.blocked_size = 0
+        """How much of what it was sent waits while it is `blocked`."""
         self.blocked_at = 0.0
         self.blocked_from = -1
         """Bytes it had yet to acknowledge at `blocked_at`; -1 until they are counted."""
@@ -189,7 +174,7 @@ class ClientConnection(Peer):
         exchange.begin()
         if rest:
             self.ahead = False
-            if self.exchange is exchange and self.state == BODY:
+            if not exchange.finished and self.state == BODY:
                 self._read_body(rest)
             if exchange.origin is not None:
                 exchange.origin.flush()
@@ -396,7 +381,18 @@ class ClientConnection(Peer):
 
     # What the app asks of every connection ----------------------------------------------------------
 
-    on_deadline = deadlines.passed
-    check_rate = deadlines.check_rate
-    hesitates = deadlines.hesitates
-    idle_since = deadlines.idle_since
+    def on_deadline(self, now: float) -> None:
+        """See deadlines.py."""
+        deadlines.passed(self, now)
+
+    def check_rate(self, now: float) -> None:
+        """See deadlines.py."""
+        deadlines.check_rate(self, now)
+
+    def hesitates(self, now: float) -> float:
+        """See deadlines.py."""
+        return deadlines.hesitates(self, now)
+
+    def idle_since(self, now: float) -> float:
+        """See deadlines.py."""
+        return deadlines.idle_since(self, now)

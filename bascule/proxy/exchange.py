@@ -10,6 +10,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from mypy_extensions import mypyc_attr
+
 from bascule.defence.offences import NOT_FOUND
 from bascule.http.errors import HttpError
 from bascule.http.h1.body import chunk, last_chunk
@@ -34,10 +36,12 @@ PENDING_LIMIT = 65536
 """Request body bytes held while no server takes them; then the client is asked to wait."""
 JOINED = 16384
 """Content up to this size is copied to go out with the head in one piece; more costs less in a piece of its own."""
-_CHUNKED, _UNTIL_CLOSE = wire.CHUNKED, wire.UNTIL_CLOSE
+_CHUNKED = wire.CHUNKED
+_UNTIL_CLOSE = wire.UNTIL_CLOSE
 _OK, _ERROR_STATUS = Outcome.OK, Outcome.ERROR_STATUS  # asking an Enum for a member takes four times as long
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Exchange(Facts):
     """One request and its response."""
 
@@ -88,8 +92,13 @@ class Exchange(Facts):
         else:
             cache.take(self)
 
-    ask_server = attempts.start
-    detach = attempts.leave
+    def ask_server(self) -> None:
+        """Begin a try at a server."""
+        attempts.start(self)
+
+    def detach(self, outcome: Outcome | None) -> None:
+        """Leave the present server, with what it did."""
+        attempts.leave(self, outcome)
 
     def dial(self, connector: Connector, preface: bytes, done: Done) -> asyncio.Task[None]:
         """Open a connection to the server that was picked."""

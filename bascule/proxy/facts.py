@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mypy_extensions import mypyc_attr
 
 from bascule.http.message import RequestHead
 from bascule.proxy import wire
@@ -12,10 +14,10 @@ from bascule.telemetry.recorder import BATCH
 if TYPE_CHECKING:
     from bascule.http.fields import Field
     from bascule.proxy.app import ProxyApp
-    from bascule.proxy.client import ClientConnection
     from bascule.proxy.inspection import Inspection
     from bascule.proxy.login import Login
     from bascule.proxy.messages import Messages
+    from bascule.proxy.peer import Peer
     from bascule.proxy.route import RouteRuntime
     from bascule.proxy.router import SiteRuntime
     from bascule.upstream.connection import OriginConnection
@@ -28,6 +30,7 @@ NOTHING: list[Any] = []
 _UNKNOWN: Any = None
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Facts:
     """The state of an exchange. See RequestFacts of upstream/pool.py for what a balancer may ask."""
 
@@ -56,12 +59,14 @@ class Facts:
         "parts",
         "path",
         "peer",
+        "protocol",
         "ref",
         "replayable",
         "request_done",
         "request_trailers",
         "responding",
         "route",
+        "rule",
         "scheme",
         "server",
         "site",
@@ -72,19 +77,14 @@ class Facts:
         "tried",
         "tries",
         "upgrading",
+        "user",
         "wait",
     )
 
-    own_site = True
+    own_site: ClassVar[bool] = True
     """Whether it is for a site of ours, so that what is not there says something of who asks."""
-    protocol = b""
-    """What was spoken, if not HTTP."""
-    user = ""
-    """Who asked, where the forward proxy knows."""
-    rule = ""
-    """By which of its rules."""
 
-    def __init__(self, peer: ClientConnection, head: RequestHead) -> None:
+    def __init__(self, peer: Peer, head: RequestHead) -> None:
         self.app: ProxyApp = peer.app
         self.peer = peer
         self.head = head
@@ -123,6 +123,12 @@ class Facts:
         self.wait = 0.0
         self.cause = ""
         self.ref = ""
+        self.protocol = b""
+        """What was spoken, if not HTTP."""
+        self.user = ""
+        """Who asked, where the forward proxy knows."""
+        self.rule = ""
+        """By which of its rules."""
         self.cache = ""
         """What the cache did for it: one of telemetry.store.CACHE."""
         self.inspection: Inspection | None = None

@@ -53,11 +53,7 @@ class Fetch(Peer):
         "_stale",
         "_waiters",
         "asked",
-        "blocked",
-        "deadline",
         "exchange",
-        "state",
-        "times",
     )
 
     def __init__(self, cache: RouteCache, asker: Exchange, look: Look, leads: bool) -> None:
@@ -77,7 +73,6 @@ class Fetch(Peer):
         self._names: tuple[bytes, ...] = ()
         self._body = Body()
         self.state = BUSY
-        self.blocked = False
         self.deadline = math.inf
         self.times = asker.route.times
         self.asked = time.time()
@@ -378,14 +373,3 @@ class Fetch(Peer):
                 playback.fail()
             for exchange, _ in self._waiters.released():
                 alone(exchange)
-
-    # What an exchange asks of its client's connection -------------------------------------------------
-
-    def pause_reading(self) -> None:
-        """See ClientConnection: nothing is read."""
-
-    resume_reading = expect_body = pause_reading
-
-    def must_close(self, most: float) -> bool:
-        """See ClientConnection."""
-        return False

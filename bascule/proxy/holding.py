@@ -16,6 +16,7 @@ from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
+    from bascule.proxy.peer import Peer
 
 LEFT: Final = 0.75
 """Share of the most that is left when some had to go."""
@@ -37,13 +38,13 @@ class Holding:
         self._room = float(most) if most else float("inf")
         """Bytes that may come until somebody may have to go."""
 
-    def add(self, client: ClientConnection, size: int) -> None:
+    def add(self, client: Peer, size: int) -> None:
         """So much of a client's request is held. Others may be refused for that, not the client itself."""
         self._room -= size
         if self._room < 0:
             self._look(client)
 
-    def _look(self, present: ClientConnection) -> None:
+    def _look(self, present: Peer) -> None:
         """Sum up what is held: what was added has partly been passed on since, or is gone."""
         held = [
             (_since(client), id(client), size, client)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from mypy_extensions import mypyc_attr
+
 from bascule.http.forwarded import ClientInfo, client_address
 from bascule.http.message import RequestHead
+from bascule.proxy.phase import HEAD
 
 if TYPE_CHECKING:
     from bascule.defence.standing import Standing
     from bascule.proxy.app import ProxyApp
+    from bascule.proxy.exchange import Exchange
+    from bascule.proxy.route import Times
     from bascule.tls.filter import TlsFilter
     from bascule.waf.engine import ConnectionFacts
 
@@ -48,7 +53,8 @@ class ClientTransport(Protocol):
         """See asyncio.BaseTransport."""
 
 
-class Peer(asyncio.Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Peer:
     """The client: its address and port, the scheme it used, and whom it speaks for if it is a trusted proxy."""
 
     __slots__ = (
@@ -56,13 +62,20 @@ class Peer(asyncio.Protocol):
         "address",
         "ahead",
         "app",
+        "blocked",
+        "deadline",
+        "ended",
+        "eof",
         "facts",
         "fixed_lines",
+        "held",
         "info",
         "peer_address",
         "port",
         "scheme",
         "standing",
+        "state",
+        "times",
         "tls",
         "tls_version",
         "transport",
@@ -71,6 +84,17 @@ class Peer(asyncio.Protocol):
 
     def __init__(self, app: ProxyApp, tls: TlsFilter | None) -> None:
         self.app = app
+        self.state: int = HEAD
+        self.times: Times = app.times
+        self.deadline = 0.0
+        self.held = b""
+        """What came ahead of its turn."""
+        self.eof = False
+        """Whether the client ended its direction."""
+        self.ended = False
+        """Whether ours is ended (tunnels)."""
+        self.blocked = False
+        """Whether the client takes no more for now."""
         self.tls = tls
         self.scheme = b"https" if tls is not None else b"http"
         self.tls_version = ""
@@ -106,6 +130,30 @@ class Peer(asyncio.Protocol):
         if self._local is None:
             self._local = address_of(self.transport.get_extra_info("sockname"))
         return self._local
+
+    # What an exchange asks of the connection: of one that has no socket, as the cache's own, all of it is for nothing
+
+    def write(self, data: bytes) -> None:
+        """Send to the client."""
+
+    def pause_reading(self) -> None:
+        """Read no more until `resume_reading`."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    def expect_body(self) -> None:
+        """From here on it is the client's turn: measure anew how fast it sends."""
+
+    def must_close(self, most: float) -> bool:
+        """Whether this response must be the connection's last; `most` requests may be answered on it."""
+        return False
+
+    def begin_tunnel(self) -> None:
+        """From here on bytes are passed on as they come."""
+
+    def on_exchange_done(self, exchange: Exchange, cut: bool) -> None:
+        """The exchange ended: the next request, or the end."""
 
     def identify(self, head: RequestHead) -> bytes:
         """Learn from a trusted hop who the client is; return the scheme it used."""

@@ -139,7 +139,7 @@ class Prelude(_Beginning):
             client = follower = self._new_client(None)
             client.begin(self.transport, *self._ends)
             self.transport.set_write_buffer_limits(high=WRITE_HIGH)
-        self.transport.set_protocol(follower)
+        self.transport.set_protocol(cast(asyncio.Protocol, follower))
         if rest and not self.transport.is_closing():
             follower.data_received(rest)
 

@@ -6,7 +6,7 @@ Both are serialised anew from the parsed message; no byte of framing is ever cop
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bascule.http.answers import reason
 from bascule.http.fields import Field, Kind, list_tokens
@@ -46,7 +46,9 @@ _PLACES = {
 }
 """How the places are written in fields that hold more, or less, than one URI reference."""
 
-IDENTITY, CHUNKED, UNTIL_CLOSE = range(3)
+IDENTITY: Final = 0
+CHUNKED: Final = 1
+UNTIL_CLOSE: Final = 2
 """How a body is delimited towards the client."""
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {reason(status.value)}\r\n".encode() for status in HTTPStatus}

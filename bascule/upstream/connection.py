@@ -8,6 +8,8 @@ import asyncio
 import os
 from typing import Any, Protocol, cast
 
+from mypy_extensions import mypyc_attr
+
 from bascule.http.errors import HttpError
 from bascule.http.fields import Field, FieldParser
 from bascule.http.h1.body import Body, ChunkedBody, LengthBody, UntilClose
@@ -80,7 +82,8 @@ class Keeper(Protocol):
         """Keep a connection no more."""
 
 
-class OriginConnection(asyncio.Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class OriginConnection:
     """See the module."""
 
     __slots__ = (

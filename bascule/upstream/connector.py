@@ -142,20 +142,21 @@ class Connector:
         if secure:
             self._context = self._context or loaded_context(self._config.tls)
             tls = {"ssl": self._context, "server_hostname": server.server_name or "localhost"}
-
-        def factory() -> OriginConnection:
-            return OriginConnection(self, server)
+        connection = OriginConnection(self, server)
+        protocol = cast(asyncio.Protocol, connection)
 
         plain_first = {} if preface else tls
         if address.path:
-            transport, protocol = await self._loop.create_unix_connection(factory, address.path, **plain_first)
+            transport, _ = await self._loop.create_unix_connection(lambda: protocol, address.path, **plain_first)
         else:
-            transport, protocol = await self._loop.create_connection(factory, address.host, address.port, **plain_first)
+            transport, _ = await self._loop.create_connection(
+                lambda: protocol, address.host, address.port, **plain_first
+            )
         if preface:
             transport.write(preface)
             if secure:
                 upgraded = await self._loop.start_tls(
                     transport, protocol, tls["ssl"], server_hostname=tls["server_hostname"]
                 )
-                protocol.connection_made(cast(asyncio.Transport, upgraded))
-        return protocol
+                connection.connection_made(cast(asyncio.Transport, upgraded))
+        return connection

@@ -39,11 +39,13 @@ def facts(parse: object, *arguments: bytes) -> object:
         head = parse(*arguments)  # type: ignore[operator]
     except HttpError as error:
         return error.status, error.cause
-    names = {name for kind in type(head).__mro__ for name in getattr(kind, "__slots__", ())}
-    told = {name: getattr(head, name) for name in sorted(names - {"block"}) if hasattr(head, name)}
-    block = head.block
-    slots = sorted(set(type(block).__slots__) - {"by_route"})
-    return told, {name: getattr(block, name) for name in slots if hasattr(block, name)}, head.fields
+    return told_by(head, "block"), told_by(head.block, "by_route"), head.fields
+
+
+def told_by(thing: object, *but: str) -> dict[str, object]:
+    """All attributes, but for some."""
+    every = {name: getattr(thing, name) for name in dir(thing) if not name.startswith("_") and name not in but}
+    return {name: value for name, value in every.items() if not callable(value)}
 
 
 @settings(max_examples=400)

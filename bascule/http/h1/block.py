@@ -8,7 +8,6 @@ function of the block's bytes, so remembering it changes no result. (`Date` stay
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -133,13 +132,17 @@ class Block:
         """
         if fields == self.fields:
             return self
-        block = copy.copy(self)
+        block = Block([], self.minor)
         block.fields = fields
         block.plain = b"".join([field[3] for field in fields if field[2] in PASSED])
         block.asks = [field for field in fields if field[2] in _ASK]
-        block.by_route = {}
-        block.notes = {}
-        block.cleared = None
+        block.status, block.reason = self.status, self.reason
+        block.authority, block.host, block.port, block.hosts = self.authority, self.host, self.port, self.hosts
+        block.length, block.chunked = self.length, self.chunked
+        block.closes, block.keeps, block.keep_alive = self.closes, self.keeps, self.keep_alive
+        block.options, block.upgrade, block.expect = self.options, self.upgrade, self.expect
+        block.user_agent, block.referer, block.has_date = self.user_agent, self.referer, self.has_date
+        block.binds, block.forwarded = self.binds, self.forwarded
         return block
 
     def remember(self, route: int, lines: bytes) -> bytes:

@@ -135,11 +135,11 @@ class ChunkedBody:
         end = position + self._left
         available = len(data)
         if available >= end:
-            if data[end - 2 : end] != b"\r\n":
-                if self._left == 1 and data[end - 1] == 0x0A:
-                    self._left = 0
-                    return end
+            if data[end - 1] != 0x0A or (self._left > 1 and data[end - 2] != 0x0D):
                 raise HttpError(400, causes.BAD_CHUNK, "end")
+            if self._left == 1:  # its CR was in what came before
+                self._left = 0
+                return end
             content.append(data[position : end - 2])
             self._left = 0
             return end
