@@ -13,7 +13,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from importlib.abc import MetaPathFinder
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    ModuleSpec,
+    SourceFileLoader,
+)
 from pathlib import Path
 from types import ModuleType
 
@@ -62,7 +69,18 @@ USED = usable()
 """Whether the hot modules run compiled."""
 
 
+class _Shared(MetaPathFinder):
+    """Finds what the compiled modules have in common: it lies beside the package, wherever that is imported from."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See importlib.abc.MetaPathFinder."""
+        if fullname != "bascule__mypyc":
+            return None
+        return FileFinder(str(ROOT), (ExtensionFileLoader, EXTENSION_SUFFIXES)).find_spec(fullname, target)
+
+
 def begin() -> None:
     """Let what is imported from now on be found accordingly."""
-    if not USED:
-        sys.meta_path.insert(0, _Sources())
+    sys.meta_path.insert(0, _Shared() if USED else _Sources())

@@ -17,7 +17,7 @@ from bascule.forward.target import Target
 from bascule.http.h1.head import ResponseParser
 from bascule.telemetry import causes
 from bascule.tls.client import check_feature
-from bascule.upstream.connection import Endpoint, Keeper, OriginConnection
+from bascule.upstream.connection import Answerer, Endpoint, Keeper, OriginConnection
 from bascule.upstream.dialling import Cancellable, Dialling
 
 Judge = Callable[[str], str]
@@ -258,7 +258,7 @@ class Egress:
 
     async def secure(
         self,
-        connection: OriginConnection,
+        connection: Answerer,
         target: Target,
         timeout: float,  # noqa: ASYNC109 - start_tls takes it
     ) -> tuple[OriginConnection, bytes]:

@@ -10,6 +10,7 @@ from bascule.forward.policy import Decision
 from bascule.http.message import RequestHead, ResponseHead
 from bascule.proxy.asking import AskingMixin, take_over
 from bascule.proxy.exchange import Exchange
+from bascule.proxy.peer import Peer
 from bascule.telemetry import causes
 from bascule.upstream.pool import Outcome
 
@@ -53,9 +54,12 @@ class ForwardAsking(AskingMixin, ForwardExchange):
         self.answer(403, causes.EGRESS_DENIED)
 
 
-class _Asker:
+class _Asker(Peer):
     """What a forward exchange asks of its client as it begins."""
 
+    __slots__ = ("service", "user")
+
     def __init__(self, fetch: Fetch, service: ForwardService, user: str) -> None:
-        self.app, self.scheme = fetch.app, fetch.scheme
+        super().__init__(fetch.app, fetch.tls)
+        self.scheme = fetch.scheme
         self.service, self.user = service, user

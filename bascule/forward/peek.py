@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bascule.forward.client import ForwardClient
     from bascule.forward.exchange import ForwardExchange
     from bascule.forward.intercept import Interception
-    from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.connection import Answerer
 
 
 class Peek:
@@ -137,7 +137,7 @@ class Peek:
         self._client.deadline = exchange.app.now + timeout + 1
         target, name = replace(meant, address=""), reached_as(service.config, meant.host)
 
-        def dialled(connection: OriginConnection | None, cause: str) -> None:
+        def dialled(connection: Answerer | None, cause: str) -> None:
             exchange.connecting = None
             if connection is not None and exchange.finished:
                 connection.close()
@@ -193,7 +193,7 @@ class Peek:
         client.deadline = exchange.app.now + timeout + 1
         fault = ""
         stand_in: StandIn | None = None
-        secured: OriginConnection | None = None
+        secured: Answerer | None = None
         try:
             secured, certificate = await service.egress.secure(origin, target, timeout)
             stand_in = self._interception.mimicry.of(certificate, target.host)
@@ -238,7 +238,7 @@ def _meant(asked: Target, name: bytes, dialled: str) -> Target:
     return replace(named, address=asked.address or dialled)
 
 
-def _dialled(origin: OriginConnection | None) -> str:
+def _dialled(origin: Answerer | None) -> str:
     """Return the address that a connection leads to, as far as that is known here."""
     server = None if origin is None else origin.server
     return server.address if isinstance(server, Destination) else ""

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from bascule.proxy.peer import Peer
     from bascule.proxy.route import RouteRuntime
     from bascule.proxy.router import SiteRuntime
-    from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.connection import Answerer
     from bascule.upstream.dialling import Cancellable
-    from bascule.upstream.pool import Ticket
     from bascule.upstream.server import ServerState
 
 NOTHING: list[Any] = []
@@ -103,9 +102,9 @@ class Facts:
         """Whether more of the body is awaited before a server is asked."""
         self.continued = False
         self.upgrading = False
-        self.origin: OriginConnection | None = None
+        self.origin: Answerer | None = None
         self.connecting: Cancellable | None = None
-        self.ticket: Ticket | None = None
+        self.ticket: Cancellable | None = None
         self.tried: tuple[ServerState, ...] = ()
         self.tries = 0
         self.charged = False

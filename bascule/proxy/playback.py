@@ -17,7 +17,7 @@ from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
-    from bascule.upstream.connection import OriginConnection
+    from bascule.upstream.connection import Answerer
 
 PIECE = 1 << 16
 """Bytes that are handed on at a time."""
@@ -88,7 +88,7 @@ class Playback:
             self._ended = True
             exchange.on_response(head, body.read(self._offset, self._end - self._offset), True)
             return
-        exchange.origin = cast("OriginConnection", self)
+        exchange.origin = cast("Answerer", self)
         here = (body.size if self._end < 0 else min(self._end, body.size)) - self._offset
         piece = body.read(self._offset, min(here, PIECE)) if here > 0 and body.file is None else b""
         self._offset += len(piece)

@@ -60,6 +60,36 @@ class OriginUser(Protocol):
         """Whether the connection takes no more of the request for now (back-pressure)."""
 
 
+class Answerer(Protocol):
+    """What an exchange asks of whom it has its response from: a connection to a server, or the cache."""
+
+    closed: bool
+    fresh: bool
+    keep: bool
+    server: Endpoint
+    trailers: list[Field]
+    transport: asyncio.Transport
+    user: OriginUser | None
+
+    def hold(self, head: bytes) -> None:
+        """See OriginConnection."""
+
+    def flush(self) -> None:
+        """See OriginConnection."""
+
+    def write(self, data: bytes) -> None:
+        """See OriginConnection."""
+
+    def tunnel(self, user: OriginUser) -> None:
+        """See OriginConnection."""
+
+    def release(self, now: float) -> None:
+        """See OriginConnection."""
+
+    def close(self) -> None:
+        """See OriginConnection."""
+
+
 class Endpoint(Protocol):
     """What a connection leads to: a server of a pool, or the destination of a forward proxy's client."""
 

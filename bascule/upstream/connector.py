@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
+from mypy_extensions import mypyc_attr
+
 from bascule.config.pools import Pool
 from bascule.http.h1.head import ResponseParser
 from bascule.http.proxy_protocol import Endpoint, encode_v1, encode_v2
@@ -22,6 +24,7 @@ Done = Callable[[OriginConnection | None, str], None]
 """Called once: with the connection, or with None and a cause."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Connector:
     """Opens connections to the servers of a pool and keeps those that can be used again."""
 

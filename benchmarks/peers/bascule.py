@@ -14,6 +14,8 @@ class Bascule(Peer):
     name = "bascule"
     install = "make setup"
 
+    version_pattern = r"(\d+(?:\.\d+)+\w*(?: \(\w+\))?)"  # compiled or interpreted
+
     def program(self) -> Path | None:
         return find_program("bascule")
 

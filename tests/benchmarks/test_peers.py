@@ -83,7 +83,7 @@ def test_firewalls_name_the_rules(tmp_path: Path, crs: Path) -> None:
         ("envoy", "/x/python3.11/_bin/envoy  version: 0af/1.40.0/Clean/RELEASE/BoringSSL\n", "1.40.0"),
         ("caddy", "v2.11.7 h1:abc=\n", "2.11.7"),
         ("traefik", "Version:      3.7.15\nCodename:     x\nGo version:   go1.25.1\n", "3.7.15"),
-        ("bascule", "bascule 0.1.0\n", "0.1.0"),
+        ("bascule", "bascule 0.1.0 (compiled)\n", "0.1.0 (compiled)"),
         ("bascule", "no idea\n", "?"),
     ],
 )

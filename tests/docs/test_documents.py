@@ -109,6 +109,8 @@ def test_commands_exist() -> None:
 def test_data_files_are_packaged() -> None:
     """What is not Python must be named in pyproject.toml, or an installed Bascule lacks it."""
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
-    files = [path for path in (ROOT / "bascule").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    files = [
+        path for path in (ROOT / "bascule").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".so")
+    ]
     assert files
     assert [file for file in files if not any(file.match(pattern) for pattern in patterns)] == []
