@@ -98,14 +98,14 @@ def test_it_is_a_reset_and_comes_before_tls(secure: Bascule, context: ssl.SSLCon
 
 def test_handshakes_at_once_and_who_lasts_makes_room(secure: Bascule, context: ssl.SSLContext) -> None:
     """Connections that never say a word hold all places; after two seconds the next newcomer takes one of them."""
-    newcomers = count(1)
+    newcomers = (f"127.1.{number // 250}.{number % 250 + 1}" for number in count())
     with contextlib.ExitStack() as stack:
         for number in range(6):
             stack.enter_context(socket.create_connection(secure.address, 10, (f"127.0.4.{number + 1}", 0)))
 
         def handshakes() -> bool:
             try:
-                with connect(secure.port, f"127.0.5.{next(newcomers)}", context, "shop.test") as wire:
+                with connect(secure.port, next(newcomers), context, "shop.test") as wire:
                     wire.send(request(host="shop.test"))
                     return wire.response().status == 200
             except (EndedError, OSError):

@@ -41,7 +41,7 @@ _NAMES_OF_SHORT = frozenset(
 )
 """What fields are called that take some words, and no document."""
 _VALUE_WITH_SEPARATOR = re.compile(
-    rb"[ \t]*(?:- )*(?:[\"']?[A-Za-z_][\w.$/ -]{0,60}[\"']?\s*[:=]|-)[ \t]*[\"']?[ \t]*(?:;|&&?|\|(?![-+0-9]{0,2}[ \t]*(?:#.*)?\r?$)).*"
+    rb"[ \t]*(?:- )*(?:[\"']?[A-Za-z_][\w.$/ -]{0,60}[\"']?\s*[:=]|-)[ \t]*(?:[\"'][ \t]*)?(?:;|&&?|\|(?![-+0-9]{0,2}[ \t]*(?:#.*)?\r?$)).*"
 )
 """A value that begins with a separator of a shell; alone behind its key, a vertical bar begins a block of lines."""
 _PROSE_BEHIND = re.compile(rb"(?:[A-Za-z][\w',.-]{0,30}[ \t]+){3,30}[A-Za-z][\w',.-]{0,30}[.?!:]?\r?\Z")
