@@ -247,8 +247,8 @@ def test_a_range_of_what_has_no_length_yet_keeps_it_from_nobody(port: int, origi
 
     def handle(wire: Wire, message: Message) -> bool:
         if message["range"]:
-            wire.send(answer(b"all", "206 Partial Content", "Content-Range: bytes 0-2/3", "Cache-Control: max-age=60"))
             asked.set()
+            wire.send(answer(b"all", "206 Partial Content", "Content-Range: bytes 0-2/3", "Cache-Control: max-age=60"))
             return True
         wire.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n")
         begun.wait(10)
