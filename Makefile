@@ -75,5 +75,5 @@ bench-quick: setup $(VENV)/.bench-ready
 	$(BIN)/python -m benchmarks --quick $(if $(CRS),--crs $(CRS)) $(BENCH)
 
 clean:
-	find bascule bascule__mypyc* -name '*.so' -delete
-	rm -rf bascule/compiled.json $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench .demo
+	find bascule -name '*.so' -delete
+	rm -rf bascule__mypyc*.so bascule/compiled.json $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench .demo

@@ -41,9 +41,10 @@ class Compile(build_ext):
 
     def run(self) -> None:
         """See setuptools."""
-        Path(STAMP).unlink(missing_ok=True)
         if not self.extensions:
             return
+        if self.inplace:
+            Path(STAMP).unlink(missing_ok=True)
         try:
             super().run()
         except Exception as error:  # whatever a compiler may come up with

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 from bascule.http.fields import Field, Kind
@@ -10,7 +11,7 @@ from bascule.http.h1.block import NO_LENGTH, Block
 __all__ = ["NO_LENGTH", "RequestHead", "ResponseHead"]
 
 
-class _Head:
+class _Head(ABC):
     """What both kinds of head share: the block of their fields, and the fields that were cut out of it."""
 
     __slots__ = ("block", "chunked", "keep_alive", "length", "minor", "passed", "varying")
@@ -20,9 +21,9 @@ class _Head:
     passed: bytes
     """The lines of the varying fields, as they are forwarded; Content-Length, which is written anew, is not of them."""
 
+    @abstractmethod
     def copied(self) -> Self:
         """Return a copy."""
-        raise NotImplementedError
 
     @property
     def fields(self) -> list[Field]:

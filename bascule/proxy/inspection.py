@@ -24,7 +24,8 @@ from bascule.telemetry import causes
 from bascule.waf.engine import ConnectionFacts, Verdict, Waf
 from bascule.waf.events import risk_of
 from bascule.waf.response.inspector import DECOYS
-from bascule.waf.signature_glance import Sketch, pairs_of, version_of
+from bascule.waf.signature_glance import Sketch, version_of
+from bascule.waf.steady import pairs_of
 
 if TYPE_CHECKING:
     from bascule.http.message import RequestHead, ResponseHead
@@ -236,13 +237,9 @@ class Inspection:
 
     def show_head(self, transaction: Transaction, sketch: Sketch | None = None) -> Verdict | None:
         """Judge the head of the request on a transaction. `sketch`: what was seen of it at a glance."""
-        head, waf = self._exchange.head, self.waf
-        block = head.block
-        steady = block.notes.get(waf)
-        if steady is None:
-            steady = waf.steady(pairs_of(block.fields))
-            block.note(waf, steady)
-        return transaction.request_head(*_told(head), steady, block, None if sketch is None else sketch.head_mask)
+        head = self._exchange.head
+        mask = None if sketch is None else sketch.head_mask
+        return transaction.request_head(*_told(head), self.waf.known(head.block), head.block, mask)
 
     def _too_large(self, size: int) -> bool:
         """Refuse a body larger than the limit, if that is the policy. Return whether that ended the exchange."""
@@ -329,10 +326,7 @@ class Inspection:
         if closer is not None and sketch is not None and closer.passes_response(sketch, head, seen, complete):
             return True
         transaction = self.transaction
-        steady = head.block.notes.get(waf)
-        if steady is None:
-            steady = waf.steady_response(pairs_of(head.block.fields))
-            head.block.note(waf, steady)
+        steady = waf.known_response(head.block)
         varying = pairs_of(head.varying)
         verdict = transaction.response_head(head.status, varying, steady)
         if verdict is not None and self.refuse(verdict):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from bascule.http.h1.block import Block
 from bascule.waf.answers import Answers
 from bascule.waf.filters.inspector import FilterInspector
 from bascule.waf.glance import Glance
@@ -41,7 +42,7 @@ from bascule.waf.seclang.operators import NO_DNS, Resolver
 from bascule.waf.seclang.phases import Program
 from bascule.waf.seclang.syntax import WafLoadError
 from bascule.waf.signature_glance import SignatureGlance
-from bascule.waf.steady import Steady
+from bascule.waf.steady import Steady, pairs_of
 from bascule.waf.transaction import Transaction
 from bascule.waf.verdict import Verdict
 
@@ -177,6 +178,22 @@ class Waf:
     def steady_response(self, headers: list[tuple[bytes, bytes]]) -> Steady:
         """As `steady`, for those of responses and `Transaction.response_head`."""
         return self.nominator.steady_response(headers)
+
+    def known(self, block: Block) -> Steady:
+        """Return what is known of the fields of a block of requests, which remembers it."""
+        steady: Steady | None = block.notes.get(self)
+        if steady is None:
+            steady = self.steady(pairs_of(block.fields))
+            block.note(self, steady)
+        return steady
+
+    def known_response(self, block: Block) -> Steady:
+        """As `known`, for those of responses."""
+        steady: Steady | None = block.notes.get(self)
+        if steady is None:
+            steady = self.steady_response(pairs_of(block.fields))
+            block.note(self, steady)
+        return steady
 
     def scratch(self) -> Transaction:
         """Return a transaction on which rules can be tried out."""

@@ -17,11 +17,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from bascule.waf.request import ConnectionFacts
-from bascule.waf.steady import Steady
+from bascule.waf.steady import pairs_of
 from bascule.waf.transaction import Transaction
 
 if TYPE_CHECKING:
-    from bascule.http.fields import Field
     from bascule.http.message import RequestHead, ResponseHead
     from bascule.waf.engine import Waf
     from bascule.waf.glance import Glance
@@ -71,11 +70,8 @@ class SignatureGlance:
 
     def look(self, head: RequestHead, connection: ConnectionFacts) -> Sketch:
         """Return a sketch of a request's head, which is `idle` if nothing is found in it; `mask` are its gates."""
-        waf, block = self._waf, head.block
-        steady: Steady | None = block.notes.get(waf)
-        if steady is None:
-            steady = waf.steady(pairs_of(block.fields))
-            block.note(waf, steady)
+        waf = self._waf
+        steady = waf.known(head.block)
         sketch = self._sketch(connection)
         sketch.set_head(head.method, head.line_target, version_of(head), pairs_of(head.varying), steady)
         sketch.choose_processor()
@@ -103,11 +99,8 @@ class SignatureGlance:
 
         `content` is what came of it so far, and `complete` whether that is all; None if there can be none.
         """
-        waf, block = self._waf, head.block
-        steady: Steady | None = block.notes.get(waf)
-        if steady is None:
-            steady = waf.steady_response(pairs_of(block.fields))
-            block.note(waf, steady)
+        waf = self._waf
+        steady = waf.known_response(head.block)
         varying = pairs_of(head.varying)
         sketch.set_response(head.status, varying, steady)
         mask = sketch.mask | waf.nominator.response_head(sketch)
@@ -122,8 +115,3 @@ class SignatureGlance:
 def version_of(head: RequestHead) -> bytes:
     """The version of HTTP as rules know it."""
     return b"1.1" if head.minor else b"1.0"
-
-
-def pairs_of(fields: list[Field]) -> list[tuple[bytes, bytes]]:
-    """Names and values of fields."""
-    return [(field[0], field[1]) for field in fields]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bascule.waf.bodies import media_type
+
+if TYPE_CHECKING:
+    from bascule.http.fields import Field
 
 MAX_SHAPES = 32
 """Of heads with the same steady fields: a proxy cuts out three or so, and few methods are used."""
@@ -44,3 +47,8 @@ class Steady:
         self.media_type = None if content_type is None else media_type(content_type)
         self.shapes: dict[tuple[bytes | None, ...], Shape] = {}
         self.judged: dict[object, object] = {}
+
+
+def pairs_of(fields: list[Field]) -> list[tuple[bytes, bytes]]:
+    """Names and values of fields."""
+    return [(field[0], field[1]) for field in fields]

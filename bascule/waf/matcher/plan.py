@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bascule.waf.matcher.glance import stays_in_field
 from bascule.waf.matcher.ordinary import OrdinaryBuilder
 from bascule.waf.matcher.patterns import BASE, CASELESS, Expression, Patterns, has_anchor, literal
-from bascule.waf.matcher.scanner import Gathered, ScannerBuilder, Steps
+from bascule.waf.matcher.scanner import Gathered, ScannerBuilder, chain_of
 from bascule.waf.matcher.sqli import Guarded
 from bascule.waf.seclang import variables as v
 from bascule.waf.seclang.effects import NOTHING, Names, link_reads, link_writes, reads_from_others
@@ -43,11 +43,6 @@ VOLATILE = frozenset({b"cookie", b"referer", b"authorization", b"if-none-match",
 
 PATH = frozenset({"REQUEST_FILENAME", "REQUEST_BASENAME", "PATH_INFO"})
 """Scanned with the parsed values, for most rules that look at them look at those too."""
-
-
-def chain_of(link: Link) -> Steps:
-    """The link's transformations as named steps."""
-    return tuple(zip(link.actions.transformations, link.functions, strict=True))
 
 
 def selector_text(target: Target) -> bytes:

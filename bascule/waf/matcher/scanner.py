@@ -22,6 +22,7 @@ from bascule.waf.matcher.triggers import (
     has_entity,
 )
 from bascule.waf.pace import PACE, rest
+from bascule.waf.seclang.model import Link
 
 Due = tuple[bool, bool, bool, bool]
 _NOTHING: frozenset[int] = frozenset()
@@ -29,6 +30,11 @@ _ALL_DUE = (True, True, True, True)
 Gathered = tuple[Chain, set[Clauses]]
 """A chain, and what its expressions ask of a text."""
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
+
+
+def chain_of(link: Link) -> Steps:
+    """The link's transformations as named steps."""
+    return tuple(zip(link.actions.transformations, link.functions, strict=True))
 
 
 _FORM_STEPS = frozenset({"urldecode", "urldecodeuni", "htmlentitydecode"})

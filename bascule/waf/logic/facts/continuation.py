@@ -108,7 +108,7 @@ class _Reader:
         if self._text() == b"is":
             return (
                 self._rest_of_condition() is True
-                and b"distinct" in dict.fromkeys(t for _, t in self._tokens)
+                and any(text == b"distinct" for _, text in self._tokens)
                 and self._kind() == "end"
             )
         return self._kind() == "logic" and self._conditions(behind_number=True)

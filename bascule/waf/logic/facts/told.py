@@ -25,7 +25,7 @@ _NAMES = frozenset(
     b"""content contents body message messages text description desc comment comments note notes details raw code
     source source_code snippet script html html_body markdown wikitext wptextbox1 data_text bodytext plain_text summary
     query_text cover_letter about bio answer question reply post story steps instructions pipeline config configuration
-    definition template patch diff log logs output stdout stderr annotations func expr expression sql value storage attachment html""".split()
+    definition template patch diff log logs output stdout stderr annotations func expr expression sql value storage attachment""".split()
 )
 """What fields for texts are called, in lower case, by the last or last but one part of their names."""
 _PARTS = re.compile(rb"[.\[\]_:]++(?:array_\d{1,6})?|[\[\]]")
