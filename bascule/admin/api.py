@@ -128,7 +128,7 @@ class Api:
                 *cache_routes(self._cache),
                 *(attack_routes(self._attacks) if self._attacks is not None else ()),
             ],
-            exception_handlers={Exception: _failed},
+            exception_handlers={ConnectionError: _unheld, Exception: _failed},
         )
 
     def totals(self) -> Totals:
@@ -201,10 +201,7 @@ class Api:
 
     async def reload(self, request: Request) -> Response:
         """Load the configuration anew; 200 when it runs, 422 when it was refused (the old one goes on)."""
-        try:
-            result = await self._supervisor.reload()
-        except ConnectionError as error:
-            return JSONResponse({"ok": False, "error": f"the supervisor is gone: {error}"}, 503)
+        result = await self._supervisor.reload()
         return JSONResponse(result, 200 if result.get("ok") else 422)
 
     async def server(self, request: Request) -> Response:
@@ -259,6 +256,11 @@ def _segments(request: Request) -> list[str]:
 
 def _unknown(text: str) -> JSONResponse:
     return JSONResponse({"ok": False, "error": text}, 404)
+
+
+async def _unheld(_request: Request, error: Exception) -> Response:
+    """The process that is to hold what was asked for has gone, and so will this one: the next knows nothing of it."""
+    return JSONResponse({"ok": False, "error": f"not done, ask again: {error}"}, 503)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

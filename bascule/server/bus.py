@@ -124,15 +124,15 @@ class BusServer:
         """Send `payload` (JSON-able; None forgets the topic) to every worker and retain it for those to come.
 
         A `durable` value also outlives this keeper: its successors, after a crash, a reload or an upgrade, have it too.
-        Raises FramingError if it is too long.
+        Raises FramingError if it is too long, and ConnectionError where nobody is left that would hold it.
         """
         frame = encode((topic, payload))
+        if durable:
+            self._keep(topic, payload)
         if payload is None:
             self._retained.pop(topic, None)
         else:
             self._retained[topic] = payload
-        if durable:
-            self._keep(topic, payload)
         for peer in tuple(self._peers):
             peer.write(frame)
 

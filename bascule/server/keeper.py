@@ -36,9 +36,12 @@ class Keeper:
         self.supervisor = SupervisorCalls(self.lifeline)
 
     def keep(self, topic: str, payload: Any) -> None:
-        """Have the supervisor hold a durable value of the bus for the keepers to come."""
+        """Have the supervisor hold a durable value of the bus for the keepers to come.
+
+        Raises ConnectionError when the supervisor is gone: what an operator is told to be done outlives this keeper.
+        """
         if self._leads:
-            self.lifeline.send({"event": "keep", "topic": topic, "payload": payload})
+            self.lifeline.entrust({"event": "keep", "topic": topic, "payload": payload})
         else:
             self._own[topic] = payload
 

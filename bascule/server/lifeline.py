@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ class Lifeline(asyncio.Protocol):
     def __init__(self, on_command: Callable[[dict[str, Any]], None], on_end: Callable[[], None]) -> None:
         self._on_command = on_command
         self._on_end = on_end
+        self._supervisor = os.getppid()
         self._decoder = Decoder()
         self._transport: asyncio.WriteTransport | None = None
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -33,6 +35,13 @@ class Lifeline(asyncio.Protocol):
         """Tell the supervisor something; a no-op when it is gone."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode(message))
+
+    def entrust(self, message: dict[str, Any]) -> None:
+        """Tell the supervisor what must not be lost. Raises ConnectionError when it is gone."""
+        # Asked of the kernel: that the line has ended is heard only in one of the loop's next turns.
+        if os.getppid() != self._supervisor:
+            raise ConnectionError("the supervisor is gone")
+        self.send(message)
 
     async def finish(self) -> None:
         """Send what is still unsent and close."""

@@ -70,7 +70,7 @@ class Running:
         self.board = Board(self.arena, plan.pools, 1)
         self.supervisor = FakeSupervisor()
         self.kept: dict[str, Any] = {}
-        self.bus = BusServer({}, self.kept.__setitem__)
+        self.bus = BusServer({}, self._keep)
         self.path = folder / "admin.sock"
         self.unix = socket.socket(socket.AF_UNIX)
         self.unix.bind(str(self.path))
@@ -81,6 +81,11 @@ class Running:
         self.errors: list[Any] = []
         self.loop.set_exception_handler(lambda _loop, context: self.errors.append(context))
         self._thread = threading.Thread(target=self.loop.run_forever)
+
+    def _keep(self, topic: str, payload: Any) -> None:
+        if self.supervisor.gone:
+            raise ConnectionError("the supervisor is gone")
+        self.kept[topic] = payload
 
     def call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)

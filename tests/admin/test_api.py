@@ -67,6 +67,9 @@ def test_a_supervisor_that_is_gone(admin: Running) -> None:
     assert admin.json("GET", "/status")[1]["error"] == "the supervisor is gone"
     assert admin.ask("GET", "/metrics")[0] == 200
     assert admin.json("POST", "/reload")[0] == 503
+    answer = {"ok": False, "error": "not done, ask again: the supervisor is gone"}
+    assert admin.json("POST", "/maintenance/shop.example/on") == (503, answer)
+    assert not admin.kept
 
 
 def test_metrics(admin: Running) -> None:

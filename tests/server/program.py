@@ -165,8 +165,11 @@ class EchoKeeper:
         while line := (await reader.readline()).decode().strip():
             command, _, argument = line.partition(" ")
             if command == "durable":
-                self.context.bus.publish("durable", argument, durable=True)
-                answer: Any = "ok"
+                try:
+                    self.context.bus.publish("durable", argument, durable=True)
+                    answer: Any = "ok"
+                except ConnectionError as error:
+                    answer = str(error)
             elif command == "flood":
                 for number in range(int(argument)):
                     self.context.bus.publish("flood", [number, "x" * 65536])

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.harness import PATIENCE, Program, running, wait_for
+from bascule.server import rundir
+from tests.server.harness import PATIENCE, Program, ask, running, wait_for
 
 
 @pytest.fixture
@@ -94,5 +99,19 @@ def test_new_program_leads_when_the_old_one_is_killed_after_an_upgrade(program: 
         assert program.call("upgrade")["ok"]
         program.kill(program.process.pid)
         assert program.process.wait(PATIENCE) != 0
-    assert program.admin("durable value") == "ok"
+    # The old keeper may still take the command, and then has to say that it cannot keep the value.
+    wait_for(lambda: program.admin("durable value") == "ok", "a keeper that can keep the value")
     wait_for(lambda: program.ask("topic durable") == '"value"', "the value")
+
+
+def test_keeper_whose_supervisor_is_gone_says_so_and_claims_nothing(program: Program) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(str(program.instance().path / rundir.ADMIN_SOCKET))
+        _generation, keeper = json.loads(ask(sock, "who"))
+        os.kill(keeper, signal.SIGSTOP)  # so that it hears of the end and of the command in the same turn
+        program.kill(program.process.pid)
+        program.process.wait(PATIENCE)
+        sock.sendall(b"durable value\n")
+        os.kill(keeper, signal.SIGCONT)
+        assert json.loads(sock.recv(1000)) == "the supervisor is gone"
