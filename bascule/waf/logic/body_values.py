@@ -45,6 +45,8 @@ FILE_OVERLAP = 2048
 """Bytes that two of these have in common."""
 MAX_LIKE_FIELD = 512
 """Bytes of a text in a file up to which it is read as if it were the value of a field: some programs take either."""
+LINES_OF_FILE = 2
+"""Line feeds from which on a text is kept as the file it is called, however short: scripts, pages, notes, logs."""
 MAX_BLOB = 1 << 14
 """Bytes of JSON in a file up to which it is read as JSON; what scripts of pages send as a Blob is read to its end."""
 _JSON = (b"json", b"/graphql")
@@ -198,6 +200,8 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
             if b"json" in kind and (len(content) <= MAX_BLOB or part.filename == b"blob"):
                 yield from _leaves(content, None)
             place = _place_of_file(kind, content)
+            if place == "body" and b"." in part.filename and content.count(b"\n") >= LINES_OF_FILE:
+                place = "upload"
         if again := decoded_part(part.headers, content):
             yield value_of((place, part.name, again))
         if place == "upload":

@@ -20,6 +20,8 @@ Headers = list[tuple[bytes, bytes]]
 _SENT_BACK = (b"redirect_uri", b"post_logout_redirect_uri")
 _OWN_MACHINE = re.compile(rb"^https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?=/|$)")
 """Where OAuth sends users of native programs back to (RFC 8252 7.3): their own machines, which nobody fetches from."""
+_ORIGIN = re.compile(rb"[A-Za-z][A-Za-z\d+.-]{0,20}+://[\w.:\[\]-]*+(?=/|$)")
+"""A scheme, a host and a port. Whoever writes something else there wants it read."""
 _LEADING = b"/\\ \t\r\n"
 _NAMES_HOST = (b"//", b"/\\", b"\\/", b"\\\\")
 """What browsers take for the beginning of a host's name, behind white space (URL Standard 4.4)."""
@@ -150,13 +152,10 @@ def _referer_values(value: bytes, found: list[Value]) -> None:
 
 
 def _without_origin(value: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return a Referer's path, question mark and query: what is before them tells nothing."""
+    """Return a Referer's path, question mark and query. The origin before them tells nothing, if it is one."""
     url, mark, query = value.partition(b"?")
-    if url[:4].lower() == b"http" or not mark:
-        scheme_end = url.find(b"//")
-        slash = url.find(b"/", scheme_end + 2) if scheme_end >= 0 else 0
-        url = url[slash:] if slash > 0 else url if scheme_end < 0 else b""
-    return url, mark, query
+    origin = _ORIGIN.match(url)
+    return url[origin.end() :] if origin else url, mark, query
 
 
 def add_fields(fields: list[bytes], place: str, found: list[Value]) -> None:

@@ -102,7 +102,7 @@ def test_code_on_lines_of_its_own_in_a_post_does_nothing(text: bytes) -> None:
 
 
 def test_posts_are_sent_as_bodies() -> None:
-    text = b'In C:\n\nint main(void) {\n    system("pause");\n}\n\nDoes not work on Linux, why is that so?'
+    text = b'In C, the following does not seem to work:\n\nint main(void) {\n    system("pause");\n}\n\nWhy?'
     assert facts_of(text, "query") & DECISIVE
 
 

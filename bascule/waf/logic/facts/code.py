@@ -35,7 +35,7 @@ FACTS = (
             rb"\b(?:array_\w+|u[as]?k?sort|iterator_apply|forward_static_call(?:_array)?|call_user_func(?:_array)?|register_\w+_function|ob_start|preg_replace_callback)\s*\([^()]{0,40}['\"]\s*"
             + _RUNS_PHP
             + rb"\s*['\"]",
-            rb"\(?\s*['\"]\s*" + _RUNS_PHP + rb"\s*['\"]\s*\)?\s*\(",
+            rb"\(?\s*['\"]\s*" + _RUNS_PHP + rb"\s*['\"]\s*\)?\s*\(|^\W{0,6}\(\s*" + _RUNS_PHP + rb"\s*\)\s*\(",
             rb"\(\s*['\"][\w\\]{1,16}['\"]\s*\.\s*['\"][\w\\.'\" ]{1,40}['\"]\s*\)\s*\(",
             rb"\$\w{1,20}\s*=\s*['\"][^;]{1,80};\s*@?\$\w{1,20}\s*\(",
             rb"\bpreg_replace\s*\(\s*['\"]([^'\"]{1,80})[/#~|!][imsxu]{0,4}e[imsxu]{0,4}['\"]",

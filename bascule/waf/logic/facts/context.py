@@ -59,6 +59,7 @@ _LONG = re.compile(
     re.I,
 )
 """Five words in a row."""
+_FOUR = re.compile(_WORD + rb"(?:[,:;]?[ \t]+" + _WORD + rb"){3}", re.I)
 _ADDRESS = re.compile(rb"https?://[A-Za-z\d.:-]{3,255}/[^\s?#]{0,255}\?[\w.-]{1,40}=", re.I)
 """An address with a query, where a page says what page it is: no number and no name of SQL, so it can only end a string."""
 _MARKUP = re.compile(
@@ -225,6 +226,11 @@ def beginning_of_post(text: bytes, place: str) -> bytes | None:
     if not any(begun.match(beginning) for begun in (_HEADING, _SENTENCE, _LONG)):
         return None
     return beginning
+
+
+def begins_with_words(text: bytes) -> bool:
+    """Tell whether a text begins with a sentence, and with four words in a row."""
+    return _SENTENCE.match(text) is not None and _FOUR.match(text) is not None
 
 
 def spared_in_posts(name: str) -> bool:

@@ -229,6 +229,8 @@ FACTS = (
             rb"\blocation(?:\.href)?\s*=\s*(?:(?:document|window|self|top)\.)?(?:location\s*\.\s*(?:hash|search)|window\.name|name\s*(?:$|[;,'\"`]))",
             rb"(?:\.src|fetch|open|location|href|sendbeacon)\s*[=(]\s*['\"`](?:https?:)?//[^'\"`\n]{0,80}['\"`]\s*\+\s*(?:(?:window|self|top)\.)?(?:(?:local|session)storage|document\.cookie)\b",
             rb"\b(?:eval|settimeout|setinterval|setimmediate|function)\s*\(\s*(?:location\b|document\.|window\.name|name\s*\)|atob\s*\(|unescape\s*\(|string\.fromcharcode|decodeuri|['\"`]\s*(?:alert|return\b|eval))",
+            rb"^\s*(?:(?:document|window|self|top|parent)\s*\.\s*){0,2}location(?:\s*\.\s*href)?\s*=\s*['\"`](?:https?:)?//[^\s'\"`]{1,200}['\"`]?\s*;?\s*$",
+            rb"^\s*import\s*\(\s*['\"`]\s*(?:https?:|data:)?//[^\s'\"`]{1,200}['\"`]\s*\)\s*;?\s*$",
             rb"\blocation(?:\.href)?\s*=\s*['\"`]?\s*(?:javascript:|data:text)|\bfunction\s*\(\s*['\"`][^'\"`]{1,60}['\"`]\s*\)\s*\(",
         ),
         True,

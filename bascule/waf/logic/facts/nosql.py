@@ -82,7 +82,7 @@ FACTS = (
             rb"['\"]\s*[)}\]]*\s*;\s*(?:return\b\s*\(?\s*(?:true|1|'|\"|\d|this)|sleep\s*\(|while\s*\(|var\s+\w+\s*=\s*new\s+date)",
             rb"['\"]\s*,\s*\$(?:or|and|where|ne|gt|regex)\s*:|[,{]\s*\$comment\s*:",
             rb"\bdb\s*\.\s*\w{1,30}\s*\.\s*(?:find(?:one)?|insert\w{0,8}|remove|drop|update\w{0,8}|mapreduce|aggregate)\s*\(",
-            rb"^\s*\|\|\s*\d+\s*={2,3}\s*\d",
+            rb"^\s*\|\|\s*\d+\s*={2,3}\s*\d|^\s*['\"]?\w{0,20}['\"]?\s*;\s*return\s+(?:true|1|!0)\s*;?[\s}'\"]*(?://.{0,20})?$",
             rb"^\W{0,6}(?:this\.\w+(?:\.\w+(?:\([^()]{0,40}\))?)?\s*(?:[=!]==?|>=?|<=?)\s*['\"\d/]|this\.\w+\.match\s*\()",
             rb"(?:^|[;{'\"])\s*(?:while\s*\(\s*(?:1|true)\s*\)|for\s*\(\s*;\s*;\s*\))|\bfunction\s*\(\s*\)\s*\{\s*(?:while\s*\(|for\s*\(|sleep\s*\(|return\s+(?:true\b|1\b|this\.\w+\s*[.=!<>]))",
             rb"\bvar\s+\w{1,12}\s*=\s*new\s+date\s*\(\s*\)\s*;\s*(?:do|while|for)\b|;?\s*do\s*\{[^}]{1,60}new\s+date\s*\(",

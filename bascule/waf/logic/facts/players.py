@@ -18,14 +18,19 @@ _FRAME = re.compile(
 )
 _POSTS = (
     rb"(?:platform\.(?:twitter|x)\.com/widgets\.js|www\.instagram\.com/embed\.js|www\.tiktok\.com/embed\.js"
-    rb"|embed\.reddit\.com/widgets\.js|embed\.bsky\.app/static/embed\.js|assets\.pinterest\.com/js/pinit\.js)"
+    rb"|embed\.reddit\.com/widgets\.js|embed\.redditmedia\.com/widgets/platform\.js|embed\.bsky\.app/static/embed\.js"
+    rb"|assets\.pinterest\.com/js/pinit\.js|(?:s\.)?imgur\.com/min/embed\.js|embedr\.flickr\.com/assets/client-code\.js"
+    rb"|connect\.facebook\.net/[a-z]{2}_[A-Z]{2}/sdk\.js|platform\.linkedin\.com/in\.js|(?:www\.)?threads\.(?:net|com)/embed\.js"
+    rb"|player\.vimeo\.com/api/player\.js|www\.youtube\.com/(?:iframe_api|player_api)|gist\.github\.com/[\w-]{1,40}/[0-9a-f]{1,40}\.js"
+    rb"|(?:static|cpwebassets)\.codepen\.io/assets/embed/ei\.js|assets\.calendly\.com/assets/external/widget\.js"
+    rb"|widget\.trustpilot\.com/bootstrap/v5/tp\.widget\.bootstrap\.min\.js|embed\.typeform\.com/next/embed\.js)"
 )
-"""Scripts that draw the posts of a network, and take nothing from their address."""
+"""Scripts that draw the posts, films and forms of a network, and take nothing from their address but what to show."""
 _SCRIPT = re.compile(
     rb"<script(?:\s++(?:async|defer|async=\"(?:async|true)?\"|defer=\"(?:defer)?\"|charset=\"utf-8\"|type=\"text/javascript\")){0,4}"
     rb"\s++src=\"(?:https:)?//"
     + _POSTS
-    + rb"\"(?:\s++(?:async|defer|async=\"\"|charset=\"utf-8\")){0,3}\s*+></script\s*+>",
+    + rb"(?:#[\w=&;.%-]{0,120})?\"(?:\s++(?:async|defer|async=\"\"|charset=\"utf-8\")){0,3}\s*+></script\s*+>",
     re.IGNORECASE,
 )
 

@@ -12,6 +12,7 @@ from . import context, doctype, encoding, html, nosql, paths, shown, ssrf
 from .continuation import goes_on
 from .fact import HIDDEN
 from .forms import forms
+from .idle import without_idle
 from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
 from .players import without_players, without_shown_tags
 from .sqltokens import comparisons
@@ -148,6 +149,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
         return {name for name in found & _OF_DOCUMENTS if name.startswith(_IN_DOCUMENT)}
     if not found:
         return found
+    if (rest := without_idle(found, text)) is not text:
+        return _facts_of_text(rest, place, _scan(rest))
     found = context.acting(found, text, place, DECISIVE)
     found -= shown.only_shown(found, text, place)
     if "http.mail_header" in found and (head := shown.head_of_mail(text, place)) is not None:

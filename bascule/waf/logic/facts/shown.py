@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from . import html
+from .compiles import compiles_nowhere, is_no_script
 from .patterns import FACTS
 
 _TRACE = re.compile(
@@ -33,12 +34,17 @@ _TWO_WORDS = (
     rb"[A-Za-z]{2,20}[ \t]+(?!(?:in|of|instanceof)\b)[A-Za-z]{2,20}(?=[\s.,:;!?)]|\Z)"
 )
 """What begins with them is no script: nothing of it runs."""
-_SCRIPT_OPENS = re.compile(
-    rb"<script(?:\s+(?:async|defer|type=[\"']?[\w/]{1,30}[\"']?)){0,3}\s*>[ \t]*+" + _TWO_WORDS, re.IGNORECASE
-)
+_SCRIPT_OPENS = re.compile(rb"<script(?:\s+(?:async|defer|type=[\"']?[\w/]{1,30}[\"']?)){0,3}\s*>", re.IGNORECASE)
 _ADDRESS_OF_WORDS = re.compile(rb"javascript:[ \t]*+" + _TWO_WORDS, re.IGNORECASE)
 _CONSTANT = re.compile(rb"org\.(?:apache|springframework)\.(?:\w{1,40}\.){1,8}[A-Z][A-Z_]{2,40}")
 """A name of a field or cookie of Struts or Spring: a constant, and no class that could be loaded."""
+_COMPILED = frozenset(
+    name
+    for name in FACTS
+    if name.startswith("js.")
+    or name in ("code.php_call", "code.php_runs", "code.python_call", "code.node_call", "code.java_call")
+)
+"""What runs only as part of a program that compiles."""
 _OF_JAVA = frozenset(("code.java_call", "code.java_object", "template.java_internals"))
 _WHOLE_XML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<\?xml\s+version=[\"']1\.[01][\"'](?:\s+encoding=[\"'](?i:utf-8|us-ascii|iso-8859-\d{1,2}|windows-125\d)[\"'])?"
@@ -120,7 +126,7 @@ _COMMAND_OF_MAIL = re.compile(
 )
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _TEMPLATES = frozenset(("template.expression", "template.server_tag"))
-_CONCERNED = _TRACED | _ACTIVE.keys() | _OF_JAVA | _TEMPLATES | {"html.script_tag", "xml.declaration"}
+_CONCERNED = _TRACED | _COMPILED | _ACTIVE.keys() | _OF_JAVA | _TEMPLATES | {"html.script_tag", "xml.declaration"}
 """Facts without one of which there is nothing to ask."""
 
 
@@ -135,6 +141,9 @@ def only_shown(found: set[str], text: bytes, place: str) -> set[str]:
         shown.add("code.dotnet")
     if "html.script_tag" in found and _names_scripts(text):
         shown |= _NAMED if "html.event_handler" in found else {*_NAMED, "html.fingerprint"}
+        text = _SCRIPT_OPENS.sub(b" + ", text)
+    if not found.isdisjoint(_COMPILED) and _stands_alone(found - shown) and compiles_nowhere(text):
+        shown |= _COMPILED
     if "html.active_tag" in found and _is_drawing(text):
         shown |= {name for name in found if name.startswith("html.")}
     if (
@@ -180,7 +189,15 @@ def head_of_mail(text: bytes, place: str) -> bytes | None:
 def _names_scripts(text: bytes) -> bool:
     """Tell whether all tags of a text are script elements that hold prose, and that it does not close."""
     tags = text.count(b"<") - sum(1 for _ in _MAIL.finditer(text))
-    return tags == sum(1 for _ in _SCRIPT_OPENS.finditer(text))
+    opened = [each.end() for each in _SCRIPT_OPENS.finditer(text)]
+    return tags == len(opened) and all(is_no_script(text[at:]) for at in opened)
+
+
+def _stands_alone(found: set[str]) -> bool:
+    """Tell whether nothing else brings a text to where programs run: no tag or attribute, no template, no block of PHP."""
+    return not any(
+        name.startswith(("html.", "template.")) or name in ("code.php_tag", "code.web_shell") for name in found
+    )
 
 
 def _of_passive_tags(found: set[str], text: bytes) -> set[str]:

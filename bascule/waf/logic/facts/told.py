@@ -12,6 +12,7 @@ import binascii
 import re
 
 from .conditions import QUOTED
+from .context import begins_with_words
 from .documents import acting, is_document
 from .patterns import FACTS
 
@@ -85,11 +86,17 @@ _ASKED = _QUIET | _OF_MAIL | _OF_STYLE
 
 def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
     """Return the facts, and `TOLD` if they were seen in a text of lines in a field for texts, and nothing reaches out."""
+    if facts.isdisjoint(_ASKED):
+        return facts
+    if _is_chat(name) and begins_with_words(text):
+        return as_text(facts, text, in_chat=True)
     return as_text(facts, text) if _is_for_texts(name) else facts
 
 
-def as_text(facts: frozenset[str], text: bytes) -> frozenset[str]:
-    """Return the same for a field that is known to be one for texts."""
+def as_text(facts: frozenset[str], text: bytes, in_chat: bool = False) -> frozenset[str]:
+    """Return the same for a field that is known to be one for texts; `in_chat`: of a model of language, to which people
+    write one line and quote what they like.
+    """
     if facts.isdisjoint(_ASKED):
         return facts
     if "enc.base64" in facts and b"\n" not in text:
@@ -97,7 +104,7 @@ def as_text(facts: frozenset[str], text: bytes) -> frozenset[str]:
         seen = facts - {"enc.base64"}
     else:
         seen = facts
-    if not MIN_TOLD <= len(text) <= MAX_TOLD or _is_short(text):
+    if not MIN_TOLD <= len(text) <= MAX_TOLD or (_is_short(text) and not in_chat):
         return facts
     if any(each.startswith(_HIDES) for each in seen) or _BEGINS.match(text) is None or _REACHES_OUT.search(text):
         return facts
@@ -105,7 +112,7 @@ def as_text(facts: frozenset[str], text: bytes) -> frozenset[str]:
         return facts
     if "http.mail_header" in facts:
         return facts - _OF_MAIL if _MAIL.match(text) and _ASKS_SERVER.search(text) is None else facts
-    if not facts.isdisjoint(_OF_STRINGS) and _leaves_string(text):
+    if not in_chat and not facts.isdisjoint(_OF_STRINGS) and _leaves_string(text):
         return facts
     if not facts.isdisjoint(_OF_STYLE) and _PAGE.search(text) is None:
         facts -= _OF_STYLE
@@ -133,6 +140,12 @@ def _is_for_texts(name: bytes) -> bool:
     if name.rpartition(b".")[2] in _NAMES:
         return True
     return any(part in _NAMES for part in [part for part in _PARTS.split(name) if part][-2:])
+
+
+def _is_chat(name: bytes) -> bool:
+    """Tell whether a field is what somebody says in `messages`, as the APIs of models of language take it."""
+    parts = [part for part in _PARTS.split(name.lower()) if part]
+    return parts[-2:] == [b"messages", b"content"] or parts[-3:] == [b"messages", b"content", b"text"]
 
 
 def _is_short(text: bytes) -> bool:

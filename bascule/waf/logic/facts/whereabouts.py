@@ -10,10 +10,13 @@ import re
 
 _NAMES = frozenset(
     b"""website homepage home_page blog dl dr ref referrer referer page_referrer document_referrer origin origins weborigins
-    allowed_origins redirect_uri redirect_uris redirecturi redirecturis post_logout_redirect_uri stringvalue""".split()
+    allowed_origins redirect_uri redirect_uris redirecturi redirecturis post_logout_redirect_uri stringvalue document-uri
+    documenturl page_location current_url $current_url $referrer initial_referrer $initial_referrer ruleurl generatorurl
+    externalurl panelurl dashboardurl silenceurl""".split()
 )
 """What such fields are called, in lower case: of profiles, of measurements (`dl` and `dr` are Google's, `stringValue` is
-OpenTelemetry's), and of clients that a browser is sent back to, on the user's own machine, too (RFC 8252 7.3)."""
+OpenTelemetry's), of reports that browsers send, of alerts, which say where they are shown, and of clients that a
+browser is sent back to, on the user's own machine, too (RFC 8252 7.3)."""
 _LAST = re.compile(rb"\.array_\d+\Z|\[\d*\]\Z")
 """The place in a list, behind a name."""
 _OWN = re.compile(

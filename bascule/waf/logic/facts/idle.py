@@ -1,0 +1,52 @@
+"""Parts of pages and templates that do nothing wherever they stand, and are taken out before one looks again.
+
+Editors write handlers that only end an event, open the link they stand on or show another picture of the same site
+(`onclick="window.open(this.href); return false"`, as WordPress has it); style sheets hold pictures as data, in which
+browsers run no script; templates pass names through filters that format them, with the sign a shell has for a pipe.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _handler(quote: bytes, inner: bytes) -> bytes:
+    """Return a pattern for the attribute, its value between quotes, and strings in that between others."""
+    string = inner + rb"(?!//)[\w./?=-]{0,200}" + inner
+    options = inner + rb"[\w=, -]{0,80}" + inner
+    statement = (
+        rb"\s*+(?:return(?:\s+(?:false|true))?|void\(?0\)?|(?:window\.)?event\.(?:preventDefault|stopPropagation)\(\)"
+        rb"|this\.(?:select|blur|focus|play|pause)\(\)|this\.(?:onerror|onload)\s*=\s*(?:null|" + inner * 2 + rb")"
+        rb"|this\.(?:src|className|value|style\.\w{2,20})\s*=\s*" + string + rb"|history\.back\(\)"
+        rb"|(?:window\.)?open\(this\.href(?:\s*,\s*" + options + rb"){0,2}\))\s*+"
+    )
+    return rb"on[a-z]{3,20}\s?=\s?" + quote + rb"(?:" + statement + rb"(?:;" + statement + rb"){0,5};?)?\s*+" + quote
+
+
+_HANDLER = re.compile(
+    rb"(?<=[\s\"'])(?:" + _handler(b'"', b"'") + rb"|" + _handler(b"'", b'"') + rb")(?=[\s/>])", re.IGNORECASE
+)
+"""What changes nothing but the element it stands on, and that with no address of another host."""
+_PICTURE = re.compile(
+    rb"url\(\s*+(?P<q>[\"']?)data:image/(?:svg\+xml|png|gif|jpeg|webp)[;,]"
+    rb"(?:(?![\s\"'/]on\w{3,20}\s*=|(?P=q)\s*\)|<(?!/?(?:svg|g|path|rect|circle|ellipse|line|poly(?:line|gon)|defs|title|mask"
+    rb"|stop|(?:linear|radial)Gradient|clipPath|text|tspan)\b))[^\\\n]){0,8000}+(?P=q)\s*+\)",
+    re.IGNORECASE,
+)
+"""A picture of shapes and words, or of pixels."""
+_FILTERED = re.compile(
+    rb"\{\{-?\s{0,4}[$.]?[A-Za-z_][\w-]{0,40}(?:\.\w{1,40}){0,5}(?:\s{0,4}\|\s{0,4}\w{1,20}(?:\s\"%[\d.]{0,4}[a-z]\")?){1,3}\s{0,4}-?\}\}"
+)
+"""Names that filters format, in Go's templates and their kin."""
+
+
+def without_idle(found: set[str], text: bytes) -> bytes:
+    """Return a text without such parts, of which these facts say that there may be some; the text itself if it has none."""
+    rest = text
+    if "html.event_handler" in found:
+        rest = _HANDLER.sub(b" ", rest)
+    if "html.style_script" in found:
+        rest = _PICTURE.sub(b"url()", rest)
+    if "shell.command_after_separator" in found and b"{{" in rest:
+        rest = _FILTERED.sub(b" ", rest)
+    return rest if len(rest) < len(text) else text
