@@ -94,14 +94,14 @@ class NoTurns(Turns):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self._jobs: deque[Job] = deque()
+        self.jobs: deque[Job] = deque()
 
     def add(self, job: Job, back: Back | None = None) -> None:
-        self._jobs.append(job)
+        self.jobs.append(job)
 
     def work(self) -> None:
-        while self._jobs:
-            job = self._jobs.popleft()
+        while self.jobs:
+            job = self.jobs.popleft()
             while job():
                 pass
 

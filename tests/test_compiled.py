@@ -56,7 +56,15 @@ def test_no_slice_of_a_compiled_module_may_end_before_it_begins() -> None:
         for node in ast.walk(ast.parse((compiled.ROOT / source).read_text("utf-8"))):
             if isinstance(node, ast.Slice) and node.lower is not None and node.upper is not None:
                 slices[source] = slices.get(source, 0) + 1
-    assert slices == {"bascule/http/h1/body.py": 3, "bascule/upstream/balance/consistent_hash.py": 1}
+    assert slices == {
+        "bascule/http/h1/body.py": 3,
+        "bascule/upstream/balance/consistent_hash.py": 1,
+        "bascule/waf/logic/body_values.py": 2,
+        "bascule/waf/logic/decode.py": 1,
+        "bascule/waf/logic/screen.py": 3,
+        "bascule/waf/matcher/ordinary.py": 1,
+        "bascule/waf/request.py": 1,
+    }
 
 
 def test_what_was_compiled_of_these_sources_is_used(tree: Path) -> None:

@@ -26,7 +26,7 @@ MAX_LEAF_NAMES = 1 << 20
 class BodyView(RequestView):
     """The bodies of a transaction: the request's with its processors, and a window of the response's."""
 
-    unread: Unread | None = None
+    unread: Unread | None
     """Stands in for `args_post` until somebody asks for them."""
     _args_post: Pairs = NOTHING
     body_error: int = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bascule.waf.decision import Decision
 from bascule.waf.pace import PACE, TimeSpentError, rest
+from bascule.waf.request import ConnectionFacts
 from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -31,6 +32,17 @@ class Budgeted(Decision):
     """Searches of the logical rules that were taken up."""
     exhausted: bool = False
     """Whether the budget is used up, so that nothing is judged any more."""
+
+    def __init__(self, waf: Waf, connection: ConnectionFacts) -> None:
+        """Begin with what the firewall's configuration says, and without a request."""
+        config = waf.rules.config
+        self.waf, self.config, self.connection, self.clock = waf, config, connection, waf.clock
+        self.store = waf.store
+        self.unread = None
+        self.rule_engine, self.audit_engine = config.rule_engine, config.audit_engine
+        self.body_limit, self.request_body_access = config.request_body_limit, config.request_body_access
+        self.xml_into_args, self.response_body_access = config.parse_xml_into_args, config.response_body_access
+        self.response_body_limit = config.response_body_limit
 
     def was_away(self, seconds: float) -> TimeSpentError | None:
         """Judging was left for others (`pace.py`): that time is none of the budget's.

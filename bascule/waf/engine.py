@@ -72,7 +72,6 @@ class Waf:
         self.rules, self.settings = rules, settings
         self.store = store if store is not None else CollectionStore()
         self.clock, self.wall_clock, self.cpu_clock = clock, wall_clock, cpu_clock
-        self._transaction = Transaction.of(self)
         self.time_budget = settings.time_budget
         self.first_look = settings.time_budget / 8
         """Seconds after which judging that is not divided looks at the thread's clock: more is counted by that."""
@@ -169,7 +168,7 @@ class Waf:
 
     def begin(self, connection: ConnectionFacts) -> Transaction:
         """Begin a transaction on a client's connection."""
-        return self._transaction(connection)
+        return Transaction(self, connection)
 
     def steady(self, headers: list[tuple[bytes, bytes]]) -> Steady:
         """Judge header fields that requests have in common (lower-case names), for `Transaction.request_head`."""
@@ -197,7 +196,7 @@ class Waf:
 
     def scratch(self) -> Transaction:
         """Return a transaction on which rules can be tried out."""
-        transaction = self._transaction(_NOBODY)
+        transaction = Transaction(self, _NOBODY)
         transaction.set_head(b"", b"", b"", [])
         transaction.rule_engine = "DetectionOnly"
         transaction.pristine = False

@@ -14,8 +14,9 @@ There is no glance where something keeps an account of every request, or looks f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from bascule.waf.budget import Budgeted
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.steady import pairs_of
 from bascule.waf.transaction import Transaction
@@ -36,14 +37,9 @@ class Sketch(Transaction):
     head_mask: int
     """The gates that the request's head opens."""
 
-    @classmethod
-    def sketch_of(cls, waf: Waf) -> type[Self]:
-        """Return the class of a firewall's sketches: all that is not of the message is a default of the class."""
-        defaults = {**vars(Transaction.of(waf)), "tx": waf.program.template, "tx_shared": True}
-        return type("Sketch", (cls,), defaults)
-
-    def __init__(self, connection: ConnectionFacts) -> None:
-        self.connection = connection
+    def __init__(self, waf: Waf, connection: ConnectionFacts) -> None:
+        Budgeted.__init__(self, waf, connection)  # no more: what rules write is not needed
+        self.tx, self.tx_shared = waf.program.template, True
 
 
 class SignatureGlance:
@@ -51,7 +47,6 @@ class SignatureGlance:
 
     def __init__(self, waf: Waf, logic: Glance | None) -> None:
         self._waf, self._logic = waf, logic
-        self._sketch = Sketch.sketch_of(waf)
         self._is_idle = waf.program.is_idle
 
     @classmethod
@@ -72,7 +67,7 @@ class SignatureGlance:
         """Return a sketch of a request's head, which is `idle` if nothing is found in it; `mask` are its gates."""
         waf = self._waf
         steady = waf.known(head.block)
-        sketch = self._sketch(connection)
+        sketch = Sketch(waf, connection)
         sketch.set_head(head.method, head.line_target, version_of(head), pairs_of(head.varying), steady)
         sketch.choose_processor()
         mask = sketch.mask = sketch.head_mask = waf.nominator.head(sketch)

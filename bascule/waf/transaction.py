@@ -51,31 +51,15 @@ class Transaction(Budgeted):
     profile: Held | None = None
     """What the request is held to, where a profile of its site was learned."""
 
-    @classmethod
-    def of(cls, waf: Waf) -> type[Transaction]:
-        """Return the class of a firewall's transactions: what its configuration says are defaults of that class.
-
-        A dictionary of 30 attributes is shared among instances; one more, and each has its own, at 2 µs.
-        """
-        config = waf.rules.config
-        defaults = {
-            "waf": waf, "config": config, "store": waf.store, "clock": staticmethod(waf.clock),
-            "rule_engine": config.rule_engine, "audit_engine": config.audit_engine,
-            "body_limit": config.request_body_limit, "request_body_access": config.request_body_access,
-            "xml_into_args": config.parse_xml_into_args, "response_body_access": config.response_body_access,
-            "response_body_limit": config.response_body_limit,
-        }  # fmt: skip
-        return type("Transaction", (cls,), defaults)
-
-    def __init__(self, connection: ConnectionFacts) -> None:
-        self.connection = connection
+    def __init__(self, waf: Waf, connection: ConnectionFacts) -> None:
+        super().__init__(waf, connection)
         self.started = self.clock()
         self.fired = []
         self.matched_rules = []
         self.notes = []
         self.rewrites = []
         self._searches = []
-        self.reset_state(self.waf.wall_clock(), self.waf.program.template)
+        self.reset_state(waf.wall_clock(), waf.program.template)
 
     # -- what the proxy calls --------------------------------------------------------------------
 

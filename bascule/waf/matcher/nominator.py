@@ -48,7 +48,8 @@ class EveryRule:
     def steady(self, pairs: Headers) -> Steady:
         return Steady(pairs, -1)
 
-    steady_response = steady
+    def steady_response(self, pairs: Headers) -> Steady:
+        return Steady(pairs, -1)
 
     def head(self, t: Transaction) -> int:
         t.pristine = False

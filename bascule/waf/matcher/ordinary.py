@@ -357,7 +357,7 @@ class Screen:
         self._first, self._second = first, second
         self._hits = database.hits
         self._always = first.always | second.always
-        wanted = first.expressions | second.expressions | second.rare.keys()
+        wanted = first.expressions.union(second.expressions, second.rare)
         self._signs = [b"" if brief in wanted else first.rare[brief] for brief in database.sought]
         """What has to be in the first group's texts for a hit to count."""
 

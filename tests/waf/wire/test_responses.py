@@ -8,15 +8,13 @@ import gzip
 import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import brotli
 import pytest
 
-from bascule.http.h1.head import ResponseParser
 from bascule.proxy.divided import CHEAP
-from bascule.proxy.inspection import Inspection
+from benchmarks.hotpath import Bench, Swallow
 from benchmarks.processes import cpu_clock_ns
 from tests.support.codings import zstd
 from tests.support.pace import RUNS
@@ -248,35 +246,41 @@ def test_others_are_answered_while_a_long_response_is_judged(tmp_path: Path) -> 
     run(tmp_path, serve, test, directives=files, budget="60s")
 
 
-def test_a_long_response_that_comes_at_once_waits_for_its_turn_too() -> None:
-    jobs: list[Callable[[], bool]] = []
-    passed: list[bytes] = []
-    exchange: Any = SimpleNamespace(
-        peer=SimpleNamespace(facts=None, address=b"192.0.2.1", port=1, local=("192.0.2.2", 80), deadline=0.0),
-        route=SimpleNamespace(profile=None, times=SimpleNamespace(response_idle=1.0)),
-        app=SimpleNamespace(now=0.0, turns=SimpleNamespace(add=lambda job, back: jobs.append(job))),
-        method=b"GET", origin=None, finished=False, respond=lambda head, content, complete: passed.append(content),
-    )  # fmt: skip
-    head = ResponseParser().parse(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n", b"GET")
+def test_a_long_response_that_comes_at_once_waits_for_its_turn_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(Swallow, "write", lambda self, data: written.append(bytes(data)))
     rules = "SecRuleEngine On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/html\n" + RULES
+    long = b"z" * (CHEAP + 1)
 
-    def judged(content: bytes, complete: bool = True) -> bool:
-        exchange.inspection = inspection = Inspection(exchange, firewall(rules), "stream")
-        inspection.transaction.request_head(b"GET", b"/", b"1.1", [])
-        return inspection.judge_response(head, content, complete)
+    def passed() -> bytes:
+        return b"".join(written[1:]).partition(b"\r\n\r\n")[2]  # what was written first went to the server
 
-    long = b"a" * (CHEAP + 1)
-    assert judged(b"short")
-    assert jobs == []
-    assert not judged(long)
-    assert passed == []
-    jobs.pop()()
-    assert passed == [long]
-    assert not judged(long * 200, complete=False)
-    exchange.inspection.on_response_content(b"", complete=True)
-    (only,) = jobs
-    only()
-    assert passed == [long, long * 200], "a server that closes meanwhile ends it, once"
+    async def scene() -> None:
+        bench = Bench()
+        (route,) = bench.app.routes.values()
+        route.waf = firewall(rules)
+        jobs = bench.turns.jobs
+
+        def answer(content: bytes, length: bytes = b"content-length: %d\r\n") -> None:
+            written.clear()
+            bench.client.data_received(GET)
+            framing = length % len(content) if length else b""
+            bench.origin.data_received(b"HTTP/1.1 200 OK\r\n" + HTML + framing + b"\r\n" + content)
+
+        answer(b"short")
+        assert (passed(), len(jobs)) == (b"short", 0)
+        answer(long)
+        assert (passed(), len(jobs)) == (b"", 1)
+        bench.turns.work()
+        assert passed() == long
+        answer(long * 200, b"")
+        assert (passed(), len(jobs)) == (b"", 1)
+        bench.origin.connection_lost(None)
+        assert len(jobs) == 1, "a server that closes meanwhile ends it, once"
+        bench.turns.work()
+        assert passed().count(b"z") == len(long) * 200
+
+    asyncio.run(scene())
 
 
 def test_a_long_response_of_a_server_that_closes_is_whole(tmp_path: Path) -> None:
