@@ -19,7 +19,7 @@ SMOOTHING: Final = 0.3
 class Overload:
     """What presses on one worker, and whom it sheds for that."""
 
-    __slots__ = ("_config", "_lag", "_owed", "detect", "first", "level", "points", "retry_after")
+    __slots__ = ("_config", "_lag", "_owed", "detect", "first", "level", "line", "points", "retry_after")
 
     def __init__(self, config: Shedding) -> None:
         self._config = config
@@ -28,6 +28,8 @@ class Overload:
         self.detect = config.mode == "detect"
         self.first = config.suspicious
         """The pressure below which nobody is refused."""
+        self.line = 0.0 if self.detect else config.suspicious * config.wait
+        """Seconds of a pool's line from which on requests are refused; 0 where none is."""
         self.level = 0.0
         """The pressure on the worker, apart from the line of a pool."""
         self.points = config.points

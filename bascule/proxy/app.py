@@ -162,8 +162,10 @@ class ProxyApp:
         rng = random.Random()  # noqa: S311 - balancing, not secrets
         self.pools = [PoolState(pool, board, worker, time.monotonic, rng) for pool in plan.pools]
         self.connectors = [Connector(pool.config, responses, self.loop) for pool in plan.pools]
+        overload = self._shield.overload if self._shield is not None else None
         for pool in self.pools:
             pool.on_removed = _close_kept
+            pool.crowded_from = overload.line if overload is not None else 0.0
         origins = Origins(self.pools)
         if store is not None:
             self.caching = Caching(store, plan.config.cache_store.hot, self.response_parser(), self.loop)

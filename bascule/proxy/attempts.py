@@ -59,6 +59,8 @@ def _wait(exchange: Exchange, pool: PoolState) -> None:
         return
     exchange.ticket = ticket
     exchange.peer.deadline = _in_all(exchange, exchange.app.now + exchange.route.queue_timeout)
+    if ticket.first:
+        pool.serve_line()
 
 
 def _connect(exchange: Exchange, connector: Connector) -> None:

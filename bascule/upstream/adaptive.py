@@ -67,9 +67,19 @@ class AdaptiveLimit:
         return learned(self._words, self._config, self.most)
 
     @property
+    def holds(self) -> bool:
+        """Whether the limit is enforced."""
+        return self._config.mode == "block"
+
+    @property
     def enforced(self) -> int:
         """The limit that holds; 0 for none."""
-        return self.most if self._config.mode == "detect" else self.learned
+        return self.learned if self.holds else self.most
+
+    @property
+    def tolerated(self) -> float:
+        """Seconds that an answer may take before the server counts as slowed down by its load; 0 while unknown."""
+        return self._words[_BEST] * (1 + self._config.tolerance)
 
     def take(self, outcome: Outcome, latency: float, busy: int, now: float) -> None:
         """Take what became of a request: `latency` seconds to the head of its answer, or to its failure.
@@ -80,7 +90,7 @@ class AdaptiveLimit:
             return
         if busy > self._peak:
             self._peak = busy
-        if outcome is Outcome.CLIENT_ABORT and latency <= self._words[_BEST] * (1 + self._config.tolerance):
+        if outcome is Outcome.CLIENT_ABORT and latency <= self.tolerated:
             return  # it went of its own accord
         if outcome is not Outcome.OK and outcome is not Outcome.CLIENT_ABORT:
             self._failed += 1

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bascule.config.plan import PoolPlan
-from bascule.upstream import outliers, standing, tiers
+from bascule.upstream import headroom, outliers, standing, tiers
 from bascule.upstream.balance import make_balancer
 from bascule.upstream.balance.least_time import FAILURE, observe
 from bascule.upstream.board import Board
@@ -70,6 +70,9 @@ class PoolState:
         """For how long the next in line has waited, as of the last tick."""
         self._places = 0
         """How many of those in line are served at a time, as of its beginning or the last tick."""
+        self.crowded_from = 0.0
+        """Seconds of the line from which on those who do not go first leave room for those who do; 0 for never."""
+        self._crowded = False
         self.wait = 0.0
         """Seconds of the line: how long the next in it has waited, or who comes now will wait, if that is more."""
         self._replace(static_members(plan.config), warm=True)
@@ -156,11 +159,11 @@ class PoolState:
             if server not in rejected
         )
 
-    def _is_free(self, server: ServerState, now: float) -> bool:
-        """Does it look as if `_accept` would say yes?"""
+    def _is_free(self, server: ServerState, now: float, first: bool = True) -> bool:
+        """Does it look as if `_accept` would say yes, perhaps to one that does not go first?"""
         if server.breaker.state is Circuit.HALF_OPEN and not server.breaker.may_try(now):
             return False
-        return self._slots.is_free(server)
+        return self._slots.is_free(server, server.limit if first else headroom.limit(server))
 
     def _accept(self, server: ServerState, now: float) -> bool:
         """May the server take one more request now? If so it is counted on the board, and as a trial if it is one."""
@@ -185,6 +188,8 @@ class PoolState:
         elif outcome == Outcome.OK:
             server.failures = 0
             self._pace.take(latency)
+            if self._crowded:
+                headroom.take(server, latency)
             changed = server.breaker.success(server.answered)
             if changed:
                 server.warm_since = self._clock()
@@ -203,9 +208,10 @@ class PoolState:
         if server.limit and not server.removed:
             self._slots.publish(server)
         if self._line:
-            self._serve_line()
+            self.serve_line()
 
-    def _serve_line(self) -> None:
+    def serve_line(self) -> None:
+        """Wake those who wait and may go on."""
         if self._line:
             self._line.serve(self._has_room)
         self._look_at_line()
@@ -216,10 +222,14 @@ class PoolState:
         self._slots.publish_line(length)
         if not length:
             self.wait, self._places = 0.0, 0
-            return
-        if not self._places:
-            self._places = max(1, sum(self._slots.share(server.limit) for server in self._usable))
-        self.wait = max(self._age, self._pace.wait(length, self._places))
+        else:
+            if not self._places:
+                self._places = max(1, sum(self._slots.share(headroom.limit(server)) for server in self._usable))
+            self.wait = max(self._age, self._pace.wait(length, self._places))
+        if self._crowded != (0 < self.crowded_from <= self.wait):
+            self._crowded, self._places = not self._crowded, 0
+            for server in self.servers:
+                headroom.begin(server) if self._crowded else headroom.end(server)
 
     def _count_failure(self, server: ServerState) -> bool:
         """Count it for ejection and breaker. Return whether the server's standing changed."""
@@ -260,18 +270,19 @@ class PoolState:
     def enqueue(self, wake: Callable[[], None], first: bool = False) -> Ticket | None:
         """Wait for a free slot after `Unavailable.FULL`, perhaps before others; None when the queue is full too.
 
-        `wake` is called once, from `release` or `tick`. It should call `pick` before it returns: that pick goes
-        before newcomers, and if another worker was quicker, enqueueing again there puts it back at the head.
+        `wake` is called once, from `release`, `tick` or `serve_line`. It should call `pick` before it returns: that
+        pick goes before newcomers, and if another worker was quicker, enqueueing again there puts it back at the head.
+        For one that goes first there may be room at once: ask `serve_line`.
         """
         ticket = self._line.join(wake, self._clock(), first)
         self._look_at_line()
         return ticket
 
-    def _has_room(self) -> bool:
-        """Would the next waiter get an answer? Also when it is that all servers are down."""
+    def _has_room(self, first: bool) -> bool:
+        """Would the next waiter, of those who go first or the others, get an answer? Also that all servers are down."""
         now = self._clock()
         overflow = [server for server in self._reserve if not server.backup]
-        return not self._usable or any(self._is_free(server, now) for server in self._usable + overflow)
+        return not self._usable or any(self._is_free(server, now, first) for server in self._usable + overflow)
 
     def sticky_cookie(self, facts: RequestFacts, server: ServerState) -> bytes | None:
         """Return the `Set-Cookie` value to add, or None where the client needs none.
@@ -305,7 +316,7 @@ class PoolState:
         oldest = self._line.oldest()
         self._age = 0.0 if oldest is None else now - oldest
         self._places = 0  # limits may be other ones now
-        self._serve_line()
+        self.serve_line()
 
     # -- membership and standing
 
@@ -366,21 +377,7 @@ class PoolState:
     def snapshot(self) -> list[dict[str, Any]]:
         """Return the state of every server, for status pages."""
         return [
-            {
-                "server": server.name,
-                "state": standing.label(server),
-                "weight": server.current_weight,
-                "backup": server.backup,
-                "active": server.active,
-                "elsewhere": server.elsewhere,
-                "limit": server.limit,
-                "idle": len(server.idle),
-                "picks": server.picks,
-                "failures": server.failures,
-                "waiting": len(self._line),
-                "panic": self._panic,
-            }
-            for server in self.servers
+            {**standing.snapshot(server), "waiting": len(self._line), "panic": self._panic} for server in self.servers
         ]
 
 

@@ -61,6 +61,8 @@ class ServerState:
     """Requests in progress in this worker."""
     elsewhere: int = 0
     """Requests in progress in the other workers, as of the last tick."""
+    part: float = 1.0
+    """Of its limit, what those may have who do not go first (`headroom`)."""
     picks: int = 0
     aborts: int = 0
     failures: int = 0

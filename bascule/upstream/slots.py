@@ -27,9 +27,8 @@ class Slots:
             board.set_active(slot, worker, 0)  # what a predecessor had in progress; it may have been killed
         board.set_waiting(worker, 0)
 
-    def is_free(self, server: ServerState) -> bool:
-        """Does it look as if `claim` would say yes?"""
-        limit = server.limit
+    def is_free(self, server: ServerState, limit: int) -> bool:
+        """Does it look as if `claim` would say yes, with `limit` in place of the server's (0: none)?"""
         if not limit or self._alone:
             return not limit or server.active < limit
         return server.active < self.share(limit) and self._board.active(server.slot) < limit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bascule.config.pools import Outliers
 from bascule.upstream import outliers
@@ -57,3 +58,19 @@ def label(server: ServerState) -> str:
     if server.breaker.state is not Circuit.CLOSED:
         return str(server.breaker.state.value)
     return "drain" if server.draining or not server.current_weight else "up"
+
+
+def snapshot(server: ServerState) -> dict[str, Any]:
+    """Return the state of a server, for status pages."""
+    return {
+        "server": server.name,
+        "state": label(server),
+        "weight": server.current_weight,
+        "backup": server.backup,
+        "active": server.active,
+        "elsewhere": server.elsewhere,
+        "limit": server.limit,
+        "idle": len(server.idle),
+        "picks": server.picks,
+        "failures": server.failures,
+    }

@@ -114,14 +114,14 @@ class WaitingLine:
             tickets.clear()
             tickets.extend(living)
 
-    def serve(self, has_room: Callable[[], bool]) -> None:
-        """Wake tickets in order while `has_room`, each at most once."""
+    def serve(self, has_room: Callable[[bool], bool]) -> None:
+        """Wake tickets in order while `has_room` (for one that goes first?), each at most once."""
         if self.serving:
             return
         self.serving = True
         try:
             for _ in range(len(self)):
-                if not len(self) or not has_room():
+                if not len(self) or not has_room(self._living[1] > 0):
                     return
                 ticket = self._served = self._pop()
                 ticket.wake()

@@ -36,9 +36,10 @@ async def phase(program: Program, kind: str, options: argparse.Namespace) -> str
     client, newcomers = Honest(program.port), Newcomers(program.port)
     await client.run(options.warm_up)
     first = f"{_said(client.failures)}, longest {client.quantile(1):.0f} ms"
-    client.latencies, client.failures = [], Counter()
+    onset, client.latencies, client.failures = client.latencies, [], Counter()
     peak = _peak(program)
     await asyncio.gather(client.run(options.seconds), newcomers.run(options.seconds))
+    whole = Honest(program.port, latencies=onset + client.latencies)
     peak, memory = max(peak, _peak(program)), program.memory() >> 20
     told = {}
     if attackers is not None:
@@ -46,7 +47,8 @@ async def phase(program: Program, kind: str, options: argparse.Namespace) -> str
         await asyncio.sleep(options.rest)
     return (
         f"{kind:12} honest: {len(client.latencies)} asked, failed: {_said(client.failures)} (before it was measured: "
-        f"{first}), p50 {client.quantile(0.5):.1f} ms, p99 {client.quantile(0.99):.1f} ms, "
+        f"{first}), p50 {client.quantile(0.5):.1f} ms, p99 {client.quantile(0.99):.1f} ms "
+        f"(from its beginning: {whole.quantile(0.99):.1f} ms), "
         f"{client.challenged} challenges; newcomers: {_said(newcomers.got)}; server: at most {peak} at a time; "
         f"memory {before} MiB before, {memory}, {program.memory() >> 20} after; "
         f"attackers: {_said(told)}"

@@ -182,3 +182,47 @@ def test_who_is_refused_when_a_line_grows(mode: str) -> None:
         assert shed is not None
         assert (shed["retry-after"], bool(shed["x-bascule-ref"])) == ("7", True)
         wait_for(lambda: "there is too much to do" in (bascule.folder / "events.jsonl").read_text(), "an event")
+
+
+def test_a_good_client_has_a_slot_at_once_while_others_stand_in_line() -> None:
+    """The others leave it room: two thirds of what the server is known to bear, as soon as load is shed."""
+    permits = threading.Semaphore(0)
+
+    def answer_when_let(wire: Wire, message: Message) -> bool:
+        if message["x-held"]:
+            permits.acquire(timeout=30)
+        wire.send(answer(b"x"))
+        return True
+
+    with Origin(answer_when_let) as origin:
+        plan = config(origin, "block")
+        plan["sites"]["site.test"]["routes"]["/"] = {
+            "servers": [origin.address],
+            "adaptive": {"min": 1, "initial": 6, "max": 6, "window": 0.2},
+        }
+        plan["shedding"]["suspicious"] = 0.2
+        with Bascule(plan) as bascule, connect(bascule.port, ALLOWED) as wire:
+
+            def ask() -> float:
+                begun = time.monotonic()
+                wire.send(request("/", **PAGE))
+                assert wire.response().status == 200
+                return time.monotonic() - begun
+
+            wait_for(lambda: ask() and scrape(bascule, "bascule_upstream_limit") == 6, "the limit to be learned")
+            held = [Asker(bascule.port, f"127.0.2.{number}", X_HELD="1") for number in range(1, 7)]
+            wait_for(lambda: sum(bool(m["x-held"]) for m in origin.seen) == 6, "all slots to be taken")
+            line = [Asker(bascule.port, f"127.0.3.{number}", X_HELD="1") for number in range(1, 4)]
+            wait_for(lambda: line[0].age > 0.5 * WAIT, "the line to be as long as that load is shed")
+            for _ in range(3):
+                permits.release()
+            wait_for(lambda: sum(asker.status == 200 for asker in held) == 3, "three slots to be free")
+            taken = sorted(ask() for _ in range(9))
+            assert taken[4] < 0.08  # not only at the next tick
+            assert not any(asker.status for asker in line)
+            assert sum(bool(m["x-held"]) for m in origin.seen) == 6  # two are for strangers, and three they have
+            for _ in range(6):
+                permits.release()
+            for asker in (*held, *line):
+                asker.join(30)
+            assert {asker.status for asker in (*held, *line)} == {200}
