@@ -13,9 +13,9 @@ with instrumented():
     from bascule.http.errors import HttpError
     from bascule.http.fields import RESPONSE_KINDS, FieldParser
     from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies
-    from bascule.upstream.server import make_server
+    from bascule.upstream.server import ServerState
 
-_server = make_server(Pool(), Server.model_validate("10.0.0.1:8000"), 0)
+_server = ServerState(Pool(), Server.model_validate("10.0.0.1:8000"), 0)
 _pool = cast(Any, SimpleNamespace(servers=[_server]))
 PLACES = PlaceMap(Rewrite(strip_prefix="/app", add_prefix="/in"), Origins([_pool]))
 COOKIES = compile_cookies(CookieMap(domain={"in.test": "a.test"}, path={"/in/": "/"}, secure=True, same_site="Lax"))

@@ -61,7 +61,7 @@ def _looked_up(exchange: ForwardExchange, cause: str) -> None:
 
 def goes_on(exchange: ForwardExchange, cause: str) -> bool:
     """Ask the next on the way, where the parent could not be given the request. Return whether there is one."""
-    if exchange.route is None or exchange.route.pool is None or cause not in NOT_REACHED:
+    if not exchange.routed or exchange.route.pool is None or cause not in NOT_REACHED:
         return False
     if len(exchange.way) < 2 or exchange.responding or not exchange.replayable:
         return False

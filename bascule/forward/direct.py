@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from bascule.forward import login, pages
-from bascule.forward.egress import Destination
 from bascule.forward.safesearch import reached_as
 from bascule.proxy import attempts
 from bascule.telemetry import causes
@@ -14,7 +13,6 @@ from bascule.telemetry import causes
 if TYPE_CHECKING:
     from bascule.forward.exchange import ForwardExchange
     from bascule.upstream.connection import OriginConnection
-    from bascule.upstream.server import ServerState
 
 _REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 """Methods whose requests may go over a kept connection: if that breaks they are simply sent again (RFC 9110 9.2.2)."""
@@ -53,8 +51,7 @@ def dialled(exchange: ForwardExchange, connection: OriginConnection | None, caus
 
 
 def _connected(exchange: ForwardExchange, connection: OriginConnection) -> None:
-    destination = cast(Destination, connection.server)
-    exchange.server = cast("ServerState", destination)  # only its name is asked for: no pool counts it (`charged`)
+    exchange.server_name = connection.server.name
     exchange.tries = 1
     exchange.rule = exchange.service.policy.name(exchange.decision)
     if exchange.is_tunnel:

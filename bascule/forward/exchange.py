@@ -78,7 +78,7 @@ class ForwardExchange(Exchange):
     def begin(self) -> None:
         """Decide what becomes of the request whose head is complete."""
         service = self.service
-        self.route, self.site = service.route, service.site
+        self.route, self.site, self.routed = service.route, service.site, True
         self.peer.times = self.route.times
         try:
             if (shield := self.app.shield) is not None and (wait := gate.admit_early(self, shield)):

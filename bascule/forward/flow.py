@@ -42,7 +42,7 @@ class Flow(ForwardExchange):
     def __init__(self, association: Association, host: bytes, port: int) -> None:
         super().__init__(cast("ForwardClient", association.peer), request_head(_METHOD, host, port))
         self._association = association
-        self.route, self.site = self.service.route, self.service.site
+        self.route, self.site, self.routed = self.service.route, self.service.site, True
         self.user = association.user
         self.protocol = b"SOCKS5"
         self.address = ""
@@ -143,6 +143,7 @@ class Flow(ForwardExchange):
                 reached = reached or cause not in NOT_REACHED
             else:
                 self.server, self.tries, self.route = self.uplink.server, 1, parent.tunnels
+                self.server_name = self.server.name
                 self._found()
                 return
         self._refused(502, cause, _AGAIN)

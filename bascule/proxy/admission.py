@@ -43,6 +43,7 @@ def find_route(exchange: Exchange) -> None:
     if route is None:
         raise HttpError(404, causes.NO_ROUTE)
     exchange.route = route
+    exchange.routed = True
     exchange.peer.times = route.times
     target = path if route.rewrite is None else route.rewrite(path)
     if target is not raw_path:

@@ -36,7 +36,7 @@ def error(exchange: Exchange, status: int, cause: str, fields: bytes = b"", advi
         exchange.finish(None, cause, exchange.status, cut=True)
         return
     head = exchange.head
-    pages = exchange.route.answers if exchange.route is not None else exchange.app.answers
+    pages = exchange.route.answers if exchange.routed else exchange.app.answers
     content_type, body = pages.render(status, exchange.reference(), head.value(b"accept"), advice)
     if cause in PROTOCOL and exchange.app.events is not None:
         exchange.app.events.write(_protocol_event(exchange, status, cause))
@@ -150,13 +150,14 @@ def _send(
 ) -> None:
     head = exchange.head
     peer = exchange.peer
-    most = exchange.app.max_requests if exchange.route is None else exchange.route.max_requests
+    most = exchange.route.max_requests if exchange.routed else exchange.app.max_requests
     exchange.close = not head.keep_alive or not exchange.request_done or peer.must_close(most)
     exchange.responding = True
     empty = status in (204, 304)
     exchange.bytes_out = 0 if empty or head.method == b"HEAD" else len(body)
     tail = b""
-    if (route := exchange.route) is not None and not own:
+    if exchange.routed and not own:
+        route = exchange.route
         tail = route.response.static
         if route.response.templates:
             tail += route.response.dynamic(exchange.facts())

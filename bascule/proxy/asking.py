@@ -79,4 +79,4 @@ def take_over(own: Exchange, asker: Exchange) -> None:
     """Let an exchange of the cache's own ask for what another asks for."""
     own.method = b"GET"
     own.scheme, own.target, own.path = asker.scheme, asker.target, asker.path
-    own.route, own.site = asker.route, asker.site
+    own.route, own.site, own.routed = asker.route, asker.site, True

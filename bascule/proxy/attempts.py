@@ -36,6 +36,7 @@ def start(exchange: Exchange) -> None:
         give_up(exchange, None, 503, causes.NO_SERVER)
         return
     exchange.server = server
+    exchange.server_name = server.name
     exchange.asked_at = perf_counter()
     exchange.tries += 1
     exchange.charged = True

@@ -96,7 +96,9 @@ def alone(exchange: Exchange) -> None:
 def inform(exchange: Exchange, own: Exchange, is_leader: bool) -> None:
     """Let the log know which server answered."""
     if is_leader:
-        exchange.server, exchange.tries = own.server, own.tries
+        exchange.server_name, exchange.tries = own.server_name, own.tries
+        if own.tries:
+            exchange.server = own.server
 
 
 def whole(head: RequestHead, stale: Entry | None) -> RequestHead:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 NOTHING: list[Any] = []
 """Stands in where nothing can come; never appended to."""
-_UNKNOWN: Any = None
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -65,9 +64,11 @@ class Facts:
         "request_trailers",
         "responding",
         "route",
+        "routed",
         "rule",
         "scheme",
         "server",
+        "server_name",
         "site",
         "started",
         "status",
@@ -112,9 +113,13 @@ class Facts:
         self.responding = False
         self.framing = wire.IDENTITY
         self.close = False
-        self.route: RouteRuntime = _UNKNOWN  # until found; then never None again
-        self.site: SiteRuntime = _UNKNOWN
-        self.server: ServerState = _UNKNOWN
+        self.routed = False
+        """Whether there is a route, and with it a site; until then there is nothing in their places."""
+        self.route: RouteRuntime
+        self.site: SiteRuntime
+        self.server: ServerState
+        self.server_name = ""
+        """Who was asked last: that server, or where the forward proxy was led."""
         self.extra = b""
         self.status = 0
         self.bytes_in = 0
@@ -218,7 +223,7 @@ class Facts:
                 app.epoch + self.started,
                 peer.address,
                 peer.port,
-                self.route.plan if self.route is not None else None,
+                self.route.plan if self.routed else None,
                 head.method,
                 head.authority,
                 head.target,
@@ -228,7 +233,7 @@ class Facts:
                 self.bytes_out,
                 duration,
                 self.wait,
-                self.server.name if self.tries else "",
+                self.server_name if self.tries else "",
                 self.tries,
                 self.cause,
                 self.ref,

@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from mypy_extensions import mypyc_attr
+
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.proxy_protocol import ProxyProtocolError, parse
 from bascule.proxy.client import WRITE_HIGH, ClientConnection
 from bascule.proxy.peer import Address, peer_of
 from bascule.telemetry import causes
 from bascule.tls.filter import TlsError, TlsFilter
-from bascule.tls.server import ListenerContexts
 
 if TYPE_CHECKING:
     from bascule.proxy.app import ProxyApp
@@ -34,7 +35,6 @@ class Contexts(Protocol):
         """Return the filter of a new connection."""
 
 
-_UNKNOWN: Ends = (("", 0), None)
 _METHODS = (b"GET ", b"HEAD", b"POST", b"PUT ", b"PATC", b"DELE", b"OPTI")
 """How requests begin that were meant for a port without TLS."""
 _SPEAK_TLS = (
@@ -43,7 +43,8 @@ _SPEAK_TLS = (
 )
 
 
-class _Beginning(asyncio.Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class _Beginning:
     """What the app asks of a connection on which there is no HTTP yet. It has a deadline: that of a handshake."""
 
     __slots__ = ("address", "app", "counted_as", "deadline", "port", "transport")
@@ -80,14 +81,14 @@ class Prelude(_Beginning):
     )
 
     def __init__(
-        self, app: ProxyApp, contexts: ListenerContexts | None, networks: TrustedNetworks, new_client: NewClient
+        self, app: ProxyApp, contexts: Contexts | None, networks: TrustedNetworks, new_client: NewClient
     ) -> None:
         super().__init__(app)
         self._new_client = new_client
         self._contexts = contexts
         self._networks = networks
         self._buffer = b""
-        self._ends = _UNKNOWN
+        self._ends: Ends = (("", 0), None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -137,7 +138,7 @@ class Prelude(_Beginning):
             link.connection_made(self.transport)
         else:
             client = follower = self._new_client(None)
-            client.begin(self.transport, *self._ends)
+            client.begin(self.transport, self._ends[0], self._ends[1])
             self.transport.set_write_buffer_limits(high=WRITE_HIGH)
         self.transport.set_protocol(cast(asyncio.Protocol, follower))
         if rest and not self.transport.is_closing():
@@ -157,6 +158,7 @@ class Prelude(_Beginning):
         self.transport.abort()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class TlsLink(_Beginning):
     """TLS between a socket and a client connection, whose transport it is (ClientTransport)."""
 
@@ -171,11 +173,12 @@ class TlsLink(_Beginning):
     within: ClassVar[bool] = False
     """Whether it is TLS in a tunnel on a connection that has been there before."""
 
-    def __init__(self, app: ProxyApp, contexts: Contexts, new_client: NewClient, ends: Ends = _UNKNOWN) -> None:
+    def __init__(self, app: ProxyApp, contexts: Contexts, new_client: NewClient, ends: Ends | None = None) -> None:
         super().__init__(app)
         self._new_client = new_client
         self._filter = contexts.filter()
         self._ends = ends
+        """None: those that the socket knows."""
         self._client: ClientConnection | TlsLink | None = None
         self._closing = False
 
@@ -185,10 +188,10 @@ class TlsLink(_Beginning):
         """See asyncio.Protocol."""
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH)
-        if self._ends is _UNKNOWN:
+        if self._ends is None:
             self._ends = (peer_of(transport), None)
-        host, self.port = self._ends[0]
-        self.address = host.encode()
+        peer = self._ends[0]
+        self.address, self.port = peer[0].encode(), peer[1]
         if not self.app.admit(self):
             self.transport.abort()
         self.deadline = self.app.now + self.app.tls_handshake
@@ -223,7 +226,8 @@ class TlsLink(_Beginning):
         client.tls_version = self._filter.version
         self.app.recorder.connections_tls += 1
         self.app.forget(self)
-        client.begin(self, *self._ends)
+        if (ends := self._ends) is not None:
+            client.begin(self, ends[0], ends[1])
         return client
 
     def _failed(self, reason: str) -> None:
@@ -277,8 +281,9 @@ class TlsLink(_Beginning):
     def linger(self) -> None:
         """Send close_notify and end our direction, but go on reading: what comes is handed on as it is, and counted."""
         if self._say_end():
-            if isinstance(self.transport, TlsLink):
-                self.transport.linger()
+            below: object = self.transport
+            if isinstance(below, TlsLink):
+                below.linger()
             else:
                 self.transport.write_eof()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bascule.config.plan import Plan, RoutePlan, SitePlan
 from bascule.config.policies import HeaderOps, Limits, Timeouts
@@ -37,30 +36,27 @@ IDENTITY = b"accept-encoding: identity\r\n"
 _PLACEHOLDERS = ("{client_address}", "{host}", "{scheme}", "{request_id}", "{path}")
 
 
-@dataclass(frozen=True, slots=True)
 class Times:
     """Deadlines and lowest rates as plain numbers, read on the hot path. See config.policies: Timeouts, Limits."""
 
-    header: float
-    body_idle: float
-    keep_alive: float
-    send_idle: float
-    send_min_rate: int
-    send_grace: float
-    response_idle: float
+    __slots__ = (
+        "body_idle",
+        "header",
+        "keep_alive",
+        "response_idle",
+        "send_grace",
+        "send_idle",
+        "send_min_rate",
+    )
 
-    @classmethod
-    def of(cls, timeouts: Timeouts, limits: Limits) -> Times:
-        """Return the times of a configuration."""
-        return cls(
-            header=timeouts.header,
-            body_idle=timeouts.body_idle,
-            keep_alive=timeouts.keep_alive,
-            send_idle=timeouts.send_idle,
-            send_min_rate=limits.send_min_rate,
-            send_grace=limits.send_grace,
-            response_idle=timeouts.response_idle,
-        )
+    def __init__(self, timeouts: Timeouts, limits: Limits) -> None:
+        self.header = timeouts.header
+        self.body_idle = timeouts.body_idle
+        self.keep_alive = timeouts.keep_alive
+        self.send_idle = timeouts.send_idle
+        self.send_min_rate = limits.send_min_rate
+        self.send_grace = limits.send_grace
+        self.response_idle = timeouts.response_idle
 
 
 class HeaderPlan:
@@ -217,7 +213,7 @@ class RouteRuntime:
 
     def _policies(self, plan: RoutePlan, whole: Plan, site: SitePlan) -> None:
         timeouts, limits = plan.timeouts, plan.limits
-        self.times = Times.of(timeouts, limits)
+        self.times = Times(timeouts, limits)
         self.own_limits = limits != whole.config.limits
         self.max_requests: float = limits.requests_per_connection or math.inf
         self.body_grace = limits.body_grace

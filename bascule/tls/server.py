@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bascule.config.plan import Plan, SitePlan
 from bascule.config.tls import Certificate, ClientAuth, ListenTls
@@ -24,8 +24,7 @@ Pairs = dict[Certificate, KeyPair]
 _Asked = tuple[str, str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Recipe:
+class _Recipe(NamedTuple):
     """What makes a context; equal recipes share one, and with it its session tickets."""
 
     listen: ListenTls

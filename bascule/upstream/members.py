@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bascule.config.pools import Pool, Server
 from bascule.upstream.adaptive import AdaptiveLimit
 from bascule.upstream.board import PoolBoard
-from bascule.upstream.server import ServerState, make_server
+from bascule.upstream.server import ServerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Roll:
         """Return the servers of the members; who stays is taken out of `known`. If `warm`, none starts slowly."""
         servers = []
         for member in members:
-            fresh = make_server(self._config, member.server, member.slot, member.host)
+            fresh = ServerState(self._config, member.server, member.slot, member.host)
             server = known.pop(fresh.name, None)
             if server is None:
                 server = fresh

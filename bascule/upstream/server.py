@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -30,94 +29,115 @@ def authority(host: str, origin: Origin) -> bytes:
     return f"{name}:{address.port}".encode()
 
 
-@dataclass(slots=True, eq=False)
 class ServerState:
-    """A member of a pool. The pool owns every field but `idle`, which is the connection keeper's."""
+    """A member of a pool. The pool owns every attribute but `idle`, which is the connection keeper's."""
 
-    name: str
-    """For logs and metrics; never sent to a client."""
-    origin: Origin
-    slot: int
-    """Its place on the board; -1 once it has left the pool."""
-    weight: int
-    backup: bool
-    locality: str
-    limit: int
-    """Requests in progress at a time over all workers, configured or learned; 0 means unlimited."""
-    drain: bool
-    secure: bool
-    server_name: str
-    """For SNI and verification of the certificate."""
-    host_header: bytes
-    """The server's own authority, for ``host: origin``."""
-    key: int
-    breaker: CircuitBreaker
-    adaptive: AdaptiveLimit | None = None
-    """What learns `limit`, where that is asked for."""
+    __slots__ = (
+        "aborts",
+        "active",
+        "adaptive",
+        "alive",
+        "backup",
+        "bias",
+        "breaker",
+        "cost",
+        "cost_time",
+        "current_weight",
+        "drain",
+        "draining",
+        "ejected",
+        "ejected_until",
+        "ejections",
+        "elsewhere",
+        "failures",
+        "host_header",
+        "idle",
+        "inverse",
+        "key",
+        "limit",
+        "locality",
+        "name",
+        "origin",
+        "part",
+        "picks",
+        "removed",
+        "secure",
+        "server_name",
+        "share",
+        "slot",
+        "token",
+        "up",
+        "warm_since",
+        "weight",
+    )
 
-    idle: list[Any] = field(default_factory=list)
-    """Kept connections."""
-    active: int = 0
-    """Requests in progress in this worker."""
-    elsewhere: int = 0
-    """Requests in progress in the other workers, as of the last tick."""
-    part: float = 1.0
-    """Of its limit, what those may have who do not go first (`headroom`)."""
-    picks: int = 0
-    aborts: int = 0
-    failures: int = 0
-    """Failures in a row."""
-    removed: bool = False
-    """It left the pool: keep no connection to it."""
+    def __init__(self, pool: Pool, member: Server, slot: int, host: str = "") -> None:
+        """`host` is the name it was found under, where discovery knows one."""
+        origin = member.address
+        host = host or origin.address.host
+        self.name = str(origin)
+        """For logs and metrics; never sent to a client."""
+        self.origin: Origin = origin
+        self.slot = slot
+        """Its place on the board; -1 once it has left the pool."""
+        self.weight = member.weight
+        self.backup = member.backup
+        self.locality = member.locality
+        self.limit = member.max_connections
+        """Requests in progress at a time over all workers, configured or learned; 0 means unlimited."""
+        self.drain = member.drain
+        self.secure = origin.scheme == "https"
+        self.server_name = pool.tls.server_name or host
+        """For SNI and verification of the certificate."""
+        self.host_header = authority(host, origin)
+        """The server's own authority, for ``host: origin``."""
+        self.key = server_key(origin)
+        self.breaker = CircuitBreaker(pool.breaker)
+        self.adaptive: AdaptiveLimit | None = None
+        """What learns `limit`, where that is asked for."""
 
-    up: bool = True
-    """Verdict of the active checks; True where there are none."""
-    ejected: bool = False
-    ejections: int = 0
-    ejected_until: float = 0.0
-    """End of the last ejection this worker decided."""
-    alive: bool = True
-    """Up, not ejected, and its circuit not open."""
-    draining: bool = False
-    """Takes no new client, but keeps its sticky sessions."""
-    warm_since: float = -1e9
-    """When it came back, for slow start."""
+        self.idle: list[Any] = []
+        """Kept connections."""
+        self.active = 0
+        """Requests in progress in this worker."""
+        self.elsewhere = 0
+        """Requests in progress in the other workers, as of the last tick."""
+        self.part = 1.0
+        """Of its limit, what those may have who do not go first (`headroom`)."""
+        self.picks = 0
+        self.aborts = 0
+        self.failures = 0
+        """Failures in a row."""
+        self.removed = False
+        """It left the pool: keep no connection to it."""
 
-    current_weight: float = 1.0
-    """Configured or overridden weight; `share` is what is left of it by slow start and locality."""
-    share: float = 1.0
-    inverse: float = 1.0
-    """1 / share."""
-    bias: float = 0.0
-    """What past picks weigh: it decides between servers of equal load."""
-    cost: float = 0.0
-    """Peak EWMA of the time to the response head, seconds."""
-    cost_time: float = 0.0
-    token: bytes = b""
-    """Its sticky-session token."""
+        self.up = True
+        """Verdict of the active checks; True where there are none."""
+        self.ejected = False
+        self.ejections = 0
+        self.ejected_until = 0.0
+        """End of the last ejection this worker decided."""
+        self.alive = True
+        """Up, not ejected, and its circuit not open."""
+        self.draining = False
+        """Takes no new client, but keeps its sticky sessions."""
+        self.warm_since = -1e9
+        """When it came back, for slow start."""
+
+        self.current_weight = 1.0
+        """Configured or overridden weight; `share` is what is left of it by slow start and locality."""
+        self.share = 1.0
+        self.inverse = 1.0
+        """1 / share."""
+        self.bias = 0.0
+        """What past picks weigh: it decides between servers of equal load."""
+        self.cost = 0.0
+        """Peak EWMA of the time to the response head, seconds."""
+        self.cost_time = 0.0
+        self.token = b""
+        """Its sticky-session token."""
 
     @property
     def answered(self) -> int:
         """Requests of which it is known how they ended, and that say something about the server."""
         return self.picks - self.active - self.aborts
-
-
-def make_server(pool: Pool, member: Server, slot: int, host: str = "") -> ServerState:
-    """Return the state of a new member; `host` is the name it was found under, where discovery knows one."""
-    origin = member.address
-    host = host or origin.address.host
-    return ServerState(
-        name=str(origin),
-        origin=origin,
-        slot=slot,
-        weight=member.weight,
-        backup=member.backup,
-        locality=member.locality,
-        limit=member.max_connections,
-        drain=member.drain,
-        secure=origin.scheme == "https",
-        server_name=pool.tls.server_name or host,
-        host_header=authority(host, origin),
-        key=server_key(origin),
-        breaker=CircuitBreaker(pool.breaker),
-    )

@@ -15,7 +15,11 @@ from bascule.http.addresses import TrustedNetworks
 from bascule.proxy.app import ProxyApp
 from bascule.proxy.door import Door
 from bascule.proxy.prelude import Prelude, TlsLink
+from bascule.state.arena import Arena
 from bascule.telemetry import causes
+from bascule.telemetry.recorder import Recorder
+from bascule.tls.filter import TlsFilter
+from tests.telemetry.support import make_plan
 
 HEADER = b"PROXY TCP4 192.0.2.9 192.0.2.1 4711 443\r\n"
 
@@ -60,9 +64,7 @@ class App:
         self.noted: list[str] = []
         reports = SimpleNamespace(count=lambda _, rule, decision: self.counted.append(decision))
         self.shield = SimpleNamespace(closes=False, allowed=nobody, trusted=self.trusted, reports=reports)
-        self.recorder = SimpleNamespace(
-            connections_refused=0, connections_opened=0, connections_closed=0, decided=lambda *_: None
-        )
+        self.recorder = Recorder(make_plan(), Arena(16 << 20), 0)
         self.draining = self.resting = False
         self.door = Door(cast(ProxyApp, self), None, 100)
         self.admit, self.forget = self.door.admit, self.door.forget
@@ -81,8 +83,8 @@ class App:
 class Contexts:
     """TLS that must not see a byte."""
 
-    def filter(self) -> Any:
-        return SimpleNamespace()
+    def filter(self) -> TlsFilter:
+        return TlsFilter(cast(Any, None))
 
 
 @pytest.mark.parametrize(("mode", "is_ended", "decisions"), [("block", True, []), ("detect", False, ["detect"])])
@@ -102,7 +104,7 @@ def test_a_handshake_that_is_refused_behind_a_proxy_header_is_not_begun() -> Non
     app.now -= 2.5  # it has not lasted for long: it keeps its place
     transport = Transport()
     networks = TrustedNetworks((ip_network("127.0.0.0/8"),))
-    prelude = Prelude(cast(ProxyApp, app), cast(Any, Contexts()), networks, cast(Any, None))
+    prelude = Prelude(cast(ProxyApp, app), Contexts(), networks, cast(Any, None))
     prelude.connection_made(cast(Any, transport))
     prelude.data_received(HEADER + b"\x16\x03\x01")
     assert transport.closing

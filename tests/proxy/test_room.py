@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from bascule.config.policies import Limits, Timeouts
 from bascule.proxy.app import default_cap
+from bascule.proxy.client import ClientConnection
 from bascule.proxy.room import Room
+from bascule.proxy.route import Times
+from bascule.state.arena import Arena
+from bascule.telemetry.recorder import Recorder
+from tests.telemetry.support import make_plan
 
 MOST = 100
 
 
-@dataclass(eq=False)
-class Client:
-    waited: float = 0.0
-    rested: float = 0.0
-    address: bytes = b"127.0.0.1"
-    port: int = 1
+class Client(ClientConnection):
+    __slots__ = ("rested", "waited")
+
+    def __init__(self, waited: float = 0.0, rested: float = 0.0) -> None:
+        self.waited, self.rested = waited, rested
+        self.address, self.port = b"127.0.0.1", 1
 
     def hesitates(self, now: float) -> float:
         return self.waited
@@ -36,10 +41,10 @@ def room(*clients: Client) -> Room:
     """A room with these clients; others that are busy fill it up to `count` by `fill`."""
     known: set[Any] = set(clients)
     app = SimpleNamespace(
-        times=SimpleNamespace(header=10.0, keep_alive=60.0),
+        times=Times(Timeouts.model_validate({"header": "10s", "keep_alive": "60s"}), Limits()),
         forget=known.discard,
         note=lambda *_: None,
-        recorder=SimpleNamespace(decided=lambda *_: None),
+        recorder=Recorder(make_plan(), Arena(16 << 20), 0),
     )
     return Room(cast(Any, app), cast(Any, known), MOST)
 

@@ -13,7 +13,7 @@ from bascule.http.message import ResponseHead
 from bascule.telemetry import causes
 from bascule.upstream.connection import MAX_HEAD, OriginConnection
 from bascule.upstream.connector import Connector
-from bascule.upstream.server import ServerState, make_server
+from bascule.upstream.server import ServerState
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -70,7 +70,7 @@ class World:
         self.loop = asyncio.new_event_loop()
         self.connector = Connector(pool, ResponseParser(), self.loop)
         self.loop.close()
-        self.server: ServerState = make_server(pool, Server.model_validate("127.0.0.1:1"), 0)
+        self.server: ServerState = ServerState(pool, Server.model_validate("127.0.0.1:1"), 0)
         self.connection = self.open()
         self.user = cast(User, self.connection.user)
 

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bascule.config.pools import Pool, Server
 from bascule.upstream.balance.round_robin import one_round, whole_weights
+from bascule.upstream.server import ServerState
 from tests.upstream.support import FACTS, Harness, weighted
+
+
+def servers(count: int) -> list[ServerState]:
+    """Return so many servers, with the slots from 0 on."""
+    return [ServerState(Pool(), Server.model_validate("127.0.0.1:1"), slot) for slot in range(count)]
 
 
 def test_equal_servers_take_turns() -> None:
@@ -20,7 +27,8 @@ def test_equal_servers_take_turns() -> None:
 
 
 def test_the_order_is_that_of_smooth_round_robin() -> None:
-    assert list(one_round("abc", [5, 1, 1])) == list("aabacaa")  # type: ignore[arg-type]
+    a, b, c = servers(3)
+    assert list(one_round([a, b, c], [5, 1, 1])) == [a, a, b, a, c, a, a]
 
 
 @settings(deadline=None)
@@ -38,8 +46,8 @@ def test_no_server_ever_runs_far_ahead_of_its_share(weights: list[int]) -> None:
     """At any moment a server is within one turn per other server of what is due to it."""
     counts = [0] * len(weights)
     total = sum(weights)
-    for turn, index in enumerate(one_round(range(len(weights)), weights), 1):  # type: ignore[arg-type]
-        counts[index] += 1  # type: ignore[call-overload]
+    for turn, server in enumerate(one_round(servers(len(weights)), weights), 1):
+        counts[server.slot] += 1
         for count, weight in zip(counts, weights, strict=True):
             assert abs(count - turn * weight / total) < len(weights)
 
