@@ -97,7 +97,7 @@ def inform(exchange: Exchange, own: Exchange, is_leader: bool) -> None:
     """Let the log know which server answered."""
     if is_leader:
         exchange.server_name, exchange.tries = own.server_name, own.tries
-        if own.tries:
+        if own.tries and own.route.pool is not None:  # else it was no server of ours
             exchange.server = own.server
 
 

@@ -266,7 +266,10 @@ class Exchange(Facts):
         if framing == _CHUNKED:
             content = self._chunked(content, complete)
         if size <= JOINED:
-            peer.transport.write(start + content)
+            if close and complete and peer.tls is not None:
+                peer.write_last(start + content)
+            else:
+                peer.transport.write(start + content)
         else:
             peer.transport.write(start)
             peer.transport.write(content)

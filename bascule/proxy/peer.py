@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bascule.defence.standing import Standing
     from bascule.proxy.app import ProxyApp
     from bascule.proxy.exchange import Exchange
+    from bascule.proxy.prelude import TlsLink
     from bascule.proxy.route import Times
     from bascule.tls.filter import TlsFilter
     from bascule.waf.engine import ConnectionFacts
@@ -130,6 +131,10 @@ class Peer:
         if self._local is None:
             self._local = address_of(self.transport.get_extra_info("sockname"))
         return self._local
+
+    def write_last(self, data: bytes) -> None:
+        """Send over TLS what ends a response and with it, in this very call, the connection: all goes in one piece."""
+        cast("TlsLink", self.transport).write_last(data)
 
     # What an exchange asks of the connection: of one that has no socket, as the cache's own, all of it is for nothing
 

@@ -203,12 +203,14 @@ class TlsLink(_Beginning):
                 self._client.data_received(data)
             return
         filter_ = self._filter
+        begun = filter_.done
         try:
             plain = filter_.feed(data)
         except TlsError as error:
             self._failed(error.reason)
             return
-        if out := filter_.take():
+        # what ends a handshake of TLS 1.3 are session tickets: they go with the answer to what came along
+        if (begun or not plain or filter_.version != "TLSv1.3") and (out := filter_.take()):
             self.transport.write(out)
         client = self._client
         if client is None:
@@ -273,6 +275,14 @@ class TlsLink(_Beginning):
                 self.abort()
                 return
             self.transport.write(self._filter.take())
+
+    def write_last(self, data: bytes) -> None:
+        """Encrypt what is the last: `close` or `linger`, which follows at once, sends it with its close_notify."""
+        if not self._closing:
+            try:
+                self._filter.write(data)
+            except TlsError:
+                self.abort()
 
     def write_eof(self) -> None:
         """Say close_notify; TLS has no half-close that clients rely on."""

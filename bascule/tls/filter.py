@@ -7,8 +7,7 @@ TlsError, since that is where the alert is.
 from __future__ import annotations
 
 import ssl
-from contextlib import suppress
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from bascule.config.tls import ClientAuth
 from bascule.telemetry import causes
@@ -49,6 +48,22 @@ class Selector(Protocol):
         """Return what serves a lower-case name (or ``b""``), or None to refuse it."""
 
 
+class _Core(Protocol):
+    """What ssl.SSLObject hands every call on to, made without it: OpenSSL's own object, as CPython wraps it."""
+
+    session_reused: bool
+
+    def do_handshake(self) -> None: ...
+    def read(self, size: int) -> bytes: ...
+    def write(self, data: bytes | memoryview) -> int: ...
+    def pending(self) -> int: ...
+    def shutdown(self) -> None: ...
+    def getpeercert(self, binary: bool) -> bytes | None: ...
+    def selected_alpn_protocol(self) -> str | None: ...
+    def version(self) -> str | None: ...
+    def cipher(self) -> tuple[str, str, int] | None: ...
+
+
 class TlsFilter:
     """The server's side of a TLS connection."""
 
@@ -68,7 +83,7 @@ class TlsFilter:
 
     def __init__(self, selector: Selector) -> None:
         self._selector = selector
-        self._object: ssl.SSLObject | None = None
+        self._object: _Core | None = None
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._subject: Subject | None = None
@@ -110,9 +125,9 @@ class TlsFilter:
         self.sni = name
         self.client_auth = endpoint.client_auth
         self._incoming.write(hello)
-        self._object = endpoint.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._object = cast(Any, endpoint.context)._wrap_bio(self._incoming, self._outgoing, True)
 
-    def _handshake(self, tls: ssl.SSLObject) -> bool:
+    def _handshake(self, tls: _Core) -> bool:
         try:
             tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -127,7 +142,7 @@ class TlsFilter:
                 raise TlsError("bad_client_certificate") from None
         return True
 
-    def _read(self, tls: ssl.SSLObject) -> bytes:
+    def _read(self, tls: _Core) -> bytes:
         incoming = self._incoming
         chunks: list[bytes] = []
         try:
@@ -167,10 +182,13 @@ class TlsFilter:
 
     def shutdown(self) -> None:
         """Say that nothing more will be written (close_notify). Never raises."""
-        if self._object is None or not self.done:
+        tls = self._object
+        if tls is None or not self.done:
             return
-        with suppress(ssl.SSLError):  # the client's own close_notify is not awaited
-            self._object.unwrap()
+        try:
+            tls.shutdown()
+        except ssl.SSLError:
+            return  # the client's own close_notify is not awaited
 
     @property
     def alpn(self) -> str | None:
