@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -242,13 +243,14 @@ def _servers_table(
 ) -> RenderableType:
     earlier = dict(_servers(before))
     servers = list(_servers(now))
+    named = Counter(server for (_, server), _ in servers)
     columns = [("state", False), ("active", True), ("req/s", True), ("errors/s", True), ("p95", True)]
     if wide:
         columns = [("pool", False), *columns, ("weight", True), ("p50", True), ("total", True)]
     table = _table("SERVER", columns)
 
     def add(row: tuple[tuple[str, str], dict[str, Any]]) -> None:
-        (pool, _), server = row
+        (pool, name), server = row
         old = earlier.get(row[0], {})
         rate = max(0, server["requests"] - old.get("requests", 0)) / seconds
         errors = sum(deltas(old.get("errors", {}), server["errors"], seconds).values())
@@ -256,7 +258,7 @@ def _servers_table(
         state = str(server["state"])
         shown = f"{state}, drained" if server.get("drained") and state != "drain" else state
         cells = [
-            Text(server["server"]),
+            Text(name if wide or named[name] == 1 else f"{name}  {pool}"),
             Text(f"● {shown}", _STATE_STYLE.get(state, "bold red")),
             Text(f"{server['active']}/{limit}" if (limit := server.get("limit")) else str(server["active"])),
             Text(number(rate), "bold" if rate else "dim"),

@@ -68,7 +68,7 @@ def compile_config(
         rates=tuple(ScopedLimit("", limit) for limit in config.limit),
         digest=_digest(config, names),
         files=names,
-        warnings=tuple(findings.warnings),
+        warnings=(*(sources.warnings if sources else ()), *findings.warnings),
         secrets=sources.secrets if sources else Secrets(),
     )
 

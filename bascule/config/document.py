@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.tokens import ScalarToken
 
 from bascule.config.errors import ConfigError, KeyPath, Problem
 from bascule.config.references import References, Secrets, UnresolvedError, mask_line, names_secret
@@ -84,6 +85,8 @@ class Sources:
         self.lines: dict[str, list[str]] = {}
         self.folders: list[str] = []
         """Folders whose files an include pattern takes: a new file there changes the configuration."""
+        self.warnings: list[Problem] = []
+        """Doubts about how the files were put together."""
         self.nodes = 0
         self.characters = 0
 
@@ -102,6 +105,10 @@ class Sources:
     def fail(self, place: Place, message: str, path: KeyPath = (), hint: str = "") -> ConfigError:
         """Return the error of one problem."""
         return ConfigError([self.problem(place, message, path, hint)])
+
+    def warn(self, place: Place, message: str, path: KeyPath = (), hint: str = "") -> None:
+        """Record a doubt."""
+        self.warnings.append(self.problem(place, message, path, hint))
 
     def _excerpt(self, place: Place) -> str:
         lines = self.lines.get(place.file, [])
@@ -159,6 +166,8 @@ def _text(file: str, sources: Sources) -> str:
     return text
 
 
+_QUOTED = "while scanning a quoted scalar"
+_QUOTES = ("'", '"')
 _SYNTAX_HINTS = (
     ("undefined alias", 'a text that begins with * is an alias in YAML; put it in quotes, as in "*.a.example"'),
     ("cannot start any token", "indent with spaces, and put text that begins with @ ` % or a tab in quotes"),
@@ -166,7 +175,7 @@ _SYNTAX_HINTS = (
     ("could not find expected ':'", "every key is followed by a colon and a space"),
     ("expected <block end>", "the keys of one mapping begin in the same column"),
     ("expected a single document", "a file holds one document; remove the `---` or use `include:`"),
-    ("scanning a quoted scalar", "a quote is not closed"),
+    (_QUOTED, "a quote is not closed"),
 )  # fmt: skip
 
 
@@ -174,6 +183,8 @@ def _syntax_error(error: YAMLError, file: str, sources: Sources) -> ConfigError:
     place, message = Place(file, 1, 1), "a character that YAML does not allow"
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
+        if error.context == _QUOTED and error.problem == "found unexpected end of stream":
+            mark = error.context_mark  # where it opens, rather than the end of the file
         if mark is not None:
             last = max(1, len(sources.lines[file]))
             place = Place(file, min(mark.line + 1, last), mark.column + 1)
@@ -181,11 +192,28 @@ def _syntax_error(error: YAMLError, file: str, sources: Sources) -> ConfigError:
     elif isinstance(position := getattr(error, "position", None), int):
         before = "\n".join(sources.lines[file])[:position]
         place = Place(file, before.count("\n") + 1, position - before.rfind("\n"))
-    hint = next((hint for sign, hint in _SYNTAX_HINTS if sign in message), "")
+    hint = _quote_before(place, sources) or next((hint for sign, hint in _SYNTAX_HINTS if sign in message), "")
     line = sources.lines[file][place.line - 1]
     if message.startswith("while parsing a flow") and "${" in line:
         hint = 'inside { } and [ ] a reference stands in quotes: "${env:NAME}"'
     return sources.fail(place, f"not valid YAML: {message}", hint=hint)
+
+
+def _quote_before(place: Place, sources: Sources) -> str:
+    """Return a hint where the text before `place` is quoted and goes over lines: then a quote before it is missing."""
+    last = None
+    try:
+        for token in YAML(typ="safe", pure=True).scan("\n".join(sources.lines[place.file])):
+            if (token.start_mark.line + 1, token.start_mark.column + 1) >= (place.line, place.column):
+                break
+            if isinstance(token, ScalarToken) and token.style in _QUOTES:
+                last = token
+    except (YAMLError, ValueError, TypeError, AttributeError, LookupError):  # it cannot be read beyond the mistake
+        pass
+    if last is None or last.start_mark.line == last.end_mark.line or last.end_mark.line + 1 != place.line:
+        return ""
+    opened = f"line {last.start_mark.line + 1}, column {last.start_mark.column + 1}"
+    return f"the quote that opens in {opened} closes only in this line: is one missing?"
 
 
 class _Builder:

@@ -98,7 +98,10 @@ class _Includes:
             return [name]
         if os.path.isdir(os.path.dirname(name)):
             self._sources.folders.append(os.path.dirname(name))
-        return sorted(match for match in glob.iglob(name) if os.path.isfile(match))
+        found = sorted(match for match in glob.iglob(name) if os.path.isfile(match))
+        if not found:  # it may be meant so: a folder in which files will be put
+            self._sources.warn(pattern.place, f"no file matches {name}", ("include",))
+        return found
 
     def _merge(self, root: Node, included: Node) -> None:
         assert isinstance(root.value, dict)

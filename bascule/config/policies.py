@@ -146,7 +146,7 @@ class CookieMap(Model):
     domain: dict[str, str] = Field(default_factory=dict)
     """From server domain to public domain; an empty target removes the attribute."""
     path: dict[str, str] = Field(default_factory=dict)
-    """From path prefix to path prefix."""
+    """From path prefix to path prefix, by whole segments."""
     secure: bool = False
     """Add `Secure` to every cookie."""
     http_only: bool = False

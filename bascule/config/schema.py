@@ -306,7 +306,8 @@ class Config(Model):
 
     include: tuple[str, ...] = ()
     """Files (or patterns such as ``sites/*.yaml``) that are read as part of this one, relative to it. They may hold
-    every key; `sites` and `pools` are put together, and nothing may be said twice."""
+    every key; `sites` and `pools` are put together, and nothing may be said twice. A pattern that matches nothing is
+    told as a warning."""
     listen: Annotated[tuple[Listener, ...], Field(min_length=1)] = ()
     """Where clients of the sites come in: one listener or a list. Needed unless there is only `forward`."""
     sites: Annotated[dict[str, Site], Field(min_length=1)] = Field(default_factory=dict)

@@ -201,7 +201,9 @@ def compile_cookies(cookies: CookieMap) -> Callable[[bytes], bytes] | None:
 
 
 def _map_path(path: bytes, paths: list[tuple[bytes, bytes]]) -> bytes:
+    """Return `path` with its longest prefix of whole segments mapped; two slashes never meet."""
     for prefix, public in paths:
-        if path.startswith(prefix):
-            return public + path[len(prefix) :]
+        rest = path[len(prefix) :]
+        if path.startswith(prefix) and (not rest or prefix.endswith(b"/") or rest.startswith(b"/")):
+            return public + rest.lstrip(b"/") if public.endswith(b"/") else (public + rest or b"/")
     return path

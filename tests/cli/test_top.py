@@ -157,6 +157,15 @@ def test_picture(width: int) -> None:
     assert "no_site 3" in text
 
 
+def test_pools_with_a_server_in_common_are_told_apart() -> None:
+    now = deepcopy(NOW)
+    now["pools"].append({"name": "other", "servers": [server("http://10.0.0.1:8000"), server("http://10.0.0.9:8000")]})
+    lines = picture(BEFORE, now, 80)
+    shared = [line.split()[:3] for line in lines if "http://10.0.0.1:8000" in line]
+    assert shared == [["http://10.0.0.1:8000", "pool", "●"], ["http://10.0.0.1:8000", "other", "●"]]
+    assert line_of(lines, "http://10.0.0.9:8000")[1] == "●"
+
+
 def test_trouble_is_said_first() -> None:
     now = {
         **NOW,

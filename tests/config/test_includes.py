@@ -68,7 +68,15 @@ def test_missing_includes(fail_text: Fail, load_text: Load, tmp_path: Path) -> N
     problem = fail_text("listen: 80\ninclude: /proc/self/mem\n").problems[0]
     assert problem.message == "/proc/self/mem: the file cannot be read: Input/output error"
     assert (problem.line, problem.column) == (2, 10)
-    load_text("include: [none/*.yaml]\nlisten: 80\nsites: {a.example: '10.0.0.1:80'}\n")
+
+
+def test_a_pattern_that_matches_nothing_is_told(load_text: Load, tmp_path: Path) -> None:
+    """It may be meant so, or be a folder's name misspelt: it is a doubt and no error."""
+    text = "include: [none/*.yaml, '*.yml']\nlisten: 80\nsites: {a.example: '10.0.0.1:80'}\n"
+    plan = load_text(text, files={"b.yml": "workers: 1\n"})
+    assert [(doubt.line, doubt.column, doubt.key, doubt.message) for doubt in plan.warnings] == [
+        (1, 11, "include", f"no file matches {tmp_path}/none/*.yaml")
+    ]
 
 
 def test_problems_in_included_files_name_them(fail_text: Fail, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from bascule.config.policies import CookieMap
+from bascule.proxy.rewrite import compile_cookies
 from tests.support.clients import Message, Wire, connect, request
 from tests.support.origins import Origin, always, answer, resets, silent
 from tests.support.program import Bascule
@@ -139,6 +141,25 @@ def test_a_cookie_names_no_server(origin: Origin, port: int, said: str, told: st
     said = said.format(host=origin.address.partition(":")[0])
     origin.handler = always(answer(b"", "200 OK", f"Set-Cookie: {said}"))
     assert get(port)["set-cookie"] == told
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("/app", "/"),
+        ("/app/", "/"),
+        ("/app/x", "/x"),
+        ("/apple", "/apple"),
+        ("/in/x", "/out/x"),
+        ("/bare/x", "/x"),
+        ("/bare", "/"),
+        ("/", "/"),
+    ],
+)
+def test_cookie_paths_are_mapped_by_whole_segments(said: str, told: str) -> None:
+    map_cookie = compile_cookies(CookieMap(path={"/app": "/", "/in/": "/out/", "/bare": ""}))
+    assert map_cookie is not None
+    assert map_cookie(f"a=1; Path={said}".encode()) == f"a=1; Path={told}".encode()
 
 
 @pytest.mark.parametrize(
