@@ -6,7 +6,7 @@ import pytest
 
 from bascule.waf.logic.body_values import request_values
 from bascule.waf.logic.engine import Logic
-from bascule.waf.logic.facts.compiles import compiles_nowhere
+from bascule.waf.logic.facts.compiles import compiles_nowhere, is_no_sql
 from bascule.waf.logic.values import Value
 
 _PICTURE = (
@@ -40,6 +40,18 @@ def logic() -> Logic:
         (b"what does <script> do or not", b"what does <script>do alert(1) while(0)"),
         (b"python os.system vs subprocess", b"os.system('id')"),
         (b"phpinfo() blank page", b"phpinfo()"),
+        (b'My <a onclick="toggleMenu(this, \'top\')">menu</a> is slow', b'My <a onclick="toggleMenu(this, \'\'+alert(1))">menu</a>'),
+        (b"<Button onClick={() => setOpen(true)}>Open</Button>", b"<Button onClick={alert(1)}>Open</Button>"),
+        (b"information_schema.tables is empty for my user", b"x' union select 1 from information_schema.tables where '1"),
+        (b"substring(name, 1, 3) returns the first letters", b"1 and substring(name, 1, 3) = 'abc'"),
+        (b"sys.objects doesn't list it", b"1 or exists(select 1 from sys.objects)"),
+        (b"xp_cmdshell is disabled, how do I enable it?", b"exec xp_cmdshell 'dir' --is off for me here"),
+        (b"db.users.find({age: {$gt: 18}}) takes much time", b"db.users.find({age: {$gt: 18}})"),
+        (b"while(true) never ends, for(;;) neither", b"'; while(true){}; var a='"),
+        (b"HTTP/1.1 500 Internal Server Error - what can I do?", b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b"),
+        (b"constructor.prototype explained", b"constructor.prototype.admin"),
+        (b"http://192.168.0.1 is my router but I can't log in", b"http://192.168.0.1"),
+        (b".env file with DB_PASSWORD isn't read", b".env"),
     ],
 )  # fmt: skip
 def test_what_does_nothing_is_spared_and_what_acts_is_found(logic: Logic, honest: bytes, attack: bytes) -> None:
@@ -118,3 +130,21 @@ def test_short_values_that_only_act(logic: Logic, text: bytes) -> None:
 )
 def test_what_no_compiler_takes(text: bytes, nowhere: bool) -> None:
     assert compiles_nowhere(text) is nowhere
+
+
+@pytest.mark.parametrize(
+    ("text", "none"),
+    [
+        (b"select the biggest lamp and then drop it", True),
+        (b"x' is what my user types in the form", True),
+        (b"x' or name is null and '1", False),
+        (b"1 union select group_concat(name separator 0x3a) from users", False),
+        (b"1; drop table users; words of many people", False),
+        (b"1 or 1=1 -- words of many people", False),
+        (b"x' or 1=1 union select a as first from users where 'many words'='many words", False),
+        (b"select a b, c d from e f", False),
+        (b"words " * 1000, False),
+    ],
+)
+def test_what_no_statement_takes(text: bytes, none: bool) -> None:
+    assert is_no_sql(text) is none

@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 )
 _GOES_ON = frozenset(
     b"""new var let const typeof void delete return throw await yield async function class import export else do case static break continue
-    get set extends in of instanceof as from default if while for with switch catch try finally is not and or xor elif def
+    get set extends in of instanceof as from default if while for with switch catch try finally not and or xor elif def
     lambda print echo exec raise except assert del global nonlocal pass use namespace include include_once require
     require_once insteadof clone goto abstract final public private protected interface trait enum implements package
     extern int long short char byte float double bool boolean string object unsigned signed struct unless until then end
@@ -38,6 +38,8 @@ _OF_SCRIPT = frozenset(
 """Those of JavaScript."""
 _HEADS = frozenset((b"if", b"while", b"for", b"with", b"switch", b"catch", b"elseif", b"foreach", b"until", b"unless"))
 """Behind whose brackets a statement begins."""
+_CONTEXTUAL = frozenset((b"of", b"as", b"from"))
+"""Words of JavaScript that are names but in the brackets of a head."""
 _OPERATORS = frozenset((b"in", b"instanceof"))
 
 
@@ -48,8 +50,8 @@ def compiles_nowhere(text: bytes) -> bool:
     if len(text) > MAX_READ or _MAY_HIDE.search(text):
         return False
     begins = [0, *(found.end() for found in re.finditer(rb"[\r\n]+", text))]
-    begins += [at + 1 for quote in (b"'", b'"') if (at := text.find(quote)) >= 0]
-    return all(_breaks_off(text, at) for at in begins)
+    quotes = [at + 1 for quote in (b"'", b'"') if (at := text.find(quote)) >= 0]
+    return all(_breaks_off(text, at) for at in begins) and all(_breaks_off(text, at, ended=True) for at in quotes)
 
 
 def is_no_script(content: bytes) -> bool:
@@ -58,12 +60,11 @@ def is_no_script(content: bytes) -> bool:
     return _MAY_HIDE.search(content) is None and _breaks_off(content, 0, in_script=True)
 
 
-def _breaks_off(text: bytes, at: int, in_script: bool = False) -> bool:
+def _breaks_off(text: bytes, at: int, ended: bool = False, in_script: bool = False) -> bool:
     """Tell whether, read as a program from a place on, a name, number or string follows another on the same line.
 
-    `in_script`: it is JavaScript from there on, which cannot begin with an operator, and has brackets behind `if`.
+    `ended`: an operand ends before that place, as a string does. `in_script`: it is JavaScript from there on, which cannot begin with an operator, and has brackets behind `if`.
     """
-    ended = False  # whether an operand ends before this place
     word: bytes | None = None
     heads: list[bool] = []
     for token in _TOKEN.finditer(text, at):
@@ -89,7 +90,9 @@ def _breaks_off(text: bytes, at: int, in_script: bool = False) -> bool:
             before, word = word, token[0].lower() if kind == "word" else b""
             if in_script and (word in _OPERATORS if before is None else before in _HEADS and word != b"await"):
                 return True
-            if word in (_OF_SCRIPT if in_script else _GOES_ON):
+            if word in (_OF_SCRIPT if in_script else _GOES_ON) and not (
+                in_script and not heads and word in _CONTEXTUAL
+            ):
                 ended = False
             elif ended:
                 return True
@@ -97,4 +100,78 @@ def _breaks_off(text: bytes, at: int, in_script: bool = False) -> bool:
                 return False  # the program around the text may close it
             else:
                 ended = True
+    return False
+
+
+_SQL_TOKEN = re.compile(
+    rb"[\s,]++|(?P<word>[\w@$.\x80-\xff]++)|(?P<string>'(?:[^']|'')*+'|\"[^\"]*+\")|(?P<quote>['\"])|(?P<end>--|/\*|[;\#`\\])|(?P<mark>.)",
+    re.DOTALL,
+)
+_OF_SQL = frozenset(
+    b"""select from where and or not union all distinct order by group having limit offset like in is between as on join left
+    right inner outer full cross natural using case when then else end insert into values value update set delete drop table
+    database schema create alter add column columns exec execute exec declare waitfor delay time if exists begin commit rollback
+    truncate grant revoke to with procedure analyse outfile dumpfile load data infile local xor div mod regexp rlike sounds
+    collate binary cast convert interval year month day hour minute second microsecond asc desc null nulls first last top
+    percent for returning fetch next rows row only over partition window intersect except minus escape similar ilike glob
+    match against boolean mode language expansion lock share straight_join force ignore use index key primary foreign
+    references constraint default check unique view trigger function procedure user identified password role connect
+    resource session system global variables show tables databases describe explain analyze handler open read close prior
+    backup restore disk disks file shutdown nowait recovery simple dbcc traceon goto label print raiserror return while loop
+    do call sequence start increment cascade restrict only temporary temp memory engine charset character zone timestamp date
+    at absolute relative some any every rename modify owner type enum domain server extension copy program stdin stdout
+    true false unknown varchar nvarchar char nchar int integer bigint float decimal numeric text signed unsigned bit blob
+    current of cursor deallocate go openrowset opendatasource linked reconfigure advanced options sp_configure begin tran
+    transaction save isolation level committed uncommitted repeatable serializable rlike array unnest lateral recursive
+    materialized ordinality separator uescape tablesample bernoulli system repeatable filter within sleep benchmark""".split()
+)
+"""Words between which a name may stand, in some dialect of SQL."""
+_IS = frozenset(
+    b"not null true false unknown distinct json document normalized of nan infinite present dangling".split()
+)
+MAX_RUN = 2
+"""Operands side by side: a name and its other name."""
+
+
+def is_no_sql(text: bytes) -> bool:
+    """Tell whether no statement of SQL takes a text, as a part of it or in a string that its first quote ends.
+
+    Three names, numbers or strings, two of them plain words, stand side by side before anything ends a statement or begins a comment, or an `is`
+    before a word that no `is` takes.
+    """
+    if len(text) > MAX_READ or b"\0" in text:
+        return False
+    quotes = [at + 1 for quote in (b"'", b'"') if (at := text.find(quote)) >= 0]
+    return _ends_sql(text, 0, 0) and all(_ends_sql(text, at, 1) for at in quotes)
+
+
+def _ends_sql(text: bytes, at: int, run: int) -> bool:
+    words = 0
+    before = b""
+    for token in _SQL_TOKEN.finditer(text, at):
+        kind = token.lastgroup
+        if kind is None:
+            if b"," in token[0]:
+                run = words = 0
+            continue
+        if kind == "end":
+            return False
+        if kind == "mark":
+            run, words, before = int(token[0] in b")]"), 0, b""
+            continue
+        word = token[0].lower() if kind == "word" else b""
+        if before == b"is" and word.isalpha() and word not in _IS:
+            return True
+        before = word
+        if word in _OF_SQL:
+            run = words = 0
+            continue
+        if kind == "quote" and run and text[token.start() - 1 : token.start()].isalpha():
+            return True  # as in "doesn't": a name, and a string without a blank
+        run += 1
+        words += word.rstrip(b".").isalpha()
+        if run > MAX_RUN and words > 1:
+            return True
+        if kind == "quote":
+            return False
     return False

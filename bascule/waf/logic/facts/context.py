@@ -69,14 +69,16 @@ _MARKUP = re.compile(
 """A document or piece of one in HTML, from its first character on: no expression of SQL begins with less-than."""
 _OF_PEOPLE = ("query", "body", "header:referer")
 """Places of what people write, and of the page on which they wrote it."""
-_ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z0-9.,'()-]{1,20}){2,}\W{0,3}\Z")
+_ENDS_IN_WORDS = re.compile(rb"[ \t][A-Za-z][A-Za-z']{0,19}(?:[,;:]?[ \t][A-Za-z0-9.,'()-]{1,20}){2,}\W{0,3}\Z")
 """Three words and more, with nothing behind them: what is before them is no command, which takes words for arguments."""
-_ENDS_IN_TWO = re.compile(rb"[ \t][A-Za-z]{1,20}(?:[,;:]?[ \t][A-Za-z][A-Za-z0-9.,'()-]{0,19})+\W{0,3}\Z")
+_ENDS_IN_TWO = re.compile(rb"[ \t][A-Za-z][A-Za-z']{0,19}(?:[,;:]?[ \t][A-Za-z][A-Za-z0-9.,'()-]{0,19})+\W{0,3}\Z")
 """Two: what is before them is no path, for no file is named like that."""
 _TAIL = 160
 """Bytes of a text's end in which such words are looked for."""
 _PATHS = ("path.unix", "path.windows", "path.app", "path.java", "path.dot", "path.system")
 """Not addresses, of which a loader takes some of what follows for a query, for arguments, or for nothing."""
+_WHOLE = ("ssrf.loopback", "ssrf.private", "code.php_object", "code.java_object")
+"""Nor addresses that somebody fetches, nor objects that somebody reads."""
 _COMMANDS = ("shell.only", "shell.command_with")
 """Nor do people's words stand behind a command's arguments, but in a comment or on lines of their own."""
 _COMMAND = re.compile(rb"[^#\r\n]*")
@@ -173,7 +175,7 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     if b"\0" not in text and b"\n" not in text and _ENDS_IN_TWO.search(text, max(len(text) - _TAIL, 0)):
         dead += _PATHS
     if b"\0" not in text and _ends_in_words(text):
-        dead += _PATHS
+        dead += _PATHS if b"\n" in text else _PATHS + _WHOLE
         command = _COMMAND.match(text)
         if command and _ends_in_words(command[0]):
             dead += _COMMANDS

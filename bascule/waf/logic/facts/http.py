@@ -27,7 +27,7 @@ FACTS = (
         (
             _LINE + rb"\s{0,6}http/\d",
             _LINE + rb"\s{0,6}(?:get|post|put|head|options|delete|trace|connect)\s+(?:/|https?:|\*)\S*\s+http/",
-            rb"\bhttp/1\.[01]\s+\d{3}\b",
+            rb"\bhttp/1\.[01]\s+\d{3}\b[^\r\n]{0,80}(?:%0|\\r|\\n|[\r\n]|content-|set-cookie|location:|<)",
             _LINE + _LINE + rb"\s*<(?:html|script|svg|img|body|h1)",
         ),
         True,
@@ -97,7 +97,7 @@ FACTS = (
         "reaches an object's prototype",
         (
             rb"\b__proto__\s*(?:[\]\[.\"':=]|$)",
-            rb"\bconstructor\s*(?:\.|\[\s*['\"]?|\]\s*\[\s*|\"\s*:\s*\{\s*\")prototype\b",
+            rb"\bconstructor\s*(?:\.|\[\s*['\"]?|\]\s*\[\s*|\"\s*:\s*\{\s*\")prototype\s*(?:[.=:\[\]\"']|$)",
         ),
         True,
     ),

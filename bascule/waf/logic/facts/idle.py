@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import re
 
+_OWN = (
+    rb"(?!\w*(?:alert|confirm|prompt|print|eval|open|fetch|time|interval|function|atob|import|require|write|load|script|navigat"
+    rb"|locat|post|send|exec|run|call|xss|hack|pwn|cookie|steal|evil|inject|exploit|payload|constructor))[A-Za-z_]\w{3,30}"
+)
+"""A function of the page itself: none that browsers have by themselves, and none that is called as attackers call theirs."""
+
 
 def _handler(quote: bytes, inner: bytes) -> bytes:
     """Return a pattern for the attribute, its value between quotes, and strings in that between others."""
@@ -18,13 +24,23 @@ def _handler(quote: bytes, inner: bytes) -> bytes:
         rb"\s*+(?:return(?:\s+(?:false|true))?|void\(?0\)?|(?:window\.)?event\.(?:preventDefault|stopPropagation)\(\)"
         rb"|this\.(?:select|blur|focus|play|pause)\(\)|this\.(?:onerror|onload)\s*=\s*(?:null|" + inner * 2 + rb")"
         rb"|this\.(?:src|className|value|style\.\w{2,20})\s*=\s*" + string + rb"|history\.back\(\)"
+        rb"|"
+        + _OWN
+        + rb"\((?:\s*(?:this|event|true|false|null|\d{1,9}|"
+        + inner
+        + rb"[\w -]{0,60}"
+        + inner
+        + rb")\s*,?){0,4}\)"
         rb"|(?:window\.)?open\(this\.href(?:\s*,\s*" + options + rb"){0,2}\))\s*+"
     )
     return rb"on[a-z]{3,20}\s?=\s?" + quote + rb"(?:" + statement + rb"(?:;" + statement + rb"){0,5};?)?\s*+" + quote
 
 
+_COMPONENT = rb"on[a-z]{3,20}=\{(?:\w{1,40}(?:\.\w{1,40}){0,3}|(?:async )?\(?[\w, ]{0,30}\)? ?=> ?(?:(?!\son\w{2,20}\s*=)[^<>`\\{}\n]){0,200})\}"
+"""In JSX: a function is named or made. In a page, a block that does nothing, or that a blank cuts off."""
 _HANDLER = re.compile(
-    rb"(?<=[\s\"'])(?:" + _handler(b'"', b"'") + rb"|" + _handler(b"'", b'"') + rb")(?=[\s/>])", re.IGNORECASE
+    rb"(?<=[\s\"'])(?:" + _handler(b'"', b"'") + rb"|" + _handler(b"'", b'"') + rb"|" + _COMPONENT + rb")(?=[\s/>])",
+    re.IGNORECASE,
 )
 """What changes nothing but the element it stands on, and that with no address of another host."""
 _PICTURE = re.compile(

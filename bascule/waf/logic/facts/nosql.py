@@ -113,7 +113,7 @@ FACTS = (
         "commands of Redis or memcached behind a line end",
         (
             rb"[\r\n]\s*\*?\d*[\r\n]*\s*(?:set\s+\S+\s+(?:\d+\s+){0,3}\S|flushall|flushdb|config\s+(?:set|get)\s|slaveof\s|eval\s+['\"]|auth\s+\S+\s*[\r\n]|stats\s*(?:items|slabs|[\r\n])|gets\s+\S+\s*[\r\n])",
-            rb"\bconfig\s+set\s+(?:dir|dbfilename)\b|\bslaveof\s+[\w.]+\s+\d+|\bflushall\b",
+            rb"\bconfig\s+set\s+(?:dir|dbfilename)\b|\bslaveof\s+[\w.]+\s+\d+|(?:^|[_\r\n*$\"']|%0a)\s*flushall\s*(?:$|[\r\n;\"'%])",
             rb"\*\d\r?\n\$\d",
             rb"\beval\s+['\"][^'\"]{0,60}\bredis\.(?:call|pcall)\b|\bredis\.(?:call|pcall)\s*\(\s*['\"]",
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from . import html
-from .compiles import compiles_nowhere, is_no_script
+from .compiles import compiles_nowhere, is_no_script, is_no_sql
 from .patterns import FACTS
 
 _TRACE = re.compile(
@@ -41,10 +41,11 @@ _CONSTANT = re.compile(rb"org\.(?:apache|springframework)\.(?:\w{1,40}\.){1,8}[A
 _COMPILED = frozenset(
     name
     for name in FACTS
-    if name.startswith("js.")
+    if name.startswith(("js.", "nosql.leaves", "nosql.where", "nosql.operator"))
     or name in ("code.php_call", "code.php_runs", "code.python_call", "code.node_call", "code.java_call")
 )
 """What runs only as part of a program that compiles."""
+_OF_SQL = frozenset(name for name in FACTS if name.startswith("sql."))
 _OF_JAVA = frozenset(("code.java_call", "code.java_object", "template.java_internals"))
 _WHOLE_XML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<\?xml\s+version=[\"']1\.[01][\"'](?:\s+encoding=[\"'](?i:utf-8|us-ascii|iso-8859-\d{1,2}|windows-125\d)[\"'])?"
@@ -126,7 +127,9 @@ _COMMAND_OF_MAIL = re.compile(
 )
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _TEMPLATES = frozenset(("template.expression", "template.server_tag"))
-_CONCERNED = _TRACED | _COMPILED | _ACTIVE.keys() | _OF_JAVA | _TEMPLATES | {"html.script_tag", "xml.declaration"}
+_CONCERNED = (
+    _TRACED | _COMPILED | _OF_SQL | _ACTIVE.keys() | _OF_JAVA | _TEMPLATES | {"html.script_tag", "xml.declaration"}
+)
 """Facts without one of which there is nothing to ask."""
 
 
@@ -144,6 +147,8 @@ def only_shown(found: set[str], text: bytes, place: str) -> set[str]:
         text = _SCRIPT_OPENS.sub(b" + ", text)
     if not found.isdisjoint(_COMPILED) and _stands_alone(found - shown) and compiles_nowhere(text):
         shown |= _COMPILED
+    if not found.isdisjoint(_OF_SQL) and is_no_sql(text):
+        shown |= _OF_SQL
     if "html.active_tag" in found and _is_drawing(text):
         shown |= {name for name in found if name.startswith("html.")}
     if (
