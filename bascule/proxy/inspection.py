@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bascule.http.coding import MAX_RATIO, CodingError, decode, grows_beyond
 from bascule.http.fields import list_tokens
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 NOTICED = "waf_noticed"
 """The offence of a request that rules fired on and that passed."""
-NO_CODINGS: list[bytes] = []
+NO_CODINGS: Final[list[bytes]] = []
 
 
 class Inspection:

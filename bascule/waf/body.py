@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bascule.waf import processors
 from bascule.waf.bodies import (
     MultipartBody,
@@ -18,7 +20,7 @@ from bascule.waf.request import Pairs, RequestView
 from bascule.waf.state import NOTHING
 from bascule.waf.steady import Steady
 
-_FORM = ("URLENCODED",)
+_FORM: Final = ("URLENCODED",)
 MAX_LEAF_NAMES = 1 << 20
 """Bytes that the names of an XML body's leaves may take up: each repeats those of the elements it is in."""
 

@@ -6,7 +6,7 @@ are rules of other kinds, which keep an account of each request, there is none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bascule.waf.filters.head import MARKS, USUAL
 from bascule.waf.logic.body_values import body_lines
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from bascule.waf.filters.inspector import FilterInspector
     from bascule.waf.logic.inspector import Inspector
 
-_NOT_MARKS = bytes(set(range(256)) - set(MARKS))
-_SUSPECT = Steady([], 0)
+_NOT_MARKS: Final = bytes(set(range(256)) - set(MARKS))
+_SUSPECT: Final = Steady([], 0)
 """Noted on a block in whose fields something is found, or that is too long for a glance."""
 
 

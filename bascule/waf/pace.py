@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter, thread_time
+from typing import Final
 
 
 class TimeSpentError(Exception):
@@ -43,7 +44,7 @@ class Pace:
         self.leave = None
 
 
-PACE = Pace()
+PACE: Final = Pace()
 """One for the process: an event loop is one thread."""
 
 

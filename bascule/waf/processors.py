@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 
 from bascule.waf.bodies import (
     Limits,
@@ -25,11 +26,11 @@ from bascule.waf.multipart_view import MultipartView
 from bascule.waf.request import Pairs
 from bascule.waf.seclang.model import Config
 
-STRUCTURED = ("XML", "MULTIPART")
+STRUCTURED: Final = ("XML", "MULTIPART")
 """Processors whose values stand for the body: REQUEST_BODY is then empty, as with ModSecurity 2, for which CRS is
 written (944100's tests), unless the body cannot be parsed. libmodsecurity itself always fills it (`bare`)."""
 
-_START = re.compile(rb"[ \t\r\n\xef\xbb\xbf]*+([{\[<])").match
+_START: Final = re.compile(rb"[ \t\r\n\xef\xbb\xbf]*+([{\[<])").match
 """How JSON and XML begin, behind any number of blanks."""
 
 MAX_FIELDS = 1_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from bascule.waf.bodies.cookies import parse_cookies
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Pairs = list[tuple[bytes, bytes]]
 
-_HEAD_LIMITS = Limits(fields=1 << 16)
+_HEAD_LIMITS: Final = Limits(fields=1 << 16)
 """Targets and fields have limits of length of their own: no argument and no cookie in them goes uninspected."""
 
 

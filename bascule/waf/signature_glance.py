@@ -14,11 +14,12 @@ There is no glance where something keeps an account of every request, or looks f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bascule.waf.budget import Budgeted
+from bascule.waf.matcher.nominator import GateKeeper
 from bascule.waf.request import ConnectionFacts
-from bascule.waf.steady import pairs_of
+from bascule.waf.steady import Steady, pairs_of
 from bascule.waf.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from bascule.waf.engine import Waf
     from bascule.waf.glance import Glance
 
-MOST = 4096
+MOST: Final = 4096
 """Bytes of a body, or of a response's, that are told at a glance; longer ones are judged in turns."""
-CODING = b"content-encoding"
+CODING: Final = b"content-encoding"
 
 
 class Sketch(Transaction):
@@ -45,15 +46,16 @@ class Sketch(Transaction):
 class SignatureGlance:
     """The glance of one firewall with rules in SecLang; `of` returns it where there can be one."""
 
-    def __init__(self, waf: Waf, logic: Glance | None) -> None:
-        self._waf, self._logic = waf, logic
+    def __init__(self, waf: Waf, nominator: GateKeeper, logic: Glance | None) -> None:
+        self._waf, self._nominator, self._logic = waf, nominator, logic
         self._is_idle = waf.program.is_idle
 
     @classmethod
     def of(cls, waf: Waf, logic: Glance | None) -> SignatureGlance | None:
         """Return the glance of a firewall; `logic` is that of its logical and named rules, if it has some."""
         config = waf.rules.config
-        if not waf.settings.prefilter or config.rule_engine == "Off" or config.audit_engine == "On":
+        nominator = waf.nominator
+        if not isinstance(nominator, GateKeeper) or config.rule_engine == "Off" or config.audit_engine == "On":
             return None
         if not config.request_body_access or config.request_body_limit < waf.settings.request_body_limit:
             return None
@@ -61,16 +63,19 @@ class SignatureGlance:
             return None
         if logic is None and (waf.logic is not None or waf.filters is not None):
             return None
-        return cls(waf, logic)
+        return cls(waf, nominator, logic)
 
     def look(self, head: RequestHead, connection: ConnectionFacts) -> Sketch:
         """Return a sketch of a request's head, which is `idle` if nothing is found in it; `mask` are its gates."""
         waf = self._waf
-        steady = waf.known(head.block)
+        block = head.block
+        steady: Steady | None = block.notes.get(waf)
+        if steady is None:
+            steady = waf.known(block)
         sketch = Sketch(waf, connection)
         sketch.set_head(head.method, head.line_target, version_of(head), pairs_of(head.varying), steady)
         sketch.choose_processor()
-        mask = sketch.mask = sketch.head_mask = waf.nominator.head(sketch)
+        mask = sketch.mask = sketch.head_mask = self._nominator.head(sketch)
         if self._is_idle(mask):
             logic = self._logic
             sketch.idle = logic is None or logic.passes(head) is not None
@@ -84,7 +89,7 @@ class SignatureGlance:
             return False
         sketch.request_body(body)
         sketch.process_body()
-        mask = sketch.mask | self._waf.nominator.body(sketch)
+        mask = sketch.mask | self._nominator.body(sketch)
         sketch.mask = mask
         sketch.idle = not sketch.inbound_data_error and self._is_idle(mask)
         return sketch.idle
@@ -95,15 +100,18 @@ class SignatureGlance:
         `content` is what came of it so far, and `complete` whether that is all; None if there can be none.
         """
         waf = self._waf
-        steady = waf.known_response(head.block)
+        block = head.block
+        steady: Steady | None = block.notes.get(waf)
+        if steady is None:
+            steady = waf.known_response(block)
         varying = pairs_of(head.varying)
         sketch.set_response(head.status, varying, steady)
-        mask = sketch.mask | waf.nominator.response_head(sketch)
+        mask = sketch.mask | self._nominator.response_head(sketch)
         if content is not None and sketch.wants_response_body:
             if not complete or len(content) > MOST or steady.encoded or CODING in [name for name, _ in varying]:
                 return False
             sketch.response_body(content)
-            mask |= waf.nominator.response_body(sketch)
+            mask |= self._nominator.response_body(sketch)
         return not sketch.outbound_data_error and self._is_idle(mask)
 
 

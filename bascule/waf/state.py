@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bascule.waf.seclang.collections import CollectionStore, record_key, to_int
 from bascule.waf.seclang.removals import Removals
@@ -19,7 +19,7 @@ MAX_MATCHED = 32_768
 """Most values MATCHED_VARS keeps for one chain: more than what is judged at once can have: none hides others."""
 
 MAX_NOTES = 32
-NOTHING: list[tuple[bytes, bytes]] = []
+NOTHING: Final[list[tuple[bytes, bytes]]] = []
 """Stands in where there are no pairs yet; never appended to."""
 
 T = TypeVar("T")

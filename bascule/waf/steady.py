@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bascule.waf.bodies import media_type
 
 if TYPE_CHECKING:
     from bascule.http.fields import Field
 
-MAX_SHAPES = 32
+MAX_SHAPES: Final = 32
 """Of heads with the same steady fields: a proxy cuts out three or so, and few methods are used."""
 
 

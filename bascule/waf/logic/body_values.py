@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from bascule.waf.bodies import (
     MultipartBody,
@@ -49,8 +50,8 @@ LINES_OF_FILE = 2
 """Line feeds from which on a text is kept as the file it is called, however short: scripts, pages, notes, logs."""
 MAX_BLOB = 1 << 14
 """Bytes of JSON in a file up to which it is read as JSON; what scripts of pages send as a Blob is read to its end."""
-_JSON = (b"json", b"/graphql")
-_FORM = b"x-www-form-urlencoded"
+_JSON: Final = (b"json", b"/graphql")
+_FORM: Final = b"x-www-form-urlencoded"
 _OPERATOR = re.compile(rb'"(\$\w{2,16})"\s{0,8}:\s{0,8}[\[{]')
 _AT_ONCE = 256
 """Fields of a body that are decoded together."""

@@ -11,17 +11,18 @@ import binascii
 import quopri
 import re
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-_CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]{1,24})", re.IGNORECASE)
-_MARKS = (
+_CHARSET: Final = re.compile(rb"charset\s*=\s*[\"']?([\w-]{1,24})", re.IGNORECASE)
+_MARKS: Final = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
 _ASCII = rb"[\t -~]"
-_WIDE = (
+_WIDE: Final = (
     (re.compile(_ASCII + rb"\x00\x00\x00" + _ASCII + rb"\x00"), "utf-32-le"),
     (re.compile(rb"\x00\x00\x00" + _ASCII + rb"\x00"), "utf-32-be"),
     (re.compile(_ASCII + rb"\x00" + _ASCII + rb"\x00"), "utf-16-le"),

@@ -13,6 +13,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Final
 
 import re2
 
@@ -25,7 +26,7 @@ How = tuple[str, ...]
 MAX_DEPTH = 4
 """Layers: two of URL encoding, then two of the language inside. Deeper nesting is not decoded by servers either."""
 MAX_TEXTS = 12
-MAX_DECODED = 1 << 13
+MAX_DECODED: Final = 1 << 13
 """Bytes of a value that is decoded in one go; a longer one is looked at in turns."""
 _REMEMBERED = 1024
 """Escapes whose meaning is remembered: long texts repeat them."""
@@ -48,7 +49,7 @@ _DEFLATED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda")
 """What gzip and zlib begin with, at each level of compression."""
 _MAY_BE_BASE64 = re2.compile(rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED, options=over_bytes())
 """The same, five times as fast at saying no."""
-_WITHOUT_ESCAPES = bytes(set(range(128)) - set(b"%&\\+\x00"))
+_WITHOUT_ESCAPES: Final = bytes(set(range(128)) - set(b"%&\\+\x00"))
 _MAY_HIDE = re2.compile(
     rb"(?i:0x|x'|char|chr\(|codepoint|[0-9]\.e[\s(),.*^/|&])|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])" + _ENCODED,
     options=over_bytes(),

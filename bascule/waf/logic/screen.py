@@ -17,6 +17,7 @@ Values are joined by line feeds and scanned once. Why nothing is lost by it:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from bascule.waf.logic.decode import MAX_DECODED, decodings
 from bascule.waf.logic.facts import encoding
@@ -26,18 +27,18 @@ from bascule.waf.logic.facts.patterns import HIDES, LEVELS, MARKED, NAMES, SLASH
 from bascule.waf.logic.facts.recogniser import CLOSER
 from bascule.waf.matcher.cut import spans
 
-SEAM = b"\n"
+SEAM: Final = b"\n"
 MEMORY = 4096
 """Distinct sets of patterns of which the meaning is remembered."""
-_NONE: list[bytes] = []
-_WORDS_AND_SEAM = WORDS + SEAM
-_PLUS = b"+"[0]
-_SLASHES = NAMES.index(SLASHES)
-MAX_LINES = 1 << 13
+_NONE: Final[list[bytes]] = []
+_WORDS_AND_SEAM: Final = WORDS + SEAM
+_PLUS: Final = b"+"[0]
+_SLASHES: Final = NAMES.index(SLASHES)
+MAX_LINES: Final = 1 << 13
 """Bytes of lines that are screened in one go where some have to be decoded."""
-MANY = 64
+MANY: Final = 64
 """Characters beside words in lines up to which the lines that have some are cut out of the text."""
-FEW = 6
+FEW: Final = 6
 """So many different characters are looked for in values one after the other: each takes a fifth of a `translate`."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
 from bascule.waf.bodies import Limits, parse_cookies, parse_json
@@ -25,7 +25,7 @@ _ORIGIN = re.compile(rb"[A-Za-z][A-Za-z\d+.-]{0,20}+://[\w.:\[\]-]*+(?=/|$)")
 _LEADING = b"/\\ \t\r\n"
 _NAMES_HOST = (b"//", b"/\\", b"\\/", b"\\\\")
 """What browsers take for the beginning of a host's name, behind white space (URL Standard 4.4)."""
-EVERY = Limits(fields=1 << 17)
+EVERY: Final = Limits(fields=1 << 17)
 """Heads and bodies have bounds of their own: no field in them goes unseen."""
 
 
@@ -56,10 +56,10 @@ def head_values(target: bytes, headers: Headers) -> list[Value]:
     return found
 
 
-SEPARATORS = bytes.maketrans(b"&=+", b"\n\n ")
-_COOKIES = bytes.maketrans(b";=", b"\n\n")
-_NOT_SIGNS = bytes(set(range(256)) - set(b"&="))
-_NOT_SIGNS_OF_COOKIES = bytes(set(range(256)) - set(b";="))
+SEPARATORS: Final = bytes.maketrans(b"&=+", b"\n\n ")
+_COOKIES: Final = bytes.maketrans(b";=", b"\n\n")
+_NOT_SIGNS: Final = bytes(set(range(256)) - set(b"&="))
+_NOT_SIGNS_OF_COOKIES: Final = bytes(set(range(256)) - set(b";="))
 
 
 def has_second_equals(fields: bytes) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bascule.waf.matcher.marks import Clauses, as_set, decoded_by, hold, weakest
 from bascule.waf.matcher.triggers import (
@@ -44,10 +44,10 @@ State = frozenset[Chain]
 Move = tuple[Callable[[bytes], bytes], State, bool]
 """A step to take, the state it leads to, and whether anything is left to do there."""
 
-OTHER_SEAM = b"\x01"
+OTHER_SEAM: Final = b"\x01"
 """Joins texts where a line feed would not do; no transformation looks at it."""
 
-MAX_FORMS = 256
+MAX_FORMS: Final = 256
 """Most forms of one text that are followed; beyond it the rules concerned are all nominated."""
 
 MAX_MOVES = 65_536

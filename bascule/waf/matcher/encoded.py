@@ -8,6 +8,7 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 from bascule.waf.matcher.automaton import OTHER_SEAM, Chain
 from bascule.waf.matcher.database import open_database
@@ -19,9 +20,9 @@ from bascule.waf.seclang.operators import OperatorError
 from bascule.waf.seclang.operators.pcre import parse
 from bascule.waf.seclang.transformations.binary import base64_decode
 
-_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_DIGITS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _GAP, _BETWEEN = b"AQEB", b"\1\1\1"
-_ESCAPES = b"%\\"
+_ESCAPES: Final = b"%\\"
 """What steps behind the decoding may make any byte of; the others only delete some, or make blanks."""
 _BEFORE = frozenset({"lowercase", "urldecode", "urldecodeuni", "jsdecode", "removewhitespace"})
 _BEHIND = (_BEFORE - {"lowercase"}) | {"replacecomments"}
@@ -29,7 +30,7 @@ _BEHIND = (_BEFORE - {"lowercase"}) | {"replacecomments"}
 look at a seam unless a backslash stands before it, or a comment begins."""
 _LEAVING = frozenset({"removewhitespace", "replacecomments"})
 """Of these, steps that only take ASIDE away, where no comment begins."""
-_COMMENT = b"/*"
+_COMMENT: Final = b"/*"
 
 
 class Encoded:

@@ -7,6 +7,7 @@ form is decoded behind that.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from bascule.waf.bodies.percent import url_decode
 from bascule.waf.matcher.automaton import OTHER_SEAM
@@ -26,11 +27,11 @@ from bascule.waf.seclang.operators.tree import (
     byte_set,
 )
 
-_SEAMS = bytes.maketrans(b"&=", OTHER_SEAM + OTHER_SEAM)
-_FIELDS = bytes.maketrans(b"&=+", OTHER_SEAM + OTHER_SEAM + b" ")
-_AMPERSAND = b"&"[0]
+_SEAMS: Final = bytes.maketrans(b"&=", OTHER_SEAM + OTHER_SEAM)
+_FIELDS: Final = bytes.maketrans(b"&=+", OTHER_SEAM + OTHER_SEAM + b" ")
+_AMPERSAND: Final = b"&"[0]
 _BETWEEN_FIELDS = byte_set(b"&=%+")
-_NOT_SIGNS = bytes(set(range(256)) - set(b"&="))
+_NOT_SIGNS: Final = bytes(set(range(256)) - set(b"&="))
 
 
 def fields_joined(fields: bytes, cookies: bytes = b"") -> bytes | None:

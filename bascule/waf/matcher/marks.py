@@ -8,20 +8,21 @@ separators, and most expressions ask for a quote, a bracket, a semicolon.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from bascule.waf.matcher.triggers import ALWAYS, AMPERSAND, BACKSLASH, BASE64, HIGH, NUL, PERCENT
 from bascule.waf.seclang.operators import OperatorError
 from bascule.waf.seclang.operators.pcre import parse
 from bascule.waf.seclang.operators.tree import ALL, Alt, Atomic, Capture, Node, Repeat, Seq, Set, byte_set
 
-ALPHANUMERIC = bytes(byte for byte in range(128) if chr(byte).isalnum())
+ALPHANUMERIC: Final = bytes(byte for byte in range(128) if chr(byte).isalnum())
 """Bytes that are in no clause: nearly every text has some."""
 _ALPHANUMERIC = byte_set(ALPHANUMERIC)
 _BLANKS = byte_set(b"\t\n\v\f\r \x85\xa0")
-COMMON = b" -._/:=+,&?"
+COMMON: Final = b" -._/:=+,&?"
 """What stands in harmless texts beside letters and digits."""
 _COMMON = byte_set(COMMON)
-LONG = 256
+LONG: Final = 256
 _CMDLINE_LEAVES_OUT = byte_set(b"\\\"'^,;")
 MAX_CLAUSES = 4
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
 
-GENERATION = 4_096
+GENERATION: Final = 4_096
 """Entries of a generation; two are kept, so a table holds at most twice as many."""
 
-MAX_KEY = 1_024
+MAX_KEY: Final = 1_024
 """Longest text, in bytes, that is worth remembering."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from bascule.waf.bodies import JsonBody, Unread
 from bascule.waf.bodies.percent import url_decode
@@ -24,7 +24,7 @@ from bascule.waf.steady import MAX_SHAPES, Shape, Steady
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
-SHORT_PAGE = 256
+SHORT_PAGE: Final = 256
 """Bytes of a response that may well come again: a short answer of an interface, a redirect, an error."""
 
 Key = TypeVar("Key")
@@ -103,7 +103,7 @@ class GateKeeper:
         self._uri_bits = 0
         for bits in plan.uri_bits.values():
             self._uri_bits |= bits
-        self._exact_uri = ExactUri(plan.uri).opened if plan.uri else None
+        self._exact_uri = ExactUri(plan.uri) if plan.uri else None
         self._ampersand = scratch().config.argument_separator == b"&"
         chains = plan.uri_chains
         query, anchored = chains.get("QUERY_STRING", []), plan.query_anchored
@@ -145,7 +145,7 @@ class GateKeeper:
             mask |= self._peers_of(t)
         line = t.request_line
         if self._exact_uri is not None:
-            mask |= self._exact_uri(t, line)
+            mask |= self._exact_uri.opened(t, line)
         found = self._glance(t, line, varying, shape)
         if found is None:
             volatile = [(varying[place], self._fields.looking_at(varying[place][0])) for place in shape.volatile]

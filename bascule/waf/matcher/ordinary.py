@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path
+from typing import Final
 
 from bascule.waf.matcher import triggers
 from bascule.waf.matcher.alphabet import branches_of, needle
@@ -24,7 +25,7 @@ from bascule.waf.matcher.scanner import UNUSUAL, Scanner, Steps, collect
 from bascule.waf.matcher.triggers import ACTIVE, ALPHABET, ALWAYS, ENTITIES, PERCENT_CODE, PLUS, SHELL, SPACE, shown
 from bascule.waf.seclang.operators.pcre import parse
 
-_ALL = ALPHABET + OTHER_SEAM
+_ALL: Final = ALPHABET + OTHER_SEAM
 State = frozenset[Chain]
 Clues = tuple[tuple[int, bytes], ...]
 
@@ -40,7 +41,7 @@ NEVER = frozenset({"replacecomments"})
 """Those that do nothing to ordinary texts: none has an asterisk."""
 REMOVAL = "removewhitespace"
 _SQUEEZING = frozenset({"urldecode", "urldecodeuni", REMOVAL})
-_SQUEEZED = b" +"
+_SQUEEZED: Final = b" +"
 
 
 class Forms:
@@ -330,16 +331,16 @@ class Database:
 class Table:
     """The gates that a group's expressions in a database open."""
 
-    __slots__ = ("_bits", "_hits")
+    __slots__ = ("_bits", "_database")
 
     def __init__(self, bits: dict[Brief, int], database: Database) -> None:
-        self._hits = database.hits
+        self._database = database
         self._bits = [bits.get(brief, 0) for brief in database.sought]
 
     def hits(self, forms: list[bytes]) -> int:
         """Return the gates that forms of texts open."""
         mask = 0
-        for hit in self._hits(forms):
+        for hit in self._database.hits(forms):
             mask |= self._bits[hit]
         return mask
 
@@ -355,7 +356,7 @@ class Screen:
     def __init__(self, first: Ordinary, second: Ordinary, database: Database) -> None:
         """`database` has what both look for."""
         self._first, self._second = first, second
-        self._hits = database.hits
+        self._database = database
         self._always = first.always | second.always
         wanted = first.expressions.union(second.expressions, second.rare)
         self._signs = [b"" if brief in wanted else first.rare[brief] for brief in database.sought]
@@ -372,7 +373,7 @@ class Screen:
         others, squeezed_others = self._second.rough(second)
         if len(squeezed_others) < len(second):
             others.append(squeezed_others)
-        for hit in self._hits(forms + others):
+        for hit in self._database.hits(forms + others):
             sign = self._signs[hit]
             if any(sign in form.lower() for form in forms):
                 return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from bascule.waf.matcher.automaton import MAX_STARTS, OTHER_SEAM, Automaton, Chain, Step, TooManyFormsError, make_chain
 from bascule.waf.matcher.database import open_database
@@ -25,8 +26,8 @@ from bascule.waf.pace import PACE, rest
 from bascule.waf.seclang.model import Link
 
 Due = tuple[bool, bool, bool, bool]
-_NOTHING: frozenset[int] = frozenset()
-_ALL_DUE = (True, True, True, True)
+_NOTHING: Final[frozenset[int]] = frozenset()
+_ALL_DUE: Final = (True, True, True, True)
 Gathered = tuple[Chain, set[Clauses]]
 """A chain, and what its expressions ask of a text."""
 Steps = tuple[tuple[str, Callable[[bytes], bytes]], ...]
@@ -46,8 +47,8 @@ that have them, lest the noise nominate others."""
 
 MAX_LEAST = 64
 
-MAX_CLEAN = 16_384
-MAX_CLEAN_TEXT = 24
+MAX_CLEAN: Final = 16_384
+MAX_CLEAN_TEXT: Final = 24
 """Short values come again: so many that open no gate are not scanned again."""
 
 PORTION = 32_768

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 PERCENT, PLUS, BACKSLASH, AMPERSAND, HIGH, NUL, BLANK, SPACE, SPACES, SHELL, PATH, COMMENT, NEWLINE, BASE64 = (
     1 << n for n in range(14)
@@ -34,7 +35,7 @@ _SEQUENCES: tuple[tuple[int, bytes], ...] = (
     (COMMENT, b"#"),
     (NEWLINE, b"\n"),
 )
-_ENTITY = re.compile(rb"&(?:#|[qQ][uU][oO][tT]|[aA][mM][pP]|[lL][tT]|[gG][tT]|[nN][bB][sS][pP])").search
+_ENTITY: Final = re.compile(rb"&(?:#|[qQ][uU][oO][tT]|[aA][mM][pP]|[lL][tT]|[gG][tT]|[nN][bB][sS][pP])").search
 """Queries are full of ampersands; only these begin an entity ModSecurity knows."""
 
 
@@ -45,13 +46,13 @@ def has_entity(text: bytes) -> bool:
 
 ENTITIES = (b"&#", b"&quot", b"&amp", b"&lt", b"&gt", b"&nbsp")
 
-LONE_DOT = b"."
+LONE_DOT: Final = b"."
 """A path that means nothing: the only one that normalising changes without two marks side by side."""
 
-ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/:=?&+,; %@~"
+ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/:=?&+,; %@~"
 """Of what ordinary texts consist: paths, queries, cookies, words. What is in none of them makes rules simple."""
 
-ALWAYS = 1 << 14
+ALWAYS: Final = 1 << 14
 """Set in the features of every text."""
 
 ACTIVE: dict[str, int] = {
@@ -98,11 +99,11 @@ CASE_NEUTRAL = frozenset(
 )  # fmt: skip
 """Transformations whose result, case aside, does not depend on the case of the text."""
 
-PERCENT_CODE = b"%"[0]
+PERCENT_CODE: Final = b"%"[0]
 """A number is found in bytes in a tenth of the time that `b"%" in text` takes, which raises and drops an exception."""
 
 _KEPT = set(b"".join(_BYTES.values()) + b"".join(sequence for _, sequence in _SEQUENCES))
-PLAIN = bytes(sorted(set(range(256)) - _KEPT))
+PLAIN: Final = bytes(sorted(set(range(256)) - _KEPT))
 """Bytes that are part of no feature. A text of these alone has none (BASE64 aside)."""
 
 _BASE64_MARKS = b"+/\r\n "

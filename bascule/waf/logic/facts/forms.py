@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from bascule.waf.pace import rest
 
@@ -11,7 +12,7 @@ _SQL_COMMENT = re.compile(rb"/\*!\d*|/\*(?:(?!\*/).)*+(?:\*/)?|\*/", re.DOTALL)
 _LINE_COMMENT = re.compile(rb"(?:--|#)[^\n]*+\n")
 _SPACES = bytes(set(range(32)) - set(b"\n")) + b"+\xa0"
 """T-SQL takes every control character for white space."""
-_SPACE_FOR = bytes.maketrans(_SPACES, b" " * len(_SPACES))
+_SPACE_FOR: Final = bytes.maketrans(_SPACES, b" " * len(_SPACES))
 _SHELL_NOISE = re.compile(
     rb"['\"`\\^$](?:(?<=\$)\{?IFS\}?(?:\$\d)?|(?<=[\w/].)(?:(?<=')'|(?<=\")\"|(?<=`)`|(?<=\\)(?=[a-z/])|(?<=\^)(?=\w)"
     rb"|(?<=\$)[@*1-9]|(?<=\$)\(\)|(?<=\$)\{\w{0,12}(?::-)?\}|(?<=['\"])(?=\w)))",
@@ -23,7 +24,7 @@ _PERCENT_SIGNS = re.compile(rb"(?:%[^%\s]){5}")
 """IIS drops a percent sign that begins no escape, so ASP reads %S%E%L%E%C%T as SELECT."""
 _TRIMMED = re.compile(rb"\{[{%][-~]|[-~][}%]\}")
 """Brackets of templates that drop the white space beside them."""
-_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\r")) + b"\x7f"
 """White space stays: patterns allow for it, and a line feed is where values meet."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import hyperscan
 
@@ -49,16 +49,16 @@ _PATTERNS = (
     + tuple((HIDES, pattern, _CASELESS if caseless else _BASE) for pattern, caseless in HIDING)
     + ((SLASHES, rb"//|/\./", _BASE),)
 )
-NAMES: tuple[str, ...] = tuple(name for name, _, _ in _PATTERNS)
+NAMES: Final[tuple[str, ...]] = tuple(name for name, _, _ in _PATTERNS)
 """The fact of each pattern: `Level.scan` reports patterns by their places here."""
 
 _LETTERS = bytes((*range(ord("0"), ord("9") + 1), *range(ord("A"), ord("Z") + 1), *range(ord("a"), ord("z") + 1)))
-WORDS = _LETTERS + b" _-.,:/=?!@+"
+WORDS: Final = _LETTERS + b" _-.,:/=?!@+"
 """What most values are made of: words, addresses, telephone numbers, times with an offset. No step of decoding begins
 with one of these, nor does another form of a text, but that a plus may be a blank, or begin UTF-7 (`+A`)."""
-MARKED = WORDS.replace(b"+", b"") + b"|~;#()[]{}*"
+MARKED: Final = WORDS.replace(b"+", b"") + b"|~;#()[]{}*"
 """The same of what most other values are made of, but for comments of SQL."""
-_BYTES = 256
+_BYTES: Final = 256
 
 
 class Level:
@@ -119,7 +119,7 @@ class Level:
         return bool(self._parts)
 
 
-LEVELS = (Level(WORDS), Level(MARKED, 2), Level(bytes(range(_BYTES)), 4))
+LEVELS: Final = (Level(WORDS), Level(MARKED, 2), Level(bytes(range(_BYTES)), 4))
 
 IN_UPLOAD = frozenset(
     ("code.php_tag", "code.php_runs", "code.web_shell", "xml.external_entity", "xml.entity_bomb", "xml.include")
