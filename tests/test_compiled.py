@@ -57,7 +57,9 @@ def test_no_slice_of_a_compiled_module_may_end_before_it_begins() -> None:
             if isinstance(node, ast.Slice) and node.lower is not None and node.upper is not None:
                 slices[source] = slices.get(source, 0) + 1
     assert slices == {
+        "bascule/http/forwarded.py": 3,
         "bascule/http/h1/body.py": 3,
+        "bascule/tls/clienthello.py": 6,
         "bascule/upstream/balance/consistent_hash.py": 1,
         "bascule/waf/bodies/percent.py": 1,
         "bascule/waf/logic/body_values.py": 2,
