@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+import typer.core
 from typer.testing import CliRunner
 
 from bascule.cli.main import COMMANDS, app
@@ -99,11 +102,46 @@ def test_documents_name_no_cause_or_metric_that_does_not_exist() -> None:
     assert {cause for row in rows for cause in re.findall(r"`(\w+)`", row)} <= set(causes.ALL)
 
 
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """Yield the words behind `bascule` of each command in a block, and of those between backquotes."""
+    lines = "\n".join(blocks(page, "")).replace("\\\n", " ").splitlines()
+    inline = re.findall(r"`(bascule [^`]+)`", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S))
+    for line in (*lines, *(" ".join(code.split()) for code in inline)):
+        if found := re.match(r"(?:\$ |sudo )?(?:\S*/)?bascule ([a-z-].*)", line):
+            words = re.split(r"\s+#|[|>&;]", found[1])[0].split()
+            if words[0] in COMMANDS or words[0].startswith("-") or line in lines:
+                yield [word.strip("[]").replace("...", "") for word in words]
+
+
+def unknown(words: list[str]) -> str:
+    """Return the first word that is no command or no option where it stands."""
+    command = typer.main.get_command(app)
+    context = typer.Context(command)
+    left = iter(words)
+    for word in left:
+        name, assigned, _ = word.partition("=")
+        if name.startswith("-") and len(name) > 1:
+            known = {
+                opt: option for option in command.get_params(context) for opt in option.opts + option.secondary_opts
+            }
+            if name not in known:
+                return word
+            if not assigned and not getattr(known[name], "is_flag", True):
+                next(left, "")  # its value
+        elif isinstance(command, typer.core.TyperGroup):
+            inner = command.get_command(context, word)
+            if inner is None:
+                return word
+            command, context = inner, typer.Context(inner, parent=context)
+    return ""
+
+
 def test_commands_exist() -> None:
-    for page in PAGES:
-        for block in blocks(page, ""):
-            used = set(re.findall(r"^(?:\S*/)?bascule ([a-z][a-z-]*)", block, re.MULTILINE))
-            assert used <= COMMANDS.keys(), page
+    told = [(page, words) for page in PAGES for words in command_lines(page)]
+    assert len(told) > 100
+    assert not [(page.name, words, unknown(words)) for page, words in told if unknown(words)]
+    assert unknown(["reload", "--nothing"]) == "--nothing"
+    assert unknown(["rules", "instal"]) == "instal"
 
 
 def test_data_files_are_packaged() -> None:
