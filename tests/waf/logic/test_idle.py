@@ -143,6 +143,8 @@ def test_what_no_compiler_takes(text: bytes, nowhere: bool) -> None:
         (b"1 or 1=1 -- words of many people", False),
         (b"x' or 1=1 union select a as first from users where 'many words'='many words", False),
         (b"select a b, c d from e f", False),
+        (b"1 union select a as [many other plain words] from b", False),
+        (b"1 or $$many other plain words$$=$a$many other plain words$a$", False),
         (b"words " * 1000, False),
     ],
 )

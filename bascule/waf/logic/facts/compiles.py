@@ -104,7 +104,7 @@ def _breaks_off(text: bytes, at: int, ended: bool = False, in_script: bool = Fal
 
 
 _SQL_TOKEN = re.compile(
-    rb"[\s,]++|(?P<word>[\w@$.\x80-\xff]++)|(?P<string>'(?:[^']|'')*+'|\"[^\"]*+\")|(?P<quote>['\"])|(?P<end>--|/\*|[;\#`\\])|(?P<mark>.)",
+    rb"[\s,]++|(?P<word>[\w@.\x80-\xff]++)|(?P<string>'(?:[^']|'')*+'|\"[^\"]*+\")|(?P<quote>['\"])|(?P<end>--|/\*|\$\w{0,20}\$|[\[;\#`\\])|(?P<mark>.)",
     re.DOTALL,
 )
 _OF_SQL = frozenset(
