@@ -130,11 +130,10 @@ class TransparentTunnel(TransparentExchange):
 
     __slots__ = ()
 
-    protocol = b"TLS"
-
     def __init__(self, peer: ForwardClient, head: RequestHead) -> None:
         super().__init__(peer, head)
         self.is_tunnel = True
+        self.protocol = b"TLS"
 
     def _established(self) -> bytes:
         return b""
