@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
 
 from bascule.cli.folders import cache_dir
 from bascule.config.loader import load
@@ -55,7 +54,7 @@ class Firewall:
 
     def __init__(
         self,
-        router: Router | None,
+        router: Router[_Route] | None,
         waf: Waf | None = None,
         outward: _Route | None = None,
         clients: ClientPrefix | None = None,
@@ -107,7 +106,7 @@ class Firewall:
             return None if self._outward is None else (self._outward, request.target.partition(b"?")[0])
         path = normalise(request.target.partition(b"?")[0], site.plan.path)
         head = _Head(request.method, request.target, request.headers)
-        route = cast("_Route | None", site.route_of(cast("Any", head), path))
+        route = site.route_of(head, path)
         return None if route is None else (route, path.wire)
 
 
@@ -142,7 +141,7 @@ def load_file(config: Path) -> Firewall:
 
 def _firewall(plan: Plan, cache: Path | None) -> Firewall:
     made: dict[str, Waf] = {}
-    routes: dict[int, Any] = {}
+    routes: dict[int, _Route] = {}
     for route in plan.routes:
         text = route.waf.model_dump_json()
         if route.waf.mode != "off" and text not in made:

@@ -210,7 +210,7 @@ class ProxyApp:
         """Let a front serve the clients of some listeners of the plan. Call it before `start`."""
         self._fronts.update((id(listener), front) for listener in listeners)
 
-    def front_runtime(self, site: SitePlan, via: bytes) -> tuple[RouteRuntime, SiteRuntime]:
+    def front_runtime(self, site: SitePlan, via: bytes) -> tuple[RouteRuntime, SiteRuntime[RouteRuntime]]:
         """Return the one route of a front's site, ready to run, and the site. `via` is what it calls itself in Via."""
         (plan,) = site.routes
         route = self.front_route(plan, site, via)

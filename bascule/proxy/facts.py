@@ -116,7 +116,7 @@ class Facts:
         self.routed = False
         """Whether there is a route, and with it a site; until then there is nothing in their places."""
         self.route: RouteRuntime
-        self.site: SiteRuntime
+        self.site: SiteRuntime[RouteRuntime]
         self.server: ServerState
         self.server_name = ""
         """Who was asked last: that server, or where the forward proxy was led."""

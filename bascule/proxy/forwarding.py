@@ -11,6 +11,7 @@ from bascule.telemetry import causes
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
     from bascule.proxy.peer import Peer
+    from bascule.proxy.route import RouteRuntime
     from bascule.proxy.router import SiteRuntime
 
 
@@ -44,7 +45,7 @@ def lines(connection: Peer, exchange: Exchange) -> bytes:
     return told
 
 
-def check_certificate(connection: Peer, site: SiteRuntime) -> None:
+def check_certificate(connection: Peer, site: SiteRuntime[RouteRuntime]) -> None:
     """Let in only whom the site's client certificates allow.
 
     The handshake asked for a certificate by SNI; a request for this site on a connection made for another name

@@ -7,27 +7,48 @@ exact, then patterns in their order, then the longest prefix; a prefix matches w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from bascule.config.grammar import compile_pattern
 from bascule.config.plan import Plan, SitePlan
 from bascule.config.schema import Listener, Match
 from bascule.http.errors import HttpError
-from bascule.http.message import RequestHead
+from bascule.http.fields import Field
 from bascule.http.path import Path
 from bascule.telemetry import causes
 
 if TYPE_CHECKING:
     from bascule.defence.logins.guard import LoginGuard
-    from bascule.proxy.route import RouteRuntime
 
 _HOSTS_KEPT = 1024
 
-Condition = Callable[[RequestHead], bool]
+
+class Asked(Protocol):
+    """What routing asks of a request's head."""
+
+    @property
+    def method(self) -> bytes: ...
+    @property
+    def target(self) -> bytes: ...
+    @property
+    def fields(self) -> Sequence[Field | tuple[bytes, bytes]]: ...
 
 
-class SiteRuntime:
+Condition = Callable[[Asked], bool]
+
+
+class Conditional(Protocol):
+    """What routing asks of a route: its further conditions."""
+
+    @property
+    def condition(self) -> Condition | None: ...
+
+
+R = TypeVar("R", bound=Conditional)
+
+
+class SiteRuntime(Generic[R]):
     """A site with its routes sorted for matching."""
 
     __slots__ = ("_exact", "_patterns", "_prefixes", "logins", "only", "plan", "secure_suffix", "strict_transport")
@@ -35,7 +56,7 @@ class SiteRuntime:
     def __init__(
         self,
         plan: SitePlan,
-        routes: dict[int, RouteRuntime],
+        routes: dict[int, R],
         secure_suffix: bytes | None,
         logins: LoginGuard | None = None,
     ) -> None:
@@ -44,9 +65,9 @@ class SiteRuntime:
         self.secure_suffix = secure_suffix if plan.tls is not None and plan.tls.redirect else None
         """What follows the host where plain requests are sent to https: its port, unless 443. None: they are not."""
         self.strict_transport = _strict_transport(plan)
-        self._exact: dict[bytes, list[RouteRuntime]] = {}
-        self._patterns: list[tuple[Any, RouteRuntime]] = []
-        prefixes: dict[bytes, list[RouteRuntime]] = {}
+        self._exact: dict[bytes, list[R]] = {}
+        self._patterns: list[tuple[Any, R]] = []
+        prefixes: dict[bytes, list[R]] = {}
         for route_plan in plan.routes:
             route = routes[route_plan.index]
             path = route_plan.path.encode()
@@ -59,10 +80,10 @@ class SiteRuntime:
         self._prefixes = sorted(prefixes.items(), key=lambda item: -len(item[0]))
         only = next(iter(routes[p.index] for p in plan.routes))
         whole = len(plan.routes) == 1 and b"" in prefixes and only.condition is None
-        self.only: RouteRuntime | None = only if whole else None
+        self.only: R | None = only if whole else None
         """The route of every request, if there is but one."""
 
-    def route_of(self, head: RequestHead, path: Path) -> RouteRuntime | None:
+    def route_of(self, head: Asked, path: Path) -> R | None:
         """Return the route of a request, or None if there is none.
 
         Raises HttpError(400) where a server that decodes slashes would be asked for what another route answers for.
@@ -72,7 +93,7 @@ class SiteRuntime:
             raise HttpError(400, causes.BAD_PATH, "encoded slash changes the route")
         return route
 
-    def route(self, head: RequestHead, where: bytes) -> RouteRuntime | None:
+    def route(self, head: Asked, where: bytes) -> R | None:
         """Return the route of a request for a path (in normal form, without parameters), or None if there is none."""
         if (exact := self._exact.get(where)) and (found := _first(exact, head)):
             return found
@@ -95,16 +116,16 @@ def _strict_transport(plan: SitePlan) -> bytes:
     return b"strict-transport-security: max-age=%d%b\r\n" % (plan.tls.hsts, subdomains)
 
 
-class Router:
+class Router(Generic[R]):
     """The sites of a plan by host name."""
 
     __slots__ = ("_default", "_exact", "_known", "_suffixes")
 
-    def __init__(self, sites: list[SiteRuntime]) -> None:
-        self._exact: dict[bytes, SiteRuntime] = {}
-        self._suffixes: dict[bytes, SiteRuntime] = {}
-        self._default: SiteRuntime | None = None
-        self._known: dict[bytes, SiteRuntime | None] = {}
+    def __init__(self, sites: list[SiteRuntime[R]]) -> None:
+        self._exact: dict[bytes, SiteRuntime[R]] = {}
+        self._suffixes: dict[bytes, SiteRuntime[R]] = {}
+        self._default: SiteRuntime[R] | None = None
+        self._known: dict[bytes, SiteRuntime[R] | None] = {}
         for site in sites:
             for name in site.plan.hosts:
                 host = name.encode("idna") if not name.isascii() else name.encode()
@@ -115,7 +136,7 @@ class Router:
                 else:
                     self._exact[host] = site
 
-    def site(self, host: bytes) -> SiteRuntime | None:
+    def site(self, host: bytes) -> SiteRuntime[R] | None:
         """Return the site of a lower-case host name, or None."""
         try:
             return self._known[host]
@@ -127,7 +148,7 @@ class Router:
         self._known[host] = site
         return site
 
-    def _wildcard(self, host: bytes) -> SiteRuntime | None:
+    def _wildcard(self, host: bytes) -> SiteRuntime[R] | None:
         position = host.find(b".")
         while position >= 0:
             if site := self._suffixes.get(host[position:]):
@@ -137,8 +158,8 @@ class Router:
 
 
 def build_router(
-    plan: Plan, routes: dict[int, RouteRuntime], logins: Callable[[SitePlan], LoginGuard | None] = lambda site: None
-) -> Router:
+    plan: Plan, routes: dict[int, R], logins: Callable[[SitePlan], LoginGuard | None] = lambda site: None
+) -> Router[R]:
     """Return the router of a plan; `logins` makes the defence of a site's logins."""
     suffix = _secure_suffix(plan.config.listen)
     return Router([SiteRuntime(site, routes, suffix, logins(site)) for site in plan.sites])
@@ -182,7 +203,7 @@ def _field_test(name: bytes, test: Callable[[bytes], bool]) -> Condition:
 
 
 def _query_test(name: str, test: Callable[[bytes], bool]) -> Condition:
-    def holds(head: RequestHead) -> bool:
+    def holds(head: Asked) -> bool:
         query = head.target.partition(b"?")[2].decode("latin-1")
         pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1")
         return any(key == name and test(value.encode("latin-1")) for key, value in pairs[:1000])
@@ -190,7 +211,7 @@ def _query_test(name: str, test: Callable[[bytes], bool]) -> Condition:
     return holds
 
 
-def _first(routes: list[RouteRuntime], head: RequestHead) -> RouteRuntime | None:
+def _first(routes: list[R], head: Asked) -> R | None:
     for route in routes:
         if route.condition is None or route.condition(head):
             return route
