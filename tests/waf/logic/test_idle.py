@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from bascule.waf.logic.body_values import request_values
 from bascule.waf.logic.engine import Logic
 from bascule.waf.logic.facts.compiles import compiles_nowhere, is_no_sql
+from bascule.waf.logic.facts.idle import without_idle
 from bascule.waf.logic.values import Value
 
 _PICTURE = (
@@ -150,3 +153,18 @@ def test_what_no_compiler_takes(text: bytes, nowhere: bool) -> None:
 )
 def test_what_no_statement_takes(text: bytes, none: bool) -> None:
     assert is_no_sql(text) is none
+
+
+def test_a_text_of_many_lines_is_not_read_from_each(logic: Logic) -> None:
+    logic.judge([Value("body", b"warm", b"up")])
+    began = time.process_time()
+    logic.judge([Value("body", b"a", b"alert(1)" + b"\na" * 1000 + b"\nb c d")])
+    assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize("part", [b"url(data:image/png,", b"{{a|b ", b' onabc="return;', b" onabc={(a, "])
+def test_what_begins_again_and_again_is_read_once(part: bytes) -> None:
+    found = {"html.event_handler", "html.style_script", "shell.command_after_separator"}
+    began = time.process_time()
+    without_idle(found, part * (65536 // len(part)))
+    assert time.process_time() - began < 0.1

@@ -7,9 +7,12 @@ Python are compiled as a whole before anything runs. What an attacker adds to a 
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 MAX_READ = 2048
 """Bytes of the longest text that is read."""
+MAX_LINES = 12
+"""Lines of such a text: it is read from the beginning of each."""
 _MAY_HIDE = re.compile(
     rb"[\\`<\0]|\*/|\{[{/]|[$#%&]\{|[^\w\s.-]/?script|&\w{1,30}=|'{3}|\"{3}|\?>|__(?:end|data|halt)|=begin",
     re.IGNORECASE,
@@ -17,6 +20,7 @@ _MAY_HIDE = re.compile(
 """Escapes, templates, ends of comments, tags however they are spelled, the next parameter: what else may bring a text
 to where programs run.
 """
+_LINE_ENDS = re.compile(rb"[\r\n]+")
 _TOKEN = re.compile(
     rb"[ \t]++|(?P<line>[\r\n]++)|(?P<word>[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+)|(?P<number>\d[\w.]*+)"
     rb"|(?P<string>'[^'\n]*+'|\"[^\"\n]*+\")|(?P<quote>['\"])|(?P<comment>//|/\*|\#)|(?P<mark>.)",
@@ -49,14 +53,16 @@ def compiles_nowhere(text: bytes) -> bool:
     """
     if len(text) > MAX_READ or _MAY_HIDE.search(text):
         return False
-    begins = [0, *(found.end() for found in re.finditer(rb"[\r\n]+", text))]
+    begins = [0, *(found.end() for found in islice(_LINE_ENDS.finditer(text), MAX_LINES))]
+    if len(begins) > MAX_LINES:
+        return False
     quotes = [at + 1 for quote in (b"'", b'"') if (at := text.find(quote)) >= 0]
     return all(_breaks_off(text, at) for at in begins) and all(_breaks_off(text, at, ended=True) for at in quotes)
 
 
 def is_no_script(content: bytes) -> bool:
     """Tell whether what stands in a script element breaks off, as far as the next tag."""
-    content = content.partition(b"<")[0][:MAX_READ]
+    content = content[:MAX_READ].partition(b"<")[0]
     return _MAY_HIDE.search(content) is None and _breaks_off(content, 0, in_script=True)
 
 

@@ -45,7 +45,7 @@ _HANDLER = re.compile(
 """What changes nothing but the element it stands on, and that with no address of another host."""
 _PICTURE = re.compile(
     rb"url\(\s*+(?P<q>[\"']?)data:image/(?:svg\+xml|png|gif|jpeg|webp)[;,]"
-    rb"(?:(?![\s\"'/]on\w{3,20}\s*=|(?P=q)\s*\)|<(?!/?(?:svg|g|path|rect|circle|ellipse|line|poly(?:line|gon)|defs|title|mask"
+    rb"(?:(?![\s\"'/]on\w{3,20}\s*=|(?P=q)\s*\)|url\(\s{0,8}[\"']?data:|<(?!/?(?:svg|g|path|rect|circle|ellipse|line|poly(?:line|gon)|defs|title|mask"
     rb"|stop|(?:linear|radial)Gradient|clipPath|text|tspan)\b))[^\\\n]){0,8000}+(?P=q)\s*+\)",
     re.IGNORECASE,
 )

@@ -120,7 +120,8 @@ def facts_with_evidence(value: bytes, place: str) -> list[tuple[str, bytes, How]
     return list(seen.values())
 
 
-def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
+def _facts_of_text(text: bytes, place: str, hits: list[int], whole: bool = True) -> set[str]:
+    """Return the facts of a text; `whole`: nothing idle was taken out of it yet, which is done once."""
     uploads = {"path.script_upload"} if place == "file" and paths.is_script_name(text) else set()
     if not hits:
         return uploads
@@ -149,8 +150,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int]) -> set[str]:
         return {name for name in found & _OF_DOCUMENTS if name.startswith(_IN_DOCUMENT)}
     if not found:
         return found
-    if (rest := without_idle(found, text)) is not text:
-        return _facts_of_text(rest, place, _scan(rest))
+    if whole and (rest := without_idle(found, text)) is not text:
+        return _facts_of_text(rest, place, _scan(rest), whole=False)
     found = context.acting(found, text, place, DECISIVE)
     found -= shown.only_shown(found, text, place)
     if "http.mail_header" in found and (head := shown.head_of_mail(text, place)) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from . import html
-from .compiles import compiles_nowhere, is_no_script, is_no_sql
+from .compiles import MAX_READ, compiles_nowhere, is_no_script, is_no_sql
 from .patterns import FACTS
 
 _TRACE = re.compile(
@@ -195,7 +195,7 @@ def _names_scripts(text: bytes) -> bool:
     """Tell whether all tags of a text are script elements that hold prose, and that it does not close."""
     tags = text.count(b"<") - sum(1 for _ in _MAIL.finditer(text))
     opened = [each.end() for each in _SCRIPT_OPENS.finditer(text)]
-    return tags == len(opened) and all(is_no_script(text[at:]) for at in opened)
+    return tags == len(opened) and all(is_no_script(text[at : at + MAX_READ]) for at in opened)
 
 
 def _stands_alone(found: set[str]) -> bool:
