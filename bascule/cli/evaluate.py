@@ -59,8 +59,8 @@ def _print(result: dict[str, Any], preset: str, presets: tuple[str, ...]) -> Non
     for name in presets:
         point = result["presets"][name]
         typer.echo(
-            f"{name:10} detection {point['detection']:7.3f}%  false positives {point['false_positives']:7.3f}%  "
-            f"balanced accuracy {point['balanced_accuracy']:7.3f}%"
+            f"{name:10} detection {_share(point['detection'])}  false positives {_share(point['false_positives'])}  "
+            f"balanced accuracy {_share(point['balanced_accuracy'])}"
         )
     for title, what in (("classes", "requests"), ("mutants", "mutants")):
         for kind, found in result[title].items():
@@ -69,3 +69,8 @@ def _print(result: dict[str, Any], preset: str, presets: tuple[str, ...]) -> Non
         if families:
             listed = ", ".join(f"{name} {count}" for name, count in families.items())
             typer.echo(f"  {kind} refused at standard, by family: {listed}")
+
+
+def _share(percent: float | None) -> str:
+    """Write a share; one of no requests at all is no zero."""
+    return "      - " if percent is None else f"{percent:7.3f}%"

@@ -1,5 +1,6 @@
 """Detection and false positives of the shipped rules: floors on texts written for this test, and on corpora if they are here."""
 
+import re
 import socket
 import threading
 from pathlib import Path
@@ -64,6 +65,9 @@ def test_the_command_prints_presets_classes_and_mutants() -> None:
     done = CliRunner().invoke(app, ["evaluate", str(SAMPLES / "attacks.jsonl"), "--mutate", "1"])
     assert done.exit_code == 0, done.output
     assert "standard   detection" in done.output
+    assert re.search(r"false positives +- +balanced accuracy +- *$", done.output, re.M), (
+        "a share of no harmless requests"
+    )
     assert "sql: case" in done.output
     wrong = CliRunner().invoke(app, ["evaluate", str(SAMPLES / "attacks.jsonl"), "--mutate", "1", "--url", "http://x"])
     assert wrong.exit_code == 1
@@ -95,8 +99,9 @@ def _refuse_marks(server: socket.socket, count: int) -> None:
 @pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not on this machine")
 def test_corpora_stay_above_their_floors(engines: dict[str, Logic]) -> None:
     """A hundredth of each corpus: what is shown to the rules, so a fall tells of broken facts, not of learning."""
-    for name, floor, ceiling in (("attacks", 90.0, 100.0), ("benign_requests", 0.0, 0.3)):
+    points = {}
+    for name in ("attacks", "benign_requests"):
         some = (row for number, row in enumerate(rows(CORPORA / f"{name}.jsonl.gz")) if number % 100 == 0)
-        point = measure(some, engines).as_dict()["presets"]["standard"]
-        assert point["detection"] >= floor or name != "attacks"
-        assert point["false_positives"] <= ceiling
+        points[name] = measure(some, engines).as_dict()["presets"]["standard"]
+    assert points["attacks"]["detection"] >= 90.0
+    assert points["benign_requests"]["false_positives"] <= 0.3

@@ -36,7 +36,7 @@ class Result:
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything in percent; `presets` are the points of the ROC curve."""
+        """Return everything in percent; `presets` are the points of the ROC curve. A share of no requests is None."""
         harmless = self.classes.get(HARMLESS, Tally())
         attacks = [tally for kind, tally in self.classes.items() if kind != HARMLESS]
         total = sum(tally.total for tally in attacks)
@@ -45,8 +45,8 @@ class Result:
         for name in PRESETS:
             found = _percent(sum(tally.refused[name] for tally in attacks), total)
             wrong = _percent(harmless.refused[name], harmless.total)
-            points[name] = {"detection": found, "false_positives": wrong,
-                            "balanced_accuracy": round((found + 100 - wrong) / 2, 3)}  # fmt: skip
+            balanced = None if found is None or wrong is None else round((found + 100 - wrong) / 2, 3)
+            points[name] = {"detection": found, "false_positives": wrong, "balanced_accuracy": balanced}
         return {
             "requests": count,
             "microseconds": round(1e6 * self.seconds / count, 1) if count else 0.0,
@@ -64,8 +64,8 @@ def _table(tallies: Mapping[str, Tally]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _percent(part: int, whole: int) -> float:
-    return round(100 * part / whole, 3) if whole else 0.0
+def _percent(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 3) if whole else None
 
 
 def measure(rows: Iterable[dict[str, Any]], engines: Mapping[str, Logic], mutations: int = 0, seed: int = 1) -> Result:
