@@ -77,6 +77,10 @@ _TAIL = 160
 """Bytes of a text's end in which such words are looked for."""
 _PATHS = ("path.unix", "path.windows", "path.app", "path.java", "path.dot", "path.system")
 """Not addresses, of which a loader takes some of what follows for a query, for arguments, or for nothing."""
+_CLIMBS = ("path.climbs", "path.climbs_twice")
+_CLIMB = re.compile(rb"(?:\.\.[/\\]++)++")
+_BEHIND_CLIMB = re.compile(rb"[\"'`)?!,:]{0,3}[ \t]+[A-Za-z]")
+"""A word behind a blank: no file's or folder's name begins so."""
 _WHOLE = ("ssrf.loopback", "ssrf.private", "code.php_object", "code.java_object")
 """Nor addresses that somebody fetches, nor objects that somebody reads."""
 _COMMANDS = ("shell.only", "shell.command_with")
@@ -174,6 +178,8 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
     dead = _IN_FILLERS if place == "body" else ()
     if b"\0" not in text and b"\n" not in text and _ENDS_IN_TWO.search(text, max(len(text) - _TAIL, 0)):
         dead += _PATHS
+    if (b"../" in text or b"..\\" in text) and _climbs_nowhere(text):
+        dead += _CLIMBS
     if b"\0" not in text and _ends_in_words(text):
         dead += _PATHS if b"\n" in text else _PATHS + _WHOLE
         command = _COMMAND.match(text)
@@ -188,10 +194,10 @@ def prose_drops(text: bytes, place: str) -> tuple[str, ...]:
         words = _TAG.sub(b" ", text[:MAX_LEAD])
         if _SENTENCE.match(words) and _LONG.match(words):
             dead += _BEHIND_WORDS
+    if (is_sentence or _ENDS_IN_TWO.search(text, max(len(text) - _TAIL, 0))) and not _leaves_brackets(text):
+        dead += ("ldap.",)
     if not is_sentence:
         return dead
-    if not _leaves_brackets(text):
-        dead += ("ldap.",)
     if not (_IS_SCRIPT.match(text) or _LEADS_TO_SCRIPT.search(text) or _leaves_script_string(text)):
         dead += ("js.",)
     if _LONG.match(text) is not None:
@@ -203,6 +209,13 @@ def _ends_in_line_of_words(text: bytes) -> bool:
     """Tell whether people's words are the last line of a text, where every compiler gives up."""
     last = _LAST_LINE_OF_WORDS.search(text, max(len(text) - 2 * _TAIL, 0))
     return last is not None and _GOES_ON_BEHIND.search(text) is None
+
+
+def _climbs_nowhere(text: bytes) -> bool:
+    """Tell whether climbs in a text of one line, as they are named, all end before a blank and a word."""
+    if b"\0" in text or b"\n" in text or b"%" in text:
+        return False
+    return all(_BEHIND_CLIMB.match(text, climb.end()) for climb in _CLIMB.finditer(text))
 
 
 def _ends_in_words(text: bytes) -> bool:

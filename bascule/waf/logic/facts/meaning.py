@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .arguments import as_argument
 from .documents import quoted
 from .queries import asked
 from .told import told
@@ -13,11 +14,16 @@ _SAMPLE = re.compile(rb"\.csp-report\.script-sample\Z|\.body\.sample\Z")
 """Where browsers report how a script or style begins that a policy kept from running (CSP 3, 5.3)."""
 MAX_SAMPLE = 160
 """Bytes of 40 characters, which is all that they tell of it."""
+_FRAME = re.compile(rb"\.frames\.array_\d+\.(?:filename|abs_path|module)\Z")
+"""The file in which a program was when an error was reported, as Sentry's clients tell it."""
 
 
 def meant(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozenset[str]:
     """Return the facts of a text without those that mean nothing in a field of this name in this place."""
     if place == "body" and len(text) <= MAX_SAMPLE and _SAMPLE.search(name):
         facts = frozenset(each for each in facts if not each.startswith(("html.", "js.")))
+    elif place == "body" and _FRAME.search(name):
+        facts = frozenset(each for each in facts if not each.startswith("path."))
     facts = quoted(asked(whereabouts(facts, name, text), name, text), place, name, text)
+    facts = as_argument(facts, place, name, text)
     return told(facts, name, text) if place == "body" else facts

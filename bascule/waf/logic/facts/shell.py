@@ -176,7 +176,12 @@ FACTS = (
         (
             rb"^\s*(?:/(?:usr/)?(?:local/)?s?bin/)" + _UNIX + rb"\b",
             rb"^\s*(?:cat|ls|wget|curl|nc|ncat|bash|sh|python[23]?|perl|ruby|php|rm|chmod|ping(?:\.exe)?|nslookup|type|dir|net|powershell|cmd(?:\.exe)?|certutil|echo|touch|cp|mv|tar|find|grep|dig|sleep)\s+(?:-{1,2}[a-z0-9]|/[a-z]\b|/[a-z]|[\w.-]*[.~]/|c:|https?:|\$|\d{1,3}(?:\.\d{1,3}){3}|[\w/.-]+\s*[><])",
-            rb"^\s*(?:cat|ls|wget|curl|ncat|bash|chmod|nslookup|powershell|certutil|tar|grep)\s+[\w/.-]+\s*[|;><&]",
+            rb"^\s*(?:cat|ls|wget|curl|ncat|bash|chmod|nslookup|powershell|certutil|tar|grep)\s+[\w-]*[/.][\w/.-]*\s*[|;><&]",
+            rb"^\s*(?:cat|ls|wget|curl|ncat|bash|chmod|nslookup|powershell|certutil|tar|grep)\s+[\w-]+\s*[|;><&]{1,2}\s*(?:$|[\w-]*[/.]|"
+            + _STRONG
+            + rb"\b|"
+            + _SHORT
+            + rb"\b)",
             rb"^\s*(?:ipconfig|ifconfig|netstat|uname|whoami|ps)\s+[-/]\w",
             rb"^\s*(?:wmic|rundll32|regsvr32|mshta|bitsadmin|schtasks|cscript|wscript|vssadmin|wevtutil|icacls|taskkill)(?:\.exe)?\s+(?:[/-]\w|\w+\.dll|https?:|javascript:|vbscript:|(?:delete|create|resize)\s|\S+\.(?:js|vbs|hta|dll|wsf|sct)\b)",
             rb"^\s*reg(?:\.exe)?\s+(?:add|query|delete|save|export)\s+[\"']?hk",

@@ -1,7 +1,8 @@
 """Texts of several lines in fields for texts: posts, pages, programs, notes. What they quote or hold is kept and shown.
 
 An injection goes on in what a server puts around it: it begins with what ends that, or leaves a string open. A text of
-lines that begins as texts do, and closes every string that it opens, does neither. Whoever has a field for programs
+lines that begins as texts do, and closes every string that it opens, does neither. Nor does one line of prose that
+quotes commands or paths. Whoever has a field for programs
 runs them for those who may. So at the lenient presets such a text is refused for what reaches out only: what opens a
 shell to somebody, downloads and runs, reads the files that attackers read, or hides. The strict ones count it all.
 """
@@ -22,6 +23,18 @@ MIN_TOLD, MIN_BREAKS = 40, 2
 """Bytes and line feeds of the shortest such text."""
 MAX_TOLD = 1 << 16
 """Bytes of the longest one that is read; a longer one is judged as anything else."""
+MAX_LINE = 2000
+"""Bytes of the longest line of prose."""
+_FIRST_WORD = re.compile(
+    rb"[\s\"(>*_-]{0,4}[A-Za-z\x80-\xff]{1,60}(?:'[A-Za-z\x80-\xff]{1,20})?(?::[ \t]|,?[ \t]+[\"'(`*]{0,2}[A-Za-z\x80-\xff])"
+)
+"""A word before another, or before a colon."""
+_CODE_SPAN = re.compile(rb"`[^`\n]{1,400}`")
+"""What Markdown shows as code in a line (CommonMark 6.1)."""
+_PROSE = re.compile(
+    rb"(?<![\w'/.-])[A-Za-z\x80-\xff]{1,30}(?:['-][A-Za-z\x80-\xff]{1,20})?(?:[,:]?[ \t]+[A-Za-z\x80-\xff]{1,30}(?:['-][A-Za-z\x80-\xff]{1,20})?){3}(?=[\s.,:;!?)]|\Z)"
+)
+"""Four words in a row."""
 _NAMES = frozenset(
     b"""content contents body message messages text description desc comment comments note notes details raw code
     source source_code snippet script html html_body markdown wikitext wptextbox1 data_text bodytext plain_text summary
@@ -30,7 +43,7 @@ _NAMES = frozenset(
 )
 """What fields for texts are called, in lower case, by the last or last but one part of their names."""
 _PARTS = re.compile(rb"[.\[\]_:]++(?:array_\d{1,6})?|[\[\]]")
-_BEGINS = re.compile(rb"\s*+(?:[a-z_#<>{@*!`=%/-]|\d{1,3}[.)] |\[[\w ]|\"[a-z])", re.IGNORECASE)
+_BEGINS = re.compile(rb"\s*+(?:[a-z\x80-\xff_#<>{@*!`=%/-]|\d{1,3}[.)] |\[[\w ]|\"[a-z])", re.IGNORECASE)
 """How texts begin: with no quote, bracket or separator that would end something, and with no number of a column."""
 _BREAK = re.compile(rb"\n|</(?:p|div|li|h[1-6]|pre|tr|blockquote)\s*>|<br\b", re.IGNORECASE)
 """What ends a line: of a text, or of a page as editors in browsers send it."""
@@ -66,16 +79,18 @@ _HIDES = (
 _QUIET = frozenset(
     name
     for name in FACTS
-    if name.startswith(("shell.", "code.", "path.", "sql.", "ldap."))
+    if name.startswith(("shell.", "code.", "path.", "sql.", "ldap.", "xpath."))
     or name in ("template.expression", "template.server_tag", "nosql.redis", "nosql.leaves_string", "nosql.where_code", "js.leaves_string")
 ) | {"http.response_after_line_end"}  # fmt: skip
 _OF_MAIL = frozenset(("http.mail_header", "http.header_after_line_end", "http.response_after_line_end"))
 _OF_STYLE = frozenset(("html.style_script", "html.script_url"))
 """What runs in no text but a page, if it does not name script."""
 _PAGE = re.compile(rb"<|script:|expression\s*\(|@import|behaviou?r", re.IGNORECASE)
-_OF_STRINGS = frozenset(name for name in _QUIET if name.startswith("sql.") or name == "js.leaves_string")
+_OF_STRINGS = frozenset(name for name in _QUIET if name.startswith(("sql.", "xpath.")) or name == "js.leaves_string")
 """What goes on where a string ends, which such a text does not leave open."""
 _OF_SHELL = frozenset(name for name in _QUIET if name.startswith("shell."))
+_IN_LINE = ("template.", "code.php_tag", "code.web_shell", "nosql.")
+"""What acts in the middle of a line, too: told in several lines only."""
 _KEPT = _QUIET | {name for name in FACTS if name.startswith(("html.", "js.", "nosql.", "http."))}
 _SENDS = re.compile(
     rb"\b(?:document\s*\.\s*cookie|localstorage|sessionstorage|document\s*\.\s*location)\b", re.IGNORECASE
@@ -104,7 +119,9 @@ def as_text(facts: frozenset[str], text: bytes, in_chat: bool = False) -> frozen
         seen = facts - {"enc.base64"}
     else:
         seen = facts
-    if not MIN_TOLD <= len(text) <= MAX_TOLD or (_is_short(text) and not in_chat):
+    if not MIN_TOLD <= len(text) <= MAX_TOLD:
+        return facts
+    if _is_short(text) and not in_chat and (any(each.startswith(_IN_LINE) for each in seen) or not _is_prose(text)):
         return facts
     if any(each.startswith(_HIDES) for each in seen) or _BEGINS.match(text) is None or _REACHES_OUT.search(text):
         return facts
@@ -150,6 +167,13 @@ def _is_chat(name: bytes) -> bool:
 
 def _is_short(text: bytes) -> bool:
     return sum(1 for _, _ in zip(range(MIN_BREAKS), _BREAK.finditer(text.lstrip()), strict=False)) < MIN_BREAKS
+
+
+def _is_prose(text: bytes) -> bool:
+    """Tell whether a line begins with words, and is of them beside what it marks as code."""
+    if len(text) > MAX_LINE or _FIRST_WORD.match(text) is None:
+        return False
+    return _PROSE.search(_CODE_SPAN.sub(b" ", text)) is not None
 
 
 def _decoded(text: bytes) -> bytes:

