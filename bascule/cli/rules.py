@@ -11,10 +11,11 @@ from rich.console import Console
 
 from bascule.cli import rules_install
 from bascule.cli.folders import cache_dir
-from bascule.cli.rules_list import list_rules, shipped
+from bascule.cli.rules_list import list_rules, shipped, when_it_runs
 from bascule.cli.texts import fail
+from bascule.config.errors import suggest
 from bascule.waf.engine import Waf, WafLoadError, WafSettings, config_warnings, load_rules
-from bascule.waf.filters.table import CONFIGURED, ENABLE
+from bascule.waf.logic.rules import SHIPPED
 from bascule.waf.seclang.model import Rule, RuleSet
 from bascule.waf.seclang.operators.backtracking import MAX_STEPS, MAX_TEXT
 from bascule.waf.seclang.words import tell
@@ -104,7 +105,7 @@ def _compiled(console: Console, waf: Waf, paranoia: int) -> None:
 
 @app.command()
 def explain(
-    rule_id: Annotated[int, typer.Argument(help="The rule's id.")],
+    rule: Annotated[str, typer.Argument(help="The rule's id, or the name of one that Bascule brings.")],
     place: Annotated[
         Path | None,
         typer.Option("--rules", "--crs", help="A CRS folder, a folder of .conf files, one file; or Bascule's own."),
@@ -114,30 +115,33 @@ def explain(
     """Tell a rule in words, with its compiled form."""
     console = Console(highlight=False, soft_wrap=True)
     if place is None:
-        _explain_shipped(console, rule_id)
+        _explain_shipped(console, rule)
         return
     try:
         waf = Waf.load(settings_for(place, paranoia), cache_dir(""))
     except WafLoadError as error:
         fail(str(error))
-    rule = waf.rules.rules.get(rule_id)
-    if rule is None:
-        fail(f"there is no rule {rule_id} in {place}")
-    console.print(f"Rule {rule_id}  {rule.file}:{rule.line}", style="bold", markup=False)
-    if rule.tag_texts:
-        console.print("tags: " + ", ".join(rule.tag_texts), markup=False)
-    for line in tell(rule):
+    found = waf.rules.rules.get(int(rule)) if rule.isdecimal() else None
+    if found is None:
+        fail(f"there is no rule {rule} in {place}")
+    console.print(f"Rule {rule}  {found.file}:{found.line}", style="bold", markup=False)
+    if found.tag_texts:
+        console.print("tags: " + ", ".join(found.tag_texts), markup=False)
+    for line in tell(found):
         console.print(line, markup=False)
     console.print("Compiled:", style="bold")
-    for line in _compiled_form(waf, rule):
+    for line in _compiled_form(waf, found):
         console.print(f"  {line}", markup=False)
 
 
-def _explain_shipped(console: Console, rule_id: int) -> None:
-    row = next((row for row in shipped() if row["id"] == rule_id), None)
+def _explain_shipped(console: Console, asked: str) -> None:
+    rows = list(shipped())
+    row = next((row for row in rows if asked in (str(row["id"]), row["name"])), None)
     if row is None:
-        fail(f"Bascule brings no rule {rule_id}; one of a rule set is explained with --rules PLACE")
-    console.print(f"Rule {rule_id}  {row['title']}: {row['name']}", style="bold", markup=False)
+        hint = "" if asked.isdecimal() else suggest(asked, {each["name"] for each in rows})
+        fail(f"Bascule brings no rule {asked}{f' ({hint})' if hint else ''}; one of a rule set is explained with "
+             "--rules PLACE, and `bascule rules list` has all")  # fmt: skip
+    console.print(f"Rule {row['id']}  {row['title']}: {row['name']}", style="bold", markup=False)
     console.print(f"The request {row['says']}.", markup=False)
     console.print(f"risk {row['risk']}, answered with {row['answer']} unless waf.answers says otherwise", markup=False)
     cwe = ", ".join(f"CWE-{number}" for number in row["cwe"])
@@ -145,10 +149,7 @@ def _explain_shipped(console: Console, rule_id: int) -> None:
     if "facts" in row:
         console.print(f"{row['points']} points where a value shows: {', '.join(row['facts'])}", markup=False)
     else:
-        when = {CONFIGURED: "runs once configured", ENABLE: "on where waf.filters.enable names it"}.get(
-            row["preset"], f"on from the preset {row['preset']}"
-        )
-        console.print(f"{when}: see waf.filters", markup=False)
+        console.print(when_it_runs(row), markup=False)
     if "measured" in row:
         _tell_measured(console, row["measured"], "of its family" if "facts" in row else "of all kinds")
 
@@ -183,6 +184,17 @@ def _compiled_form(waf: Waf, rule: Rule) -> list[str]:
                 f"such as {shown[:100]}{'...' if len(shown) > 100 else ''}"
             )
     return lines
+
+
+@app.command()
+def export(file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")]) -> None:
+    """Write the logic rules to a file, to be edited and named as `waf.rule_set`."""
+    try:
+        with file.open("xb") as out:
+            out.write(SHIPPED.read_bytes())
+    except OSError as error:
+        fail(f"{file} cannot be written: {error.strerror}")
+    typer.echo(f"{file}: written. `enabled: false` takes a rule out; name the file as waf.rule_set")
 
 
 @app.command()

@@ -12,11 +12,26 @@ from rich.console import Console
 from rich.table import Table
 
 from bascule.cli.texts import fail
-from bascule.waf.filters.table import LEVELS, measured, table
+from bascule.waf.filters.table import CONFIGURED, ENABLE, LEVELS, measured, table
 from bascule.waf.logic.facts import FACTS
 from bascule.waf.logic.rules import SHIPPED, read
 
-_COLUMNS = ("id", "family", "name", "risk", "OWASP", "CWE", "on at", "attacks %", "harmless %", "us", "the request")
+_COLUMNS = (
+    "id", "family", "name", "risk", "answer", "OWASP", "CWE", "on at", "attacks %", "harmless %", "us", "the request",
+)  # fmt: skip
+_KEYS = {
+    "buffer-overflow": "filters.lengths", "cookie-poisoning": "response.cookies",
+    "directory-listing": "response.cloak: all", "error-handling": "response.cloak: all",
+    "extension-filtering": "filters.extensions", "file-upload": "filters.uploads", "input-content": "filters.words",
+    "privacy-input": "filters.identifiers", "privacy-file": "filters.identifiers",
+    "request-header": "filters.fields", "request-method": "filters.methods", "uri-access": "filters.access",
+    "website-defacement": "response.pages", "ip-filtering": "filters.addresses", "profile": "profile",
+    "api-contract": "openapi", "field-changed": "response.forms", "link-changed": "response.links",
+    "identifier-in-output": "response.mask", "word-in-output": "response.words",
+    "decoy-field": "response.decoys", "decoy-link": "response.decoys",
+}  # fmt: skip
+"""Keys of `waf` that turn on what does nothing by itself, by rule or family."""
+_BY_DEFAULT = frozenset(("stack-trace", "database-error"))
 
 
 def shipped() -> Iterator[dict[str, Any]]:
@@ -32,6 +47,18 @@ def shipped() -> Iterator[dict[str, Any]]:
     for each in learned.rules:
         more = {"facts": each.facts, "points": each.points, "measured": msgspec.to_builtins(each.measured)}
         yield _row(each, families[each.family], preset="advanced" if each.strict else "basic", **more)
+
+
+def when_it_runs(row: dict[str, Any]) -> str:
+    """Say when a named rule runs, and which key it goes by."""
+    if row["name"] in _BY_DEFAULT:
+        return "on for answers of status 500 and above, for all with waf.response.cloak: all"
+    if row["preset"] == CONFIGURED:
+        key = _KEYS.get(row["name"]) or _KEYS[row["family"]]
+        return f"runs once configured: see waf.{key}"
+    if row["preset"] == ENABLE:
+        return "on where waf.filters.enable names it"
+    return f"on from the preset {row['preset']}; waf.filters.enable turns it on below"
 
 
 def _row(rule: Any, family: Any, **more: Any) -> dict[str, Any]:
@@ -67,7 +94,18 @@ def list_rules(
         cwe = ", ".join(map(str, row["cwe"][:2]))
         name = row["name"]
         rates = _rates(row.get("measured"))
-        shown.add_row(str(row["id"]), row["family"], name, row["risk"], owasp, cwe, row["preset"], *rates, row["says"])
+        shown.add_row(
+            str(row["id"]),
+            row["family"],
+            name,
+            row["risk"],
+            row["answer"],
+            owasp,
+            cwe,
+            row["preset"],
+            *rates,
+            row["says"],
+        )
     console.print(shown)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ def train(
 ) -> None:
     """Learn the logic rules from corpora. Needs the extra named train."""
     if named is not None:
+        _check(corpora, named)
         _measure_named(corpora, named)
         return
     if out is None:
@@ -43,6 +45,7 @@ def train(
     from bascule.waf.logic.learn.matrix import table
     from bascule.waf.logic.rules import write
 
+    _check(corpora, out, card)
     try:
         rows = table(recipe.samples(corpora, seed, exclude_source or (), feedback or ()))
     except (OSError, ValueError) as error:
@@ -56,6 +59,26 @@ def train(
     if card is not None:
         card.write_text(cards.card(book, rules, limits, rows, seed))
         typer.echo(f"{card}: written")
+
+
+def _check(corpora: Path, *written: Path | None) -> None:
+    """End now, not after an hour, if a corpus is missing or what was learned could not be written."""
+    from bascule.waf.logic.learn.corpora import FILES
+
+    faults = [
+        f"{file} cannot be written: name a file in a folder that can"
+        for file in written
+        if file is not None and (file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK))
+    ]
+    if missing := [name for name in FILES if not (corpora / name).is_file()]:
+        faults.append(
+            f"{corpora} has no {', '.join(missing)}: --corpora names a folder of labelled corpora, one JSON object a "
+            "line (docs/logic.md, train and measure); none come with Bascule, and its shipped rules need none"
+        )
+    for fault in faults:
+        typer.echo(f"error: {fault}", err=True)
+    if faults:
+        raise typer.Exit(1)
 
 
 def _measure_named(corpora: Path, file: Path) -> None:

@@ -208,6 +208,8 @@ def check_waf(findings: Findings, path: KeyPath, waf: WafConfig) -> None:
         findings.needs_file((*place, "directives", index), file, "the rules file")
     if waf.openapi:
         findings.needs_file((*place, "openapi"), waf.openapi, "the OpenAPI document")
+    if waf.rule_set:
+        findings.needs_file((*place, "rule_set"), waf.rule_set, "the rule set")
     findings.files += _rule_files(waf.crs)
 
 

@@ -51,6 +51,9 @@ class WafConfig(Model):
     preset: Literal["bypass", "detect-only", "basic", "standard", "advanced", "pci-dss", "block-all"] = "standard"
     """How much the logic rules take for an attack: higher presets find more and err more; ``bypass`` looks at nothing,
     ``detect-only`` records and refuses nothing, ``block-all`` refuses every request."""
+    rule_set: FileField = ""
+    """Rule set that takes the place of the shipped logic rules: one that ``bascule train`` wrote, or a copy that was
+    edited (``bascule rules export``)."""
     texts: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
     """Parameters (``*`` stands for anything: ``json.actions.*.content``) that hold programs, queries, pages or
     commands, which the application keeps and shows: there, at any preset, the logic rules refuse only what reaches out

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bascule.telemetry import causes
 from bascule.waf.response.forms import without_fields
 from bascule.waf.rewriting import rewrite
+from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
@@ -64,6 +65,8 @@ def _rewrite(exchange: Exchange, transaction: Transaction, encoded: bool) -> boo
     changed = None if encoded else rewrite(transaction, body)
     if changed is None:
         transaction.note(f"refused, for it could not be made harmless: {what}")
+        rule = transaction.rewrites[0].rule_id
+        transaction.decide(Verdict("block", 403, rule, b"could not be made harmless", b"", transaction.phase))
         exchange.answer(403, causes.WAF)
         return False
     transaction.note(f"passed on changed: {what}")

@@ -87,6 +87,7 @@ def settings_of(config: WafConfig) -> WafSettings:
         time_budget=config.budget,
         on_budget=config.on_budget,
         texts=config.texts,
+        rule_set=Path(config.rule_set) if config.rule_set else None,
         filters=config.filters,
         answers=tuple(config.answers.items()),
         response=config.response if config.response_bodies else config.response.model_copy(update={"cloak": "off"}),
@@ -133,8 +134,7 @@ def _content(config: WafConfig) -> str:
 def _signature(config: WafConfig) -> tuple[object, ...]:
     """Identify the content of the rule files by their times and sizes."""
     files = [Path(file) for file in config.directives]
-    if config.openapi:
-        files.append(Path(config.openapi))
+    files += [Path(file) for file in (config.openapi, config.rule_set) if file]
     if config.response.pages is not None:
         files += Path(config.response.pages.copies).glob("*.page")
     if config.crs:

@@ -9,6 +9,8 @@ from bascule.config.errors import suggest
 from bascule.config.filters import REWRITES, Answer
 
 BLOCK = Answer()
+MASKED = ("mask", "privacy-output")
+"""What is said of a family anyway."""
 
 
 class Named:
@@ -37,7 +39,7 @@ class Answers:
             answer = next((configured[key] for key in keys if key in configured), None)
             if answer is None:
                 continue
-            if answer.action in REWRITES and not rule.rewritable:
+            if answer.action in REWRITES and not rule.rewritable and (answer.action, rule.family) != MASKED:
                 raise ValueError(f"answers: {rule.family} cannot {answer.action}: {rule.id} is not about a value")
             self._of[rule.id] = answer
         self.challenges = any(answer.action == "challenge" for answer in self._of.values())

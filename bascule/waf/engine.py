@@ -124,8 +124,8 @@ class Waf:
         self.signature_glance = SignatureGlance.of(self, self._glance_of_logic()) if prefilter and others else None
 
     def _logic(self, cache_dir: Path | None) -> Inspector | None:
-        preset, texts = self.settings.logic, self.settings.texts
-        return Inspector.load(preset, cache_dir, texts) if preset not in ("", "bypass") else None
+        preset, texts, file = self.settings.logic, self.settings.texts, self.settings.rule_set
+        return Inspector.load(preset, cache_dir, texts, file) if preset not in ("", "bypass") else None
 
     def _glance(self) -> Glance | None:
         """Return what tells at a glance that a request passes; None where every request needs a transaction."""
@@ -205,7 +205,7 @@ class Waf:
 
 def answers_of(settings: WafSettings, filters: FilterInspector) -> Answers:
     """Return how the rules answer. Raises ValueError as `Answers` does."""
-    logic = named_logic_rules() if settings.answers else ()
+    logic = named_logic_rules(settings.rule_set) if settings.answers else ()
     return Answers(dict(settings.answers), (*filters.named(), *logic))
 
 

@@ -53,7 +53,8 @@ class WafSettings:
     whether a request whose time is used up passes ("open") or is refused ("closed"). `body_policy` "sniff"
     inspects a body by what it looks like where its Content-Type is missing, unknown or lies; "declared" goes
     by the Content-Type alone. `logic` is the preset of the logic rules (`logic/engine.py`); empty: they do not run.
-    `texts` are patterns of parameters that hold texts of any language.
+    `rule_set` is the file of these rules, the shipped one unless given; `texts` are patterns of parameters that hold
+    texts of any language.
     `filters` is what the named rules hold requests to, `response` what responses may tell; `answers` says how findings
     of all of these are answered.
     `openapi` is a document that requests are held to.
@@ -79,6 +80,7 @@ class WafSettings:
     prefilter: bool = True
     exclusions: tuple[Exclusion, ...] = ()
     texts: tuple[str, ...] = ()
+    rule_set: Path | None = None
     filters: WafFilters = NO_FILTERS
     answers: tuple[tuple[str, Answer], ...] = ()
     response: WafResponse = NO_RESPONSE

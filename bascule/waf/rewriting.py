@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -82,7 +83,7 @@ def _changed(t: Transaction, body: bytes) -> Rewritten | None:
     query = t.query
     fields: dict[tuple[bytes, bytes], bytes] = {}
     kind = (t.header(b"content-type") or b"").partition(b";")[0].strip().lower()
-    for _, _, value, change in t.rewrites:
+    for value, change in _by_value(t.rewrites):
         place = value.place
         if place in ("query", "name") and (changed := _pairs(query, value.data, change)) is not None:
             query = changed
@@ -96,6 +97,24 @@ def _changed(t: Transaction, body: bytes) -> Rewritten | None:
         else:
             return None
     return Rewritten(query, body, fields)
+
+
+def _by_value(rewrites: list[Change]) -> list[tuple[Value, Callable[[bytes], bytes]]]:
+    """Return each value once, with all its changes: a change is made wherever a value stands, and can be made once."""
+    found: dict[Value, list[Callable[[bytes], bytes]]] = {}
+    for each in rewrites:
+        place, name, data = each.value
+        key = Value(place, name if place == "cookie" or place.startswith("header:") else b"", data)
+        changes = found.setdefault(key, [])
+        if each.change not in changes:
+            changes.append(each.change)
+    return [(value, partial(_in_turn, changes)) for value, changes in found.items()]
+
+
+def _in_turn(changes: list[Callable[[bytes], bytes]], text: bytes) -> bytes:
+    for change in changes:
+        text = change(text)
+    return text
 
 
 def _pairs(text: bytes, data: bytes, change: Callable[[bytes], bytes], separator: bytes = b"&") -> bytes | None:

@@ -9,11 +9,14 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from bascule.cli import rules_install
 from bascule.cli.rules import app
 from bascule.cli.rules_install import InstallError, install
+from bascule.cli.rules_list import shipped, when_it_runs
+from bascule.cli.train import train
 from tests.cli.firewall import crs
 
 RULE = 'SecRule ARGS "@rx attack" "id:1,phase:2,deny,status:403,t:lowercase,msg:\'Bad\',severity:CRITICAL"\n'
@@ -174,3 +177,26 @@ def test_explain_tells_a_rule_that_bascule_brings() -> None:
     assert "us a request by itself" in learned
     assert "measured" not in command("explain", "718001")[1], "it does nothing until it is configured"
     assert command("explain", "799999")[0] == 1
+
+
+def test_rules_are_explained_by_name_and_say_which_key_turns_them_on() -> None:
+    runner = CliRunner()
+    by_name = runner.invoke(app, ["explain", "upload-script"])
+    assert by_name.exit_code == 0
+    assert by_name.output == runner.invoke(app, ["explain", "706001"]).output
+    assert "status 500 and above" in runner.invoke(app, ["explain", "stack-trace"]).output
+    assert "waf.response.forms" in runner.invoke(app, ["explain", "field-changed"]).output
+    assert "did you mean upload-script?" in runner.invoke(app, ["explain", "upload-scrip"]).output
+    for row in shipped():
+        if "facts" not in row:
+            assert when_it_runs(row)
+
+
+def test_training_tells_at_once_what_it_lacks(tmp_path: Path) -> None:
+    single = typer.Typer()
+    single.command()(train)
+    found = CliRunner().invoke(single, ["--corpora", str(tmp_path), "--out", str(tmp_path / "no" / "r.json")])
+    assert found.exit_code == 1
+    assert "attacks.jsonl.gz" in found.output
+    assert "cannot be written" in found.output
+    assert "Errno" not in found.output

@@ -92,3 +92,16 @@ def test_length_is_kept_and_nothing_dangerous_stays(text: bytes) -> None:
         assert len(changed) == len(text)
         assert not set(changed) & set(b"<>'\"`;&|$(){}\\")
         assert len(_encoded(text, masked, blank)) == len(text)
+
+
+def test_values_alike_and_rules_alike_are_changed_together() -> None:
+    waf = firewall(
+        answers={"input-content": "mask", "privacy-input": "mask"}, filters={"words": ["darn"], "identifiers": ["card"]}
+    )
+    for target, query in (
+        ("/?a=darn&b=darn", b"a=****&b=****"),
+        ("/?a=darn+4111111111111111", b"a=****+************1111"),
+    ):
+        changed = rewrite(judge(waf, target=target), b"")
+        assert changed is not None
+        assert changed.query == query

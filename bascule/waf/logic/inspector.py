@@ -55,14 +55,18 @@ class Inspector:
         self._rules = {rule.id: _as_rule(rule, families[rule.family]) for rule in logic.book.rules}
 
     @classmethod
-    def load(cls, preset: str, cache_dir: Path | None, texts: Sequence[str] = ()) -> Inspector:
-        """Load the shipped rules at a preset. `texts` are patterns (``*``, ``?``) of parameters that hold texts.
+    def load(
+        cls, preset: str, cache_dir: Path | None, texts: Sequence[str] = (), file: Path | None = None
+    ) -> Inspector:
+        """Load the rules at a preset: the shipped ones, or those of a file.
+
+        `texts` are patterns (``*``, ``?``) of parameters that hold texts.
 
         Raises:
             WafLoadError: there is no such preset, or the rules cannot be used.
         """
         try:
-            return cls(Logic.load(preset, cache_dir=cache_dir), texts)
+            return cls(Logic.load(preset, file or SHIPPED, cache_dir), texts)
         except RuleBookError as error:
             raise WafLoadError(error.file, 1, error.reason) from None
         except ValueError as error:
@@ -215,9 +219,9 @@ def variable_of(value: Value) -> bytes:
     return b"%b:%b" % (collection, name) if name else collection
 
 
-def named_logic_rules() -> list[Named]:
-    """Return the shipped rules, as what answers can be given for. Raises RuleBookError."""
-    return [Named(rule.id, rule.name, rule.family, True) for rule in read(SHIPPED, frozenset(FACTS)).rules]
+def named_logic_rules(file: Path | None) -> list[Named]:
+    """Return the rules of a file, or the shipped ones, as what answers can be given for. Raises RuleBookError."""
+    return [Named(rule.id, rule.name, rule.family, True) for rule in read(file or SHIPPED, frozenset(FACTS)).rules]
 
 
 def _as_rule(rule: LogicRule, family: Family) -> Rule:

@@ -10,7 +10,7 @@ from bascule.config.response import WafResponse
 from bascule.waf.response.cookies import UNPROTECTED, Cookies
 from bascule.waf.response.decoys import Decoys
 from bascule.waf.response.forms import FIELD, Forms, sent_fields
-from bascule.waf.response.leaks import FIRST_ERROR, Leaks
+from bascule.waf.response.leaks import FIRST_ERROR, Leaks, is_text
 from bascule.waf.response.links import PARAMETER, Links
 from bascule.waf.response.masking import WORD, Masker
 from bascule.waf.response.pages import CHANGED, Page, Pages
@@ -47,15 +47,28 @@ class ResponseInspector:
         self.judges_fields = self.forms is not None or self.decoys is not None or self.links is not None
         """Whether `judge_fields` looks at requests."""
         self._pages = Pages(response.pages) if response.pages is not None else None
-        self.masker = Masker(response.mask, response.words) if response.mask or response.words else None
+        shown = {rule: answers.of(rule).action if answers.has(rule) else "mask" for rule in (IDENTIFIERS, WORDS)}
+        logged = {rule for rule, action in shown.items() if action == "log"}
+        masks = () if IDENTIFIERS in logged else response.mask, () if WORDS in logged else response.words
+        self.masker = Masker(*masks) if any(masks) else None
+        self._refused = [
+            (rule, Masker(*parts))
+            for rule, parts in ((IDENTIFIERS, (response.mask, ())), (WORDS, ((), response.words)))
+            if shown[rule] != "mask" and any(parts)
+        ]
+        """Rules that answer otherwise than by masking, each with what finds it."""
 
     def passes(self, status: int) -> bool:
         """Whether responses with a status are of no interest, whatever their fields and their body are."""
-        return self._pages is None and (self._leaks is None or self._leaks.passes(status))
+        if self._pages is not None or self._refused:
+            return False
+        return self._leaks is None or self._leaks.passes(status)
 
     def looks_at(self, t: Transaction) -> bool:
         """Whether `judge_body` is to be given the body of the response."""
         if self._page(t) is not None:
+            return True
+        if self._refused and is_text(t.response_headers):
             return True
         return self._leaks is not None and self._leaks.looks_at(t.status, t.response_headers)
 
@@ -70,9 +83,16 @@ class ResponseInspector:
         page = self._page(t)
         if page is not None and self._pages is not None:
             self._judge_page(t, self._pages, page, body)
+        status = t.status if t.status >= FIRST_ERROR else 403
+        if self._refused and is_text(t.response_headers):
+            for rule, finder in self._refused:
+                found_in = finder.stream()
+                found_in.feed(body, last=True)
+                if found_in.found:
+                    what = ", ".join(f"{count} {kind}" for kind, count in sorted(found_in.found.items()))
+                    self._rules.record(t, self._answers, (rule, b"RESPONSE_BODY", what.encode()), status=status)
         if self._leaks is None or not self._leaks.looks_at(t.status, t.response_headers):
             return
-        status = t.status if t.status >= FIRST_ERROR else 403
         for rule, found in self._leaks.find(body):
             self._rules.record(t, self._answers, (rule, b"RESPONSE_BODY", found), status=status)
 

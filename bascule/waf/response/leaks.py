@@ -53,6 +53,14 @@ _LEAKS: dict[int, tuple[str, ...]] = {
 _ERRORS = frozenset((STACK_TRACE, DATABASE_ERROR))
 
 
+def is_text(headers: Pairs) -> bool:
+    """Whether the body of a response is of a type that is looked at."""
+    for name, value in headers:
+        if name == b"content-type":
+            return value.partition(b";")[0].strip().lower() in TEXTS
+    return False
+
+
 class Leaks:
     """What one firewall looks for in responses. `cloak` is "errors" (error answers alone) or "all"."""
 
@@ -67,12 +75,7 @@ class Leaks:
 
     def looks_at(self, status: int, headers: Pairs) -> bool:
         """Whether the body of a response is to be looked at."""
-        if self.passes(status):
-            return False
-        for name, value in headers:
-            if name == b"content-type":
-                return value.partition(b";")[0].strip().lower() in TEXTS
-        return False
+        return not self.passes(status) and is_text(headers)
 
     def find(self, body: bytes) -> list[tuple[int, bytes]]:
         """Return (rule, what it found) for each rule that finds something in the beginning of a body."""

@@ -105,3 +105,14 @@ def test_detect_passes_on_what_was_sent() -> None:
         assert any("in block mode" in note for note in event["notes"])
 
     run(test, mode="detect", answers={"xss": "neutralise"})
+
+
+def test_event_of_a_request_that_cannot_be_made_harmless_says_that_it_was_refused() -> None:
+    async def test(bascule: Guarded, got: Got) -> None:
+        asked = b"GET /%3Cscript%3Ealert(1)%3C/script%3E HTTP/1.1\r\nhost: x\r\nuser-agent: test\r\n\r\n"
+        assert (await send(bascule.address, asked)).status == 403
+        event = await asyncio.to_thread(bascule.event, status=403)
+        assert event["verdict"]["action"] == "block"
+        assert not got
+
+    run(test, answers={"xss": "neutralise"})

@@ -185,3 +185,31 @@ def test_answer_of_a_leak_is_configured() -> None:
         assert (await send(bascule.address, b"GET /trace HTTP/1.1\r\nhost: x\r\n\r\n")).body == TRACE
 
     run(answers, test, response={"cloak": "all"}, answers={"directory-listing": 404, "stack-trace": "log"})
+
+
+def test_answer_with_a_number_is_refused_where_the_answer_is_to_block() -> None:
+    pages = {
+        b"/": chunked(gzip.compress(PAGE), 7, HTML + b"content-encoding: gzip\r\n"),
+        b"/fine": page(b"<p>fine</p>"),
+    }
+
+    async def test(bascule: Guarded, asked: list[bytes]) -> None:
+        refused = await send(bascule.address, GET)
+        assert refused.status == 403
+        assert b"1111" not in refused.body
+        event = await asyncio.to_thread(bascule.event, status=403)
+        assert [rule["id"] for rule in event["rules"]] == [712001]
+        assert "4111" not in str(event)
+        assert (await send(bascule.address, GET.replace(b"/ ", b"/fine ", 1))).body == b"<p>fine</p>"
+
+    run(pages, test, answers={"privacy-output": "block"})
+
+
+def test_answer_with_a_number_is_only_told_where_the_answer_is_to_log() -> None:
+    async def test(bascule: Guarded, asked: list[bytes]) -> None:
+        answer = await send(bascule.address, GET)
+        assert (answer.status, answer.body) == (200, PAGE)
+        event = await asyncio.to_thread(bascule.event, status=200)
+        assert [rule["id"] for rule in event["rules"]] == [712001]
+
+    run({b"/": page(PAGE)}, test, answers={"identifier-in-output": "log"})

@@ -15,6 +15,8 @@ from bascule.waf.logic.learn.grammar import texts
 
 BENIGN = ""
 """The label of what is no attack."""
+FILES = ("attacks.jsonl.gz", "attack_requests.jsonl.gz", "benign_values.jsonl.gz", "benign_requests.jsonl.gz")
+"""What a folder of corpora holds."""
 GRAMMAR = "grammar: "
 """What the names of sources begin with that are grammars."""
 GENERATED = 1500
