@@ -60,8 +60,16 @@ def compiles_nowhere(text: bytes) -> bool:
     return all(_breaks_off(text, at) for at in begins) and all(_breaks_off(text, at, ended=True) for at in quotes)
 
 
+_BARE_WORDS = re.compile(
+    rb"[ \t]+(?![^<]*\b(?:new|import|throw|await|yield|delete)\b)[A-Za-z\x80-\xff][\w \t.,:;?!\x80-\xff-]*+\Z"
+)
+"""Names with nothing that calls, makes, assigns, or holds a string: no script does anything with them."""
+
+
 def is_no_script(content: bytes) -> bool:
-    """Tell whether what stands in a script element breaks off, as far as the next tag."""
+    """Tell whether what stands in a script element breaks off, as far as the next tag, or is words to the end."""
+    if _BARE_WORDS.match(content):
+        return True
     content = content[:MAX_READ].partition(b"<")[0]
     return _MAY_HIDE.search(content) is None and _breaks_off(content, 0, in_script=True)
 
@@ -135,6 +143,11 @@ _OF_SQL = frozenset(
 _IS = frozenset(
     b"not null true false unknown distinct json document normalized of nan infinite present dangling".split()
 )
+_DELAY_IN = re.compile(
+    rb"\s*(?:sleep|benchmark|pg_sleep)\s?\([\d., ]{0,12}\)\s+in\s+[a-z+#]{2,20}(?:\s+[a-z]{1,20}){0,3}[?!.]?\s*",
+    re.IGNORECASE,
+)
+"""`sleep(5) in python`: where databases have such functions, a list in brackets is behind IN."""
 MAX_RUN = 2
 """Operands side by side: a name and its other name."""
 
@@ -147,6 +160,8 @@ def is_no_sql(text: bytes) -> bool:
     """
     if len(text) > MAX_READ or b"\0" in text:
         return False
+    if _DELAY_IN.fullmatch(text):
+        return True
     quotes = [at + 1 for quote in (b"'", b'"') if (at := text.find(quote)) >= 0]
     return _ends_sql(text, 0, 0) and all(_ends_sql(text, at, 1) for at in quotes)
 

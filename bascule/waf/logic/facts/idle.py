@@ -54,6 +54,11 @@ _FILTERED = re.compile(
     rb"\{\{-?\s{0,4}[$.]?[A-Za-z_][\w-]{0,40}(?:\.\w{1,40}){0,5}(?:\s{0,4}\|\s{0,4}\w{1,20}(?:\s\"%[\d.]{0,4}[a-z]\")?){1,3}\s{0,4}-?\}\}"
 )
 """Names that filters format, in Go's templates and their kin."""
+_LOOKS_NOWHERE = re.compile(
+    rb"(?<![\w${:.-])\$\{jndi:(?:ldaps?|rmi|dns|iiop):(?://)?(?:\.{3}|\xe2\x80\xa6)(?:/(?:\.{3}|\xe2\x80\xa6|[a-z]))?\}(?![\w$}:/-])",
+    re.IGNORECASE,
+)
+"""A lookup of Log4j as people tell of it: dots where a host would be."""
 
 
 def without_idle(found: set[str], text: bytes) -> bytes:
@@ -63,6 +68,8 @@ def without_idle(found: set[str], text: bytes) -> bytes:
         rest = _HANDLER.sub(b" ", rest)
     if "html.style_script" in found:
         rest = _PICTURE.sub(b"url()", rest)
+    if "template.jndi" in found:
+        rest = _LOOKS_NOWHERE.sub(b" ", rest)
     if "shell.command_after_separator" in found and b"{{" in rest:
         rest = _FILTERED.sub(b" ", rest)
     return rest if len(rest) < len(text) else text
