@@ -26,9 +26,9 @@ MAX_TOLD = 1 << 16
 MAX_LINE = 2000
 """Bytes of the longest line of prose."""
 _FIRST_WORD = re.compile(
-    rb"[\s\"(>*_-]{0,4}[A-Za-z\x80-\xff]{1,60}(?:'[A-Za-z\x80-\xff]{1,20})?(?::[ \t]|,?[ \t]+[\"'(`*]{0,2}[A-Za-z\x80-\xff])"
+    rb"[\s\"(>*_-]{0,4}[A-Za-z\x80-\xff]{1,60}(?:'[A-Za-z\x80-\xff]{1,20})?(?::[ \t]|,?[ \t]+[\"'(`*]{0,2}[A-Za-z\d\x80-\xff])"
 )
-"""A word before another, or before a colon."""
+"""A word before another or a number, or with a colon behind it."""
 _CODE_SPAN = re.compile(rb"`[^`\n]{1,400}`")
 """What Markdown shows as code in a line (CommonMark 6.1)."""
 _PROSE = re.compile(
