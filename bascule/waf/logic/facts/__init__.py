@@ -6,7 +6,7 @@ with them. No fact is a verdict: honest text trips single facts, rules need seve
 """
 
 from .meaning import meant
-from .patterns import ALL, DECISIVE, FACTS, warm
+from .patterns import ALL, DECISIVE, FACTS, TELLING, warm
 from .recogniser import facts_in_turns, facts_of, facts_with_evidence
 from .told import as_text, kept, loud
 
@@ -14,6 +14,7 @@ __all__ = [
     "ALL",
     "DECISIVE",
     "FACTS",
+    "TELLING",
     "as_text",
     "facts_in_turns",
     "facts_of",

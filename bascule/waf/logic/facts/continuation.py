@@ -19,6 +19,12 @@ FACTS = (
         (),
         True,
     ),
+    Fact(
+        "sql.number_comment",
+        "a number with a comment behind it, which ends the statement",
+        (rb"^\s*-?\d{1,10}['\")]*\s*(?:--(?:[\s+]+-?)?|\#|/\*(?:\*/)?)\s*$",),
+        telling=True,
+    ),
 )
 MAX_READ = 600
 """Bytes of the longest value that is read: an expression, and no document."""
@@ -41,6 +47,8 @@ _TOKEN = re.compile(
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 _LITERALS = ("number", "string", "open")
+_OPERATORS = (b"div", b"mod", b"collate", b"sounds")
+"""Words between two terms that people do not write behind a number."""
 _PREDICATES = frozenset(b"is like rlike regexp ilike glob in between not similar sounds".split())
 _CALLED = frozenset((b"like", b"glob", b"regexp"))
 """Those of them that SQLite has as functions, too."""
@@ -98,10 +106,12 @@ class _Reader:
         if self._kind() != "number":
             return False
         self._at += 1
-        while self._kind() == "math" or self._text() in (b"div", b"mod"):
+        while self._kind() == "math" or self._text() in _OPERATORS:
             self._constants = 1
-            self._told = self._told or self._text() in (b"div", b"mod")
+            self._told = self._told or self._text() in _OPERATORS
             self._at += 1
+            if self._text() == b"like":
+                self._at += 1
             if not self._term():
                 return False
         self._closers()
@@ -149,15 +159,19 @@ class _Reader:
 
     def _condition(self, behind_number: bool) -> bool:
         """Read a comparison, a predicate, a call or a literal, and say whether one was read."""
+        told = behind_number and self._text() in (b"!", b"~")
         while self._text() in (b"not", b"!"):
             self._at += 1
         began = self._at
+        negated = behind_number and self._tokens[began - 1][1] == b"not"
         if not self._term():
             return False
         compared = self._rest_of_condition()
         if compared is None:
             return False
         first = self._tokens[began]
+        literal = self._tokens[self._at - 1][0] in ("number", "string")
+        self.sure = self.sure or first[1].startswith(b"@@") or (literal and (told or (negated and compared)))
         self._compared = (
             compared or first[1] in _VALUES or any(k == "compare" for k, _ in self._tokens[began : self._at])
         )

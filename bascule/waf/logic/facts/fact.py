@@ -17,6 +17,8 @@ class Fact(NamedTuple):
     patterns: tuple[bytes, ...] = ()
     decisive: bool = False
     """Reviewed by hand: nothing honest means this, so it is an attack by itself unless harmless traffic shows it."""
+    telling: bool = False
+    """Reviewed by hand: browsers send nothing of the kind, though people may. Enough by itself at strict presets only."""
 
 
 HIDDEN = "_"

@@ -8,6 +8,13 @@ from .fact import Fact
 
 _EVENT = rb"on(?:abort|activate|after|animation|auxclick|before|begin|blur|bounce|can|cell|change|click|close|content|context|control|copy|cue|cut|data|dbl|deactivate|device|drag|drop|duration|emptied|end|error|filter|finish|focus|form|fullscreen|gesture|got|hash|help|input|invalid|key|language|layout|load|lose|lost|media|message|mouse|move|open|orientation|out|page|paste|pause|play|pointer|popstate|progress|property|ratechange|readystate|redo|repeat|reset|resize|resume|reverse|row|scroll|search|security|seek|select|show|slotchange|stalled|start|stop|storage|submit|suspend|sync|time|toggle|touch|track|transition|unhandled|undo|unload|url|user|volume|waiting|webkit|wheel|zoom)[a-z]{0,24}"
 _CALL = rb"(?:alert|confirm|prompt|eval|print|settimeout|setinterval|setimmediate|fetch|open|write|writeln|atob|function|import|msgbox|focus|expression|document|location|window|self|top|parent|frames|this|globalthis|constructor|string|navigator|import|throw|console|onerror|javascript|new|import|\w+\s*=)"
+_ELEMENT = (
+    rb"a|abbr|address|area|article|aside|b|bdo|big|blink|blockquote|body|br|button|caption|center|cite|code|col|dd|details|dfn|dialog"
+    rb"|dir|div|dl|dt|fieldset|figure|font|footer|form|frame|h[1-6]|head|header|hr|html|i|img|input|isindex|kbd|label|legend|li|main|map"
+    rb"|marquee|menu|nav|nobr|ol|optgroup|option|p|picture|plaintext|pre|q|s|samp|section|select|small|source|strike|style|sub|summary"
+    rb"|sup|table|tbody|td|textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr|xmp"
+)
+"""Elements of HTML but em, mark, span and strong, with which engines of search are asked to mark what they find."""
 
 FACTS = (
     Fact(
@@ -46,6 +53,12 @@ FACTS = (
             rb"<!\[cdata\[",
             rb"<!doctype\s+html",
         ),
+    ),
+    Fact(
+        "html.markup",
+        "a tag of HTML in an address, a cookie or a name, which pages do not put there but to mark what was found",
+        (rb"</?(?:" + _ELEMENT + rb")(?:\s[^<>]{0,200}[=>]|\s*/?>)",),
+        telling=True,
     ),
     Fact(
         "html.event_handler",
@@ -103,6 +116,7 @@ FACTS = (
             rb"mhtml\s*:|jar\s*:\s*https?:",
             rb"feed\s*:\s*(?:javascript|data)",
         ),
+        telling=True,
     ),
     Fact(
         "html.script_url_start",

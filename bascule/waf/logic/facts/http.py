@@ -67,7 +67,7 @@ FACTS = (
             rb"^https?:[\w-]{1,60}\.[a-z]{2,}(?:[/?#:]|$)",
             rb"^https?:/[\w-]{1,60}\.[a-z]{2,}(?:[/?#:]|$)",
             rb"^[/\\]{0,4}(?:https?:)?[/\\]{2,4}[\w.@:-]{1,80}[/\\]+(?:%2f|%2e|\.\.)[%/\\.\w]{0,6}$",
-            rb"^(?:https?:)?[/\\]{0,3}[\w-]+(?:\xe3\x80\x82|%e3%80%82|\xef\xbc\x8e|\xef\xbd\xa1)[\w-]+/?$|^/\xe3\x82\x9d|^/\xe3\x80\xb5",
+            rb"^(?:https?:)?[/\\]{0,3}[\w-]+(?:\xe3\x80\x82|%e3%80%82|\xef\xbc\x8e|\xef\xbd\xa1)[\w-]+/?$|^/\xe3\x82\x9d|^/?\xe3\x80[\xb1\xb5][\w-]",
             rb"^[.;<>]{1,4}//\w+\.\w+|^/\.\.?//\w+\.\w+|^/{1,3}[<>;.]//\w+\.\w+",
             rb"^/{1,4}(?:https?:[/\\]{1,4}|//)[^/?#\s]{1,60}@",
             rb"^/{1,4}(?:javascript|data):",
@@ -96,7 +96,7 @@ FACTS = (
         "http.prototype_pollution",
         "reaches an object's prototype",
         (
-            rb"\b__proto__\s*(?:[\]\[.\"':=]|$)",
+            rb"\b__proto__\s*(?:[\]\[.\"':=/]|$)|__pro(?:__proto__)+to__|construct(?:constructor)+or",
             rb"\bconstructor\s*(?:\.|\[\s*['\"]?|\]\s*\[\s*|\"\s*:\s*\{\s*\")prototype\s*(?:[.=:\[\]\"']|$)",
         ),
         True,

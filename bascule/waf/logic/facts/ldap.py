@@ -68,7 +68,7 @@ FACTS = (
             rb"['\"]\s*\)*\s*(?:or|and)\s+(?:boolean|number|string|false|lang|sum|normalize-space|translate)\s*\(",
             rb"\[\s*(?:position|last)\s*\(\s*\)\s*(?:[=<>!]+\s*\d|\])|\b(?:name|local-name|count|string-length|string)\s*\(\s*/{1,2}[\w*]",
             rb"(?:^|[/\[(|'\"\s])(?:descendant|ancestor|following|preceding)(?:-or-self|-sibling)?::[\w*]|/(?:parent|child|self)::[\w*]",
-            rb"(?:^|[\s'\"])(?:or|and)\s+(?:boolean\s*\(|(?:position|last|name|local-name)\s*\(\s*\)\s*[=<>])|^/{1,2}\*\[\d+\]/\*",
+            rb"(?:^|[\s'\"])(?:or|and)\s+(?:boolean\s*\(|(?:position|last|name|local-name)\s*\(\s*\)\s*[=<>])|^/{1,2}\*(?:/\*)?\[\d+\](?:/|$)|^/\*/\*",
             rb"\b(?:child|parent|ancestor|descendant|following|preceding)(?:-or-self|-sibling)?::(?:node\(|text\(|\*|\w{1,20}\[)",
             rb"/{1,2}\w{1,30}\s*\[[^\]]{1,40}\]\s*/(?:node|text)\(\)|\b(?:count|string-length|name|substring)\s*\(\s*/{1,2}[\w*]",
         ),

@@ -87,8 +87,16 @@ FACTS = (
             rb"(?:^|[;{'\"])\s*(?:while\s*\(\s*(?:1|true)\s*\)|for\s*\(\s*;\s*;\s*\))|\bfunction\s*\(\s*\)\s*\{\s*(?:while\s*\(|for\s*\(|sleep\s*\(|return\s+(?:true\b|1\b|this\.\w+\s*[.=!<>]))",
             rb"\bvar\s+\w{1,12}\s*=\s*new\s+date\s*\(\s*\)\s*;\s*(?:do|while|for)\b|;?\s*do\s*\{[^}]{1,60}new\s+date\s*\(",
             rb"['\"]\s*[)\]}]*\s*(?:union\s+)?(?:\breturn\s+\w+\s+union\s+match|union\s+(?:match|call|unwind|load\s+csv)|detach\s+delete|\|?\s*load\s+csv\s+(?:with\s+headers\s+)?from|(?:call|with)\s+(?:db|dbms|apoc)\.)\b",
-            rb"\b(?:match\s*\(\w{0,12}(?::\w+)?\)\s*(?:detach\s+)?(?:delete|set|remove|return)\s+\w|load\s+csv\s+from\s+['\"])",
             rb"['\"]\s*(?:\|\||&&)\s*['\"]\w{0,12}['\"]?\s*={2,3}\s*['\"]|['\"]\s*\}\s*\]?\s*\}?\s*,\s*\$\w{2,12}\s*:",
+        ),
+        True,
+    ),
+    Fact(
+        "nosql.query",
+        "a whole query of Cypher, or the parameters of one of Solr",
+        (
+            rb"\b(?:match\s*\(\w{0,12}(?::\w+)?\)\s*(?:detach\s+)?(?:delete|set|remove|return)\s+\w|load\s+csv\s+from\s+['\"])",
+            rb"^\s*\{!(?:func|xmlparser|frange|graph)\b|^_query_:\"\{!",
         ),
         True,
     ),

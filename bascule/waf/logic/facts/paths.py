@@ -239,6 +239,14 @@ FACTS = (
         ),
     ),
     Fact(
+        "path.system_tree",
+        "a path below a folder of a Unix system, where a value should be",
+        (
+            rb"^/(?:etc|proc|var|usr|root|opt|dev|sys|boot|srv|private|volumes|library|system)/[\w.~-]{1,80}/[\w.~/-]{1,160}$",
+        ),
+        telling=True,
+    ),
+    Fact(
         "path.odd_segment",
         "a path segment that confuses servers",
         (

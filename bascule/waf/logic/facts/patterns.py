@@ -31,6 +31,8 @@ FACTS: tuple[str, ...] = tuple(fact.name for fact in ALL)
 
 DECISIVE = frozenset(fact.name for fact in ALL if fact.decisive)
 """Facts that are an attack by themselves, unless harmless traffic says otherwise."""
+TELLING = frozenset(fact.name for fact in ALL if fact.telling)
+"""Facts that are an attack by themselves at strict presets, unless harmless traffic says otherwise."""
 
 HIDES = "_hides"
 """A text of plain ASCII that some step of `decode.py` may change."""
@@ -122,7 +124,15 @@ class Level:
 LEVELS: Final = (Level(WORDS), Level(MARKED, 2), Level(bytes(range(_BYTES)), 4))
 
 IN_UPLOAD = frozenset(
-    ("code.php_tag", "code.php_runs", "code.web_shell", "xml.external_entity", "xml.entity_bomb", "xml.include")
+    (
+        "code.php_tag",
+        "code.php_runs",
+        "code.web_shell",
+        "code.converted",
+        "xml.external_entity",
+        "xml.entity_bomb",
+        "xml.include",
+    )
 )
 """What a file does where it is kept: it runs on the server, or makes who reads it fetch. The rest is what it is about."""
 UPLOADS = Level(bytes(range(_BYTES)), only=IN_UPLOAD | {"_xml.look"})

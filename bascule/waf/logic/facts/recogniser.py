@@ -39,8 +39,10 @@ _ONLY_IN = {
     "path.climbs_in_path": ("path",),
     "path.trick_in_path": ("path",),
     "path.system_folder": ("query", "body", "cookie"),
+    "path.system_tree": ("query", "body", "cookie"),
     "path.absolute": ("query", "body", "cookie", "name", "file"),
     "html.foreign_form": ("query", "cookie", "path", "name"),
+    "html.markup": ("query", "cookie", "path", "name"),
     "http.redirect_trick": ("query", "body", "cookie"),
     "http.leads_elsewhere": ("query",),
     "http.address_as_path": ("query", "body", "cookie", "path"),
@@ -48,6 +50,8 @@ _ONLY_IN = {
         (fact.name for fact in ssrf.FACTS if fact.name not in ("ssrf.cloud_metadata", "ssrf.callback_host")),
         ("query", "body", "cookie", "name"),
     ),
+    "ssrf.bare_name": ("query", "body", "cookie"),
+    "ssrf.loopback_port": ("query", "cookie"),
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
 

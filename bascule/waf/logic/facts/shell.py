@@ -98,6 +98,7 @@ FACTS = (
             rb"^[\w.@-]{0,40}['\"]?\s*(?:;|&&|\|\|)\s*(?:/bin/)?(?:ba|z|da|k)?sh\s*[;#]?$|:\(\)\s*\{\s*:\s*\|\s*:\s*&",
             rb"[;|&]\s*(?:if\b[^\n]{1,100};\s*then\b[^\n]{1,200};\s*fi|(?:while|until|for)\b[^\n]{1,100};\s*do\b[^\n]{1,200};\s*done)\b",
             rb"^[\r\n]+\s*(?:id|whoami|ls|uname|pwd)\s*$",
+            rb"^\s*[;|&]{0,2}\s*>{1,2}\s*/(?:tmp|var|etc|dev|home|root|opt|usr|www|srv)/[\w./-]{1,80}\s*[;#]?$",
             rb"(?:^|\s)-exec(?:dir)?\s+[\w/.]{1,40}\b[^;\n]{0,60}(?:\\?;|\s\+)\s*$",
             _SEPARATED + rb"(?:ls|id|ps|env|set|cat|dir|whoami|ifconfig|uname)\s*>{1,2}\s*[\w./~-]",
             rb"^\s*['\"]\s*[;|&]{1,2}\s*" + _BRIEF + rb"\s*['\"]?$",

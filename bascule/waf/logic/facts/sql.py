@@ -356,11 +356,11 @@ FACTS = (
         "a value that goes on, from its beginning, as only a statement does",
         (
             rb"^\s*-?\d+['\")]*\s+(?:or|and|xor)\s+(?:not\s+)?[a-z_`@][\w.@`]{0,40}\s*(?:[=<>]{1,2}|!=)\s*(?:-?\d+|['\"@`(][^\s]{0,40}|null|true|false)\s*(?:(?:--|\#|;|/\*)|$)",
-            rb"^\s*\(+\s*select\s+(?:\w{2,30}\s*\(|\d|\*|@@|'|null\b|\w{1,30}\s+from\s)",
+            rb"^\s*\(+\s*select[\s(]+(?:\w{2,30}\s*\(|\d|\*|@@|'|null\b|\w{1,30}\s+from\s)",
             rb"^[\w.@]{0,30}['\"]\s*(?:\|\||[-+*/^&|%])\s*\(*\s*(?:select\b|(?:case|if|sleep|user|version|database|chr|char|concat|substr\w*|ascii|length|hex|md5|cast|convert|extractvalue|updatexml|load_file)\s*[(\s])",
             rb"['\")\d]\s*::\s*(?:int\d?|integer|bigint|text|varchar|numeric|float\d?|regclass|jsonb?|bool(?:ean)?|bytea)\b",
             rb"['\"\d)]\s*(?:\b(?:or|and|xor)\b|\|\||&&|[=<>])\s*(?:u&|q|nq|n|x|b|e|_utf8\w{0,3}|_latin1|_binary)'",
-            rb"^[\w.`]{1,40}(?:\s+(?:asc|desc))?\s*,\s*\(?\s*(?:select\s|case\s+when\b|(?:if|iif|sleep|updatexml|extractvalue|benchmark|pg_sleep|ascii|substr\w*)\s*\()",
+            rb"^[\w.`]{1,40}(?:\s+(?:asc|desc))?\s*,\s*\(?\s*(?:select\s|case\s+when\b|(?:if|iif|sleep|updatexml|extractvalue|benchmark|pg_sleep|ascii|substr\w*|user|version|database|current_user|system_user|load_file|db_name|sqlite_version)\s*\()",
             rb"^-?\d+['\")]*\s+(?:offset\s+\d+\s+rows?|fetch\s+(?:next|first)\s+\d)\b|^[\w.'\")=]{1,20};\s*(?:select\s+(?:\d|\*|@|'|\w{2,30}\s*\(|[\w., ]{1,60}\sfrom\s)|insert\s+(?:ignore\s+|delayed\s+)?into\s+\w|update\s+\w+\s+set\s+\w+\s*=|delete\s+(?:ignore\s+|quick\s+|low_priority\s+){0,2}from\s+\w|load\s+(?:data|xml)\s|drop\s+(?:table|database|view|user|schema|index|function)\s|truncate\s+(?:table\s+)?\w|alter\s+(?:table|user|login|role)\s|create\s+(?:table|user|login|role|function|database)\s|declare\s+[@\w]|exec(?:ute)?\s+[\w.@]|call\s+\w+\s*\(|grant\s+\w+\s|vacuum\s+into|attach\s+database|pragma\s+\w|reset\s+\w+\s*$|handler\s+\w+\s+open|prepare\s+\w+\s+from)",
             rb"^[\w.@-]{0,30}['\"]\s*\)*\s*(?:is\s+(?:not\s+)?(?:null|true|false)\b|(?:not\s+)?in\s*\(\s*(?:select\b|['\"\d])|(?:not\s+)?between\s+['\"\d]|(?:not\s+)?(?:r?like|ilike|regexp|glob|similar\s+to|sounds\s+like)\s*(?:binary\s*)?['\"(])",
             rb"^-?\d+\s*(?:&&|\|\|)\s*(?:[a-z_]\w{1,30}\s*\(|\d+\s*[=<>])",

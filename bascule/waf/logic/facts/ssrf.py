@@ -7,6 +7,12 @@ from .fact import Fact
 _SCHEME = rb"^[\s\"'<]*(?:url[:=]\s*)?(?:https?:[/\\]{0,4}|[a-z][a-z0-9+.-]{1,12}:[/\\]{2,4}|[/\\]{2,4})(?:[\w.:%~!$&*+,;=-]{0,60}@)?"
 """A value that is an address from its beginning on: where an address stands among other words, nobody fetches it."""
 _ANY = rb"\b(?:https?|ftps?|gopher|dict|ldaps?|sftp|tftp|wss?|jar:\w+):[/\\]{2,}(?:[\w.:%-]{1,60}@)?"
+_HTTP = rb"^\s*https?:[/\\]{2}(?:[\w.:%-]{1,60}@)?"
+_SERVICES = (
+    rb"(?:2[0-35]|22|37|53|69|79|110|111|11[39]|135|139|143|161|179|389|445|465|51[2-5]|587|636|873|99[035]|1433|1521|2049"
+    rb"|237[569]|2379|3306|3389|5432|5984|5985|6379|8500|9042|9200|9300|10250|11211|2701[7-9])"
+)
+"""Ports of mail, files, logins and directories (Fetch Standard, 2.9: bad ports), of databases and of what runs containers."""
 _END = rb"(?:[:/?#\"'\s,)\\!&;>\x00]|%23|%2f|%00|$)"
 _DECIMAL = rb"(?:21307064\d\d|323223\d{4}|323\d{7}|167\d{6,7}|288\d{7}|2852039166|28520\d{5}|303\d{7})"
 
@@ -39,6 +45,7 @@ FACTS = (
             + _DECIMAL
             + rb"|\d{8,10}|\d{1,3}\.\d{4,8}|\d{1,3}\.\d{1,3}\.\d{4,5}|\d{3,4}\.\d{3,4}\.\d{3,4}\.\d{3,4}|(?:0x[0-9a-f]+|0\d+|\d+)\.(?:0x[0-9a-f]+|0\d{2,})(?:\.\w+){0,2})"
             + _END,
+            _SCHEME + rb"\d{1,3}(?:\xe3\x80\x82|\xef\xbc\x8e|\xef\xbd\xa1)\d",  # full stops that IDNA takes for dots
             _SCHEME + rb"(?:\w{0,20}\.?)(?:\xe2\x91|\xe2\x92|\xe2\x93|\xe3\x8e|\xf0\x9d\x9f)",
         ),
         True,
@@ -57,14 +64,36 @@ FACTS = (
     Fact(
         "ssrf.private_name",
         "a host with the name of a private network",
-        (_SCHEME + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|intranet|corp|lan)(?:[:/?\"'\s]|$)",),
+        (_SCHEME + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|intranet|corp|lan|home\.arpa)(?:[:/?\"'\s]|$)",),
+        telling=True,
+    ),
+    Fact(
+        "ssrf.bare_name",
+        "an address whose host has no dot in its name, as only those of a private network have",
+        (_HTTP + rb"[a-z][\w-]{0,60}(?::\d{1,5})?(?:[/?#]|$)",),
+        telling=True,
+    ),
+    Fact(
+        "ssrf.service_port",
+        "an address with the port of a service that is no site, most of which browsers refuse to ask",
+        (
+            _HTTP + rb"(?:[\w.-]{1,80}|\[[\da-f:.]{2,45}\]):" + _SERVICES + rb"(?:[/?#]|$)",
+            rb"^\s*(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1?\]|0\.0\.0\.0|0):" + _SERVICES + rb"(?:/|$)",
+        ),
+        True,
+    ),
+    Fact(
+        "ssrf.loopback_port",
+        "a port of this very host, without a scheme",
+        (rb"^\s*(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1?\]|0\.0\.0\.0|0):\d{1,5}(?:/|$)",),
+        telling=True,
     ),
     Fact(
         "ssrf.cloud_metadata",
         "the metadata service of a cloud",
         (
             rb"169\.254\.169\.254|169\.254\.170\.2\b|100\.100\.100\.200|fd00:ec2::254|192\.0\.0\.192\b",
-            rb"\bmetadata\.(?:google|azure|packet|tencentyun|nicv6)\b|\bmetadata\.internal|^\w+://instance-data\b",
+            rb"\bmetadata\.(?:google|azure|packet|tencentyun|nicv6)\b|\bmetadata\.internal|^\w+://(?:instance-data|rancher-metadata)\b",
             rb"/latest/(?:meta-data|user-data|dynamic/instance)|/computemetadata/|/metadata/instance\?|/opc/v\d/|/openstack/latest|/hetzner/v1",
             rb"\b2852039166\b|0xa9fea9fe|0xa9\.0xfe|0251\.0?0?376\.|425\.510\.425\.510|\[::ffff:a9fe:a9fe\]",
         ),

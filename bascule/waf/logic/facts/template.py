@@ -83,7 +83,7 @@ FACTS = (
             rb"\$[!{]{0,2}\w{1,30}(?:\.\w{1,30}(?:\(\))?){0,3}\.getclass\s*\(",
             rb"[$#]\{\s*(?:param|paramvalues|header|headervalues|cookie|initparam)\s*[.\[]\s*\w",
             rb"\{\{-?\s*(?:_context|_charset|_self)\b|\{\{-?\s*(?:printf|println|html|js|call|define|template)\s+[\"'.`$]",
-            rb"\{\{-?\s*\.(?:\w{1,30}\.){0,4}\w{1,30}\s+[\"'`]",
+            rb"\{\{-?\s*\.(?:\w{1,30}\.){0,4}\w{1,30}\s+[\"'`]|\{\{-?\s*\.\s*-?\}\}",
         ),
         True,
     ),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from bascule.waf.logic.facts import DECISIVE
+from bascule.waf.logic.facts import DECISIVE, TELLING
 from bascule.waf.logic.learn.corpora import GRAMMAR, VOUCHED
 from bascule.waf.logic.learn.families import EVASION, Kind
 from bascule.waf.logic.learn.matrix import Facts, Row
@@ -170,25 +170,30 @@ def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> l
     """
     known = examples(kind, rows, facts)
     alone = decide_alone(kind, rows, facts)
-    settled = np.array([not shown.isdisjoint(rule.facts[0] for rule in alone) for shown in known.sets], dtype=bool)
+    decided = [rule.facts[0] for rule in alone if not rule.strict]
+    settled = np.array([not shown.isdisjoint(decided) for shown in known.sets], dtype=bool)
     return sorted(
         alone + _learn(kind, _without(known, settled), facts, seed), key=lambda r: (r.strict, -r.points, r.facts)
     )
 
 
 def decide_alone(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> list[Learned]:
-    """Return a rule for each decisive fact of the family's first languages that fewer than VETO harmless hosts show.
+    """Return a rule for each decisive or telling fact of the family's first languages that fewer than VETO harmless hosts show.
 
-    Only recorded requests and operators have a say: lists of harmless values were gathered from attacked servers, and
+    Those of telling facts are for strict presets. Only recorded requests and operators have a say: lists of harmless values were gathered from attacked servers, and
     hold attacks.
     """
-    mine = [name for name in facts if name in DECISIVE and name.partition(".")[0] in kind.own]
+    mine = [name for name in facts if name in DECISIVE | TELLING and name.partition(".")[0] in kind.own]
     hosts: dict[str, set[tuple[str, int]]] = {name: set() for name in mine}
     for row in rows:
         if row.whole and not row.attack:
             for name in hosts.keys() & frozenset().union(*row.shown):
                 hosts[name].update(_voices(row))
-    return [Learned((name,), MAX_ALONE if not seen else STANDARD) for name, seen in hosts.items() if len(seen) < VETO]
+    return [
+        Learned((name,), STANDARD if seen or name in TELLING else MAX_ALONE, name in TELLING)
+        for name, seen in hosts.items()
+        if len(seen) < VETO
+    ]
 
 
 def _without(known: Examples, settled: NDArray[np.bool_]) -> Examples:
