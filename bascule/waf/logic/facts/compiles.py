@@ -155,7 +155,7 @@ MAX_RUN = 2
 def is_no_sql(text: bytes) -> bool:
     """Tell whether no statement of SQL takes a text, as a part of it or in a string that its first quote ends.
 
-    Three names, numbers or strings, two of them plain words, stand side by side before anything ends a statement or begins a comment, or an `is`
+    Three names, numbers or strings, two of them names, stand side by side before anything ends a statement or begins a comment, or an `is`
     before a word that no `is` takes.
     """
     if len(text) > MAX_READ or b"\0" in text:
@@ -190,7 +190,7 @@ def _ends_sql(text: bytes, at: int, run: int) -> bool:
         if kind == "quote" and run and text[token.start() - 1 : token.start()].isalpha():
             return True  # as in "doesn't": a name, and a string without a blank
         run += 1
-        words += word.rstrip(b".").isalpha()
+        words += word[:1].isalpha()
         if run > MAX_RUN and words > 1:
             return True
         if kind == "quote":
