@@ -44,7 +44,11 @@ def evaluate(
     except KeyError as error:
         typer.echo(f"error: a row has no {error}", err=True)
         raise typer.Exit(1) from None
-    except (OSError, ValueError, RuleBookError) as error:
+    except OSError as error:
+        what = error.filename or url
+        typer.echo(f"error: {what} cannot be {'read' if error.filename else 'reached'}: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
+    except (ValueError, RuleBookError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     found = result.as_dict()

@@ -75,9 +75,15 @@ def open_folders(plan: Plan, owner: tuple[int, int] | None) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for site, settings in settings_by_site(plan).items():
         folder = folder_of(settings.folder)
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if owner is not None and os.geteuid() == 0 and folder.stat().st_uid != owner[0]:
-            os.chown(folder, *owner)
+        try:
+            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            if owner is not None and os.geteuid() == 0 and folder.stat().st_uid != owner[0]:
+                os.chown(folder, *owner)
+        except OSError as error:
+            raise OSError(
+                f"the folder {folder} of the profile of {site} cannot be made: {error.strerror}; "
+                "name another as waf.profile.folder"
+            ) from None
         files[site] = file_of(folder, site)
     return files
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -74,3 +76,18 @@ def test_a_network_of_ipv6_is_one_client_in_recordings_too(tmp_path: Path) -> No
     learned = json.loads((tmp_path / "profiles" / "shop.example.json").read_text())
     alphabet = learned["root"]["children"]["find"]["operations"]["GET"]["parameters"]["query:q"]["alphabet"]
     assert {len(clients) for clients in alphabet.values()} == {1, 3}
+
+
+def test_folder_that_cannot_be_made_is_told_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = tmp_path / "bascule.yaml"
+    config.write_text(
+        "listen: '127.0.0.1:0'\nwaf: {mode: detect, profile: {stage: learning, folder: file/profiles}}\n"
+        f"run_dir: {tmp_path / 'run'}\nsites:\n  shop.example: ['127.0.0.1:1']\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-m", "bascule", "run", str(config)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert found.returncode == 1
+    assert "file/profiles of the profile of shop.example cannot be made: Not a directory" in found.stderr
+    assert "waf.profile.folder" in found.stderr

@@ -11,11 +11,15 @@ MAX_DIRECTIVE = 1 << 20
 """Longest logical line in characters; a longer one is a damaged file, not a rule."""
 
 
+SETTINGS = "<settings>"
+"""The file of what the keys of `waf` say, which has no lines."""
+
+
 class WafLoadError(ValueError):
     """A rule file that cannot be honoured: says where, why, and what to do about it."""
 
     def __init__(self, file: str, line: int, reason: str) -> None:
-        super().__init__(f"{file}:{line}: {reason}")
+        super().__init__(f"waf: {reason}" if file == SETTINGS else f"{file}:{line}: {reason}")
         self.file, self.line, self.reason = file, line, reason
 
 
