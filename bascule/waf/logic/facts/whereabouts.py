@@ -24,7 +24,8 @@ _OWN = re.compile(
     rb"|[a-z][a-z0-9-]{0,60}\.(?:lan|intranet|corp|internal))(?::\d{2,5})?(?:[/?#][\w/.,:;=&?#%+~*-]{0,500})?"
 )
 _WHERE = frozenset(
-    f"ssrf.{name}" for name in ("loopback", "loopback_name", "private_network", "private_name", "url_value")
+    f"ssrf.{name}"
+    for name in ("loopback", "loopback_name", "private_network", "private_name", "bare_name", "url_value")
 )
 
 
