@@ -209,8 +209,12 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
             yield from file_values(place, part.name, content)
         elif place == "document":  # of which there may be only a piece, that begins within a tag
             yield value_of((place, part.name, content[max(content.find(b"<"), 0) :]))
-        else:
+        elif part.filename:
             yield value_of((place, part.name, content))
+        else:
+            fields: list[Value] = []
+            add_value(fields, place, part.name, content)
+            yield from fields
 
 
 def _place_of_file(kind: bytes, content: bytes) -> str:

@@ -16,7 +16,7 @@ _APOSTROPHE = (
     rb"|as|collate|select|case|if|when|then|else|end|sounds|glob|ilike|similar|except|intersect|minus|procedure|from)\b)"
 )
 """Between the letters of a name, where no statement would go on if it ended a string."""
-_GOES_ON = (
+GOES_ON = (
     rb"(?![\s)]*(?:(?:or|and|xor|r?like|ilike|regexp|glob|similar|sounds|collate|div|mod|having|where|limit|into|procedure"
     rb"|between|except|intersect|minus)\b|union\s*(?:all|distinct|select|\()|(?:not\s+)?in\s*\(|(?:order|group)\s+by\b"
     rb"|not\s+(?:r?like|ilike|regexp|between|glob|similar)\b|is\s+(?:not\s+)?(?:null|true|false|distinct)\b|/\*"
@@ -25,9 +25,9 @@ _GOES_ON = (
 """No string begins as a statement goes on: put between quotes of a statement, what stands in the strings is code."""
 QUOTED = (
     rb"(?:'"
-    + _GOES_ON
+    + GOES_ON
     + rb"[^'\"\\\n;]{0,80}'|\""
-    + _GOES_ON
+    + GOES_ON
     + rb"(?:[^\"'\\\n;]|"
     + _APOSTROPHE
     + rb"|\\{1,2}-){0,80}\")"
@@ -38,7 +38,7 @@ _OPERATOR = rb"(?:\s*(?:[=<>]=?|<>|\?!?=|!=|!?~)\s*|\s+(?:eq|ne|gt|ge|lt|le|i?li
 _TERM = rb"(?:not\s+)?(" + _NAME + rb")" + _OPERATOR + rb"(" + _SOME + rb")"
 _ORDER = rb"(?:\s*order\s+by\s+" + _NAME + rb"(?:\s+(?:asc|desc))?(?:\s*,\s*" + _NAME + rb"(?:\s+(?:asc|desc))?){0,8})?"
 _PHRASE = (
-    rb"(?:[a-z][\w.]{0,30}:)?(?:\"" + _GOES_ON + rb"[a-z](?:[^\"'\\\n;=]|" + _APOSTROPHE + rb"){2,80}\""
+    rb"(?:[a-z][\w.]{0,30}:)?(?:\"" + GOES_ON + rb"[a-z](?:[^\"'\\\n;=]|" + _APOSTROPHE + rb"){2,80}\""
     rb"|(?!(?:true|false|null|not|and|or|user|current_user)\b)[a-z][\w.*-]{0,40})"
 )
 _SEARCH = re.compile(

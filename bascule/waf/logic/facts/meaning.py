@@ -10,6 +10,9 @@ from .queries import asked
 from .told import told
 from .whereabouts import whereabouts
 
+_SIGNED = re.compile(rb"\.?eJ[\w-]{8,4000}:[0-9A-Za-z]{6}:(?:[\w-]{27}|[\w-]{43})")
+"""What a program packed and signed for itself (Django's signing): text, zlib, Base64, time, signature."""
+_OF_PAGES = ("html.", "js.", "sql.", "shell.", "path.", "enc.")
 _SAMPLE = re.compile(rb"\.csp-report\.script-sample\Z|\.body\.sample\Z")
 """Where browsers report how a script or style begins that a policy kept from running (CSP 3, 5.3)."""
 MAX_SAMPLE = 160
@@ -24,6 +27,8 @@ def meant(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozen
         facts = frozenset(each for each in facts if not each.startswith(("html.", "js.")))
     elif place == "body" and _FRAME.search(name):
         facts = frozenset(each for each in facts if not each.startswith("path."))
+    if place == "cookie" and facts and _SIGNED.fullmatch(text):
+        facts = frozenset(each for each in facts if not each.startswith(_OF_PAGES))
     facts = quoted(asked(whereabouts(facts, name, text), name, text), place, name, text)
     facts = as_argument(facts, place, name, text)
     return told(facts, name, text) if place == "body" else facts

@@ -55,6 +55,9 @@ _ONLY_IN = {
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
 
+_NOT_IN = {"scanner.probe_path": "header:referer"}
+"""Facts that mean nothing in one place: the page that a request came from was asked for, and judged, before."""
+
 _IN_DOCUMENT = ("xml.", "html.", "http.", "code.")
 """What a document of XML as a whole may do, of which each text is a value of its own."""
 _OF_DOCUMENTS = DECISIVE | {"html.script_url"}
@@ -150,6 +153,7 @@ def _facts_of_text(text: bytes, place: str, hits: list[int], whole: bool = True)
     if "nosql.bracket_operator" in found and nosql.is_offered(text):
         found.discard("nosql.bracket_operator")
     found = {name for name in found if name[0] != HIDDEN and (name not in _ONLY_IN or place in _ONLY_IN[name])}
+    found -= {name for name in found if _NOT_IN.get(name) == place}
     if place == "document":
         return {name for name in found & _OF_DOCUMENTS if name.startswith(_IN_DOCUMENT)}
     if not found:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import binascii
 import re
 
-from .conditions import QUOTED
+from .conditions import GOES_ON, QUOTED
 from .context import begins_with_words
 from .documents import acting, is_document
 from .patterns import FACTS
@@ -42,11 +42,16 @@ _NAMES = frozenset(
     definition template patch diff log logs output stdout stderr annotations func expr expression sql value storage attachment""".split()
 )
 """What fields for texts are called, in lower case, by the last or last but one part of their names."""
-_PARTS = re.compile(rb"[.\[\]_:]++(?:array_\d{1,6})?|[\[\]]")
+_PARTS = re.compile(rb"[.\[\]_:-]++(?:array_\d{1,6})?|[\[\]]")
 _BEGINS = re.compile(rb"\s*+(?:[a-z\x80-\xff_#<>{@*!`=%/-]|\d{1,3}[.)] |\[[\w ]|\"[a-z])", re.IGNORECASE)
 """How texts begin: with no quote, bracket or separator that would end something, and with no number of a column."""
 _BREAK = re.compile(rb"\n|</(?:p|div|li|h[1-6]|pre|tr|blockquote)\s*>|<br\b", re.IGNORECASE)
 """What ends a line: of a text, or of a page as editors in browsers send it."""
+_STATEMENT = re.compile(
+    rb"\s*+(?:select\s(?!\s*+(?:sleep|benchmark|pg_sleep)\b)|insert\s++into\s|update\s++[\w.]++\s++set\s|delete\s++from\s|(?:create|alter)\s++(?:table|view|index)\s|explain\s)",
+    re.IGNORECASE,
+)
+"""How a statement begins that is all of its text, which needs no lines: it goes on from nothing."""
 _MAIL = re.compile(
     rb"(?:from|to|subject|date|received|return-path|delivered-to|message-id|mime-version): [^\n]{0,998}\n(?:[^\n]{1,998}\n){0,200}?\r?\n",
     re.IGNORECASE,
@@ -56,7 +61,10 @@ _ASKS_SERVER = re.compile(
     rb"^(?:mail from|rcpt to|data\r?$|ehlo|helo|\.\r?$)|<script|^http/1", re.IGNORECASE | re.MULTILINE
 )
 _STRING = re.compile(QUOTED, re.IGNORECASE)
-_APOSTROPHE = re.compile(rb"(?<=[a-z])'(?=(?:s|t|d|m|ll|re|ve)\b)", re.IGNORECASE)
+_APOSTROPHE = re.compile(rb"(?<=[a-z\x80-\xff])'(?=[a-z\x80-\xff])" + GOES_ON, re.IGNORECASE)
+"""Between the letters of a word or name, where no statement goes on if it ends a string: it's, O'Brien, l'homme."""
+_EMPHASIS = re.compile(rb"(?<!')('{2,5})(?=[^\s'])" + GOES_ON + rb"[^'\n]{1,300}\1(?!')", re.IGNORECASE)
+"""What wikis write slanted and bold, which would not go on as a statement either."""
 _REACHES_OUT = re.compile(
     rb"169\.254\.169\.254|metadata\.google|100\.100\.100\.200|/etc/(?:passwd|shadow|sudoers)|/proc/self|\.ssh/|\bid_rsa|\.aws/|/win\.ini|boot\.ini"
     rb"|/dev/tcp/|\bnc(?:at)?(?:\.exe)?\s+-\w*[ecl]|\bsocat\b|\bmkfifo\b|pty\.spawn|\bdup2\b|fsockopen|\bsh\s+-i\b"
@@ -69,23 +77,32 @@ _REACHES_OUT = re.compile(
     rb"|\bconfig\s+set\b|\bslaveof\b|^content-length:",
     re.IGNORECASE | re.MULTILINE,
 )
+_INTERNALS = "template.python_internals"
+_IN_TEMPLATE = re.compile(
+    rb"(?:\{[{%]|[$#@*]\{|<%)[^\n]{0,300}?(?:__\w|\battr\b|\b(?:config|request|self|cycler|joiner|namespace|lipsum|url_for|session|g)\s*[.|\[(]|debug)",
+    re.IGNORECASE,
+)
+"""Python's internals asked for by a template. In a program they are every class's `__init__` and every script's `__name__`."""
 _HIDES = (
     "enc.", "shell.space_trick", "shell.split_word", "shell.assembles_command", "shell.shellshock", "shell.reverse_shell",
     "sql.builds_string", "sql.comment_as_space", "sql.file_access", "sql.system_call", "js.obfuscated", "js.builds_name",
     "code.web_shell", "code.php_object", "code.php_array", "code.java_object", "ssrf.cloud_metadata", "ssrf.callback_host",
-    "template.jndi", "template.runs", "template.java", "template.python", "template.object", "template.names", "path.climbs_encoded",
+    "template.jndi", "template.runs", "template.java", "template.object", "template.names", "path.climbs_encoded",
 )  # fmt: skip
 """Facts, or beginnings of their names, with which a text is no honest one: evasion, and what reaches out."""
 _QUIET = frozenset(
     name
     for name in FACTS
     if name.startswith(("shell.", "code.", "path.", "sql.", "ldap.", "xpath."))
-    or name in ("template.expression", "template.server_tag", "nosql.redis", "nosql.leaves_string", "nosql.where_code", "js.leaves_string")
+    or name in (_INTERNALS, "template.expression", "template.server_tag", "nosql.redis", "nosql.leaves_string", "nosql.where_code", "js.leaves_string")
 ) | {"http.response_after_line_end"}  # fmt: skip
 _OF_MAIL = frozenset(("http.mail_header", "http.header_after_line_end", "http.response_after_line_end"))
 _OF_STYLE = frozenset(("html.style_script", "html.script_url"))
 """What runs in no text but a page, if it does not name script."""
 _PAGE = re.compile(rb"<|script:|expression\s*\(|@import|behaviou?r", re.IGNORECASE)
+_CALLS = frozenset(("js.dangerous_call", "js.whole_script"))
+_INERT = _CALLS | {"html.tag", "html.active_tag", "html.leaves_attribute", "html.loads_foreign", "js.leaves_string"}
+"""What runs no script: a call in such a text runs if a tag, an attribute or an address makes it run."""
 _OF_STRINGS = frozenset(name for name in _QUIET if name.startswith(("sql.", "xpath.")) or name == "js.leaves_string")
 """What goes on where a string ends, which such a text does not leave open."""
 _OF_SHELL = frozenset(name for name in _QUIET if name.startswith("shell."))
@@ -96,7 +113,7 @@ _SENDS = re.compile(
     rb"\b(?:document\s*\.\s*cookie|localstorage|sessionstorage|document\s*\.\s*location)\b", re.IGNORECASE
 )
 """What script takes that sends away who is logged in."""
-_ASKED = _QUIET | _OF_MAIL | _OF_STYLE
+_ASKED = _QUIET | _OF_MAIL | _OF_STYLE | _CALLS
 
 
 def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
@@ -121,9 +138,15 @@ def as_text(facts: frozenset[str], text: bytes, in_chat: bool = False) -> frozen
         seen = facts
     if not MIN_TOLD <= len(text) <= MAX_TOLD:
         return facts
-    if _is_short(text) and not in_chat and (any(each.startswith(_IN_LINE) for each in seen) or not _is_prose(text)):
+    if (
+        _is_short(text)
+        and not in_chat
+        and (any(each.startswith(_IN_LINE) for each in seen) or not (_is_prose(text) or _STATEMENT.match(text)))
+    ):
         return facts
     if any(each.startswith(_HIDES) for each in seen) or _BEGINS.match(text) is None or _REACHES_OUT.search(text):
+        return facts
+    if _INTERNALS in facts and _IN_TEMPLATE.search(text):
         return facts
     if not facts.isdisjoint(_OF_SHELL) and is_document(text) and not _OF_SHELL.isdisjoint(acting(text)):
         return facts
@@ -133,6 +156,8 @@ def as_text(facts: frozenset[str], text: bytes, in_chat: bool = False) -> frozen
         return facts
     if not facts.isdisjoint(_OF_STYLE) and _PAGE.search(text) is None:
         facts -= _OF_STYLE
+    if not facts.isdisjoint(_CALLS) and all(each in _INERT for each in facts if each.startswith(("html.", "js."))):
+        facts -= _CALLS
     return facts | {TOLD}
 
 
@@ -185,5 +210,5 @@ def _decoded(text: bytes) -> bytes:
 
 def _leaves_string(text: bytes) -> bool:
     """Tell whether a quote is left when all strings that do not go on as statements are taken out."""
-    rest = _STRING.sub(b" a ", _APOSTROPHE.sub(b"", text))
+    rest = _STRING.sub(b" a ", _EMPHASIS.sub(b" a ", _APOSTROPHE.sub(b"", text)))
     return b"'" in rest or b'"' in rest
