@@ -392,7 +392,7 @@ FACTS = (
         (
             rb"['\")\d]\s*\)*\s*(?:or|and|xor|not|having|where|like|rlike|between|in|is|div|mod|union|regexp|select|if|case|when|exec|as)\b",
             rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;\s*(?:--|#|[a-z]{2,10}\s)|!=|\+|\*|-\s*[\d(]|[|&^%/]\s*[\d('\"@~!-])",
-            rb"^\s*-?\d+\s+is\s+(?:not\s+)?distinct\s|(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
+            rb"^\s*-?\d+\s+is\s+(?:not\s+)?distinct\s|(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*(?:not\s+)?[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
             rb"\b(?:select|union|insert|delete|update|drop|exec|declare|waitfor|sleep|benchmark|having)\b[\s(@'\"]",
         ),
     ),
