@@ -62,6 +62,7 @@ HONEST = [
     b"1---",
     b"C:\\Users\\Pat\\Photo.jpg",
     b"/library",
+    b"<p>Hello <b>world</b>, see this.</p>",
     b"10:30",
     b"]mJV<A'x/",
     b"{!tag=rooms}rooms:2",

@@ -107,6 +107,9 @@ own. Separators of a shell, climbs, tags and templates act anywhere: those facts
 _BEHIND_WORDS = tuple(name for name in _MUST_BEGIN if name.startswith(("shell.", "path.")))
 """Those of them that words in tags of HTML spare, too: what runs on a server acts anywhere in a page that is kept there."""
 _TAG = re.compile(rb"</?[a-z][a-z0-9]{0,10}(?:\s[^<>]{0,120})?>|<!--[^<>]{0,200}-->", re.IGNORECASE)
+_TELLS_WORDS = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
+MAX_MARKED = 2
+"""Words outside of tags up to which markup is there for its own sake: with more it is somebody's text."""
 MAX_LEAD = 400
 """Bytes of a text in which its words begin, tags and all."""
 _IN_LINES = ("shell.", "code.", "path.", "nosql.", "js.")
@@ -282,6 +285,8 @@ def _leaves_brackets(text: bytes) -> bool:
 
 def acting(found: set[str], text: bytes, place: str, decisive: frozenset[str]) -> set[str]:
     """Return those of the facts found that can act in this text, standing in this place."""
+    if "html.markup" in found and len(_TELLS_WORDS.findall(_TAG.sub(b" ", text[:MAX_LEAD]))) > MAX_MARKED:
+        found.discard("html.markup")
     dead = prose_drops(text, place)
     if dead:
         found = {name for name in found if not name.startswith(dead)}
