@@ -1,12 +1,15 @@
 """Learning: what operators say is heard, and sources can be left out."""
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
-from bascule.waf.logic.learn.corpora import VOUCHED, feedback
+from bascule.waf.logic.facts import FACTS
+from bascule.waf.logic.learn.corpora import VOUCHED, attack_values, feedback
 from bascule.waf.logic.learn.families import KINDS
+from bascule.waf.logic.learn.fit import examples
 from bascule.waf.logic.learn.matrix import Row, row_of
 from bascule.waf.logic.rules import PRESETS
 
@@ -103,3 +106,25 @@ def test_sources_can_be_left_out(tmp_path: Path) -> None:
     all_of_them = {sample.source for sample in recipe.samples(tmp_path, 1)}
     left = {sample.source for sample in recipe.samples(tmp_path, 1, ("shell", "forum"))}
     assert all_of_them - left == {"grammar: shell", "grammar: forum"}
+
+
+def test_what_lists_leave_blank_is_filled_in(tmp_path: Path) -> None:
+    rows = [
+        {"class": "rce", "source": "list", "text": ";{cmd}|"},
+        {"class": "traversal", "source": "list", "text": "../{file}"},
+    ]
+    with gzip.open(tmp_path / "attacks.jsonl.gz", "wt") as handle:
+        handle.write("".join(json.dumps(row) + "\n" for row in rows))
+    assert [sample.text for sample in attack_values(tmp_path)] == [b";id|", b"../etc/passwd"]
+
+
+def test_the_value_that_stands_for_an_attack_does_not_hang_on_the_order_of_its_values() -> None:
+    kind = next(kind for kind in KINDS if kind.name == "sql")
+    values = [frozenset({name}) for name in FACTS if name.startswith("sql.")]
+
+    def learned_from(shown: tuple[frozenset[str], ...]) -> list[frozenset[str]]:
+        known = examples(kind, [Row("sqli", "list", "", shown, False)], FACTS)
+        return [facts for facts, weight in zip(known.sets, known.attacks, strict=True) if weight]
+
+    assert len(values) > 2
+    assert learned_from(tuple(values)) == learned_from(tuple(reversed(values)))

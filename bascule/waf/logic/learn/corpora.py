@@ -34,6 +34,9 @@ _PLACES = {
 ASKED_FOR = ("scanner", "rfi")
 """Classes of which lists have addresses on the attacked site, not values."""
 
+_BLANKS = {b"{cmd}": b"id", b"{file}": b"etc/passwd"}
+"""What lists leave to be filled in, and what it is filled in with: as they stand such payloads do nothing."""
+
 Pairs = list[tuple[bytes, bytes]]
 
 
@@ -104,12 +107,18 @@ def attack_values(folder: Path) -> Iterator[Sample]:
     Those of scanners and of remote inclusion are addresses on the attacked site, and become requests for them.
     """
     for row in rows(folder / "attacks.jsonl.gz"):
-        text = raw_text(row["text"])
+        text = _filled(raw_text(row["text"]))
         if row["class"] in ASKED_FOR:
             target = b"/" + text.lstrip(b"/").replace(b" ", b"%20")
             yield Sample(row["class"], row["source"], request=Request(b"GET", target, [], b""))
         else:
             yield Sample(row["class"], row["source"], text=unquote_to_bytes(text))
+
+
+def _filled(text: bytes) -> bytes:
+    for blank, value in _BLANKS.items():
+        text = text.replace(blank, value)
+    return text
 
 
 def attack_requests(folder: Path) -> Iterator[Sample]:

@@ -133,7 +133,7 @@ def examples(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> Examples:
                 else:
                     alone[row.source, shown] += 1
         elif row.label in kind.classes and sets:
-            attacks[row.source][max(sets, key=len)] += 1
+            attacks[row.source][max(sets, key=lambda shown: (len(shown), sorted(shown)))] += 1
     weights: dict[Facts, float] = defaultdict(float)
     for counts in attacks.values():
         total = sum(counts.values())
