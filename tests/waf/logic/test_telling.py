@@ -135,3 +135,19 @@ def test_a_telling_fact_is_a_rule_of_strict_presets_unless_harmless_hosts_show_i
     assert rules == [fit.Learned(("html.markup",), fit.STANDARD, strict=True)]
     harmless = [Row(BENIGN, "browsers", f"h{number}.example", shown, True) for number in range(fit.VETO)]
     assert fit.decide_alone(xss, [attack, *harmless], ("html.markup",)) == []
+
+
+def test_what_is_learned_for_all_presets_leaves_telling_facts_out() -> None:
+    fit = pytest.importorskip("bascule.waf.logic.learn.fit", reason="needs the extra named train", exc_type=ImportError)
+    xss = next(kind for kind in KINDS if kind.name == "xss")
+    facts = ("html.event_handler", "html.markup", "html.tag")
+    marked = frozenset(("html.markup", "html.tag"))
+    attacks = [
+        Row("xss", f"list {number}", "", (shown,), False)
+        for number in range(8)
+        for shown in (marked, marked | {"html.event_handler"})
+    ]
+    honest = [Row(BENIGN, "browsers", f"h{n}.example", (frozenset(("html.tag",)),), True) for n in range(fit.VETO)]
+    rules = fit.learn(xss, attacks + honest, facts, 1)
+    assert [rule.strict for rule in rules if "html.markup" in rule.facts] == [True]
+    assert any("html.event_handler" in rule.facts and not rule.strict for rule in rules)

@@ -166,10 +166,12 @@ def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> l
     """Return the rules of a family, most points first; none if there is nothing to learn from.
 
     Facts reviewed as decisive are rules by themselves unless harmless traffic shows them; what they settle is not
-    learned from, so that the rest is about what needs weighing.
+    learned from, so that the rest is about what needs weighing. Telling facts are for strict presets, and have no part
+    in what is learned for all.
     """
-    known = examples(kind, rows, facts)
     alone = decide_alone(kind, rows, facts)
+    facts = [name for name in facts if name not in TELLING]
+    known = examples(kind, rows, facts)
     decided = [rule.facts[0] for rule in alone if not rule.strict]
     settled = np.array([not shown.isdisjoint(decided) for shown in known.sets], dtype=bool)
     return sorted(
