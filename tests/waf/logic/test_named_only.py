@@ -8,6 +8,7 @@ import pytest
 
 from bascule.waf.logic.engine import Logic
 from bascule.waf.logic.facts import facts_of
+from bascule.waf.logic.facts.compiles import is_no_script
 from bascule.waf.logic.values import Value
 
 
@@ -71,3 +72,9 @@ def test_time_is_linear(standard: Logic, unit: str) -> None:
         return time.process_time() - began
 
     assert took(64_000) < 40 * took(6_400) + 0.1
+
+
+def test_blanks_in_a_script_element_are_read_once() -> None:
+    began = time.process_time()
+    assert not is_no_script(b" " * 60_000 + b"(")
+    assert time.process_time() - began < 0.1

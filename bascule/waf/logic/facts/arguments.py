@@ -2,8 +2,9 @@
 
 Whole commands are run where a field is for commands. What somebody looks for, the subject of a ticket or the text of a
 post comes to a shell, if ever, as a part of a command that is there already: without a separator, a substitution or a
-redirection nothing in it is run (POSIX.1-2017, shell 2.2 and 2.10). An address of the page somebody came from, and a
-password, come to a database between quotes, which only a quote or a backslash leaves; and no file is called like a password.
+redirection nothing in it is run (POSIX.1-2017, shell 2.2 and 2.10). A password of one word comes to
+a database between quotes, which only a quote or a backslash leaves; and marks of a path in it that no name of a file
+follows lead nowhere.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _IN_QUERIES = frozenset(("shell.only_command", "shell.command_with_target", "she
 """Those that words in the box of a search show; an interpreter by its path, or one with its switches, is no search."""
 _WORDS_FIRST = re.compile(
     rb"(?!(?:cat|ls|cp|mv|rm|nl|less|more|head|tail|type|dir|file|include|require|source|sh|bash|vi|vim|sudo)\b)"
-    rb"[a-z\x80-\xff]{2,30}[,:]?[ \t]+[a-z\x80-\xff]{2,30}[,:]?[ \t]+[a-z\x80-\xff]{2,30}[,:]?[ \t]+(?!.*(?:\.\.|/etc/|/proc/|\.ssh))",
+    rb"[a-z\x80-\xff]{2,30}+[,:]?[ \t]++[a-z\x80-\xff]{2,30}+[,:]?[ \t]++[a-z\x80-\xff]{2,30}+[,:]?[ \t]++(?!.*(?:\.\.|/etc/|/proc/|\.ssh))",
     re.IGNORECASE,
 )
 """Three words, the first no command that reads: no folder is called like that. What attackers read they put behind words, too, where a
@@ -35,14 +36,16 @@ _PASSWORD = re.compile(
 )
 _LEAVES = re.compile(rb"['\"\\%\0]|[^\x00-\x7f]")
 """What may end a string: a quote, a backslash, and what becomes one by decoding it once more or in another character set."""
+_STATES = re.compile(rb"\s|/\*|\+|\(.*\(|select", re.IGNORECASE | re.DOTALL)
+"""What parts words in SQL. People do not part those of a password so, and a program may read one as a number."""
+_NAMES_FILE = re.compile(rb"[/\\][\w.-]{1,60}[/\\][\w-]|\.\w{2,5}\Z|[%:\0]")
+"""What follows the marks in a path that leads to a file: a name in a folder, or one with a suffix."""
 _OF_SQL = frozenset(name for name in FACTS if name.startswith("sql."))
 _OF_PATHS = frozenset(name for name in FACTS if name.startswith("path."))
 
 
 def as_argument(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozenset[str]:
     """Return the facts of a value without those that do nothing in it as one argument or one string."""
-    if place == "header:referer":
-        return facts if facts.isdisjoint(_OF_SQL) or _LEAVES.search(text) else facts - _OF_SQL
     if place not in ("query", "body") or any(each.startswith("enc.") for each in facts):
         return facts
     field = name.rpartition(b".")[2].lower()
@@ -52,6 +55,9 @@ def as_argument(facts: frozenset[str], place: str, name: bytes, text: bytes) -> 
             dead |= _OF_PATHS
         return facts if facts.isdisjoint(dead) or _RUNS.search(text) else facts - dead
     if _PASSWORD.search(field):
-        facts -= _OF_PATHS
-        return facts if facts.isdisjoint(_OF_SQL) or _LEAVES.search(text) else facts - _OF_SQL
+        if not facts.isdisjoint(_OF_PATHS) and _NAMES_FILE.search(text) is None:
+            facts -= _OF_PATHS
+        if facts.isdisjoint(_OF_SQL) or _LEAVES.search(text) or _STATES.search(text):
+            return facts
+        return facts - _OF_SQL
     return facts

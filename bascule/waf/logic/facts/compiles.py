@@ -61,7 +61,7 @@ def compiles_nowhere(text: bytes) -> bool:
 
 
 _BARE_WORDS = re.compile(
-    rb"[ \t]+(?![^<]*\b(?:new|import|throw|await|yield|delete)\b)[A-Za-z\x80-\xff][\w \t.,:;?!\x80-\xff-]*+\Z"
+    rb"[ \t]++(?![^<]*\b(?:new|import|throw|await|yield|delete)\b)[A-Za-z\x80-\xff][\w \t.,:;?!\x80-\xff-]*+\Z"
 )
 """Names with nothing that calls, makes, assigns, or holds a string: no script does anything with them."""
 

@@ -79,7 +79,7 @@ _REACHES_OUT = re.compile(
 )
 _INTERNALS = "template.python_internals"
 _IN_TEMPLATE = re.compile(
-    rb"(?:\{[{%]|[$#@*]\{|<%)[^\n]{0,300}?(?:__\w|\battr\b|\b(?:config|request|self|cycler|joiner|namespace|lipsum|url_for|session|g)\s*[.|\[(]|debug)",
+    rb"(?:\{[{%]|[$#@*]\{|<%)(?:(?!\{[{%]|[$#@*]\{|<%)[^\n]){0,300}?(?:__\w|\battr\b|\b(?:config|request|self|cycler|joiner|namespace|lipsum|url_for|session|g)\s*[.|\[(]|debug)",
     re.IGNORECASE,
 )
 """Python's internals asked for by a template. In a program they are every class's `__init__` and every script's `__name__`."""
