@@ -116,7 +116,6 @@ FACTS = (
             rb"mhtml\s*:|jar\s*:\s*https?:",
             rb"feed\s*:\s*(?:javascript|data)",
         ),
-        telling=True,
     ),
     Fact(
         "html.script_url_start",
