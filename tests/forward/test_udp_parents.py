@@ -72,8 +72,8 @@ class Parent:
             control.sendall(b"\x05\x00")
             assert control.recv(100)[:3] == b"\x05\x03\x00"
             answer = associated(self.told, self.number)
+            self.controls.append(control)  # before the answer, which a datagram may follow at once
             control.sendall(answer if not self.code else bytes((5, self.code)) + answer[2:])
-            self.controls.append(control)
             if not self.stays:
                 control.close()
 
