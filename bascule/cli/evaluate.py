@@ -45,8 +45,9 @@ def evaluate(
         typer.echo(f"error: a row has no {error}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
-        what = error.filename or url
-        typer.echo(f"error: {what} cannot be {'read' if error.filename else 'reached'}: {error.strerror}", err=True)
+        what = error.filename or url or ", ".join(map(str, files))
+        how = "reached" if url and not error.filename else "read"
+        typer.echo(f"error: {what} cannot be {how}: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None
     except (ValueError, RuleBookError) as error:
         typer.echo(f"error: {error}", err=True)

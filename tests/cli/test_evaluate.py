@@ -18,6 +18,9 @@ def invoke(*arguments: str) -> tuple[int, str]:
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "none.jsonl"
     assert invoke(str(missing)) == (1, f"error: {missing} cannot be read: No such file or directory\n")
+    packed = tmp_path / "packed.jsonl.gz"
+    packed.write_bytes(b"{}\n")
+    assert invoke(str(packed)) == (1, f"error: {packed} cannot be read: Not a gzipped file (b'{{}}')\n")
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"text": "1", "class": "sqli"}\n')
     with socket.socket() as bound:  # which does not listen: nobody else can, either

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 import zlib
+from functools import partial
 
 import pytest
 
@@ -14,6 +14,7 @@ from bascule.waf.logic.engine import Logic
 from bascule.waf.logic.facts.meaning import meant
 from bascule.waf.logic.facts.told import told
 from bascule.waf.logic.values import Value
+from tests.support.linear import assert_linear
 
 _SCRIPT = b"import subprocess\n\ndef run(cmd):\n    return subprocess.run(['ls', cmd], check=True)\n\nif __name__ == '__main__':\n    run('/tmp')\n"
 _STATEMENT = (
@@ -118,11 +119,5 @@ def test_json_in_a_field_of_multipart_is_taken_apart(standard: Logic) -> None:
 def test_time_is_linear(unit: bytes) -> None:
     facts = frozenset(("sql.having", "template.python_internals", "js.dangerous_call"))
 
-    def took(size: int) -> float:
-        text = b"To you\n\n" + unit * (size // len(unit))
-        began = time.process_time()
-        told(facts, b"content", text)
-        told(facts - {"template.python_internals"}, b"content", text)
-        return time.process_time() - began
-
-    assert took(60_000) < 40 * took(6_000) + 0.05
+    for shown in (facts, facts - {"template.python_internals"}):
+        assert_linear(partial(told, shown, b"content"), unit, b"To you\n\n")

@@ -11,6 +11,7 @@ from bascule.waf.logic.engine import Logic
 from bascule.waf.logic.facts.arguments import as_argument
 from bascule.waf.logic.facts.told import told
 from bascule.waf.logic.values import Value
+from tests.support.linear import assert_linear
 
 _QUOTING = "Please run `sudo rm -rf /var/cache/apt/*; df -h` and tell me what it prints"
 
@@ -119,18 +120,15 @@ def test_a_password_is_one_over_the_wire_too(standard: Logic) -> None:
 
 
 @pytest.mark.parametrize("unit", ["a", "ab ", "`", "`a", "../", ".. ", "it's ", "a: ", " -", "password", "(", "ж"])
-def test_time_is_linear(standard: Logic, unit: str) -> None:
+def test_time_is_linear(unit: str) -> None:
     facts = frozenset(("shell.runs_command", "sql.tautology", "path.climbs", "ldap.filter"))
 
-    def took(size: int) -> float:
-        text = b"See this: " + (unit * (size // len(unit))).encode()
-        began = time.process_time()
+    def work(text: bytes) -> None:
         told(facts, b"content", text)
         as_argument(facts, "body", b"text", text)
         as_argument(facts, "body", text, text)
-        return time.process_time() - began
 
-    assert took(64_000) < 40 * took(6_400) + 0.05
+    assert_linear(work, unit.encode(), b"See this: ")
 
 
 def test_blanks_behind_three_words_are_read_once() -> None:

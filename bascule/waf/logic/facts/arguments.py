@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from .patterns import FACTS
+from .patterns import beginning
 
 _WORDS = frozenset(
     b"""q query search s term terms keyword keywords subject title headline summary text message comment body content
@@ -20,7 +20,7 @@ _WORDS = frozenset(
 """What fields for words are called, in lower case, by the last part of their names. None is a command's, nor a file's."""
 _RUNS = re.compile(rb"[;|&`$<>\r\n\0\\%^]|(?:\A|\s)-{1,2}[\w-]{1,40}=|\s-(?:exec|ok)(?:dir)?\s|\A\s*-")
 """What a shell reads on from, and options that run something: a program may be given several arguments."""
-_OF_SHELL = frozenset(name for name in FACTS if name.startswith("shell."))
+_OF_SHELL = beginning("shell.")
 _IN_QUERIES = frozenset(("shell.only_command", "shell.command_with_target", "shell.variable"))
 """Those that words in the box of a search show; an interpreter by its path, or one with its switches, is no search."""
 _WORDS_FIRST = re.compile(
@@ -40,8 +40,8 @@ _STATES = re.compile(rb"\s|/\*|\+|\(.*\(|select", re.IGNORECASE | re.DOTALL)
 """What parts words in SQL. People do not part those of a password so, and a program may read one as a number."""
 _NAMES_FILE = re.compile(rb"[/\\][\w.-]{1,60}[/\\][\w-]|\.\w{2,5}\Z|[%:\0]")
 """What follows the marks in a path that leads to a file: a name in a folder, or one with a suffix."""
-_OF_SQL = frozenset(name for name in FACTS if name.startswith("sql."))
-_OF_PATHS = frozenset(name for name in FACTS if name.startswith("path."))
+_OF_SQL = beginning("sql.")
+_OF_PATHS = beginning("path.")
 
 
 def as_argument(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozenset[str]:

@@ -27,7 +27,7 @@ FACTS = (
             rb"\b(?:php_uname|phpversion|php_sapi_name|php_ini_loaded_file|get_current_user|get_loaded_extensions|get_defined_(?:vars|functions|constants))\s*\(|\becho\s+php_(?:version|os)\b",
             rb"^\W{0,6}(?:unlink|rmdir|mkdir|chmod|touch|fwrite|fputs|fopen|readfile|opendir|simplexml_load_file|curl_exec|mail|putenv|header)\s*\(\s*['\"$\w][^\n]{0,200}\)\s*;|^\W{0,6}(?:system|passthru|shell_exec)\s*\(\s*\w{2,20}\s*\)\W{0,4}$|\b(?:set_time_limit|error_reporting|ignore_user_abort)\s*\(\s*\d?\s*\)\s*;",
             rb"\b(?:copy|rename|fopen|symlink|move_uploaded_file)\s*\(\s*['\"][^'\"]{1,100}['\"]\s*,\s*['\"][^'\"]{0,80}\.(?:php\d?|phtml|phar|htaccess)['\"]",
-            rb"\$_(?:get|post|request|cookie|server|files|session|env)\s*[\[{]|^zerodium",
+            rb"\$_(?:get|post|request|cookie|server|files|session|env)\s*[\[{]|^zerodium\w*\s*\(",
             rb"\b(?:include|require)(?:_once)?\s*\(?\s*(?:\$_|['\"](?:https?:|php:|/etc|\.\./))",
             rb"\becho\s+(?:shell_exec|system|exec|`|\$_|phpinfo)\b",
             rb"\bchr\s*\(\s*\d+\s*\)\s*\.\s*chr\s*\(|(?:^|['\";.=(])\s*md5\s*\(\s*\d+\s*\)|['\"]\s*\.\s*@?(?:system|exec|passthru|phpinfo|md5|eval|print|shell_exec)\s*\(",

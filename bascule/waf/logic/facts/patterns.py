@@ -29,6 +29,12 @@ ALL: tuple[Fact, ...] = tuple(
 FACTS: tuple[str, ...] = tuple(fact.name for fact in ALL)
 """The names, in an order that stays: rules and models refer to them."""
 
+
+def beginning(*names: str) -> frozenset[str]:
+    """Return the facts whose names begin with one of these: those of a language, or of a part of one."""
+    return frozenset(name for name in FACTS if name.startswith(names))
+
+
 DECISIVE = frozenset(fact.name for fact in ALL if fact.decisive)
 """Facts that are an attack by themselves, unless harmless traffic says otherwise."""
 TELLING = frozenset(fact.name for fact in ALL if fact.telling)

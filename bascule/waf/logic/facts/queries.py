@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from .conditions import QUOTED
-from .patterns import FACTS
+from .patterns import beginning
 
 MAX_QUERY = 4096
 """Bytes of the longest query that is read."""
@@ -45,7 +45,7 @@ _ASKS = frozenset(
 _SELECTS = frozenset(
     f"sql.{name}" for name in ("select_from", "select_literals", "subselect", "bare_select", "whole_statement")
 )
-_OTHERS = frozenset(name for name in FACTS if name.startswith("sql.")) - _ASKS
+_OTHERS = beginning("sql.") - _ASKS
 
 
 def asked(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:

@@ -51,7 +51,6 @@ _ONLY_IN = {
         ("query", "body", "cookie", "name"),
     ),
     "ssrf.bare_name": ("query", "body", "cookie"),
-    "ssrf.loopback_port": ("query", "cookie"),
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
 

@@ -10,7 +10,7 @@ import re
 
 from . import html
 from .compiles import MAX_READ, compiles_nowhere, is_no_script, is_no_sql
-from .patterns import FACTS
+from .patterns import beginning
 
 _TRACE = re.compile(
     rb"\s*(?:Traceback \(most recent call last\):\r?\n"
@@ -18,9 +18,7 @@ _TRACE = re.compile(
     rb"[A-Za-z][\w.$]{0,120}(?:Exception|Error|Throwable)\b(?:: [^\n]{0,2000})?\r?\n\s{1,8}at [\w.$<>/]{2,200}[ (])"
 )
 """How runtimes report an error: a name and words, or words and brackets, on which every compiler gives up."""
-_TRACED = frozenset(
-    name for name in FACTS if name.startswith(("code.j", "code.python_call", "code.dotnet", "code.node_call", "path."))
-)
+_TRACED = beginning("code.j", "code.python_call", "code.dotnet", "code.node_call", "path.")
 
 _ASSEMBLIES = re.compile(
     rb"(?:;{1,2}[A-Za-z][\w.]{0,80}(?:, Version=[\d.]{1,20}, Culture=[\w-]{1,12}, PublicKeyToken=\w{1,20})?"
@@ -38,14 +36,11 @@ _SCRIPT_OPENS = re.compile(rb"<script(?:\s+(?:async|defer|type=[\"']?[\w/]{1,30}
 _ADDRESS_OF_WORDS = re.compile(rb"javascript:[ \t]*+" + _TWO_WORDS, re.IGNORECASE)
 _CONSTANT = re.compile(rb"org\.(?:apache|springframework)\.(?:\w{1,40}\.){1,8}[A-Z][A-Z_]{2,40}")
 """A name of a field or cookie of Struts or Spring: a constant, and no class that could be loaded."""
-_COMPILED = frozenset(
-    name
-    for name in FACTS
-    if name.startswith(("js.", "nosql.leaves", "nosql.where", "nosql.operator"))
-    or name in ("code.php_call", "code.php_runs", "code.python_call", "code.node_call", "code.java_call")
-)
+_COMPILED = beginning("js.", "nosql.leaves", "nosql.where", "nosql.operator") | {
+    "code.php_call", "code.php_runs", "code.python_call", "code.node_call", "code.java_call",
+}  # fmt: skip
 """What runs only as part of a program that compiles."""
-_OF_SQL = frozenset(name for name in FACTS if name.startswith("sql."))
+_OF_SQL = beginning("sql.")
 _OF_JAVA = frozenset(("code.java_call", "code.java_object", "template.java_internals"))
 _WHOLE_XML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<\?xml\s+version=[\"']1\.[01][\"'](?:\s+encoding=[\"'](?i:utf-8|us-ascii|iso-8859-\d{1,2}|windows-125\d)[\"'])?"
@@ -53,7 +48,7 @@ _WHOLE_XML = re.compile(
     re.DOTALL,
 )
 """A document of no type, with all of its root, in characters that hide none."""
-_BESIDE_XML = frozenset(name for name in FACTS if name.startswith("xml.")) - {"xml.declaration"}
+_BESIDE_XML = beginning("xml.") - {"xml.declaration"}
 _MAIL = re.compile(rb"<[\w.+-]{1,64}@[\w.-]{1,255}>")
 _NAMED = frozenset(("html.script_tag", "html.tag"))
 

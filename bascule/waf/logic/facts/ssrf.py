@@ -83,11 +83,6 @@ FACTS = (
         True,
     ),
     Fact(
-        "ssrf.loopback_port",
-        "a port of this very host, without a scheme",
-        (rb"^\s*(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1?\]|0\.0\.0\.0|0):\d{1,5}(?:/|$)",),
-    ),
-    Fact(
         "ssrf.cloud_metadata",
         "the metadata service of a cloud",
         (

@@ -15,7 +15,7 @@ import re
 from .conditions import GOES_ON, QUOTED
 from .context import begins_with_words
 from .documents import acting, is_document
-from .patterns import FACTS
+from .patterns import beginning
 
 TOLD = "place.told"
 """Says of a set of facts that they were seen in such a text. No rule asks for it."""
@@ -90,12 +90,10 @@ _HIDES = (
     "template.jndi", "template.runs", "template.java", "template.object", "template.names", "path.climbs_encoded",
 )  # fmt: skip
 """Facts, or beginnings of their names, with which a text is no honest one: evasion, and what reaches out."""
-_QUIET = frozenset(
-    name
-    for name in FACTS
-    if name.startswith(("shell.", "code.", "path.", "sql.", "ldap.", "xpath."))
-    or name in (_INTERNALS, "template.expression", "template.server_tag", "nosql.redis", "nosql.leaves_string", "nosql.where_code", "js.leaves_string")
-) | {"http.response_after_line_end"}  # fmt: skip
+_QUIET = beginning("shell.", "code.", "path.", "sql.", "ldap.", "xpath.") | {
+    _INTERNALS, "template.expression", "template.server_tag", "nosql.redis", "nosql.leaves_string", "nosql.where_code",
+    "js.leaves_string", "http.response_after_line_end",
+}  # fmt: skip
 _OF_MAIL = frozenset(("http.mail_header", "http.header_after_line_end", "http.response_after_line_end"))
 _OF_STYLE = frozenset(("html.style_script", "html.script_url"))
 """What runs in no text but a page, if it does not name script."""
@@ -103,12 +101,12 @@ _PAGE = re.compile(rb"<|script:|expression\s*\(|@import|behaviou?r", re.IGNORECA
 _CALLS = frozenset(("js.dangerous_call", "js.whole_script"))
 _INERT = _CALLS | {"html.tag", "html.active_tag", "html.leaves_attribute", "html.loads_foreign", "js.leaves_string"}
 """What runs no script: a call in such a text runs if a tag, an attribute or an address makes it run."""
-_OF_STRINGS = frozenset(name for name in _QUIET if name.startswith(("sql.", "xpath.")) or name == "js.leaves_string")
+_OF_STRINGS = beginning("sql.", "xpath.") | {"js.leaves_string"}
 """What goes on where a string ends, which such a text does not leave open."""
-_OF_SHELL = frozenset(name for name in _QUIET if name.startswith("shell."))
+_OF_SHELL = beginning("shell.")
 _IN_LINE = ("template.", "code.php_tag", "code.web_shell", "nosql.")
 """What acts in the middle of a line, too: told in several lines only."""
-_KEPT = _QUIET | {name for name in FACTS if name.startswith(("html.", "js.", "nosql.", "http."))}
+_KEPT = _QUIET | beginning("html.", "js.", "nosql.", "http.")
 _SENDS = re.compile(
     rb"\b(?:document\s*\.\s*cookie|localstorage|sessionstorage|document\s*\.\s*location)\b", re.IGNORECASE
 )

@@ -42,10 +42,9 @@ _TAIL = """
   that honest traffic shows as often (one quote followed by a word, a lone tag, a null byte in a path).
 - **Refused though harmless**: templates and scripts sent as values (a page builder that posts its markup, an advertising
   script that posts its source), addresses of scripts on other hosts as parameters, integers in the place of addresses.
-- Label noise: of 100 attacks that `advanced` misses, drawn by chance and read one by one, 54 are no attack (headings and
-  comments of the lists, words, plain markup, a login before an exploit), 15 are broken or only probe, 5 are links, and 26 act.
-  So some 0.3 % of what is labelled an attack acts and is missed; of rce about 15 of 113 misses did (version 14, before what
-  lists leave blank, `;{cmd}`, was filled in), which makes its rate about 99 % of what runs anything.
+- Label noise: about half of the attacks that are missed show no fact (see the column above). Many of them are templates that
+  were never filled in (`;{cmd}`, `/../{file}`), or requests of published exploits that only log in or upload something
+  harmless; others are headings and comments of the lists, plain markup, and CSIC's harmless values.
 - Attacks that are ordinary requests (broken authorisation, guessed passwords, business logic) show no facts at all.
 """
 

@@ -17,6 +17,7 @@ BENIGN = ""
 """The label of what is no attack."""
 FILES = ("attacks.jsonl.gz", "attack_requests.jsonl.gz", "benign_values.jsonl.gz", "benign_requests.jsonl.gz")
 """What a folder of corpora holds."""
+_ATTACKS, _ATTACK_REQUESTS, _VALUES, _REQUESTS = FILES
 GRAMMAR = "grammar: "
 """What the names of sources begin with that are grammars."""
 GENERATED = 1500
@@ -106,7 +107,7 @@ def attack_values(folder: Path) -> Iterator[Sample]:
 
     Those of scanners and of remote inclusion are addresses on the attacked site, and become requests for them.
     """
-    for row in rows(folder / "attacks.jsonl.gz"):
+    for row in rows(folder / _ATTACKS):
         text = _filled(raw_text(row["text"]))
         if row["class"] in ASKED_FOR:
             target = b"/" + text.lstrip(b"/").replace(b" ", b"%20")
@@ -123,7 +124,7 @@ def _filled(text: bytes) -> bytes:
 
 def attack_requests(folder: Path) -> Iterator[Sample]:
     """Yield attack requests, without those of which it is not sure that they are attacks (`weak`)."""
-    for row in rows(folder / "attack_requests.jsonl.gz"):
+    for row in rows(folder / _ATTACK_REQUESTS):
         if not row.get("weak"):
             yield Sample(row["class"], row["source"], request=request_of(row))
 
@@ -131,7 +132,7 @@ def attack_requests(folder: Path) -> Iterator[Sample]:
 def benign_values(folder: Path) -> Iterator[Sample]:
     """Yield harmless strings."""
     places = {"path": "path", "ua": "header:user-agent"}
-    for row in rows(folder / "benign_values.jsonl.gz"):
+    for row in rows(folder / _VALUES):
         place = places.get(row["kind"], "query")
         yield Sample(BENIGN, f"{row['kind']}: {row['source']}", text=raw_text(row["text"]), place=place)
 
@@ -153,7 +154,7 @@ def feedback(file: Path) -> Iterator[Sample]:
 
 def benign_requests(folder: Path) -> Iterator[Sample]:
     """Yield recorded requests of browsers."""
-    for row in rows(folder / "benign_requests.jsonl.gz"):
+    for row in rows(folder / _REQUESTS):
         request = request_of(row)
         yield Sample(BENIGN, row["source"], host=request.host, request=request)
 

@@ -180,10 +180,10 @@ def learn(kind: Kind, rows: Sequence[Row], facts: Sequence[str], seed: int) -> l
 
 
 def decide_alone(kind: Kind, rows: Sequence[Row], facts: Iterable[str]) -> list[Learned]:
-    """Return a rule for each decisive or telling fact of the family's first languages that fewer than VETO harmless hosts show.
+    """Return a rule for each decisive or telling fact of the family's languages that fewer than VETO harmless hosts show.
 
-    Those of telling facts are for strict presets. Only recorded requests and operators have a say: lists of harmless values were gathered from attacked servers, and
-    hold attacks.
+    Those of telling facts are for strict presets. Only recorded requests and operators have a say: lists of harmless
+    values were gathered from attacked servers, and hold attacks.
     """
     mine = [name for name in facts if name in DECISIVE | TELLING and name.partition(".")[0] in kind.own]
     hosts: dict[str, set[tuple[str, int]]] = {name: set() for name in mine}
