@@ -37,6 +37,7 @@ def train(
     if out is None:
         typer.echo("error: --out FILE or --named FILE is needed: where to write what was found", err=True)
         raise typer.Exit(1)
+    _check(corpora, out, card)
     if missing := [name for name in ("lightgbm", "scipy") if importlib.util.find_spec(name) is None]:
         typer.echo(f"error: {', '.join(missing)} is not installed: pip install 'bascule[train]'", err=True)
         raise typer.Exit(1)
@@ -45,7 +46,6 @@ def train(
     from bascule.waf.logic.learn.matrix import table
     from bascule.waf.logic.rules import write
 
-    _check(corpora, out, card)
     try:
         rows = table(recipe.samples(corpora, seed, exclude_source or (), feedback or ()))
     except (OSError, ValueError) as error:
