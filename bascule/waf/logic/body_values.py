@@ -31,7 +31,7 @@ from bascule.waf.logic.values import (
     Value,
     add_fields,
     add_value,
-    has_second_equals,
+    are_read_across,
     head_values,
     header_value,
     pair_values,
@@ -66,7 +66,7 @@ def body_lines(content_type: bytes, body: bytes) -> bytes | None:
     if kind.endswith(_JSON) or (start and start in b"{["):
         lines = json_lines(body, EVERY)
         return None if lines is None or b"prototype" in lines else lines  # which is judged with what it belongs to
-    if start == b"<" or kind.endswith(b"xml") or (kind and not kind.endswith(_FORM)) or has_second_equals(body):
+    if start == b"<" or kind.endswith(b"xml") or (kind and not kind.endswith(_FORM)) or are_read_across(body):
         return None
     lines = body.translate(SEPARATORS)
     if b"%" in lines:

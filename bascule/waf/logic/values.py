@@ -62,9 +62,25 @@ _NOT_SIGNS: Final = bytes(set(range(256)) - set(b"&="))
 _NOT_SIGNS_OF_COOKIES: Final = bytes(set(range(256)) - set(b";="))
 
 
-def has_second_equals(fields: bytes) -> bool:
-    """Tell whether a value in a query or form has an equals sign: the one before it is no separator alone."""
-    return fields.translate(None, _NOT_SIGNS).find(b"==") >= 0
+def are_read_across(fields: bytes) -> bool:
+    """Tell whether an equals sign in a query or form is no separator alone: the next is of its value, or a quote is
+    before it (see `add_fields`).
+    """
+    if fields.translate(None, _NOT_SIGNS).find(b"==") >= 0:
+        return True
+    if b"'" in fields or b'"' in fields or b"%2" in fields:
+        for field in fields.split(b"&"):
+            name = field.partition(b"=")[0]
+            if b"%" in name:
+                name = url_decode(name)
+            if _is_quoted(name):
+                return True
+    return False
+
+
+def _is_quoted(name: bytes) -> bool:
+    """Whether a name has a quote, which no form gives a field: it is of a text that holds an equals sign."""
+    return b"'" in name or b'"' in name
 
 
 def lines_of(target: bytes, varying: Iterable[tuple[bytes, bytes] | Field]) -> bytes | None:
@@ -76,7 +92,7 @@ def lines_of(target: bytes, varying: Iterable[tuple[bytes, bytes] | Field]) -> b
     path, _, query = target.partition(b"?")
     lines = [path]
     if query:
-        if has_second_equals(query) or query.find(b"=//") >= 0:
+        if are_read_across(query) or query.find(b"=//") >= 0:
             return None
         lines.append(query.translate(SEPARATORS))
     for field in varying:
@@ -89,7 +105,7 @@ def lines_of(target: bytes, varying: Iterable[tuple[bytes, bytes] | Field]) -> b
             url, _, query = _without_origin(value)
             lines.append(url)
             if query:
-                if has_second_equals(query):
+                if are_read_across(query):
                     return None
                 lines.append(query.translate(SEPARATORS))
     return b"\n".join(lines)
@@ -174,7 +190,7 @@ def add_fields(fields: list[bytes], place: str, found: list[Value]) -> None:
             elif value[0] in _LEADING and place == "query" and value.lstrip()[:2] in _NAMES_HOST:
                 # where it leads means something together with what it is for
                 found += [value_of((place, name, value)), value_of((place, name, name + b"=" + value))]
-            elif b"'" in name or b'"' in name:  # which no form gives a field: a text that holds an equals sign
+            elif _is_quoted(name):
                 found += [value_of((place, name, value)), value_of((place, b"", name + b"=" + value))]
             elif name in _SENT_BACK and value[:4] == b"http":
                 found.append(value_of((place, name, _OWN_MACHINE.sub(b"", value) or b"/")))
