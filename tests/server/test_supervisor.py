@@ -239,9 +239,9 @@ def test_descriptors_do_not_leak_into_workers_over_reloads(program: Program) -> 
     # A worker serves even where its connection to the keeper takes longer than it waits for that.
     wait_for(lambda: all(program.ask("connected") == "True" for _ in range(10)), "the workers to hear the keeper")
     before = max(int(program.ask("files")) for _ in range(10))
-    for _ in range(5):
+    for _ in range(5):  # one after the other: a worker inherits the lock of each generation that still drains
         assert program.call("reload")["ok"]
-    wait_for(lambda: len(program.call("status")["processes"]) == 3, "the old generations to go")
+        wait_for(lambda: len(program.call("status")["processes"]) == 3, "the old generation to go")
     wait_for(lambda: int(program.ask("files")) <= before + 1, "what is closed to be gone")
 
 

@@ -138,7 +138,8 @@ def browser() -> Iterator[Browser]:
     )  # fmt: skip
     try:
         port_file = profile / "DevToolsActivePort"
-        lines = wait_for(lambda: port_file.exists() and port_file.read_text().split("\n"), "Chromium")
+        # The file is there before its two lines are: what follows the last end of a line may be half of one.
+        lines = wait_for(lambda: port_file.exists() and port_file.read_text().split("\n")[:-1], "Chromium")
         with urlopen(f"http://127.0.0.1:{lines[0]}/json/list") as listing:
             page = next(tab for tab in json.load(listing) if tab["type"] == "page")
         with connect(page["webSocketDebuggerUrl"], max_size=None, compression=None) as socket:
