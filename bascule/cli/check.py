@@ -20,7 +20,7 @@ from bascule.config.errors import ConfigError, Problem
 from bascule.config.loader import load
 from bascule.config.plan import Plan
 from bascule.config.view import problem_data, view
-from bascule.proxy.firewall import Firewalls, refusals
+from bascule.proxy.firewall import Firewalls, MisstatedError, refusals
 from bascule.waf.engine import WafLoadError
 
 
@@ -67,6 +67,8 @@ def _check_rules(plan: Plan, file: Path) -> list[Problem]:
 
 def _problem(fault: WafLoadError, file: Path) -> Problem:
     """Tell the place of a refusal: a rule file's, or the configuration for what stands in it."""
+    if isinstance(fault, MisstatedError):
+        return fault.problem
     own = fault.file.startswith("<")
     return Problem(fault.reason, file=str(file) if own else fault.file, line=0 if own else fault.line)
 

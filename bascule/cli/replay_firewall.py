@@ -13,7 +13,7 @@ from bascule.defence.clients import ClientPrefix
 from bascule.http.errors import HttpError
 from bascule.http.host import split_authority
 from bascule.http.path import normalise
-from bascule.proxy.firewall import settings_of
+from bascule.proxy.firewall import located, settings_of
 from bascule.proxy.largebody import MAX_DECODED
 from bascule.proxy.router import Condition, Router, build_router, compile_condition
 from bascule.proxy.windows import Windows
@@ -145,7 +145,10 @@ def _firewall(plan: Plan, cache: Path | None) -> Firewall:
     for route in plan.routes:
         text = route.waf.model_dump_json()
         if route.waf.mode != "off" and text not in made:
-            made[text] = Waf.load(replace(settings_of(route.waf), time_budget=BUDGET), cache)
+            try:
+                made[text] = Waf.load(replace(settings_of(route.waf), time_budget=BUDGET), cache)
+            except WafLoadError as error:
+                raise located(error, plan, route) from None
         routes[route.index] = _Route(route, compile_condition(route.match), made.get(text))
     outward = None if plan.forward is None else routes[plan.forward.route.index]
     defence = plan.config.defence

@@ -27,7 +27,7 @@ from bascule.config.check_profiles import check_profiles
 from bascule.config.check_sites import check_hosts, check_route, check_site, split_path
 from bascule.config.document import Node, Sources
 from bascule.config.errors import KeyPath, suggest
-from bascule.config.findings import Findings
+from bascule.config.findings import Findings, Locator
 from bascule.config.inherit import Policies, log_fields, outward
 from bascule.config.plan import ForwardPlan, Plan, PoolPlan, RoutePlan, ScopedLimit, ScopedRoom, SitePlan
 from bascule.config.policies import PathPolicy, Rewrite
@@ -45,7 +45,8 @@ def compile_config(
     `files` are those it was read from. `sources` and `root`, where it came from files, give problems their places.
     """
     config = _with_more_fields(config)
-    findings = Findings(sources, root)
+    locator = Locator(sources, root)
+    findings = Findings(locator)
     compiler = _Compiler(config, findings)
     compiler.check_top()
     sites = compiler.sites()
@@ -70,6 +71,7 @@ def compile_config(
         files=names,
         warnings=(*(sources.warnings if sources else ()), *findings.warnings),
         secrets=sources.secrets if sources else Secrets(),
+        locator=locator,
     )
 
 
@@ -185,6 +187,7 @@ class _Compiler:
             log=config.log,
             cache=policies.cache,
             rates=tuple(ScopedLimit("forward", limit) for limit in config.limit),
+            waf_from=(("forward",),),
         )
         path = PathPolicy(underscore_headers="keep")
         parents = {}
@@ -255,6 +258,7 @@ class _Compiler:
             challenge=policies.challenge,
             cache=policies.cache,
             waiting_room=_waiting_room(site_name, site, label, route),
+            waf_from=tuple(level for level, stated in levels if stated is not None),
         )
 
     def _check_stated(self, path: KeyPath, level: Config | Site | Route) -> None:

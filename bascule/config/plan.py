@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from bascule.config.cache import NO_CACHE, Cache
 from bascule.config.challenge import NOBODY, Challenge
 from bascule.config.defence import Limit
-from bascule.config.errors import Problem
+from bascule.config.errors import KeyPath, Problem
+from bascule.config.findings import Locator
 from bascule.config.logins import NO_LOGINS, Logins
 from bascule.config.policies import (
     CookieMap,
@@ -88,6 +89,8 @@ class RoutePlan:
     rates: tuple[ScopedLimit, ...] = ()
     """Rate limits of its site and its own, in this order."""
     waiting_room: ScopedRoom | None = None
+    waf_from: tuple[KeyPath, ...] = ()
+    """Where something is stated of its firewall, lowest level first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ class Plan:
     forward: ForwardPlan | None = None
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     """Masks, in whatever is shown of the plan, the values that must not be seen."""
+    locator: Locator = field(default_factory=Locator, repr=False, compare=False)
+    """Tells where in its files a key stands."""
 
     @property
     def logs_all(self) -> bool:

@@ -6,7 +6,8 @@ import asyncio
 import datetime
 from pathlib import Path
 
-from bascule.config.plan import Plan
+from bascule.config.errors import Problem
+from bascule.config.plan import Plan, RoutePlan
 from bascule.config.types import Address
 from bascule.config.waf import WafConfig, WafExclusion
 from bascule.proxy.blocklists import BlockLists
@@ -19,10 +20,21 @@ from bascule.waf.seclang.collections import CollectionStore
 _COLLECTIONS = {"cookie": "REQUEST_COOKIES", "header": "REQUEST_HEADERS"}
 
 
+class MisstatedError(WafLoadError):
+    """A key of `waf` that cannot be honoured, with its place: `problem` has file, line, site and remedy."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.file, problem.line, problem.message)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem.render()
+
+
 class Firewalls:
     """Rule sets by configuration. Those of `previous` whose configuration and files are the same are taken over.
 
-    Raises WafLoadError, with file and line, for a rule that cannot be honoured.
+    Raises WafLoadError, with file and line, for a rule that cannot be honoured; MisstatedError for a key.
     """
 
     def __init__(self, plan: Plan, cache_dir: Path | None, previous: Firewalls | None = None) -> None:
@@ -31,12 +43,16 @@ class Firewalls:
         self._lists: dict[Address | None, BlockLists] = previous._lists if previous else {}
         self._made: dict[tuple[str, tuple[object, ...]], Waf] = {}
         known = previous._made if previous else {}
-        for config in (route.waf for route in plan.routes):
+        for route in plan.routes:
+            config = route.waf
             if config.mode == "off":
                 continue
             key = (_content(config), _signature(config))
             if key not in self._made:
-                self._made[key] = known.get(key) or self._load(config, cache_dir)
+                try:
+                    self._made[key] = known.get(key) or self._load(config, cache_dir)
+                except WafLoadError as error:
+                    raise located(error, plan, route) from None
 
     def _load(self, config: WafConfig, cache_dir: Path | None) -> Waf:
         return Waf.load(settings_of(config), cache_dir, store=self.collections, resolver=self.lists_of(config))
@@ -66,6 +82,16 @@ class Firewalls:
             return None
         text = _content(config)
         return next(waf for (known, _), waf in self._made.items() if known == text)
+
+
+def located(error: WafLoadError, plan: Plan, route: RoutePlan) -> WafLoadError:
+    """Return what a route's rules cannot honour; of a key of the configuration with the place that the route has it
+    from."""
+    if not error.key or isinstance(error, MisstatedError):
+        return error
+    paths = [(*level, "waf", *error.key) for level in route.waf_from]
+    path = next((path for path in paths if plan.locator.states(path)), paths[0] if paths else ("waf", *error.key))
+    return MisstatedError(plan.locator.problem(path, error.reason, error.hint))
 
 
 def settings_of(config: WafConfig) -> WafSettings:
@@ -100,14 +126,14 @@ def settings_of(config: WafConfig) -> WafSettings:
 def refusals(plan: Plan, cache_dir: Path | None) -> list[WafLoadError]:
     """Return all that cannot be honoured in the rules of a plan that does not load, in their order."""
     found: dict[str, WafLoadError] = {}
-    for config in {_content(route.waf): route.waf for route in plan.routes if route.waf.mode != "off"}.values():
-        refused: list[WafLoadError] = []
+    for route in {_content(route.waf): route for route in plan.routes if route.waf.mode != "off"}.values():
+        config, refused = route.waf, list[WafLoadError]()
         try:
             load_rules(settings_of(config), refused)
             if not refused:
                 Waf.load(settings_of(config), cache_dir)
         except WafLoadError as error:
-            refused.append(error)
+            refused.append(located(error, plan, route))
         found.update({str(error): error for error in refused})
     return list(found.values())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bascule.config.errors import suggest
 from bascule.config.filters import REWRITES, Answer
+from bascule.waf.policy import SettingError
 
 BLOCK = Answer()
 MASKED = ("mask", "privacy-output")
@@ -26,21 +27,29 @@ class Answers:
     """The answers of one firewall. `pages` are read once, so that a refusal reads no files."""
 
     def __init__(self, configured: Mapping[str, Answer], rules: Iterable[Named]) -> None:
-        """Raises ValueError for a name that no rule or family has, or an answer that a rule cannot give."""
+        """Raises SettingError for a name that no rule or family has, or an answer that a rule cannot give."""
         every = list(rules)
         known = {key for rule in every for key in (str(rule.id), rule.name, rule.family)}
         for key in configured:
             if key not in known:
-                hint = suggest(key, known)
-                raise ValueError(f"answers: there is no rule or family {key!r}" + (f" ({hint})" if hint else ""))
+                raise SettingError(
+                    ("answers", key),
+                    f"there is no rule or family {key!r}",
+                    suggest(key, known) or "`bascule rules list` has all, with their families",
+                )
         self._of: dict[int, Answer] = {}
         for rule in every:
             keys = (str(rule.id), rule.name, rule.family)
-            answer = next((configured[key] for key in keys if key in configured), None)
-            if answer is None:
+            stated = [key for key in keys if key in configured]
+            if not stated:
                 continue
+            key, answer = stated[0], configured[stated[0]]
             if answer.action in REWRITES and not rule.rewritable and (answer.action, rule.family) != MASKED:
-                raise ValueError(f"answers: {rule.family} cannot {answer.action}: {rule.id} is not about a value")
+                raise SettingError(
+                    ("answers", key),
+                    f"{rule.family} cannot {answer.action}: {rule.name} ({rule.id}) is not about a value",
+                    "log, block, a status, drop, {redirect: ...}, {page: ...}, {tarpit: ...} or challenge",
+                )
             self._of[rule.id] = answer
         self.challenges = any(answer.action == "challenge" for answer in self._of.values())
         """Whether any rule is answered with a challenge."""

@@ -27,7 +27,14 @@ from bascule.waf.matcher.nominator import EveryRule, GateKeeper, Nominator
 from bascule.waf.matcher.patterns import Known, Patterns
 from bascule.waf.matcher.plan import build_plan, empty_plan
 from bascule.waf.openapi.contract import Contract
-from bascule.waf.policy import OWN_IDS, WafSettings, base_directives, exclusion_directives, paranoia_directives
+from bascule.waf.policy import (
+    OWN_IDS,
+    SettingError,
+    WafSettings,
+    base_directives,
+    exclusion_directives,
+    paranoia_directives,
+)
 from bascule.waf.request import ConnectionFacts
 from bascule.waf.response.inspector import ResponseInspector
 from bascule.waf.response.pages import PageError
@@ -40,7 +47,7 @@ from bascule.waf.seclang.loader import Loader
 from bascule.waf.seclang.model import Rule, RuleSet
 from bascule.waf.seclang.operators import NO_DNS, Resolver
 from bascule.waf.seclang.phases import Program
-from bascule.waf.seclang.syntax import WafLoadError
+from bascule.waf.seclang.syntax import SETTINGS, WafLoadError
 from bascule.waf.signature_glance import SignatureGlance
 from bascule.waf.steady import Steady, pairs_of
 from bascule.waf.transaction import Transaction
@@ -82,7 +89,7 @@ class Waf:
         try:
             self.response = ResponseInspector(settings.response, self.named, self.answers) if on else None
         except PageError as error:
-            raise WafLoadError("<settings>", 1, str(error)) from None
+            raise WafLoadError(SETTINGS, 1, str(error), ("response", "pages", "copies")) from None
         self.contract = Contract(settings.openapi) if on and settings.openapi is not None else None
         self.nominator: Nominator = EveryRule()
         self.program = Program(
@@ -163,8 +170,10 @@ class Waf:
         try:
             filters = FilterInspector(settings.filters, settings.logic)
             return filters, answers_of(settings, filters)
+        except SettingError as error:
+            raise WafLoadError(SETTINGS, 1, error.reason, error.key, error.hint) from None
         except (ValueError, OSError) as error:
-            raise WafLoadError("<settings>", 1, str(error)) from None
+            raise WafLoadError(SETTINGS, 1, str(error)) from None
 
     def begin(self, connection: ConnectionFacts) -> Transaction:
         """Begin a transaction on a client's connection."""
@@ -222,7 +231,7 @@ def load_rules(
     loader = Loader(refused=refused, resolver=resolver)
     here = Path()
     try:
-        loader.load_text(base_directives(settings), "<settings>", here)
+        loader.load_text(base_directives(settings), SETTINGS, here)
         loader.load_text(exclusion_directives(settings), EXCLUSIONS, here)
         loader.load_text(settings.directives, "<directives>", here)
         if settings.crs_dir is not None:
@@ -237,7 +246,7 @@ def load_rules(
     except ValueError as error:
         if isinstance(error, WafLoadError):
             raise
-        raise WafLoadError("<settings>", 1, str(error)) from None
+        raise WafLoadError(SETTINGS, 1, str(error)) from None
     loader.config.sniff_bodies = settings.body_policy == "sniff" and not settings.bare
     return loader.finish()
 

@@ -26,6 +26,14 @@ _PLAIN = re.compile(r"[\w.\[\]-]+", re.ASCII)
 _SAFE = frozenset("/_-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
+class SettingError(ValueError):
+    """What a key of `waf` says that cannot be honoured: the key's path below `waf`, why, and the remedy."""
+
+    def __init__(self, key: tuple[str | int, ...], reason: str, hint: str = "") -> None:
+        super().__init__(f"{'.'.join(map(str, key))}: {reason}")
+        self.key, self.reason, self.hint = key, reason, hint
+
+
 @dataclass(frozen=True, slots=True)
 class Exclusion:
     """Rules that are not to look at something on one site: scoped, owned, and perhaps ending.

@@ -19,6 +19,7 @@ from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value
 from bascule.waf.logic.body_values import body_values, file_values, part_values
 from bascule.waf.logic.inspector import type_of_body, variable_of
 from bascule.waf.logic.values import Value, head_values, pair_values
+from bascule.waf.policy import SettingError
 from bascule.waf.response.identifiers import Finder
 from bascule.waf.rewriting import masked
 from bascule.waf.seclang.macros import Macro
@@ -43,7 +44,8 @@ class FilterInspector:
     """The named rules of one firewall. Immutable, so that workers may inherit it."""
 
     def __init__(self, filters: WafFilters, preset: str) -> None:
-        """Raises ValueError for a pattern that is none. With an empty preset only what is configured runs."""
+        """Raises ValueError for a pattern that is none, SettingError for a rule that there is not to turn on. With an
+        empty preset only what is configured runs."""
         book = table()
         self._rules = {
             rule.id: (rule, book.family(rule.family)) for rule in (*book.rules, *_patterns(filters))
@@ -172,12 +174,15 @@ class FilterInspector:
 
 
 def _enabled(names: tuple[str, ...]) -> frozenset[str]:
-    """Return the rules that the configuration turns on. Raises ValueError for one that cannot be."""
+    """Return the rules that the configuration turns on. Raises SettingError for one that cannot be."""
     known = {rule.name for rule in table().rules if rule.preset != CONFIGURED}
-    for name in names:
+    for index, name in enumerate(names):
         if name not in known:
-            hint = suggest(name, known)
-            raise ValueError(f"filters.enable: there is no rule {name!r} to turn on" + (f" ({hint})" if hint else ""))
+            raise SettingError(
+                ("filters", "enable", index),
+                f"there is no rule {name!r} to turn on",
+                suggest(name, known) or f"there are {', '.join(sorted(known))}",
+            )
     return frozenset(names)
 
 

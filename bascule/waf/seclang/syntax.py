@@ -16,11 +16,16 @@ SETTINGS = "<settings>"
 
 
 class WafLoadError(ValueError):
-    """A rule file that cannot be honoured: says where, why, and what to do about it."""
+    """A rule file that cannot be honoured: says where, why, and what to do about it.
 
-    def __init__(self, file: str, line: int, reason: str) -> None:
-        super().__init__(f"waf: {reason}" if file == SETTINGS else f"{file}:{line}: {reason}")
-        self.file, self.line, self.reason = file, line, reason
+    Of what a key of `waf` says, `key` is its path below that, and `hint` the remedy.
+    """
+
+    def __init__(self, file: str, line: int, reason: str, key: tuple[str | int, ...] = (), hint: str = "") -> None:
+        dotted = ".".join(map(str, ("waf", *key)))
+        told = f"{reason} ({hint})" if hint else reason
+        super().__init__(f"{dotted}: {told}" if file == SETTINGS else f"{file}:{line}: {told}")
+        self.file, self.line, self.reason, self.key, self.hint = file, line, reason, key, hint
 
 
 @dataclass(frozen=True, slots=True)
