@@ -11,9 +11,10 @@ from rich.console import Console
 
 from bascule.cli import rules_install
 from bascule.cli.folders import cache_dir
-from bascule.cli.rules_list import list_rules, shipped, when_it_runs
+from bascule.cli.rules_list import list_rules, shipped
 from bascule.cli.texts import fail
 from bascule.config.errors import suggest
+from bascule.waf import weaknesses
 from bascule.waf.engine import Waf, WafLoadError, WafSettings, config_warnings, load_rules
 from bascule.waf.logic.rules import SHIPPED
 from bascule.waf.seclang.model import Rule, RuleSet
@@ -142,14 +143,15 @@ def _explain_shipped(console: Console, asked: str) -> None:
         fail(f"Bascule brings no rule {asked}{f' ({hint})' if hint else ''}; one of a rule set is explained with "
              "--rules PLACE, and `bascule rules list` has all")  # fmt: skip
     console.print(f"Rule {row['id']}  {row['title']}: {row['name']}", style="bold", markup=False)
-    console.print(f"The request {row['says']}.", markup=False)
+    console.print(f"{'A value:' if 'facts' in row else 'The request'} {row['says']}.", markup=False)
     console.print(f"risk {row['risk']}, answered with {row['answer']} unless waf.answers says otherwise", markup=False)
-    cwe = ", ".join(f"CWE-{number}" for number in row["cwe"])
-    console.print(f"OWASP 2021 {row['owasp_2021']}; 2025 {row['owasp_2025']}; {cwe}", markup=False)
+    console.print(f"OWASP 2021 {row['owasp_2021']}; 2025 {row['owasp_2025']}", markup=False)
+    known = weaknesses.table().weaknesses
+    console.print("; ".join(f"CWE-{number} {known[number].title}" for number in row["cwe"]), markup=False)
     if "facts" in row:
         console.print(f"{row['points']} points where a value shows: {', '.join(row['facts'])}", markup=False)
     else:
-        console.print(when_it_runs(row), markup=False)
+        console.print(row["when"], markup=False)
     if "measured" in row:
         _tell_measured(console, row["measured"], "of its family" if "facts" in row else "of all kinds")
 

@@ -12,26 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bascule.cli.texts import fail
-from bascule.waf.filters.table import CONFIGURED, ENABLE, LEVELS, measured, table
+from bascule.waf.filters.table import DEFAULT, LEVELS, measured, table
 from bascule.waf.logic.facts import FACTS
-from bascule.waf.logic.rules import SHIPPED, read
+from bascule.waf.logic.rules import SHIPPED, read, tags_of
+from bascule.waf.weaknesses import Tags, of_named
 
 _COLUMNS = (
     "id", "family", "name", "risk", "answer", "OWASP", "CWE", "on at", "attacks %", "harmless %", "us", "the request",
 )  # fmt: skip
-_KEYS = {
-    "buffer-overflow": "filters.lengths", "cookie-poisoning": "response.cookies",
-    "directory-listing": "response.cloak: all", "error-handling": "response.cloak: all",
-    "extension-filtering": "filters.extensions", "file-upload": "filters.uploads", "input-content": "filters.words",
-    "privacy-input": "filters.identifiers", "privacy-file": "filters.identifiers",
-    "request-header": "filters.fields", "request-method": "filters.methods", "uri-access": "filters.access",
-    "website-defacement": "response.pages", "ip-filtering": "filters.addresses", "profile": "profile",
-    "api-contract": "openapi", "field-changed": "response.forms", "link-changed": "response.links",
-    "identifier-in-output": "response.mask", "word-in-output": "response.words",
-    "decoy-field": "response.decoys", "decoy-link": "response.decoys",
-}  # fmt: skip
-"""Keys of `waf` that turn on what does nothing by itself, by rule or family."""
-_BY_DEFAULT = frozenset(("stack-trace", "database-error"))
 
 
 def shipped() -> Iterator[dict[str, Any]]:
@@ -41,31 +29,22 @@ def shipped() -> Iterator[dict[str, Any]]:
         family = book.family(rule.family)
         rates = measured().get(rule.id)
         more = {} if rates is None else {"measured": msgspec.to_builtins(rates)}
-        yield _row(rule, family, preset=rule.preset, **more)
+        tags = of_named(family.name, rule.name)
+        yield _row(rule, family, tags, preset=rule.preset, when=rule.when, **more)
     learned = read(SHIPPED, frozenset(FACTS))
     families = {family.name: family for family in learned.families}
     for each in learned.rules:
         more = {"facts": each.facts, "points": each.points, "measured": msgspec.to_builtins(each.measured)}
-        yield _row(each, families[each.family], preset="advanced" if each.strict else "basic", **more)
+        of_family = families[each.family]
+        tags = tags_of(each, of_family)
+        yield _row(each, of_family, tags, preset="advanced" if each.strict else "basic", **more)
 
 
-def when_it_runs(row: dict[str, Any]) -> str:
-    """Say when a named rule runs, and which key it goes by."""
-    if row["name"] in _BY_DEFAULT:
-        return "on for answers of status 500 and above, for all with waf.response.cloak: all"
-    if row["preset"] == CONFIGURED:
-        key = _KEYS.get(row["name"]) or _KEYS[row["family"]]
-        return f"runs once configured: see waf.{key}"
-    if row["preset"] == ENABLE:
-        return "on where waf.filters.enable names it"
-    return f"on from the preset {row['preset']}; waf.filters.enable turns it on below"
-
-
-def _row(rule: Any, family: Any, **more: Any) -> dict[str, Any]:
+def _row(rule: Any, family: Any, tags: Tags, **more: Any) -> dict[str, Any]:
     return {
         "id": rule.id, "name": rule.name, "family": family.name, "title": family.title, "says": rule.says,
-        "risk": family.risk, "answer": family.answer, "owasp_2021": family.owasp_2021,
-        "owasp_2025": family.owasp_2025, "cwe": list(family.cwe), **more,
+        "risk": family.risk, "answer": getattr(rule, "answer", "") or family.answer, "owasp_2021": tags.owasp_2021,
+        "owasp_2025": tags.owasp_2025, "cwe": list(tags.cwe), **more,
     }  # fmt: skip
 
 
@@ -117,6 +96,6 @@ def _rates(measured: dict[str, Any] | None) -> tuple[str, str, str]:
 
 
 def _is_on(lowest: str, preset: str) -> bool:
-    if not preset:
+    if not preset or lowest == DEFAULT:
         return True
     return lowest in LEVELS and LEVELS.index(lowest) <= LEVELS.index(preset)

@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 from bascule.cli import rules_install
 from bascule.cli.rules import app
 from bascule.cli.rules_install import InstallError, install
-from bascule.cli.rules_list import shipped, when_it_runs
+from bascule.cli.rules_list import shipped
 from bascule.cli.train import train
+from bascule.config.waf import WafConfig
+from bascule.config.walk import type_at
+from bascule.waf.filters.table import CONFIGURED, DEFAULT, table
 from tests.cli.firewall import crs
 
 RULE = 'SecRule ARGS "@rx attack" "id:1,phase:2,deny,status:403,t:lowercase,msg:\'Bad\',severity:CRITICAL"\n'
@@ -153,7 +156,8 @@ def test_list_shows_named_and_learned_rules() -> None:
         assert row["owasp_2021"][:1] == row["owasp_2025"][:1] == "A"
         assert row["cwe"]
         assert row["risk"] in ("low", "medium", "high", "critical")
-        assert ("measured" in row) == (row["preset"] != "configured"), "what needs no configuration was measured"
+        free = row["preset"] not in ("configured", "default")
+        assert ("measured" in row) == free, "what needs no configuration was measured"
     measured = {row["id"]: row["measured"] for row in rows if "measured" in row}
     assert measured[705001]["attacks"] > 1 > 0.05 > measured[705001]["browsers"]
     assert all(0 <= rates["browsers"] <= 100 and rates["microseconds"] >= 0 for rates in measured.values())
@@ -189,7 +193,39 @@ def test_rules_are_explained_by_name_and_say_which_key_turns_them_on() -> None:
     assert "did you mean upload-script?" in runner.invoke(app, ["explain", "upload-scrip"]).output
     for row in shipped():
         if "facts" not in row:
-            assert when_it_runs(row)
+            assert row["when"].startswith("on "), row["id"]
+
+
+def test_the_keys_that_rules_go_by_are_keys() -> None:
+    for rule in table().rules:
+        assert bool(rule.keys) == (rule.preset in (CONFIGURED, DEFAULT)), rule.id
+        for key in rule.keys:
+            assert type_at(WafConfig, tuple(key.split("."))) is not None, f"{rule.id}: there is no waf.{key}"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("link-changed", "on once configured: see waf.response.links"),
+        ("stack-trace", "on for answers of status 500 and above"),
+        ("cookie-unprotected", "on with waf.response.cookies"),
+        ("missing-field", "on once configured: see waf.filters.fields.require"),
+        ("contract-body", "on once configured: see waf.openapi"),
+        ("unusual-value", "on with waf.profile.stage: shadow"),
+        ("untyped-body", "on where waf.filters.enable names it"),
+        ("scanner", "on from the preset standard"),
+    ],
+)
+def test_explain_says_of_each_rule_when_it_runs(name: str, told: str) -> None:
+    assert told in command("explain", name)[1]
+
+
+def test_explain_names_the_weaknesses_of_the_rule_itself() -> None:
+    assert "CWE-601 Open redirect" in command("explain", "811006")[1]
+    polluting = command("explain", "811005")[1]
+    assert "CWE-1321 Prototype pollution" in polluting
+    assert "OWASP 2021 A08 Software and Data Integrity Failures" in polluting
+    assert "CWE-93" not in polluting
 
 
 def test_training_tells_at_once_what_it_lacks(tmp_path: Path) -> None:

@@ -169,4 +169,60 @@ def test_answers_name_rules_that_there_are(app: typer.Typer, tmp_path: Path) -> 
     )
     result = run(app, "check", tmp_path / "c.yaml")
     assert result.exit_code == 1
-    assert "c.yaml: error: answers: there is no rule or family 'sqll'" in result.stderr
+    assert "c.yaml:2:36: error: waf.answers.sqll: there is no rule or family 'sqll'" in result.stderr
+    assert "hint: did you mean sql?" in result.stderr
+
+
+SITES = """listen: 127.0.0.1:8080
+waf: {mode: block}
+sites:
+  a.example:
+    routes:
+      /: ['10.0.0.1:80']
+  b.example:
+    waf:
+      answers:
+        xss: log
+        %s
+    routes:
+      /: ['10.0.0.1:80']
+      /x/: {servers: ['10.0.0.1:80'], waf: {answers: {ldap: log}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "key", "told", "remedy"),
+    [
+        ("sqli: log", 15, "answers.sqli", "there is no rule or family 'sqli'", "did you mean"),
+        ("qwertz: log", 17, "answers.qwertz", "there is no rule or family 'qwertz'", "`bascule rules list` has all"),
+        ("request-method: mask", 25, "answers.request-method", "cannot mask", "log, block, a status"),
+    ],
+)
+def test_what_is_wrong_with_answers_has_its_place_and_its_site(
+    app: typer.Typer, tmp_path: Path, line: str, column: int, key: str, told: str, remedy: str
+) -> None:
+    (tmp_path / "c.yaml").write_text(SITES % line)
+    result = run(app, "check", tmp_path / "c.yaml")
+    assert result.exit_code == 1
+    assert f'c.yaml:11:{column}: error: sites."b.example".waf.{key}: ' in result.stderr
+    assert told in result.stderr
+    assert f"hint: {remedy}" in result.stderr
+    assert result.stderr.count("error:") == 1, "told once, though two routes have it"
+
+
+def test_what_cannot_be_turned_on_has_its_place(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        SITES.replace("answers:\n", "filters: {enable: [upload-script, upload-size]}\n      answers:\n") % "sql: log"
+    )
+    result = run(app, "check", tmp_path / "c.yaml")
+    assert 'c.yaml:9:41: error: sites."b.example".waf.filters.enable[1]: ' in result.stderr
+    assert "hint: upload-size runs once configured: see waf.filters.uploads.max_size" in result.stderr
+
+
+def test_pages_without_copies_have_their_place(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "listen: 127.0.0.1:8080\nwaf:\n  mode: block\n  response:\n    pages:\n      paths: [/]\n      copies: none\n"
+        "sites: {a.example: {routes: {/: ['10.0.0.1:80']}}}\n"
+    )
+    result = run(app, "check", tmp_path / "c.yaml")
+    assert "c.yaml:7:15: error: waf.response.pages.copies: there is no copy of /" in result.stderr

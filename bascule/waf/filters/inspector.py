@@ -13,7 +13,7 @@ from bascule.config.filters import WafFilters
 from bascule.waf.answers import Answers, Named
 from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.filters.head import Found, HeadCheck, head_checks
-from bascule.waf.filters.table import CONFIGURED, Family, NamedRule, table
+from bascule.waf.filters.table import CONFIGURED, ENABLE, LEVELS, Family, NamedRule, table
 from bascule.waf.filters.uploads import UploadCheck
 from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value_checks
 from bascule.waf.logic.body_values import body_values, file_values, part_values
@@ -24,6 +24,7 @@ from bascule.waf.response.identifiers import Finder
 from bascule.waf.rewriting import masked
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
+from bascule.waf.weaknesses import of_named
 
 if TYPE_CHECKING:
     from bascule.waf.bodies import Piece
@@ -175,13 +176,15 @@ class FilterInspector:
 
 def _enabled(names: tuple[str, ...]) -> frozenset[str]:
     """Return the rules that the configuration turns on. Raises SettingError for one that cannot be."""
-    known = {rule.name for rule in table().rules if rule.preset != CONFIGURED}
+    known = {rule.name for rule in table().rules if rule.preset in (*LEVELS, ENABLE)}
     for index, name in enumerate(names):
         if name not in known:
+            keys = next((rule.keys for rule in table().rules if rule.name == name), ())
+            remedy = f"{name} runs once configured: see {' and '.join(f'waf.{key}' for key in keys)}" if keys else ""
             raise SettingError(
                 ("filters", "enable", index),
                 f"there is no rule {name!r} to turn on",
-                suggest(name, known) or f"there are {', '.join(sorted(known))}",
+                remedy or suggest(name, known) or f"there are {', '.join(sorted(known))}",
             )
     return frozenset(names)
 
@@ -190,15 +193,14 @@ def _patterns(filters: WafFilters) -> list[NamedRule]:
     """Return the rules of the configuration's own patterns."""
     return [
         NamedRule(FIRST_PATTERN + n, pattern.name, "user-pattern",
-                  pattern.says or f"holds what the pattern {pattern.name} finds", CONFIGURED)
+                  pattern.says or f"holds what the pattern {pattern.name} finds", CONFIGURED, ("filters.patterns",))
         for n, pattern in enumerate(filters.patterns)
     ]  # fmt: skip
 
 
 def as_rule(rule: NamedRule, family: Family) -> Rule:
     """Return a rule in the form that events and exclusions know."""
-    tags = (family.name, f"{family.name}/{rule.name}", f"OWASP-2021/{family.owasp_2021[:3]}",
-            f"OWASP-2025/{family.owasp_2025[:3]}", *(f"CWE-{number}" for number in family.cwe))  # fmt: skip
+    tags = (family.name, f"{family.name}/{rule.name}", *of_named(family.name, rule.name).texts)
     says = Macro(rule.says, (), ())
     actions = Actions(rule_id=rule.id, severity=_SEVERITY[family.risk])
     link = Link([], "filter", says, False, actions, "filters/table.json", rule.id)

@@ -18,6 +18,8 @@ ENABLE = "enable"
 """In place of a preset: the rule errs so often that no preset turns it on; `waf.filters.enable` does."""
 CONFIGURED = "configured"
 """In place of a preset: the rule does nothing until the configuration says what it is to hold requests to."""
+DEFAULT = "default"
+"""In place of a preset: the rule is about responses, and runs unless a key of `waf.response` takes it out."""
 
 
 class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,19 +30,32 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     risk: str
     answer: str
-    owasp_2021: str
-    owasp_2025: str
-    cwe: tuple[int, ...]
 
 
 class NamedRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule. `preset` is the lowest one it is on at, `ENABLE` or `CONFIGURED`; `says` goes on after "the request"."""
+    """A rule. `preset` is the lowest one it is on at, `ENABLE`, `CONFIGURED` or `DEFAULT`; `says` goes on after "the
+    request". `keys` of `waf` say what it is held to, `runs` when it does where they do not tell; `answer` is its own
+    where it is not its family's."""
 
     id: int
     name: str
     family: str
     says: str
     preset: str
+    keys: tuple[str, ...] = ()
+    runs: str = ""
+    answer: str = ""
+
+    @property
+    def when(self) -> str:
+        """Say when it runs, and which keys it goes by."""
+        if self.runs:
+            return self.runs
+        if self.preset == CONFIGURED:
+            return f"on once configured: see {' and '.join(f'waf.{key}' for key in self.keys)}"
+        if self.preset == ENABLE:
+            return "on where waf.filters.enable names it"
+        return f"on from the preset {self.preset}; waf.filters.enable turns it on below"
 
     def is_on(self, preset: str) -> bool:
         """Whether the rule runs at a preset without being configured."""

@@ -17,7 +17,7 @@ from bascule.waf.logic.body_values import body_lines, body_values, file_values, 
 from bascule.waf.logic.charsets import in_utf8
 from bascule.waf.logic.engine import Finding, Logic
 from bascule.waf.logic.facts import FACTS, facts_in_turns
-from bascule.waf.logic.rules import SHIPPED, Family, LogicRule, RuleBookError, read
+from bascule.waf.logic.rules import SHIPPED, Family, LogicRule, RuleBookError, read, tags_of
 from bascule.waf.logic.values import Value, head_values, lines_of, lines_of_pairs, pair_values
 from bascule.waf.seclang.macros import Macro
 from bascule.waf.seclang.model import Actions, Link, Rule
@@ -226,8 +226,7 @@ def named_logic_rules(file: Path | None) -> list[Named]:
 
 def _as_rule(rule: LogicRule, family: Family) -> Rule:
     """Return a rule in the form that events and exclusions know."""
-    tags = (f"logic/{family.name}", f"logic/{rule.name}", f"OWASP-2021/{family.owasp_2021[:3]}",
-            f"OWASP-2025/{family.owasp_2025[:3]}", *(f"CWE-{number}" for number in family.cwe))  # fmt: skip
+    tags = (f"logic/{family.name}", f"logic/{rule.name}", *tags_of(rule, family).texts)
     facts = Macro(" and ".join(rule.facts), (), ())
     actions = Actions(rule_id=rule.id, severity=_SEVERITY.get(family.risk, 4))
     link = Link([], "logic", facts, False, actions, "logic/rules.json", rule.id)

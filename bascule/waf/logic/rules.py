@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from bascule.waf.weaknesses import Tags, of_facts
+
 PRESETS = ("basic", "standard", "advanced", "pci-dss")
 """Presets that are thresholds, from the most lenient on. `bypass`, `detect-only` and `block-all` need none."""
 STRICT = ("advanced", "pci-dss")
@@ -128,6 +130,11 @@ def read(path: Path, known: frozenset[str]) -> RuleBook:
             raise RuleBookError(str(path), f"rule {rule.id} has no facts, no points or another rule's id")
         ids.add(rule.id)
     return book
+
+
+def tags_of(rule: LogicRule, family: Family) -> Tags:
+    """Return what a rule is tagged with: its facts' weaknesses, or its family's where they have none."""
+    return of_facts(rule.facts) or Tags(family.cwe, family.owasp_2021, family.owasp_2025)
 
 
 def write(path: Path, book: RuleBook) -> None:
