@@ -60,6 +60,8 @@ SEPARATORS: Final = bytes.maketrans(b"&=+", b"\n\n ")
 _COOKIES: Final = bytes.maketrans(b";=", b"\n\n")
 _NOT_SIGNS: Final = bytes(set(range(256)) - set(b"&="))
 _NOT_SIGNS_OF_COOKIES: Final = bytes(set(range(256)) - set(b";="))
+_QUOTED_NAME: Final = re.compile(rb"""(?:^|&)[^=&'"%]*+(?:%(?!2[27])[^=&'"%]*+)*+['"%]""")
+"""A quote before a field's first equals sign, plain or escaped."""
 
 
 def are_read_across(fields: bytes) -> bool:
@@ -68,13 +70,8 @@ def are_read_across(fields: bytes) -> bool:
     """
     if fields.translate(None, _NOT_SIGNS).find(b"==") >= 0:
         return True
-    if b"'" in fields or b'"' in fields or b"%2" in fields:
-        for field in fields.split(b"&"):
-            name = field.partition(b"=")[0]
-            if b"%" in name:
-                name = url_decode(name)
-            if _is_quoted(name):
-                return True
+    if b"'" in fields or b'"' in fields or b"%27" in fields or b"%22" in fields:
+        return _QUOTED_NAME.search(fields) is not None
     return False
 
 
