@@ -13,6 +13,7 @@ from bascule.http.coding import CodingError, Decoder
 from bascule.http.fields import list_tokens
 from bascule.http.message import NO_LENGTH, ResponseHead
 from bascule.telemetry import causes
+from bascule.waf.response.wide import Wide
 
 if TYPE_CHECKING:
     from bascule.proxy.exchange import Exchange
@@ -35,7 +36,9 @@ _TEXT_FILES = (b".csv", b".txt", b".json", b".xml", b".log", b".tsv", b".sql", b
 class ResponseMask:
     """What one response goes through; in detect mode it counts and changes nothing."""
 
-    __slots__ = ("_decoder", "_decoys", "_detect", "_exchange", "_forms", "_inspection", "_links", "_masks", "_timer")
+    __slots__ = (
+        "_decoder", "_decoys", "_detect", "_exchange", "_forms", "_inspection", "_links", "_masks", "_timer", "_wide",
+    )  # fmt: skip
 
     def __init__(
         self, exchange: Exchange, inspection: Inspection, response: ResponseInspector, head: ResponseHead
@@ -46,6 +49,7 @@ class ResponseMask:
         codings = [coding for value in head.values(b"content-encoding") for coding in list_tokens(value)]
         self._decoder = Decoder(codings) if codings else None
         kind = head.value(b"content-type").lower()
+        self._wide = Wide(kind)
         self._masks = response.masker.stream(json=b"json" in kind) if response.masker is not None else None
         page = not self._detect and kind.startswith(_HTML)
         self._forms = response.forms.stream(inspection.transaction.time) if page and response.forms else None
@@ -81,15 +85,23 @@ class ResponseMask:
         changed = self._through(plain, complete)
         if self._detect:
             return content
-        if not complete and any(stage is not None and stage.holds for stage in self._stages):
+        if not complete and (self._wide.holds or any(stage is not None and stage.holds for stage in self._stages)):
             self._timer = self._exchange.app.loop.call_later(HOLD_TIME, self._release)
         return changed
 
-    def _through(self, content: bytes, last: bool) -> bytes:
+    def _through(self, content: bytes, last: bool, pause: bool = False) -> bytes:
+        """Pass content through all stages, in UTF-8. `pause`: more may come, but what is kept back is to go out."""
+        wide = self._wide
+        if not wide.told:
+            content = wide.read(content, last, wait=not pause)
+            if wide.codec and self._masks is not None:
+                self._masks.measure = wide.units
+        else:
+            content = wide.read(content, last)
         for stage in self._stages:
             if stage is not None:
-                content = stage.feed(content, last)
-        return content
+                content = stage.feed(content, last or pause)
+        return wide.write(content, last)
 
     @property
     def _stages(self) -> tuple[MaskedStream | TagStream | None, ...]:
@@ -106,7 +118,7 @@ class ResponseMask:
     def _release(self) -> None:
         """Nothing came for a while: pass on what was kept back."""
         self._timer = None
-        kept = self._through(b"", last=True)
+        kept = self._through(b"", last=False, pause=True)
         if kept and not self._exchange.finished:
             self._exchange.send_content(kept, False)
 

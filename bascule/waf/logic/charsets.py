@@ -15,6 +15,8 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 _CHARSET: Final = re.compile(rb"charset\s*=\s*[\"']?([\w-]{1,24})", re.IGNORECASE)
+LOOK: Final = 16
+"""Bytes of a text by which its encoding is told."""
 _MARKS: Final = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -22,6 +24,13 @@ _MARKS: Final = (
     (b"\xfe\xff", "utf-16"),
 )
 _ASCII = rb"[\t -~]"
+_PLAIN: Final = re.compile(rb"[\t\n\r -~]*")
+_MARKED: Final = (
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
 _WIDE: Final = (
     (re.compile(_ASCII + rb"\x00\x00\x00" + _ASCII + rb"\x00"), "utf-32-le"),
     (re.compile(rb"\x00\x00\x00" + _ASCII + rb"\x00"), "utf-32-be"),
@@ -49,6 +58,31 @@ def in_utf8(content_type: bytes, body: bytes) -> bytes:
     return text.removeprefix(b"\xef\xbb\xbf")
 
 
+def wide_codec(content_type: bytes, start: bytes) -> str:
+    """Return the codec, with its byte order, of a text in UTF-16 or UTF-32 that begins so; nothing for any other.
+
+    A mark counts first, then what it looks like (`LOOK` bytes suffice), then the charset, unless all of it is ASCII.
+    """
+    for mark, codec in _MARKED:
+        if start.startswith(mark):
+            return codec
+    for look, codec in _WIDE:
+        if look.match(start) is not None:
+            return codec
+    declared = declared_codec(content_type)
+    if declared[:6] not in ("utf-16", "utf-32") or _PLAIN.fullmatch(start[:LOOK]) is not None:
+        return ""
+    return declared[:6] + ("-be" if declared.endswith("be") else "-le")
+
+
+def declared_codec(content_type: bytes) -> str:
+    """Return the codec of the charset that is declared, where ASCII has other bytes in it; nothing for all others."""
+    if b"=" in content_type and (found := _CHARSET.search(content_type)) is not None:
+        name = found[1].decode("ascii", "replace").lower().replace("_", "-")
+        return _CODECS.get(name, "")
+    return ""
+
+
 def _field(field: bytes, codec: str) -> bytes:
     """Return a field of a form, whose escapes stand for bytes of the charset, with such as stand for UTF-8."""
     texts = [unquote_to_bytes(text.replace(b"+", b" ")).decode(codec, "replace") for text in field.split(b"=", 1)]
@@ -64,10 +98,7 @@ def _codec(content_type: bytes, body: bytes) -> str:
         for look, codec in _WIDE:
             if look.match(body) is not None:
                 return codec
-    if b"=" in content_type and (found := _CHARSET.search(content_type)) is not None:
-        name = found[1].decode("ascii", "replace").lower().replace("_", "-")
-        return _CODECS.get(name, "")
-    return ""
+    return declared_codec(content_type)
 
 
 def decoded_part(headers: Mapping[bytes, bytes], content: bytes) -> bytes:

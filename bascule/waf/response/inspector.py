@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bascule.config.response import WafResponse
+from bascule.waf.logic.charsets import in_utf8
 from bascule.waf.response.cookies import UNPROTECTED, Cookies
 from bascule.waf.response.decoys import Decoys
 from bascule.waf.response.forms import FIELD, Forms, sent_fields
@@ -14,6 +15,7 @@ from bascule.waf.response.leaks import FIRST_ERROR, Leaks, is_text
 from bascule.waf.response.links import PARAMETER, Links
 from bascule.waf.response.masking import WORD, Masker
 from bascule.waf.response.pages import CHANGED, Page, Pages
+from bascule.waf.response.wide import Wide
 from bascule.waf.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class ResponseInspector:
         if page is not None and self._pages is not None:
             self._judge_page(t, self._pages, page, body)
         status = t.status if t.status >= FIRST_ERROR else 403
+        body = in_utf8(_kind(t), body) or body
         if self._refused and is_text(t.response_headers):
             for rule, finder in self._refused:
                 found_in = finder.stream()
@@ -111,7 +114,13 @@ class ResponseInspector:
 
     def _shown(self, page: Page) -> bytes:
         """Return the copy as a client may see it."""
-        return page.content if self.masker is None else self.masker.stream().feed(page.content, last=True)
+        if self.masker is None:
+            return page.content
+        wide, masks = Wide(page.content_type), self.masker.stream()
+        text = wide.read(page.content, end=True)
+        if wide.codec:
+            masks.measure = wide.units
+        return wide.write(masks.feed(text, last=True), end=True)
 
     def judge_cookies(self, t: Transaction, faults: Iterable[tuple[int, bytes]]) -> None:
         """Answer cookies that were left out. One without protection may be older than that: by default it is noted."""
@@ -145,3 +154,7 @@ class ResponseInspector:
         for rule, text in ((IDENTIFIERS, told), (WORDS, f"{words} words" if words else "")):
             if text:
                 self._rules.note(t, (rule, b"RESPONSE_BODY", text.encode()))
+
+
+def _kind(t: Transaction) -> bytes:
+    return next((value for name, value in t.response_headers if name == b"content-type"), b"")

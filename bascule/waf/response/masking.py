@@ -7,7 +7,7 @@ nothing where the piece ends in a line end, a tag or a quote, as events of a str
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bascule.config.grammar import compile_pattern
@@ -40,13 +40,15 @@ class Masker:
 class MaskedStream:
     """The content of one response on its way through. `found` counts what was masked, by kind."""
 
-    __slots__ = ("_json", "_kept", "_masker", "found")
+    __slots__ = ("_json", "_kept", "_masker", "found", "measure")
 
     def __init__(self, masker: Masker, json: bool) -> None:
         self._masker = masker
         self._json = json
         self._kept = b""
         self.found: Counter[str] = Counter()
+        self.measure: Callable[[bytes], int] = len
+        """Returns how many asterisks stand for a word."""
 
     @property
     def holds(self) -> bool:
@@ -78,7 +80,7 @@ class MaskedStream:
                 instead = b"1" * (end - start) if bare else starred(text[start:end], kind)
                 spans.append((start, end, kind.name, instead))
         if masker.words is not None:
-            spans += [(*found.span(), WORD, b"*" * len(found[0])) for found in masker.words.finditer(text)]
+            spans += [(*found.span(), WORD, b"*" * self.measure(found[0])) for found in masker.words.finditer(text)]
             spans.sort()
             spans = [span for index, span in enumerate(spans) if not index or span[0] >= spans[index - 1][1]]
         return spans

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import brotli
 import pytest
 
+from tests.support.programs import require_program
 from tests.support.reflector import origin
 from tests.waf.wire.world import Guarded, guarded, send
 
@@ -213,3 +215,63 @@ def test_answer_with_a_number_is_only_told_where_the_answer_is_to_log() -> None:
         assert [rule["id"] for rule in event["rules"]] == [712001]
 
     run({b"/": page(PAGE)}, test, answers={"identifier-in-output": "log"})
+
+
+WIDE = b"content-type: text/html; charset=utf-16\r\n"
+CODECS = ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+def wide(text: bytes, codec: str) -> bytes:
+    return (MARK + text.decode()).encode(codec)
+
+
+async def curl(bascule: Guarded, path: str) -> bytes:
+    command = [require_program("curl"), "-sS", "--noproxy", "*", "--max-time", "20", "-w", "%{http_code}"]
+    url = "http://{}:{}{}".format(*bascule.address, path)
+    return (await asyncio.to_thread(subprocess.run, [*command, url], capture_output=True, check=True)).stdout
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_card_in_utf_16_and_utf_32_is_masked(codec: str) -> None:
+    sent, masked = wide(PAGE, codec), wide(MASKED, codec) + b"200"
+    json = b'{"card": 4111111111111111, "b": "4111111111111111"}'
+    kind = b"content-type: application/json\r\n"
+    answers = {
+        b"/": page(sent, HTML),
+        b"/declared": page(sent, WIDE),
+        b"/ones": chunked(sent, 1, HTML),
+        b"/sevens": chunked(sent, 7, HTML),
+        b"/gzip": chunked(gzip.compress(sent), 5, HTML + b"content-encoding: gzip\r\n"),
+        b"/json": chunked(json.decode().encode(codec), 3, kind),
+    }
+
+    async def test(bascule: Guarded, asked: list[bytes]) -> None:
+        for path in ("/", "/declared", "/ones", "/sevens", "/gzip"):
+            assert await curl(bascule, path) == masked, path
+        answer = await curl(bascule, "/json")
+        assert answer[:-3].decode(codec) == '{"card": 1111111111111111, "b": "************1111"}'
+
+    run(answers, test)
+
+
+def test_utf_16_is_cloaked_blocked_and_signed_as_all_else() -> None:
+    form = b"<html><form method=post><input type=hidden name=price value=5></form><p>4111111111111111</p></html>"
+    answers = {
+        b"/trace": page(wide(TRACE, "utf-16-le"), status=b"500 Internal Server Error"),
+        b"/form": chunked(wide(form, "utf-16-le"), 3, HTML),
+    }
+
+    async def signed(bascule: Guarded, asked: list[bytes]) -> None:
+        got = (await curl(bascule, "/form")).removesuffix(b"200").decode("utf-16")
+        assert "<p>************1111</p></html>" in got
+        assert '<input type="hidden" name="_bascule"' in got
+        got = (await curl(bascule, "/trace")).decode("utf-8")
+        assert got.endswith("500")
+        assert "Traceback" not in got
+
+    async def refused(bascule: Guarded, asked: list[bytes]) -> None:
+        assert (await curl(bascule, "/form"))[-3:] == b"403"
+
+    run(answers, signed, response={"mask": ["card"], "forms": {"names": ["price"], "secret": "x" * 32}})
+    run(answers, refused, answers={"privacy-output": "block"})
