@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from bascule.waf.response.cookies import Cookies
 
 
-def amend(exchange: Exchange, transaction: Transaction, waf: Waf, encoded: bool) -> bool:
+_ENCODED = frozenset((b"content-encoding",))
+_DIGESTS = frozenset((b"content-md5", b"content-digest", b"repr-digest", b"digest"))
+
+
+def amend(exchange: Exchange, transaction: Transaction, waf: Waf, encoded: bool = False, whole: bool = True) -> bool:
     """Change a request that passed as its rules say. Return False if that cannot be done: it was refused.
 
-    `encoded`: its body has a Content-Encoding, and is passed on as it is or not at all.
+    `encoded`: its body has a Content-Encoding; if it is changed, it is passed on decoded, and that must be `whole`.
     """
-    if transaction.rewrites and not _rewrite(exchange, transaction, encoded):
+    if transaction.rewrites and not _rewrite(exchange, transaction, encoded, whole):
         return False
     if waf.response is not None and waf.response.given:
         _take_out(exchange, waf.response.given)
@@ -56,14 +60,15 @@ def _take_out(exchange: Exchange, names: tuple[bytes, ...]) -> None:
             exchange.head.length -= len(body) - len(left)
 
 
-def _rewrite(exchange: Exchange, transaction: Transaction, encoded: bool) -> bool:
+def _rewrite(exchange: Exchange, transaction: Transaction, encoded: bool, whole: bool) -> bool:
     what = ", ".join(sorted({f"rule {c.rule_id}: {c.action}" for c in transaction.rewrites}))
     if transaction.rule_engine != "On":
         transaction.note(f"in block mode it would be passed on changed: {what}")
         return True
-    body = b"".join(exchange.parts)
-    changed = None if encoded else rewrite(transaction, body)
-    if changed is None:
+    sent = b"".join(exchange.parts)
+    body = transaction.raw_body if encoded else sent
+    changed = rewrite(transaction, body)
+    if changed is None or (encoded and not whole and changed.body != body):
         transaction.note(f"refused, for it could not be made harmless: {what}")
         rule = transaction.rewrites[0].rule_id
         transaction.decide(Verdict("block", 403, rule, b"could not be made harmless", b"", transaction.phase))
@@ -72,8 +77,17 @@ def _rewrite(exchange: Exchange, transaction: Transaction, encoded: bool) -> boo
     transaction.note(f"passed on changed: {what}")
     path, mark, _ = exchange.target.partition(b"?")
     exchange.target = path + mark + changed.query
-    if body:
-        exchange.parts = [changed.body]
     if changed.fields:
         exchange.head = exchange.head.amended(changed.fields)
+    if changed.body != body:
+        _replace_body(exchange, sent, changed.body, encoded)
     return True
+
+
+def _replace_body(exchange: Exchange, sent: bytes, body: bytes, encoded: bool) -> None:
+    """Pass on another body. What the head says of the old one, its length apart, is left out."""
+    exchange.parts = [body]
+    exchange.kept = len(body)
+    exchange.head = exchange.head.without(_DIGESTS | _ENCODED if encoded else _DIGESTS)
+    if exchange.head.length >= 0:
+        exchange.head.length += len(body) - len(sent)

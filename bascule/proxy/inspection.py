@@ -152,7 +152,7 @@ class Inspection:
                 self._wait_for_turn(begun=not self._long)
                 return False
             refused = verdict is not None and self.refuse(verdict)
-            return not refused and amend(exchange, transaction, self.waf, encoded=False)
+            return not refused and amend(exchange, transaction, self.waf)
         return self._await_body(transaction.steady)
 
     def _await_body(self, steady: Steady | None) -> bool:
@@ -230,7 +230,8 @@ class Inspection:
     def _judged(self, verdict: Verdict | None) -> None:
         """Carry out the verdict on a request."""
         exchange = self._exchange
-        if self.refuse(verdict) or not amend(exchange, self.transaction, self.waf, bool(self._codings)):
+        encoded, whole = bool(self._codings), not (self._cut or self._as_sent)
+        if self.refuse(verdict) or not amend(exchange, self.transaction, self.waf, encoded, whole):
             return
         if not self._cut or self._beyond():
             exchange.try_server()

@@ -1,29 +1,21 @@
 """Pass a request on changed: what a rule found made harmless or masked, where it stands and in the form it was sent.
 
-Every change keeps the length, so that no framing changes, and is made in the encoded form: an escape that stands for a
-character to be taken out becomes ``%20``, a literal one a blank. Where a value cannot be found as it was sent, or the
-whole request still shows an attack afterwards, there is no rewritten request, and the caller refuses it.
+Changes are made in the encoded form (`changing.py`): an escape that stands for a character to be taken out becomes
+``%20``, a literal one a blank. Where a value cannot be found as it was sent, or the whole request still shows an attack
+afterwards, there is no rewritten request, and the caller refuses it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-
-from bascule.waf.bodies.percent import url_decode
+from bascule.waf.changing import Alter, Changes, encoded, in_body, in_pairs, in_turn
 from bascule.waf.logic.values import Headers, Value
 
 if TYPE_CHECKING:
     from bascule.waf.transaction import Transaction
 
-_TOKEN = re.compile(rb"%[0-9A-Fa-f]{2}|[\x00-\xff]")
-_BLANK = b" "
-_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _HARMLESS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.,@ \t") | frozenset(
     range(128, 256)
 )
@@ -37,11 +29,12 @@ class Change(NamedTuple):
     action: str
     rule_id: int
     value: Value
-    change: Callable[[bytes], bytes]
+    change: Alter
 
 
 class Rewritten(NamedTuple):
-    """A request as it is to be passed on: query and body as sent, and each changed field's (name, old) to new value."""
+    """A request as it is to be passed on: query and body as sent (the body decoded, if it has a Content-Encoding), and
+    each changed field's (name, old) to new value."""
 
     query: bytes
     body: bytes
@@ -61,7 +54,8 @@ def masked(text: bytes) -> bytes:
 def rewrite(t: Transaction, body: bytes) -> Rewritten | None:
     """Return the request of a transaction with its `rewrites` made, as it may be passed on.
 
-    None: a change cannot be made, or the rules still find something in what came of it.
+    `body` is without its content codings. None: a change cannot be made, or the rules still find something in what came
+    of it.
     """
     rewritten = _changed(t, body)
     if rewritten is None:
@@ -80,99 +74,50 @@ def rewrite(t: Transaction, body: bytes) -> Rewritten | None:
 
 
 def _changed(t: Transaction, body: bytes) -> Rewritten | None:
-    query = t.query
     fields: dict[tuple[bytes, bytes], bytes] = {}
-    kind = (t.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+    in_query, of_body = Changes(), Changes()
+    names: set[bytes] = set()
+    if any(each.action == "neutralise" and each.value.place == "upload" for each in t.rewrites):
+        return None  # a whole file without its marks is none
     for value, change in _by_value(t.rewrites):
         place = value.place
-        if place in ("query", "name") and (changed := _pairs(query, value.data, change)) is not None:
-            query = changed
-        elif place in ("body", "name") and (changed := _body(body, kind, value, change)) is not None:
-            body = changed
+        if place in ("query", "name"):
+            in_query.add(value.data, change)
+        if place in ("body", "upload", "name"):
+            of_body.add(value.data, change)
+        if place == "name":
+            names.add(value.data)
         elif place == "cookie" or place.startswith("header:"):
             found = _field(t.headers, value, change, fields)
             if found is None:
                 return None
             fields[found[:2]] = found[2]
-        else:
+        elif place not in ("query", "body", "upload"):
             return None
+    query = in_pairs(t.query, in_query) if in_query else t.query
+    if of_body:
+        kind = t.header(b"content-type") or b""
+        body = in_body(kind, body, of_body, t.parts if kind[:10].lower() == b"multipart/" else None)
+    made = in_query.made | of_body.made  # a name may stand in either
+    if (in_query.left | of_body.left) - (names & made):
+        return None
     return Rewritten(query, body, fields)
 
 
-def _by_value(rewrites: list[Change]) -> list[tuple[Value, Callable[[bytes], bytes]]]:
+def _by_value(rewrites: list[Change]) -> list[tuple[Value, Alter]]:
     """Return each value once, with all its changes: a change is made wherever a value stands, and can be made once."""
-    found: dict[Value, list[Callable[[bytes], bytes]]] = {}
+    found: dict[Value, list[Alter]] = {}
     for each in rewrites:
         place, name, data = each.value
         key = Value(place, name if place == "cookie" or place.startswith("header:") else b"", data)
         changes = found.setdefault(key, [])
         if each.change not in changes:
             changes.append(each.change)
-    return [(value, partial(_in_turn, changes)) for value, changes in found.items()]
-
-
-def _in_turn(changes: list[Callable[[bytes], bytes]], text: bytes) -> bytes:
-    for change in changes:
-        text = change(text)
-    return text
-
-
-def _pairs(text: bytes, data: bytes, change: Callable[[bytes], bytes], separator: bytes = b"&") -> bytes | None:
-    """Change each name or value of URL-encoded pairs that decodes to `data`; None if there is none."""
-    done = False
-    pairs = []
-    for pair in text.split(separator):
-        sides = pair.split(b"=", 1)
-        for index, side in enumerate(sides):
-            if side and url_decode(side) == data:
-                sides[index] = _encoded(side, change, b"+")
-                done = True
-        pairs.append(b"=".join(sides))
-    return separator.join(pairs) if done else None
-
-
-def _encoded(text: bytes, change: Callable[[bytes], bytes], blank: bytes) -> bytes:
-    """Change an encoded text: each escape or byte becomes what its decoded byte becomes, in as many bytes."""
-    tokens = _TOKEN.findall(text)
-    plain = b"".join(_BLANK if token == b"+" == blank else unquote_to_bytes(token) for token in tokens)
-    changed = change(plain)
-    for index, (before, after) in enumerate(zip(plain, changed, strict=True)):
-        if before != after:
-            tokens[index] = b"%%%02X" % after if len(tokens[index]) == 3 else bytes((after,)).replace(_BLANK, blank)
-    return b"".join(tokens)
-
-
-def _body(body: bytes, kind: bytes, value: Value, change: Callable[[bytes], bytes]) -> bytes | None:
-    if kind.endswith(b"x-www-form-urlencoded") or not kind:
-        return _pairs(body, value.data, change)
-    if kind.endswith((b"json", b"/graphql")):
-        return _json(body, value.data, change)
-    if kind.startswith(b"multipart/") and value.data and b"\r\n\r\n" + value.data in body:
-        return body.replace(b"\r\n\r\n" + value.data, b"\r\n\r\n" + change(value.data))
-    return None
-
-
-def _json(body: bytes, data: bytes, change: Callable[[bytes], bytes]) -> bytes | None:
-    """Change the content of each string of a JSON text that reads as `data`, escapes and all."""
-    done = False
-
-    def one(found: re.Match[bytes]) -> bytes:
-        nonlocal done
-        try:
-            plain = msgspec.json.decode(found[0], type=str).encode("utf-8", "surrogatepass")
-        except (msgspec.DecodeError, UnicodeError):
-            return found[0]
-        if plain != data:
-            return found[0]
-        done = True
-        return b'"' + change(found[0][1:-1]) + b'"'
-
-    changed = _JSON_STRING.sub(one, body)
-    return changed if done else None
+    return [(value, in_turn(changes)) for value, changes in found.items()]
 
 
 def _field(
-    headers: Headers, value: Value, change: Callable[[bytes], bytes], done: dict[tuple[bytes, bytes], bytes]
+    headers: Headers, value: Value, change: Alter, done: dict[tuple[bytes, bytes], bytes]
 ) -> tuple[bytes, bytes, bytes] | None:
     """Return name, old and new value of the field that holds a value; of Referer what follows the host is taken off.
 
@@ -195,14 +140,14 @@ def _field(
     return None
 
 
-def _cookies(text: bytes, value: Value, change: Callable[[bytes], bytes]) -> bytes | None:
+def _cookies(text: bytes, value: Value, change: Alter) -> bytes | None:
     done = False
     pairs = []
     for pair in text.split(b";"):
         name, equals, raw = pair.partition(b"=")
         plain = unquote_to_bytes(raw.strip(b" \t"))
         if name.strip(b" \t") == value.name and equals and plain.strip(b'"') == value.data.strip(b'"'):
-            pairs.append(name + b"=" + _encoded(raw.strip(b" \t"), change, b"_"))
+            pairs.append(name + b"=" + encoded(raw.strip(b" \t"), change, b"_"))
             done = True
         else:
             pairs.append(pair)

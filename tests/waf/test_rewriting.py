@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.waf.rewriting import _encoded, masked, neutral, rewrite
+from bascule.waf.changing import encoded
+from bascule.waf.rewriting import masked, neutral, rewrite
 from tests.waf.filters.test_uploads import form
 from tests.waf.filters.world import firewall, judge
 
@@ -27,6 +28,7 @@ def waf() -> Any:
         ({"target": "/?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E&a=%3C1"},
          b"q=%20script%20alert+1+%20%20script%20&a=%3C1", b"", {}),
         ({"target": "/?a=oh+Darn%20it&b=%64arn"}, b"a=oh+****%20it&b=%2Aarn".replace(b"%2Aarn", b"%2A***"), b"", {}),
+        ({"target": "/?q=" + '{"a": "<script>alert(1)</script>"}'}, b'q={"a": "+script+alert+1+++script+"}', b"", {}),
         ({"target": "/", "cookie": "a=1; b=%3Cscript%3Ealert(1)%3C/script%3E"},
          b"", b"", {(b"cookie", b"a=1; b=%3Cscript%3Ealert(1)%3C/script%3E"):
                     b"a=1; b=%20script%20alert_1_%20_script%20"}),
@@ -38,7 +40,7 @@ def waf() -> Any:
          b"", b"a=1&q=%20script%20alert+1+%20+script%20", {}),
         ({"method": "POST", "body": b'{"a": "\\u003cscript>alert(1)</script>", "b": "fine <b>"}',
           "content_type": "application/json"},
-         b"", b'{"a": " u003cscript alert 1   script ", "b": "fine <b>"}', {}),
+         b"", b'{"a": "\\u0020script alert 1   script ", "b": "fine <b>"}', {}),
     ],
 )  # fmt: skip
 def test_value_is_changed_where_it_stands(
@@ -65,10 +67,9 @@ def test_field_of_a_form_with_files(waf: Any) -> None:
     "request_",
     [
         {"target": "/%3Cscript%3Ealert(1)%3C/script%3E"},
-        {"target": "/?q=" + '{"a": "<script>alert(1)</script>"}'},
         {"method": "POST", "body": b"<x>&lt;script>alert(1)&lt;/script></x>", "content_type": "application/xml"},
     ],
-    ids=["path", "json-in-query", "xml"],
+    ids=["path", "xml"],
 )
 def test_what_cannot_be_changed_is_no_request(waf: Any, request_: dict[str, Any]) -> None:
     transaction = judge(waf, **request_)
@@ -88,10 +89,10 @@ def test_what_is_still_an_attack_is_no_request() -> None:
 @given(st.binary(max_size=60))
 def test_length_is_kept_and_nothing_dangerous_stays(text: bytes) -> None:
     for blank in (b"+", b"_"):
-        changed = _encoded(text, neutral, blank)
+        changed = encoded(text, neutral, blank)
         assert len(changed) == len(text)
         assert not set(changed) & set(b"<>'\"`;&|$(){}\\")
-        assert len(_encoded(text, masked, blank)) == len(text)
+        assert len(encoded(text, masked, blank)) == len(text)
 
 
 def test_values_alike_and_rules_alike_are_changed_together() -> None:

@@ -15,7 +15,7 @@ from bascule.waf.events import Evidence, FiredRule
 from bascule.waf.filters.head import Found, HeadCheck, head_checks
 from bascule.waf.filters.table import CONFIGURED, ENABLE, LEVELS, Family, NamedRule, table
 from bascule.waf.filters.uploads import UploadCheck
-from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_INPUT, value_checks
+from bascule.waf.filters.values import FIRST_PATTERN, IDENTIFIER_IN_FILE, IDENTIFIER_IN_INPUT, is_text, value_checks
 from bascule.waf.logic.body_values import body_values, file_values, part_values
 from bascule.waf.logic.inspector import type_of_body, variable_of
 from bascule.waf.logic.values import Value, head_values, pair_values
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 MAX_FOUND = 32
 """Findings of one request after which the rest is not looked at."""
-IDENTIFIER_IN_FILE = 713_001
-TEXT_START = 1024
-"""Bytes of a file without NUL that make it a text."""
+_IDENTIFIERS = (IDENTIFIER_IN_INPUT, IDENTIFIER_IN_FILE)
 REWRITABLE = frozenset(("input-content", "user-pattern", "privacy-input", "privacy-file"))
 """Families whose rules are about a single value, which can be passed on changed."""
 Files = frozenset[tuple[bytes, bytes]]
@@ -121,7 +119,7 @@ class FilterInspector:
         """Judge what uploaded texts hold. Return the files, as they stand among the values of the body."""
         files = t.parts.files
         for part in files:
-            if part.content and b"\0" not in part.content[:TEXT_START] and finder.find(part.content):
+            if part.content and is_text(part.content) and finder.find(part.content):
                 found = (IDENTIFIER_IN_FILE, b"FILES_TMP_CONTENT:" + part.name, part.filename)
                 self.record(t, answers, found, Value("body", part.name, part.content), finder.mask)
         return frozenset((part.name, each.data) for part in files for each in file_values("", part.name, part.content))
@@ -132,8 +130,11 @@ class FilterInspector:
         for value in values:
             for check in self._values:
                 rule = check.broken(value)
-                if rule and not (rule == IDENTIFIER_IN_INPUT and (value.name, value.data) in files):
-                    self.record(t, answers, (rule, variable_of(value), value.data), value, check.mask)
+                if rule in _IDENTIFIERS and (value.name, value.data) in files:
+                    continue
+                if rule:
+                    data = b"" if rule == IDENTIFIER_IN_FILE else value.data
+                    self.record(t, answers, (rule, variable_of(value), data), value, check.mask)
                     if t.verdict is not None or len(t.fired) >= MAX_FOUND:
                         return
 

@@ -17,7 +17,9 @@ FIRST_PATTERN = 719_001
 """Patterns of the configuration are numbered from here, in their order."""
 
 
-IDENTIFIER_IN_INPUT = 711_001
+IDENTIFIER_IN_INPUT, IDENTIFIER_IN_FILE = 711_001, 713_001
+TEXT_START = 1024
+"""Bytes of a file without NUL that make it a text."""
 
 
 class ValueCheck(NamedTuple):
@@ -83,10 +85,18 @@ def _words(words: tuple[str, ...]) -> ValueCheck:
 
 
 def _identifiers(finder: Finder) -> ValueCheck:
-    places = ("query", "body")
-    return ValueCheck(
-        lambda value: IDENTIFIER_IN_INPUT if value[0] in places and finder.find(value[2]) else 0, finder.mask
-    )
+    def check(value: Value) -> int:
+        place, _, data = value
+        if place in ("query", "body"):
+            return IDENTIFIER_IN_INPUT if finder.find(data) else 0
+        return IDENTIFIER_IN_FILE if place == "upload" and is_text(data) and finder.find(data) else 0
+
+    return ValueCheck(check, finder.mask)
+
+
+def is_text(content: bytes) -> bool:
+    """Whether a file, or a slice of it, is a text as far as its beginning tells."""
+    return b"\0" not in content[:TEXT_START]
 
 
 def _pattern(number: int, pattern: UserPattern) -> ValueCheck:

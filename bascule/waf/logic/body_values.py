@@ -96,19 +96,19 @@ def _body_values(
     content_type: bytes, body: bytes, parts: MultipartBody | None, pairs: Headers | None
 ) -> Iterator[Value]:
     kind = media_type(content_type)
-    reading = _reading(kind, body)
+    read_as = reading(kind, body)
     if kind == batches.KIND and (parts_of := [*batches.batch(content_type, body)]):
         for part in parts_of:
             yield from _batched(part)
-    elif reading == "multipart":
+    elif read_as == "multipart":
         yield from part_values(parts or parse_multipart(body, content_type, EVERY), body)
-    elif reading == "json":
+    elif read_as == "json":
         yield from _leaves(body, pairs)
-    elif reading == "xml":
+    elif read_as == "xml":
         yield from _elements(body)
-    elif reading == "form":
+    elif read_as == "form":
         yield from _form(body) if pairs is None else pair_values(pairs)
-    elif reading == "text":
+    elif read_as == "text":
         yield value_of(("body", b"", body))
     else:
         yield from file_values(_place_of_file(kind, body), b"", body)
@@ -124,7 +124,7 @@ def _batched(part: batches.Batched) -> Iterator[Value]:
         yield value_of(("body", b"", part.content))
 
 
-def _reading(kind: bytes, body: bytes) -> str:
+def reading(kind: bytes, body: bytes) -> str:
     """Return as what a body is read, by its media type and its looks."""
     start = _start(body)
     if kind.startswith(b"multipart/"):
@@ -156,7 +156,7 @@ def _is_noise(body: bytes) -> bool:
 
 def is_file(content_type: bytes, start: bytes) -> bool:
     """Tell whether a body that begins so is read as a file that is kept."""
-    return _reading(media_type(content_type), start) == "file"
+    return reading(media_type(content_type), start) == "file"
 
 
 def file_values(place: str, name: bytes, content: bytes) -> Iterator[Value]:
