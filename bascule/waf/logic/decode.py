@@ -44,19 +44,38 @@ _ASCII_QUAD = rb"[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Z
 """Four characters of Base64 that stand for three bytes below 128: one random token in 4096 starts with four such."""
 _ENCODED = rb"(?:(?:" + _ASCII_QUAD + rb"){4}|H4sI|rO0AB|AAEAAAD|e(?:J[w-z]|N[o-r]|A[E-H]|F[4-7])[A-Za-z0-9+/_-]{9})"
 """What Base64 begins with that is worth decoding: text, gzip, objects of Java and .NET, zlib (RFC 1950 2.2)."""
-_BASE64 = re.compile(rb"(?<![A-Za-z0-9+_-])(" + _ENCODED + rb"[A-Za-z0-9+/_-]*+={0,2})")
+_SHORT = rb"(?:Q[A-Za-z0-9+/]{3}=|(?:Q){2,3}[A-Za-z0-9+/_-]{0,3}={0,2})".replace(b"Q", _ASCII_QUAD)
+"""The same of 5 to 11 bytes, which are a value of their own."""
+_BASE64 = re.compile(rb"(?<![A-Za-z0-9+_-])" + _ENCODED + rb"[A-Za-z0-9+/_-]*+={0,2}|\A" + _SHORT + rb"\Z")
+_BARE_HEX = (
+    rb"(?:PL(?:PD){5,}|PNPL(?:PD){4,}|(?:PN){2}PL(?:PD){3,}|(?:PN){3}PL(?:PD){2,}|(?:PN){4}PL(?:PD)+"
+    rb"|(?:PN){5,}PL(?:PD)*)"
+)
+for _name, _digits in ((b"P", b"[2-7]"), (b"D", b"[0-9A-Fa-f]"), (b"N", b"[0-9]"), (b"L", b"[A-Fa-f]")):
+    _BARE_HEX = _BARE_HEX.replace(_name, _digits)
+"""Hexadecimal, with a letter in it, that stands for six characters and more, no control among them: of random digits
+one in 400 at most. It is a value of its own."""
+_WHOLE_HEX = re.compile(_BARE_HEX)
 _DEFLATED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda")
 """What gzip and zlib begin with, at each level of compression."""
-_MAY_BE_BASE64 = re2.compile(rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED, options=over_bytes())
+_MAY_BE_BASE64 = re2.compile(rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED + rb"|\A" + _SHORT + rb"\z", options=over_bytes())
 """The same, five times as fast at saying no."""
 _WITHOUT_ESCAPES: Final = bytes(set(range(128)) - set(b"%&\\+\x00"))
 _MAY_HIDE = re2.compile(
-    rb"(?i:0x|x'|char|chr\(|codepoint|[0-9]\.e[\s(),.*^/|&])|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])" + _ENCODED,
+    rb"(?i:0x|x'|char|chr\(|codepoint|[0-9]\.e[\s(),.*^/|&])|s:[0-9]{1,7}:\"|(?:^|[^A-Za-z0-9+_-])"
+    + _ENCODED
+    + rb"|\A(?:"
+    + _SHORT
+    + rb"|"
+    + _BARE_HEX
+    + rb")\z",
     options=over_bytes(),
 )
 """What a text without escape characters must hold to be worth the steps: one test instead of twelve."""
 HIDING = (
     (rb"(?:^|[^A-Za-z0-9+_-])" + _ENCODED, False),
+    (rb"^" + _SHORT + rb"$", False),
+    (rb"^" + _BARE_HEX + rb"$", False),
     (rb"s:\d{1,7}:\"", False),
     (rb"(?:0x|\bx')(?:[0-9A-Fa-f]{2}){4}", True),
     (rb"(?:fromCharCode|fromCodePoint|\bchar|\bchr)\s*\(", True),
@@ -76,6 +95,8 @@ _SCIENTIFIC = re.compile(rb"\s{0,4}\b\d{1,9}\.e(?=\s{0,4}[(),.*^/|&])", re.IGNOR
 _PHP_STRING = re.compile(rb's:(\d{1,7}):"')
 MAX_STRINGS = 64
 """Strings of a serialised value that are looked at."""
+_SAYS = re.compile(rb"[a-z]{3}| |\.\.[/\\]")
+"""What short texts have that somebody wrote, and few random bytes."""
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _SIMPLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"b": b"\b"}
 
@@ -206,7 +227,7 @@ def _base64(text: bytes) -> bytes | None:
 
 
 def _base64_run(found: re.Match[bytes]) -> bytes:
-    run = found[1].rstrip(b"=")
+    run = found[0].rstrip(b"=")
     if len(run) % 4 == 1:
         run = run[:-1]
     try:
@@ -217,11 +238,16 @@ def _base64_run(found: re.Match[bytes]) -> bytes:
         return inflated
     if plain[:4] in (b"\xac\xed\x00\x05", b"\x00\x01\x00\x00") or plain[:2] == b"\x04\x08":
         return plain
-    return plain if _readable(plain) else found[0]
+    return plain if _readable(plain) and (len(run) > 15 or _says_something(plain)) else found[0]
 
 
 def _readable(text: bytes) -> bool:
-    return len(text) > 5 and len(text.translate(None, _PRINTABLE)) <= len(text) // 10
+    return len(text) > 4 and len(text.translate(None, _PRINTABLE)) <= len(text) // 10
+
+
+def _says_something(text: bytes) -> bool:
+    """Tell whether a short text is more than one word, and no random bytes."""
+    return not text.isalnum() and _SAYS.search(text) is not None
 
 
 def _inflate(data: bytes) -> bytes | None:
@@ -232,7 +258,10 @@ def _inflate(data: bytes) -> bytes | None:
 
 
 def _hex(text: bytes) -> bytes | None:
-    """SQL's 0x6162 and x'6162', where they stand for readable text."""
+    """SQL's 0x6162 and x'6162', where they stand for readable text, and a value that is nothing but digits."""
+    if _WHOLE_HEX.fullmatch(text):
+        plain = bytes.fromhex(text.decode("ascii"))
+        return plain if _says_something(plain) else None
     if b"0x" not in text and b"x'" not in text and b"X'" not in text:
         return None
     return _HEX.sub(_hex_run, text)

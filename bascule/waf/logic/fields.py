@@ -26,4 +26,6 @@ is a path that some program builds of them."""
 def is_inspected(name: bytes, value: bytes) -> bool:
     """Whether a header is looked at: one of a fixed grammar only if it is unusual."""
     alphabet = _ALPHABETS.get(name)
-    return alphabet is None or bool(value.translate(None, alphabet)) or b"../" in value
+    if alphabet is None or value.translate(None, alphabet) or b"../" in value:
+        return True
+    return name == b"origin" and value.count(b"/") > 2 and not value.endswith(b"///")  # it has no path (RFC 6454 7)

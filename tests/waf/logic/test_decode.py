@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import random
 import zlib
 
 import pytest
@@ -39,6 +40,12 @@ ATTACK = b"<script>alert(1)</script>"
         (b'a:1:{s:1:"k";s:8:"<script>";}', b"k\n<script>", ("php_string",)),
         (base64.b64encode(b"\x04\x08[\x08c\x15Gem::SpecFetcher"), b"\x04\x08[\x08c\x15Gem::SpecFetcher", ("base64",)),
         (b"&ltscript&gt", b"<script>", ("html_entity",)),
+        (b"/etc/passwd".hex().encode(), b"/etc/passwd", ("hex",)),
+        (b"../../x".hex().upper().encode(), b"../../x", ("hex",)),
+        (base64.b64encode(b"/etc/hosts"), b"/etc/hosts", ("base64",)),
+        (base64.b64encode(b";echo"), b";echo", ("base64",)),
+        (base64.b64encode(b"../../"), b"../../", ("base64",)),
+        (base64.b64encode(b"etc/passwd").rstrip(b"="), b"etc/passwd", ("base64",)),
     ],
 )
 def test_what_each_step_undoes(value: bytes, text: bytes, how: tuple[str, ...]) -> None:
@@ -47,10 +54,31 @@ def test_what_each_step_undoes(value: bytes, text: bytes, how: tuple[str, ...]) 
 
 @pytest.mark.parametrize(
     "value",
-    [b"100% of it", b"Q3VzdG9tZXJz", b"a" * 40, b"9f8e7d6c5b4a39281706f5e4d3c2b1a0", b"AT&T", b"hello world", b"1+1=2"],
+    [
+        b"100% of it",
+        b"Q3VzdG9tZXJz",
+        b"a" * 40,
+        b"9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        b"AT&T",
+        b"hello world",
+        b"1+1=2",
+        b"437573746f6d657273",
+        b"2f2f2f2f2f2f2f",
+        b"2e2e2f",
+        b"xid=2f6574632f706173737764",
+        b"dQw4w9WgXcQ",
+        b"Mmh8Vw==",
+    ],
 )
 def test_what_is_not_encoded_stays_alone(value: bytes) -> None:
     assert list(decodings(value)) == [(value, ())]
+
+
+def test_random_tokens_stay_alone() -> None:
+    drawn = random.Random(1)
+    tokens = [base64.urlsafe_b64encode(drawn.randbytes(size)) for size in range(5, 17) for _ in range(400)]
+    tokens += [drawn.randbytes(size).hex().encode() for size in range(5, 17) for _ in range(400)]
+    assert sum(len(list(decodings(token))) > 1 for token in tokens) <= len(tokens) // 500
 
 
 def test_a_compressed_bomb_is_cut() -> None:

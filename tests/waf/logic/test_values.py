@@ -67,6 +67,12 @@ def test_what_the_grammar_of_a_header_has_no_place_for_is_unusual(name: bytes) -
     assert found(b"/", [(name, b'" onfocus=alert(1) x="')])
 
 
+@pytest.mark.parametrize("origin", [b"null", b"http://localhost:3000", b"file://", b"file:///", b"app://obsidian.md"])
+def test_an_origin_is_looked_at_where_it_has_a_path(origin: bytes) -> None:
+    assert not found(b"/", [(b"origin", origin)])
+    assert found(b"/", [(b"origin", b"http://a.example/etc/passwd")])
+
+
 def test_header_fields_of_a_part_are_judged_where_they_are_unusual() -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: %s\r\n\r\n1\r\n--b--\r\n'
     kind = [(b"content-type", b"multipart/form-data; boundary=b")]
