@@ -84,10 +84,17 @@ def outward(top: Policies, forward: Forward) -> Policies:
         limits=overlay(top.limits, forward.limits),
         errors=_merge_errors(top.errors, forward.errors),
         maintenance=None,
-        waf=_current(forward.waf or WafConfig()),
+        waf=_current(_of_way_out(forward.waf or WafConfig())),
         challenge=NOBODY,
         cache=forward.cache or NO_CACHE,
     )
+
+
+def _of_way_out(waf: WafConfig) -> WafConfig:
+    """Return a firewall that takes no header fields out of other people's responses, unless it says so."""
+    if "headers" in waf.response.model_fields_set:
+        return waf
+    return waf.model_copy(update={"response": waf.response.model_copy(update={"headers": "off"})})
 
 
 def merge_challenge(parent: Challenge, child: Challenge | None) -> Challenge:

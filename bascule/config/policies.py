@@ -128,6 +128,23 @@ class Headers(Model):
         "x-served-by",
         "x-upstream",
         "server-timing",
+        "x-php-version",
+        "x-powered-by-plesk",
+        "x-powered-cms",
+        "x-cf-powered-by",
+        "x-server-powered-by",
+        "x-turbo-charged-by",
+        "x-content-encoded-by",
+        "x-generated-by",
+        "x-joomla-version",
+        "x-umbraco-version",
+        "x-cocoon-version",
+        "x-mod-pagespeed",
+        "x-page-speed",
+        "x-hostname",
+        "liferay-portal",
+        "oraclecommercecloud-version",
+        "pega-host",
     )
     """Response fields that would tell what runs behind the bridge, or which server answered."""
     server: str = ""

@@ -103,6 +103,11 @@ class WafResponse(Model):
     cloak: Literal["off", "errors", "all"] = "errors"
     """Replace pages that tell of the inside by an error page: stack traces and database errors in answers with status
     500 and above (``errors``), or in every page, with directory listings, source code and private keys (``all``)."""
+    headers: Literal["off", "sure", "all"] = "sure"
+    """Header fields: take out those of debuggers, and refuse answers with a field that a parameter of the request wrote
+    behind a line end (``sure``); also take out those whose value names software with its version, or an address of the
+    inside, of which `Location` keeps the path, and tell of session cookies without `Secure` or `HttpOnly` over HTTPS
+    (``all``). The forward proxy begins with ``off``."""
     mask: tuple[Identifier, ...] = ()
     """Numbers that are made asterisks in texts, told by their form and check digits; of cards and accounts the last
     four characters stay."""

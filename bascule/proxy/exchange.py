@@ -241,6 +241,12 @@ class Exchange(Facts):
     def respond(self, head: ResponseHead, content: bytes, complete: bool) -> None:
         """Send the response's head and what there is of its content."""
         route = self.route
+        guard = route.response_fields
+        if guard is not None and not guard.clears(head):
+            shown = guard.passed(self, head)
+            if shown is None:
+                return
+            head = shown
         self.responding = True
         peer = self.peer
         if route.response_filter is not None and (mask := masking.begin(self, route.response_filter, head)) is not None:

@@ -88,6 +88,10 @@ class PlaceMap:
         self._strip = rewrite.strip_prefix.rstrip("/").encode()
         self._add = rewrite.add_prefix.rstrip("/").encode()
 
+    def hides(self, authority: bytes) -> bool:
+        """Whether a lower-case authority is replaced wherever a field names it."""
+        return authority in self._origins
+
     def place(self, value: bytes, scheme: bytes, authority: bytes) -> bytes:
         """Return a URI reference as the client may see it; `authority` is the public one."""
         match = _ABSOLUTE.match(value)

@@ -17,6 +17,7 @@ from bascule.defence.waiting_room import Room
 from bascule.http.addresses import TrustedNetworks
 from bascule.http.answers import ErrorAnswers
 from bascule.proxy.caching import HIDDEN, RouteCache
+from bascule.proxy.fieldguard import FieldGuard
 from bascule.proxy.profiles import RouteProfile
 from bascule.proxy.rewrite import Origins, PlaceMap, compile_cookies, compile_rewrite
 from bascule.proxy.router import compile_condition
@@ -120,6 +121,7 @@ class RouteRuntime:
         "request_buffer",
         "request_tail",
         "response",
+        "response_fields",
         "response_filter",
         "response_tail",
         "response_timeout",
@@ -201,6 +203,9 @@ class RouteRuntime:
         self.response_filter = self.waf.response if self.waf is not None and masks_responses(plan.waf, False) else None
         own: tuple[str, ...] = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
         own += self.cache.hidden if self.cache is not None else ()
+        rules = self.waf.response if self.waf is not None and plan.waf.mode != "off" else None
+        fields = rules.fields if rules is not None else None
+        self.response_fields = FieldGuard(rules, fields) if rules is not None and fields is not None else None
         self.response = HeaderPlan(headers.response, headers.hide + own)
         via = b"via: 1.1 %b\r\n" % name if headers.via else b""
         server = f"server: {headers.server}\r\n".encode() if headers.server else b""

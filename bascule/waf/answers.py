@@ -10,8 +10,8 @@ from bascule.config.filters import REWRITES, Answer
 from bascule.waf.policy import SettingError
 
 BLOCK = Answer()
-MASKED = ("mask", "privacy-output")
-"""What is said of a family anyway."""
+REWRITTEN = frozenset((("mask", "privacy-output"), ("neutralise", "response-header")))
+"""What is done to responses: these rules are about no value of a request."""
 
 
 class Named:
@@ -44,7 +44,7 @@ class Answers:
             if not stated:
                 continue
             key, answer = stated[0], configured[stated[0]]
-            if answer.action in REWRITES and not rule.rewritable and (answer.action, rule.family) != MASKED:
+            if answer.action in REWRITES and not rule.rewritable and (answer.action, rule.family) not in REWRITTEN:
                 raise SettingError(
                     ("answers", key),
                     f"{rule.family} cannot {answer.action}: {rule.name} ({rule.id}) is not about a value",

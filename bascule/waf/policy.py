@@ -15,7 +15,7 @@ TIME_BUDGET = 0.25
 """Default seconds of inspection one transaction may take before the policy decides."""
 
 NO_FILTERS = WafFilters()
-NO_RESPONSE = WafResponse(cloak="off")
+NO_RESPONSE = WafResponse(cloak="off", headers="off")
 OWN_IDS = range(700_000, 900_000)
 """Ids of Bascule's own rules."""
 FIRST_EXCLUSION_ID = 9_990_000

@@ -193,7 +193,7 @@ def test_rules_are_explained_by_name_and_say_which_key_turns_them_on() -> None:
     assert "did you mean upload-script?" in runner.invoke(app, ["explain", "upload-scrip"]).output
     for row in shipped():
         if "facts" not in row:
-            assert row["when"].startswith("on "), row["id"]
+            assert row["when"].startswith("on"), row["id"]
 
 
 def test_the_keys_that_rules_go_by_are_keys() -> None:

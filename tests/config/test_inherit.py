@@ -73,3 +73,14 @@ def test_an_expired_exclusion_is_left_out(load_text: Load) -> None:
     waf = "waf: {exclusions: [{rules: [1], expires: 2001-01-01}, {rules: [2], expires: 2999-01-01}]}"
     plan = load_text(f"listen: 80\n{waf}\nsites: {{a: 'b:1'}}")
     assert [item.rules for item in plan.sites[0].routes[0].waf.exclusions] == [("2",)]
+
+
+def test_the_way_out_takes_no_fields_out_of_other_peoples_responses(load_text: Load) -> None:
+    text = 'listen: 80\nwaf: block\nsites: {{s.example: ["10.0.0.1:80"]}}\nforward: {{listen: "127.0.0.1:3128", waf: {}}}\n'
+    plan = load_text(text.format("block"))
+    assert plan.forward is not None
+    assert plan.forward.route.waf.response.headers == "off"
+    assert plan.sites[0].routes[0].waf.response.headers == "sure"
+    stated = load_text(text.format("{mode: block, response: {headers: all}}"))
+    assert stated.forward is not None
+    assert stated.forward.route.waf.response.headers == "all"

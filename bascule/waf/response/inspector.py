@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from bascule.config.response import WafResponse
 from bascule.waf.logic.charsets import in_utf8
 from bascule.waf.response.cookies import UNPROTECTED, Cookies
 from bascule.waf.response.decoys import Decoys
+from bascule.waf.response.fields import COOKIE, INJECTED, FieldFinding, FieldRules
 from bascule.waf.response.forms import FIELD, Forms, sent_fields
 from bascule.waf.response.leaks import FIRST_ERROR, Leaks, is_text
 from bascule.waf.response.links import PARAMETER, Links
@@ -27,6 +28,8 @@ FIELD_CHANGED, LINK_CHANGED = 710_002, 710_003
 DECOY_FIELD, DECOY_LINK = 717_004, 717_005
 DECOYS = frozenset((DECOY_FIELD, DECOY_LINK))
 IDENTIFIERS, WORDS = 712_001, 712_002
+_OF_FIELDS = {INJECTED: "block", COOKIE: "log"}
+"""Answers of rules about header fields that do not just take out or mend what they find."""
 
 
 class ResponseInspector:
@@ -35,6 +38,8 @@ class ResponseInspector:
     def __init__(self, response: WafResponse, rules: FilterInspector, answers: Answers) -> None:
         self._rules, self._answers = rules, answers
         self._leaks = Leaks(response.cloak) if response.cloak != "off" else None
+        self.fields = FieldRules(response.headers) if response.headers != "off" else None
+        """What header fields of responses are held to."""
         self.cookies = Cookies(response.cookies) if response.cookies is not None else None
         self.forms = Forms(response.forms) if response.forms is not None else None
         self.decoys = Decoys(response.decoys) if response.decoys is not None else None
@@ -130,6 +135,27 @@ class ResponseInspector:
                 self._rules.note(t, found)
             else:
                 self._rules.record(t, self._answers, found)
+
+    def judge_head_fields(
+        self, t: Transaction, found: Iterable[FieldFinding], tells: Callable[[FieldFinding], bool]
+    ) -> dict[tuple[bytes, bytes], bytes | None]:
+        """Answer what is found in header fields of the response. Return what values become, None for those taken out.
+
+        `tells` says whether the event is to have a finding that ends nothing.
+        """
+        changes: dict[tuple[bytes, bytes], bytes | None] = {}
+        for each in found:
+            rule, name = each.rule, b"RESPONSE_HEADERS:" + each.name
+            action = self._answers.of(rule).action if self._answers.has(rule) else _OF_FIELDS.get(rule, "neutralise")
+            if action not in ("neutralise", "log"):
+                status = t.status if t.status >= FIRST_ERROR else 403
+                self._rules.record(t, self._answers, (rule, name, each.value), status=status)
+            elif not self._rules.excludes(t, rule, name):
+                if tells(each):
+                    self._rules.note(t, (rule, name, each.value))
+                if action == "neutralise" and self._rules.refuses and t.rule_engine == "On":
+                    changes[each.name, each.value] = each.instead
+        return changes
 
     def judge_fields(self, t: Transaction, body: bytes) -> None:
         """Judge the fields of a request that a page was to give, and whether it fell for a decoy."""
