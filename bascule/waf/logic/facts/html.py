@@ -109,6 +109,7 @@ FACTS = (
         "a javascript:, vbscript: or data: address that runs script",
         (
             rb"j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*(?::|&colon|&#0*58|&#x0*3a|%3a)\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))",
+            rb"javascript\s*:\s*void\s*\(?\s*0\s*\)?\s*;+\s*[\w$.]{0,40}\s?[(\[`={]",
             rb"v\s*b\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*\w",
             rb"livescript\s*:|mocha\s*:\s*\w",
             rb"<(?:use|embed|object|iframe|script|feimage)\b[^<>]{0,100}[\s/\"'](?:href|xlink:href|src|data)\s*=\s*[\"']?\s*data:(?:image/svg|text/|application/)",
@@ -122,6 +123,7 @@ FACTS = (
         "the whole value is a script address",
         (
             rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))[^\n]{0,200}[(=`\[%&;/\\.]",
+            rb"^[\x00-\x20\"']*javascript\s*:\s*void\s*\(?\s*0\s*\)?\s*;+\s*[\w$.]{0,40}\s?[(\[`={]",
             rb"^\s*data\s*:\s*text/html",
         ),
         True,
@@ -262,7 +264,7 @@ FACTS = (
     ),
     Fact(
         "js.acts_between_strings",
-        "closes a script's string, acts, and opens a string or a comment again",
+        "closes a script's string or comment, acts, and opens one again; or acts in an expression of its template",
         (
             rb"^[^'\"`<>\n]{0,60}['\"`][\s)}\]]*[;,+*/|&^-]{1,2}[\s(!~+-]*(?:(?:var|let|const|new|return|throw|void|if|for|while|try|with)\b\s*)?(?:[\w.$]{0,30}\s*[=(,;+!~\[{}:?&|)\]'\"`]{1,3}\s*){0,12}\b(?:window|self|top|parent|frames|globalthis|document|location|eval|function|settimeout|fetch|import|navigator|localstorage|sessionstorage|atob|onerror|alert|confirm|prompt)(?:[.(\[`]|\s*=)[^\n]{0,200}(?:['\"`]|//[^\n]{0,10}|/\*|<!--)\s*$",
             rb"^[^'\"`<>\n]{0,60}['\"`][\s)}\]]*;\s*[\w.$\[\]]{1,60}\s*=\s*[\w.$\[\]]{1,60}\s*;\s*(?:['\"`]|//|/\*|<!--)\s*['\"`]?$",
@@ -312,13 +314,22 @@ FACTS = (
             rb"script\s*&colon;|&newline;|&tab;|&lpar;",
         ),
     ),
+    Fact(
+        "_js.look",
+        "",
+        (
+            rb"['\"`]\s*(?:[-+*/%^|&;,<>=!?:.)\]}\[({`]|in\b|instanceof\b|\n|\xe2\x80[\xa8\xa9]).*[(`=]",
+            rb"\*/\s*[\w$(\[{;}].*[(`=]",
+            rb"\$\{.*[(`=]",
+        ),
+    ),
     Fact("html.fingerprint", "a browser would run script, by libinjection's HTML parser"),
     Fact(
         "_html.look",
         "",
         (
             rb"<[a-z!/?\x00]",
-            rb"[\"'`\s/]on[a-z]{3,30}\s*=",
+            rb"[\"'`\s/]on[a-z]{3,40}\s*=",
             rb"script\s*:",
             rb"[\"'`]\s*>",
             rb"[\"'`\s/](?:style|xlink:href|formaction|srcdoc)\s*=",
@@ -326,9 +337,14 @@ FACTS = (
     ),
 )
 
+_ATTRIBUTE = (
+    rb"(?:autofocus|contenteditable|controls|hidden|open|(?!on)[a-z][\w:-]{0,30}+\s{0,4}=\s{0,4}"
+    rb"(?:\"[^\"<>]{0,80}\"|'[^'<>]{0,80}'|[^\s\"'<>=`]{1,80}+))"
+)
 _BREAKS_OUT = re.compile(
     rb"[^<>]{0,200}?[\"'`][^<>\w]{0,12}>+[^<>]{0,20}<+\s*[a-z!/?]"
     rb"|[^<>]{0,80}?[\"'`][\s/]+(?:on[a-z]{4,20}|style|formaction|srcdoc)\s*=\s*[\"'`]?[^\s\"'`]"
+    rb"|[^<>]{0,80}?[\"'`][\s/]++(?:" + _ATTRIBUTE + rb"[\s/]++){0,8}on[a-z]{4,40}\s*=\s*[\"'`]?[^\s\"'`]"
     rb"|[^<>]{0,80}</(?:script|title|textarea|style|noscript|template|iframe|xmp|noembed|math|svg)\b[^<>]{0,20}>[^<>]{0,20}<"
     rb"|[^<>]{0,80}?--!?>\s*<[a-z!/?]",
     re.IGNORECASE,

@@ -13,6 +13,7 @@ from .continuation import goes_on
 from .fact import HIDDEN
 from .forms import forms
 from .idle import without_idle
+from .leaving import leaves_string
 from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
 from .players import without_players, without_shown_tags
 from .sqltokens import comparisons
@@ -27,6 +28,7 @@ MAX_REMEMBERED = 512
 CLOSER = {
     "_sql.look": frozenset(("sql.tautology", "sql.constant_comparison", "sql.fingerprint", "sql.goes_on")),
     "_html.look": frozenset(("html.fingerprint", "html.breaks_out", "html.dangling")),
+    "_js.look": frozenset(("js.acts_between_strings",)),
     "_xml.look": frozenset(
         ("xml.doctype", "xml.entity", "xml.internal_entity", "xml.external_entity", "xml.entity_bomb")
     ),
@@ -147,6 +149,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int], whole: bool = True)
             found.add("html.breaks_out")
         if html.dangles(text):
             found.add("html.dangling")
+    if "_js.look" in found and leaves_string(text):
+        found.add("js.acts_between_strings")
     if not found.isdisjoint(nosql.OF_VARIABLES) and (rest := nosql.without_declared(text)) is not text:
         found -= nosql.OF_VARIABLES - {NAMES[hit] for hit in _scan(rest)}
     if "nosql.bracket_operator" in found and nosql.is_offered(text):
