@@ -115,6 +115,11 @@ class RequestView(RuleState):
             self._args_get = self._parse_query(self.query) if self.query else []
         return self._args_get
 
+    @property
+    def known_query(self) -> Pairs | None:
+        """`args_get` if somebody asked for it before and it is what servers read; None otherwise."""
+        return self._args_get if self.config.argument_separator == b"&" else None
+
     def _parse_query(self, query: bytes) -> Pairs:
         parsed = parse_urlencoded(query, self.config.argument_separator, _HEAD_LIMITS)
         self.urlencoded_error |= parsed.invalid_encoding

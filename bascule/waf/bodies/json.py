@@ -40,15 +40,18 @@ class JsonBody:
     names: list[str] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
     error: str = ""
+    _pairs: Pairs | None = None
 
     @property
     def pairs(self) -> Pairs:
-        """The leaves as arguments."""
-        try:
-            return list(zip([t.encode() for t in self.names], [t.encode() for t in self.values], strict=True))
-        except UnicodeEncodeError:
-            pass
-        return list(zip(map(_bytes, self.names), map(_bytes, self.values), strict=True))
+        """The leaves as arguments; the document must be whole."""
+        if self._pairs is None:
+            try:
+                pairs = list(zip([t.encode() for t in self.names], [t.encode() for t in self.values], strict=True))
+            except UnicodeEncodeError:
+                pairs = list(zip(map(_bytes, self.names), map(_bytes, self.values), strict=True))
+            self._pairs = pairs
+        return self._pairs
 
 
 def _reject(constant: str) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from .limits import DEFAULT_LIMITS, Limits, Pairs
 from .percent import PERCENT, PLUS, url_decode
@@ -26,17 +25,21 @@ def has_invalid_escape(body: bytes) -> bool:
     return PERCENT in body and _INVALID.search(body) is not None
 
 
-class PlainForm(NamedTuple):
-    """A form of valid escapes, within its limits, that is not taken apart yet."""
+@dataclass(slots=True)
+class PlainForm:
+    """A form of valid escapes, within its limits, that is taken apart once somebody asks."""
 
     body: bytes
     separator: bytes = b"&"
     limits: Limits = DEFAULT_LIMITS
+    _pairs: Pairs | None = None
 
     @property
     def pairs(self) -> Pairs:
         """Its arguments."""
-        return parse_urlencoded(self.body, self.separator, self.limits).pairs
+        if self._pairs is None:
+            self._pairs = parse_urlencoded(self.body, self.separator, self.limits).pairs
+        return self._pairs
 
 
 def parse_urlencoded(body: bytes, separator: bytes = b"&", limits: Limits = DEFAULT_LIMITS) -> UrlencodedBody:

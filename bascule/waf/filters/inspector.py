@@ -83,7 +83,7 @@ class FilterInspector:
                 if t.verdict is not None:
                     return
         if self._values:
-            self._judge_values(t, answers, head_values(t.target, t.headers))
+            self._judge_values(t, answers, head_values(t.target, t.headers, t.known_query))
 
     def judge_body(self, t: Transaction, answers: Answers, body: bytes) -> None:
         """Judge the request body, or what is here of it."""

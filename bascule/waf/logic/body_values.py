@@ -9,6 +9,7 @@ from typing import Final
 
 from bascule.waf.bodies import (
     MultipartBody,
+    XmlBody,
     fragment_pairs,
     is_binary,
     is_message,
@@ -76,24 +77,28 @@ def body_lines(content_type: bytes, body: bytes) -> bytes | None:
 
 
 def body_values(
-    content_type: bytes, body: bytes, parts: MultipartBody | None = None, pairs: Headers | None = None
+    content_type: bytes,
+    body: bytes,
+    parts: MultipartBody | None = None,
+    pairs: Headers | None = None,
+    xml: XmlBody | None = None,
 ) -> Iterator[Value]:
     """Yield the values of a request body, read as what it is declared and as what it looks like.
 
     A body that no parser reads is one value: a message, or a file. Files count with their names, and slice by slice.
     `parts` are those of a multipart body that was read already, `pairs` the arguments of a form or of
-    JSON. A body in another charset is read in both.
+    JSON, `xml` the document. A body in another charset is read in both.
     """
     if not body:
         return
-    yield from _body_values(content_type, body, parts, pairs)
+    yield from _body_values(content_type, body, parts, pairs, xml)
     again = in_utf8(content_type, body)
     if again:
         yield from _body_values(content_type, again, None, None)
 
 
 def _body_values(
-    content_type: bytes, body: bytes, parts: MultipartBody | None, pairs: Headers | None
+    content_type: bytes, body: bytes, parts: MultipartBody | None, pairs: Headers | None, xml: XmlBody | None = None
 ) -> Iterator[Value]:
     kind = media_type(content_type)
     read_as = reading(kind, body)
@@ -105,7 +110,7 @@ def _body_values(
     elif read_as == "json":
         yield from _leaves(body, pairs)
     elif read_as == "xml":
-        yield from _elements(body)
+        yield from _elements(body, xml)
     elif read_as == "form":
         yield from _form(body) if pairs is None else pair_values(pairs)
     elif read_as == "text":
@@ -262,10 +267,13 @@ def operators(body: bytes) -> list[bytes]:
     return list(dict.fromkeys(_OPERATOR.findall(body))) if b'"$' in body else []
 
 
-def _elements(body: bytes) -> Iterator[Value]:
+def _elements(body: bytes, known: XmlBody | None) -> Iterator[Value]:
     """The document as it stands (its entities and inclusions), then its texts and attributes."""
     yield value_of(("document", b"xml", body))
-    document = parse_xml(expanded(body) or body if b"<!" in body else body, EVERY)
+    if known is not None and known.root is not None and b"<!" not in body:
+        document = known
+    else:
+        document = parse_xml(expanded(body) or body if b"<!" in body else body, EVERY)
     if document.error:  # lenient parsers read it nevertheless
         yield from pair_values(fragment_pairs("XML", body))
     for text in document.texts(MAX_TEXTS):

@@ -86,9 +86,9 @@ class Inspector:
             varying = t.headers[len(block.fields) :]
             lines = lines_of(t.target, varying)
             if lines is None or not self.screen.clears(lines):
-                t.search(self._search(t, head_values(t.target, varying)))
+                t.search(self._search(t, head_values(t.target, varying, t.known_query)))
         else:
-            t.search(self._search(t, head_values(t.target, t.headers)))
+            t.search(self._search(t, head_values(t.target, t.headers, t.known_query)))
 
     def clear(self, block: Block) -> bool:
         """Whether nothing is found in the fields of a block, which is noted on it. Large ones are searched in turns."""
@@ -107,7 +107,7 @@ class Inspector:
         lines = body_lines(kind, body) if pairs is None else lines_of_pairs(pairs, t.body_kinds == ("JSON",))
         if lines is None or not self.screen.clears_values(lines):
             parts = t.parts if kind[:10].lower() == b"multipart/" else None
-            t.search(self._search(t, body_values(kind, body, parts, pairs)))
+            t.search(self._search(t, body_values(kind, body, parts, pairs, t.xml)))
 
     def judge_piece(self, t: Transaction, body: bytes) -> None:
         """Judge the start or a later piece of a body, or a text message, by the values that were read from it."""

@@ -42,10 +42,13 @@ value_of = cast(Callable[[tuple[str, bytes, bytes]], Value], partial(tuple.__new
 """Value's constructor costs three times as much."""
 
 
-def head_values(target: bytes, headers: Headers) -> list[Value]:
-    """Return the values of a request head; header names are lower case. Empty values are left out."""
+def head_values(target: bytes, headers: Headers, arguments: Headers | None = None) -> list[Value]:
+    """Return the values of a request head; header names are lower case. Empty values are left out.
+
+    `arguments` are those of the query, where it was read already.
+    """
     found: list[Value] = []
-    _target_values(target, found)
+    _target_values(target, found, arguments)
     for name, value in headers:
         if name == b"cookie":
             _cookie_values(value, found)
@@ -144,14 +147,16 @@ def add_value(found: list[Value], place: str, name: bytes, data: bytes) -> None:
     found.append(value_of((place, name, data)))
 
 
-def _target_values(target: bytes, found: list[Value]) -> None:
+def _target_values(target: bytes, found: list[Value], arguments: Headers | None) -> None:
     path, mark, query = target.partition(b"?")
     if len(path) > 1:
         plain = unquote_to_bytes(path) if b"%" in path else path
         found.append(value_of(("path", b"", plain)))
         if plain is not path and b" " in plain:  # what is routed by its segments passes each on by itself
             found += [value_of(("path", b"", segment)) for segment in plain.split(b"/") if b" " in segment]
-    if mark:
+    if arguments is not None:
+        _add_arguments(arguments, "query", found)
+    elif mark:
         add_fields(query.split(b"&"), "query", found)
 
 
@@ -173,12 +178,17 @@ def _without_origin(value: bytes) -> tuple[bytes, bytes, bytes]:
 
 def add_fields(fields: list[bytes], place: str, found: list[Value]) -> None:
     """Add the names and values of fields of a query or a form."""
+    arguments: Headers = []
     for text in fields:
+        name, _, value = text.partition(b"=")
         if b"%" in text or b"+" in text:
-            name, _, value = text.partition(b"=")
             name, value = url_decode(name), url_decode(value)
-        else:
-            name, _, value = text.partition(b"=")
+        arguments.append((name, value))
+    _add_arguments(arguments, place, found)
+
+
+def _add_arguments(arguments: Headers, place: str, found: list[Value]) -> None:
+    for name, value in arguments:
         if name:
             found.append(value_of(("name" if value else place, b"", name)))
         if value:

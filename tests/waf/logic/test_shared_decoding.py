@@ -4,10 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bascule.waf import processors
+from bascule.waf.bodies import urlencoded
 from bascule.waf.engine import ConnectionFacts, Waf, WafSettings
 from bascule.waf.logic import body_values
+from bascule.waf.logic.values import head_values
 
 FORM, JSON, PARTS = b"application/x-www-form-urlencoded", b"application/json", b"multipart/form-data; boundary=b"
 CLIENT = ConnectionFacts(b"192.0.2.1", 4711, b"192.0.2.2", 80)
@@ -83,3 +87,36 @@ def test_multipart_is_parsed_once(waf: Waf, monkeypatch: pytest.MonkeyPatch) -> 
     calls = counted(monkeypatch, (body, "MultipartParser"), (body_values, "parse_multipart"))
     assert refused(waf, PARTS, b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\' or 1=1--\r\n--b--\r\n')
     assert calls == ["MultipartParser"]
+
+
+def test_form_is_taken_apart_once(waf: Waf, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = counted(monkeypatch, (urlencoded, "parse_urlencoded"), (processors, "parse_urlencoded"))
+    assert refused(waf, FORM, b"a=1%27+or+1%3D1--")
+    assert calls == ["parse_urlencoded"]
+
+
+def test_xml_is_parsed_once(waf: Waf, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = counted(monkeypatch, (processors, "parse_xml"), (body_values, "parse_xml"))
+    assert refused(waf, b"text/xml", b"<a b='x'>1' or 1=1--</a>")
+    assert calls == ["parse_xml"]
+
+
+def test_query_that_was_taken_apart_is_not_decoded_again(waf: Waf) -> None:
+    assert waf.logic is not None
+    transaction = waf.begin(CLIENT)
+    transaction.set_head(b"GET", b"/?a=1%27+or+1%3D1--", b"1.1", [])
+    assert transaction.known_query is None
+    assert transaction.args_get == [(b"a", b"1' or 1=1--")]
+    assert transaction.known_query is transaction.args_get
+    transaction.args_get[0] = (b"a", b"shoes")  # what the logical rules see from here on, if they decode nothing
+    waf.logic.judge_head(transaction, None)
+    assert transaction.request_end() is None
+
+
+@given(
+    st.lists(st.tuples(st.text("ab%27+=[{\"'/\\ ", max_size=6), st.text("ab%27+=[{\"'/\\ ", max_size=9)), max_size=6)
+)
+def test_values_of_a_query_are_the_same_either_way(pairs: list[tuple[str, str]]) -> None:
+    query = "&".join(f"{name}={value}" for name, value in pairs).encode()
+    arguments = urlencoded.parse_urlencoded(query).pairs
+    assert head_values(b"/x?" + query, [], arguments) == head_values(b"/x?" + query, [])
