@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from bascule.waf.logic.rules import RuleBook
 
 
 def train(
@@ -44,6 +48,7 @@ def train(
     from bascule.waf.logic.learn import card as cards
     from bascule.waf.logic.learn import cost, recipe
     from bascule.waf.logic.learn.matrix import table
+    from bascule.waf.logic.learn.numbering import Numbering
     from bascule.waf.logic.rules import write
 
     try:
@@ -53,12 +58,25 @@ def train(
         raise typer.Exit(1) from None
     rules, limits = recipe.train(rows, seed)
     made = {"command": "bascule train", "seed": str(seed), "excluded": ", ".join(exclude_source or ())}
-    book = recipe.book(rules, limits, rows, version, made, cost.fact_costs(cost.sample(corpora)))
+    costs = cost.fact_costs(cost.sample(corpora))
+    book = recipe.book(rules, limits, rows, version, made, costs, Numbering(_before(out)))
     write(out, book)
     typer.echo(f"{out}: {len(book.rules)} rules in {len(book.families)} families, from {len(rows)} samples")
     if card is not None:
         card.write_text(cards.card(book, rules, limits, rows, seed))
         typer.echo(f"{card}: written")
+
+
+def _before(out: Path) -> list[RuleBook]:
+    """Return the rule sets whose ids stay: the one that is written anew, if it is one, and the shipped one."""
+    from bascule.waf.logic.facts import FACTS
+    from bascule.waf.logic.rules import SHIPPED, RuleBookError, read
+
+    books: list[RuleBook] = []
+    for file in (out, SHIPPED):
+        with contextlib.suppress(RuleBookError, OSError):
+            books.append(read(file, frozenset(FACTS)))
+    return books
 
 
 def _check(corpora: Path, *written: Path | None) -> None:

@@ -14,10 +14,10 @@ from bascule.waf.logic.learn.families import KINDS
 from bascule.waf.logic.learn.fit import Learned, learn
 from bascule.waf.logic.learn.matrix import Row
 from bascule.waf.logic.learn.measure import Rate, Rules, Scorer, Thresholds, rates
+from bascule.waf.logic.learn.numbering import Numbering
 from bascule.waf.logic.learn.thresholds import Judged, Points, choose
 from bascule.waf.logic.rules import FORMAT, PRESETS, Family, LogicRule, Rates, RuleBook, Threshold
 
-FIRST_ID = 800_000
 FOLDS = 5
 INNER_FOLDS = 3
 """Parts by which thresholds are chosen."""
@@ -99,9 +99,13 @@ def cross_validate(rows: Sequence[Row], seed: int) -> dict[str, dict[tuple[str, 
 
 def book(
     rules: Rules, limits: Thresholds, rows: Sequence[Row], version: str, recipe: dict[str, str],
-    costs: Mapping[str, float],
+    costs: Mapping[str, float], numbering: Numbering | None = None,
 ) -> RuleBook:  # fmt: skip
-    """Return the rule set of what was learned, every rule with its measured rates; `costs` are those of facts."""
+    """Return the rule set of what was learned, every rule with its measured rates; `costs` are those of facts.
+
+    Raises ValueError where `numbering` has no ids left.
+    """
+    numbering = numbering or Numbering()
     numbers = {kind.name: number for number, kind in enumerate(KINDS, 1)}
     families = tuple(
         Family(
@@ -113,11 +117,14 @@ def book(
     )  # fmt: skip
     shipped = tuple(
         LogicRule(
-            id=FIRST_ID + 1000 * numbers[family] + number, family=family, name=name_of(rule.facts), facts=rule.facts,
+            id=number, family=family, name=name_of(rule.facts), facts=rule.facts,
             points=rule.points, strict=rule.strict, says="; ".join(_SAYS[fact] for fact in rule.facts), measured=measured,
         )
         for family, learned in rules.items()
-        for number, (rule, measured) in enumerate(zip(learned, _measure(family, learned, rows, costs), strict=True), 1)
+        for number, rule, measured in zip(
+            numbering.ids(family, numbers[family], [rule.facts for rule in learned]),
+            learned, _measure(family, learned, rows, costs), strict=True,
+        )
     )  # fmt: skip
     return RuleBook(FORMAT, version, recipe, families, shipped)
 
