@@ -109,6 +109,13 @@ def test_a_program_of_one_s_own_is_sent_back_to_this_machine(standard: Logic) ->
     assert judged(b"image_url", b"http://127.0.0.1:8400/callback")
 
 
+@pytest.mark.parametrize("name", [b"redirect_to", b"next", b"returnUrl"])
+def test_a_form_of_an_inner_site_says_where_it_goes_next(advanced: Logic, name: bytes) -> None:
+    assert advanced.judge([Value("body", name, b"http://10.0.0.7/wp-admin/")]) == []
+    assert advanced.judge([Value("body", name, b"http://169.254.169.254/latest/meta-data/")])
+    assert advanced.judge([Value("body", b"url", b"http://10.0.0.7/wp-admin/")])
+
+
 _TREES = [
     b"json.doc.content.array_0.content.array_3.text",
     b"json.root.children.array_1.children.array_0.text",

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import re
 
-from .conditions import QUOTED
+from .conditions import GOES_ON, QUOTED
 from .patterns import beginning
 
-MAX_QUERY = 4096
+MAX_QUERY = 1 << 14
 """Bytes of the longest query that is read."""
 _NAMES = frozenset(
     b"""sql query q tq soql stmt statement rawsql rawquery sqlquery sqltext sql_query querytext nativequery native_query
     expr expression""".split()
 )
 """What fields for queries are called, in lower case: of consoles, dashboards, APIs of tables."""
-_CONDITIONS = frozenset(b"jql cql wiql kql fetchxml".split())
-"""Fields for conditions in languages that are like SQL's and are no part of a statement: Jira's, Confluence's, Dynamics'."""
+_CONDITIONS = frozenset(b"jql cql wiql kql fetchxml tq".split())
+"""Fields for conditions in languages that are like SQL's and are no part of a statement: Jira's, Confluence's, Dynamics',
+those of Google's charts."""
 _CONDITION_BEGINS = re.compile(rb"\s*+(?:\(\s*+)?(?:[a-z]|<fetch[\s>])", re.IGNORECASE)
 _BEGINS = re.compile(rb"\s*(?:select\s|with\s+\w{1,60}\s+as\s*\()", re.IGNORECASE)
 _FROM = re.compile(rb"\sfrom\s*[\w(\[]", re.IGNORECASE)
@@ -30,7 +31,15 @@ _GOES_ON = re.compile(
     re.IGNORECASE,
 )
 """No query ends in one of these: it is the beginning of something else."""
-_STRING = re.compile(QUOTED, re.IGNORECASE)
+_STRING = re.compile(
+    rb"'[{\[](?:[^'\\]|\\.)*+'(?<=[}\]]')|'[\w+/]*+={0,2}'|"
+    + QUOTED
+    + rb"|'"
+    + GOES_ON
+    + rb"(?:[^'\"\\\n;]|\\['\"\\%_]){0,80}+'",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A string: a document of JSON, Base64, words, or words with escapes, as Salesforce has them."""
 _BEYOND = re.compile(rb"['\"`\\#;]|--|/\*|@@|\b0x", re.IGNORECASE)
 """What is none of a plain query, outside of strings."""
 _ASKS = frozenset(

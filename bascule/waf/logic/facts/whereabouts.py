@@ -12,11 +12,13 @@ _NAMES = frozenset(
     b"""website homepage home_page blog dl dr ref referrer referer page_referrer document_referrer origin origins weborigins
     allowed_origins redirect_uri redirect_uris redirecturi redirecturis post_logout_redirect_uri stringvalue document-uri
     documenturl page_location current_url $current_url $referrer initial_referrer $initial_referrer ruleurl generatorurl
-    externalurl panelurl dashboardurl silenceurl""".split()
+    externalurl panelurl dashboardurl silenceurl redirect_to return_to returnto return_url returnurl back_url backurl next
+    continue relaystate _wp_http_referer""".split()
 )
 """What such fields are called, in lower case: of profiles, of measurements (`dl` and `dr` are Google's, `stringValue` is
-OpenTelemetry's), of reports that browsers send, of alerts, which say where they are shown, and of clients that a
-browser is sent back to, on the user's own machine, too (RFC 8252 7.3)."""
+OpenTelemetry's), of reports that browsers send, of alerts, which say where they are shown, of clients that a
+browser is sent back to, on the user's own machine, too (RFC 8252 7.3), and of forms that say where it goes next, which in
+a network of one's own is an address there."""
 _LAST = re.compile(rb"\.array_\d+\Z|\[\d*\]\Z")
 """The place in a list, behind a name."""
 _OWN = re.compile(
