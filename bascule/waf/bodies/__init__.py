@@ -6,7 +6,7 @@ Start reading at `limits.py`, then the format that matters.
 
 from .cookies import parse_cookies
 from .fragment import fragment_pairs, message_pairs
-from .json import JsonBody, json_leaves, json_lines, parse_json
+from .json import CUT, JsonBody, json_leaves, json_lines, parse_json
 from .kinds import is_binary, is_message, media_type
 from .limits import Limits
 from .multipart import MultipartBody, MultipartParser, Part, parse_multipart
@@ -18,6 +18,7 @@ Unread = JsonBody | PlainForm
 """A well-formed body whose `pairs` are made for those who ask: one scan of what it says dismisses most."""
 
 __all__ = [
+    "CUT",
     "JsonBody",
     "Limits",
     "MultipartBody",

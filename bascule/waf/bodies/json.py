@@ -16,6 +16,8 @@ from .limits import DEFAULT_LIMITS, Limits, Pairs
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS = bytes(set(range(256)) - set(_STEP))
 _LONE_HIGH = re.compile("[\ud800-\udbff]")
+CUT = "parse error: premature EOF\n"
+"""The error of a document that ends too early, and is right up to there."""
 _TOO_DEEP = "parse error: client cancelled parse via callback return value\n. Parsing depth limit exceeded"
 _TOO_LONG = "parse error: client cancelled parse via callback return value\n. Names of arguments are too long"
 _TOO_MANY = "parse error: client cancelled parse via callback return value\n"
@@ -232,7 +234,7 @@ def _word(error: JSONDecodeError, text: str) -> str:
     if error.msg.startswith("Invalid control character"):
         return "lexical error: invalid character inside string.\n"
     if error.pos >= len(text.rstrip(" \t\n\r")) or error.msg.startswith("Unterminated string"):
-        return "parse error: premature EOF\n"
+        return CUT
     return f"parse error: {error.msg.lower()} at offset {error.pos}\n"
 
 

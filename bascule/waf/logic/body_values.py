@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from bascule.waf.bodies import (
+    CUT,
     MultipartBody,
     XmlBody,
     fragment_pairs,
@@ -231,11 +232,14 @@ def _place_of_file(kind: bytes, content: bytes) -> str:
 
 def _leaves(body: bytes, known_pairs: Headers | None) -> Iterator[Value]:
     pairs: Iterable[tuple[bytes, bytes]] | None = known_pairs or json_leaves(body, EVERY)
+    if pairs is None:
+        pairs = _leaves_of_lines(body)
     if pairs is None:  # what is wrong with it may be right to the server: several documents, say
-        pairs = parse_json(body, EVERY).pairs
+        document = parse_json(body, EVERY)
+        pairs = document.pairs
         if b"=" in body[:256] and b"&" in body:
             yield from _form(body)
-        if not pairs:
+        if not pairs and document.error != CUT:  # of one that is cut off, all texts are whole but the last
             yield value_of(("body", b"", body))
         yield from pair_values(fragment_pairs("JSON", body))
     names: set[bytes] = set()
@@ -260,6 +264,20 @@ def _leaves(body: bytes, known_pairs: Headers | None) -> Iterator[Value]:
         elif value:
             yield value_of(("body", name, value))
     yield from (value_of(("name", b"", key)) for key in operators(body) if key not in names)
+
+
+def _leaves_of_lines(body: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Return the leaves of documents that stand on a line each (NDJSON, envelopes of Sentry's); None if one is none."""
+    if b"}\n{" not in body and b"}\r\n{" not in body:
+        return None
+    found: list[tuple[bytes, bytes]] = []
+    for line in body.split(b"\n"):
+        if line.strip():
+            leaves = json_leaves(line, EVERY)
+            if leaves is None:
+                return None
+            found += leaves
+    return found
 
 
 def operators(body: bytes) -> list[bytes]:

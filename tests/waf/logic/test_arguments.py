@@ -14,6 +14,7 @@ from bascule.waf.logic.values import Value
 from tests.support.linear import assert_linear
 
 _QUOTING = "Please run `sudo rm -rf /var/cache/apt/*; df -h` and tell me what it prints"
+_SEARCH = "query=men%27s&highlightPreTag=%3Cais-highlight-0%3E&highlightPostTag=%3C%2Fais-highlight-0%3E&filters=NOT%20a%3A{}&p=1"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,10 @@ def _refused(logic: Logic, place: str, name: str, text: str) -> bool:
         ("body", "new_password", "../dots.."),
         ("body", "json.password", "../../"),
         ("body", "json.exception.values.array_0.stacktrace.frames.array_3.filename", "/app/wp-config.php"),
+        ("body", "json.exception.values.array_0.stacktrace.frames.array_3.context_line", "    os.system('ls')"),
+        ("body", "json.commits.array_0.added.array_2", "etc/passwd.sample"),
+        ("body", "json.head_commit.modified.array_0", ".ssh/config"),
+        ("body", "json.requests.array_0.params", _SEARCH.format("%22x%22")),
         ("query", "q", "what does ../../ do in a path"),
         ("body", "website", "http://localhost:3000"),
         ("query", "q", "error: permission denied /var/run/docker.sock"),
@@ -67,6 +72,11 @@ def test_it_does_nothing(standard: Logic, place: str, name: str, text: str) -> N
         ("body", "title", "my file --to-command=sh"),
         ("body", "subject", "hello\ncat /etc/passwd"),
         ("body", "host", "ping -c 3 192.0.2.1"),
+        ("body", "json.frames.array_0.vars.context_line", "os.system('id')"),
+        ("body", "json.commits.array_0.added.array_2", "../../etc/passwd"),
+        ("body", "json.added.array_2", "/etc/passwd"),
+        ("body", "json.requests.array_0.params", _SEARCH.format("%27+or+1%3D1+--+")),
+        ("body", "json.requests.array_0.params", _SEARCH.format("%3Cscript%3Ealert%281%29%3C%2Fscript%3E")),
         ("body", "password", "' or 1=1 -- "),
         ("body", "password", "1 or 1=1"),
         ("body", "password", "1/**/or/**/1=1"),

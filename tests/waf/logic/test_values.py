@@ -119,7 +119,7 @@ def test_what_follows_a_document_is_read_too(kind: bytes, body: bytes) -> None:
 
 
 def test_a_broken_body_is_a_value_as_it_stands() -> None:
-    body = b'{"a":"x'
+    body = b'{"a":"x"]'
     assert ("body", body) in found(b"/", [(b"content-type", b"application/json")], body)
 
 
@@ -343,3 +343,21 @@ def test_a_script_in_noise_is_found() -> None:
     noise = random.Random(1).randbytes(RANDOM)
     values = body_values(b"image/jpeg", b"\xff\xd8\xff" + noise + b"<?php system($_GET['c']); ?>" + noise)
     assert "code.php_runs" in {fact for value in values for fact in facts_of(value.data, value.place)}
+
+
+def test_documents_on_lines_of_their_own_have_names() -> None:
+    body = b'{"event_id":"1"}\n{"type":"event"}\n{"frames":[{"context_line":"os.system(1)"}]}\n'
+    values = list(body_values(b"application/x-sentry-envelope", body))
+    assert Value("body", b"json.frames.array_0.context_line", b"os.system(1)") in values
+    assert body not in [value.data for value in values]
+    broken = body + b"<script>"
+    assert b"os.system(1)" in [value.data for value in body_values(b"application/json", broken)]
+    assert any(b"<script>" in value.data for value in body_values(b"application/json", broken))
+
+
+def test_of_a_document_that_is_cut_off_all_texts_are_values() -> None:
+    body = b'{"a":"<b>","c":[1,{"d":"\' or 1=1 -- '
+    data = [value.data for value in body_values(b"text/plain", body)]
+    assert {b"<b>", b"' or 1=1 -- "} <= set(data)
+    assert body not in data
+    assert body + b'"}x' in [value.data for value in body_values(b"text/plain", body + b'"}x')]

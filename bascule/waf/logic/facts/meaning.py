@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+from bascule.waf.bodies.percent import url_decode
+
 from .arguments import as_argument
 from .documents import quoted
 from .patterns import beginning
 from .queries import asked
+from .recogniser import facts_of
 from .told import told
 from .whereabouts import whereabouts
 
@@ -22,13 +25,38 @@ MAX_SAMPLE = 160
 """Bytes of 40 characters, which is all that they tell of it."""
 _FRAME = re.compile(rb"\.frames\.array_\d+\.(?:filename|abs_path|module)\Z")
 """The file in which a program was when an error was reported, as Sentry's clients tell it."""
+_LINE_OF_FRAME = re.compile(rb"\.frames\.array_\d+\.(?:context_line|(?:pre|post)_context\.array_\d)\Z")
+"""The lines around that place, which are shown to who reads the report."""
+MAX_LINE = 512
+_OF_LINES = _OF_PAGES | beginning("code.", "template.", "nosql.", "ldap.", "xpath.", "ssrf.")
+_CHANGED = re.compile(rb"\.(?:commits\.array_\d+|head_commit)\.(?:added|modified|removed)\.array_\d+\Z")
+"""Files that a commit changed, by their names in its repository, as GitHub, GitLab and Gitea tell it."""
+_IN_REPOSITORY = re.compile(rb"(?:[\w@+~-][\w.@+~-]*|\.[\w-][\w.-]*)(?:/(?:[\w@+~-][\w.@+~-]*|\.[\w-][\w.-]*))*+")
+"""From a folder down, and nowhere up."""
+
+
+_FORM = re.compile(rb"[\w.\[\]-]{1,60}=[\w.~%+*!()/:,-]*(?:&[\w.\[\]-]{1,60}=[\w.~%+*!()/:,-]*){1,60}")
+"""A form inside of a value, as Algolia's clients send searches: what is encoded in it is read by who takes it apart."""
+MAX_FORM = 4096
+
+
+def _of_form(text: bytes, place: str) -> frozenset[str]:
+    """Return the facts of the values of a form, each for itself."""
+    fields = [url_decode(field.partition(b"=")[2]) for field in text.split(b"&")]
+    return frozenset().union(*(facts_of(field, place) for field in fields if field))
 
 
 def meant(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozenset[str]:
     """Return the facts of a text without those that mean nothing in a field of this name in this place."""
+    if place == "body" and "enc.url" in facts and len(text) <= MAX_FORM and _FORM.fullmatch(text):
+        facts = _of_form(text, place)
     if place == "body" and len(text) <= MAX_SAMPLE and _SAMPLE.search(name):
         facts -= _OF_SCRIPT
     elif place == "body" and _FRAME.search(name):
+        facts -= _OF_PATHS
+    elif place == "body" and len(text) <= MAX_LINE and _LINE_OF_FRAME.search(name):
+        facts -= _OF_LINES
+    elif place == "body" and _CHANGED.search(name) and _IN_REPOSITORY.fullmatch(text):
         facts -= _OF_PATHS
     if place == "cookie" and facts and _SIGNED.fullmatch(text):
         facts -= _OF_PAGES
