@@ -133,7 +133,8 @@ def learn(
             fail(f"{file}: {error.strerror}")
         typer.echo(f"bascule: {site}: {profile.learned} requests learned in all, {file}", err=True)
     typer.echo(f"bascule: {lessons.learned} learned, {lessons.refused} suspicious or refused or of a client that was, "
-               f"{lessons.skipped} of no site with a profile", err=True)  # fmt: skip
+               f"{lessons.bodiless} whose body was not recorded, {lessons.skipped} of no site with a profile",
+               err=True)  # fmt: skip
 
 
 class _Lessons:
@@ -144,7 +145,7 @@ class _Lessons:
 
     def __init__(self, fresh: bool, clients: ClientPrefix) -> None:
         self._clients = clients
-        self.learned = self.refused = self.skipped = 0
+        self.learned = self.refused = self.bodiless = self.skipped = 0
         self._fresh = fresh
         self._held: deque[Observation] = deque()
         self._suspects: set[tuple[str, str]] = set()
@@ -163,8 +164,11 @@ class _Lessons:
             self._sites[site] = Learner(profile, settings.clients), where
         if suspicious:
             self._suspects.add((site, client))
-        if suspicious or "body" in request.lacks or (request.status and not 200 <= request.status < 400):
+        if suspicious or (request.status and not 200 <= request.status < 400):
             self.refused += 1
+            return
+        if "body" in request.lacks:
+            self.bodiless += 1
             return
         self._held.append(observe(t, site, client, path))
         if len(self._held) > MAX_HELD:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import secrets
@@ -127,14 +128,30 @@ class _Site:
         self.fresh = True
         """Since it was told what is usual."""
         self.stamp = 0
+        self._unsaved: deque[tuple[Observation, float]] = deque(maxlen=MAX_HELD)
         self._complained = False
-        self.load()
+        self._load()
 
-    def load(self) -> None:
-        """Take up what is in the file."""
-        self.learner = Learner(read(self.file, self.name), self.settings.clients)
+    def _load(self) -> None:
         self.stamp = self._stamp()
+        self.learner = Learner(read(self.file, self.name), self.settings.clients)
         self.fresh = True
+
+    def learn(self, seen: Observation, now: float) -> bool:
+        """Learn from a request; return whether that could be."""
+        if not self.learner.learn(seen, now):
+            return False
+        self._unsaved.append((seen, now))
+        self.changed = self.fresh = True
+        return True
+
+    def take_up(self) -> None:
+        """Take up the file if somebody else wrote it, and learn again what is not in it: `bascule profile learn` may
+        have written it, or at a reload or an upgrade the other generation. Raises OSError and ProfileError."""
+        if self._stamp() != self.stamp:
+            self._load()
+            for seen, when in self._unsaved:
+                self.learner.learn(seen, when)
 
     def _stamp(self) -> int:
         try:
@@ -143,13 +160,13 @@ class _Site:
             return 0
 
     def save(self) -> None:
-        """Write the file, unless somebody else did (`bascule profile learn`, the last generation): take that up."""
+        """Write the file, if there is anything new."""
         try:
-            if self._stamp() != self.stamp:
-                self.load()
-            elif self.changed:
+            self.take_up()
+            if self.changed:
                 write(self.file, self.learner.profile)
                 self.stamp = self._stamp()
+                self._unsaved.clear()
             self.changed = False
         except (OSError, ProfileError) as error:
             if not self._complained:
@@ -256,10 +273,8 @@ class ProfileKeeper:
                 self._learn(site, site.held.popleft()[1], now)
 
     def _learn(self, site: _Site, seen: Observation, now: float) -> None:
-        if self._suspects.get((site.name, seen.client), 0.0) > now or not site.learner.learn(seen, now):
+        if self._suspects.get((site.name, seen.client), 0.0) > now or not site.learn(seen, now):
             site.ignored += 1
-        else:
-            site.changed = site.fresh = True
 
     def _tally(self, site: _Site, tally: Any, now: float) -> None:
         place, judged, deviating, clients, words = tally
@@ -326,6 +341,9 @@ class ProfileKeeper:
     def forget(self, name: str, template: str) -> int:
         """Forget a place of a site and all below it, which is then learned anew. Return how many places that were."""
         site = self._sites.get(name)
+        if site is not None:
+            with contextlib.suppress(OSError, ProfileError):  # which the next writing tells
+                site.take_up()
         count = site.learner.forget(template) if site is not None else 0
         if site is not None and count:
             site.changed = site.fresh = True

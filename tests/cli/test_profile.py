@@ -33,11 +33,24 @@ def test_learned_from_recordings_shown_and_exported(tmp_path: Path) -> None:
         lines.append({"method": "GET", "target": attack if n == 4 else f"/item/{n}?size=zz", "client": "203.0.113.9"})
         lines.append({"method": "GET", "target": "/", "client": client, "host": "elsewhere.example"})
     every = [{"host": "shop.example", "headers": {}, **line} for line in lines]
+    every.append(
+        {
+            "host": "shop.example",
+            "method": "POST",
+            "target": "/item",
+            "client": "192.0.2.1",
+            "status": 200,
+            "body_bytes": 7,
+        }
+    )
     recording.write_text("".join(json.dumps(line) + "\n" for line in every))
 
     status, _, said = invoke("learn", str(recording), "--config", str(config))
     assert status == 0, said
-    assert "bascule: 9 learned, 18 suspicious or refused or of a client that was, 9 of no site with a profile" in said
+    assert (
+        "bascule: 9 learned, 18 suspicious or refused or of a client that was, 1 whose body was not recorded, "
+        "9 of no site with a profile"
+    ) in said
     file = tmp_path / "profiles" / "shop.example.json"
     options = ("--file", str(file), "--clients", "3", "--requests", "6")
 
