@@ -59,6 +59,24 @@ def test_a_handler_behind_other_attributes_behind_a_quote_is_refused(logic: Logi
     assert logic.judge([Value("query", b"q", text)])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [b"Array.from([1],alert)", b"/1/[Symbol.replace]('1',alert)", b"[][(![]+[])[+[]]+(![]+[])[!+[]+!+[]]+(![]+[])[+!+[]]]()",
+     b"with(document)body.append(createElement('script'))", b"Object.assign(document.createElement('script'),{src:'//h.example'})"],
+)  # fmt: skip
+def test_script_alone_that_calls_by_other_ways_is_refused(logic: Logic, text: bytes) -> None:
+    assert logic.judge([Value("query", b"q", text)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"Great!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!! (really) []", b"work with (document) review", b"Array.from([1], double)",
+     b"[x] done [ ] open [][] ((()))", b"sound('beep', alert)", b"online=shop(berlin)"],
+)  # fmt: skip
+def test_what_looks_like_such_script_is_not(logic: Logic, text: bytes) -> None:
+    assert not logic.judge([Value(place, b"q", text) for place in ("query", "body")])
+
+
 def test_an_address_that_does_nothing_first_is_judged_by_what_follows(logic: Logic) -> None:
     page = b'<svg><a href="javascript:void(0);%b">'
     assert logic.judge([Value("query", b"q", page % b"print.apply(null,[1])")])

@@ -24,6 +24,8 @@ SHOWN = [
     (b"<b>x", "html.markup"),
     (b"</div>", "html.markup"),
     (b"<img src=//h.example/p.gif>", "html.markup"),
+    (b"onclick=f(1)", "html.handler_alone"),
+    (b"tabindex=1 onfocus='[1].map(print)' autofocus", "html.handler_alone"),
     (b"7--", "sql.number_comment"),
     (b"7#", "sql.number_comment"),
     (b"id,user()", "sql.continues"),
@@ -116,6 +118,7 @@ def test_markup_tells_nothing_in_a_body_where_editors_send_it() -> None:
     headers = [(b"content-type", b"application/x-www-form-urlencoded")]
     for place, _, value in request_values(b"/post", headers, body):
         assert "html.markup" not in facts_of(value, place)
+    assert "html.handler_alone" not in facts_of(b"onclick=showLogin();", "body")  # as a tool for readers reports it
 
 
 def test_a_grammar_of_conditions_takes_operators_that_people_do_not_write() -> None:

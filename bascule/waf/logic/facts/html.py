@@ -71,6 +71,17 @@ FACTS = (
         ),
     ),
     Fact(
+        "html.handler_alone",
+        "the whole value, in an address or a cookie, is attributes, one of which runs script on an event",
+        (
+            rb"^\s*(?:[a-z-]{1,20}=[^\s\"'<>=]{1,60}\s{1,4}){0,3}"
+            + _EVENT
+            + rb"\s*=\s*(?:\"[^\"<>\n]{0,200}[(`=][^\"<>\n]{0,200}\"|'[^'<>\n]{0,200}[(`=][^'<>\n]{0,200}'"
+            + rb"|[^\s\"'<>]{1,200}[(`=][^\s\"'<>]{0,200})[^<>\n]{0,40}$",
+        ),
+        telling=True,
+    ),
+    Fact(
         "html.event_in_tag",
         "an event attribute inside a tag",
         (rb"<[a-z!][^<>]{0,500}[\s/\"'`\x00\x0b\x0c]on[a-z]{3,30}[^=<>]{0,10}=",),
@@ -190,7 +201,8 @@ FACTS = (
             rb"\b(?:alert|confirm|prompt)(?:`[^`]{0,60}`|\\x28|\\u0028|&lpar|&#0*40|&#x0*28|\]\s*\(|\.(?:call|apply|bind)\b|//|%28|\)\s*\()",
             rb"[=;:\"'`(>]\s*print\s*\(\s*\)",
             rb"\bmsgbox\s*\(",
-            rb"\.\s*(?:find(?:last)?(?:index)?|(?:flat)?map|some|every|filter|foreach|reduce(?:right)?|sort|replace(?:all)?|then|from)\s*\(\s*(?:/[^/\n]{1,30}/\w{0,2}\s*,\s*)?(?:alert|confirm|prompt|eval)\s*[,)]",
+            rb"\.\s*(?:find(?:last)?(?:index)?|(?:flat)?map|some|every|filter|foreach|reduce(?:right)?|sort|replace(?:all)?|then|from)\s*\(\s*(?:(?:/[^/\n]{1,30}/\w{0,2}|\[[^\[\]\n]{0,30}\])\s*,\s*)?(?:alert|confirm|prompt|eval)\s*[,)]",
+            rb"[\])]\s*\(\s*['\"`][^'\"`\n]{0,30}['\"`]\s*,\s*(?:alert|confirm|prompt|eval)\s*\)",
             rb"[\w$]{1,12}\s*=\s*(?:alert|confirm|prompt|eval)\s*[;,]\s*[\w$]{1,12}\s*[(`]|\[\s*,?\s*(?:alert|confirm|prompt|eval)\s*\]\s*(?:\[\d+\]\s*\(|\)\s*\w+\()",
             rb"[{,]\s*(?:tostring|valueof|set|get|then|\[symbol\.\w{1,20}\])\s*:\s*(?:alert|confirm|prompt|eval)\s*[,}]",
             rb"(?:^|[.;,{\s])on[a-z]{3,20}\s*=\s*(?:alert|confirm|prompt|eval)\s*(?:[;,)}]|$)",
@@ -246,6 +258,8 @@ FACTS = (
             rb"\b(?:eval|settimeout|setinterval|setimmediate|function)\s*\(\s*(?:location\b|document\.|window\.name|name\s*\)|atob\s*\(|unescape\s*\(|string\.fromcharcode|decodeuri|['\"`]\s*(?:alert|return\b|eval))",
             rb"^\s*(?:(?:document|window|self|top|parent)\s*\.\s*){0,2}location(?:\s*\.\s*href)?\s*=\s*['\"`](?:https?:)?//[^\s'\"`]{1,200}['\"`]?\s*;?\s*$",
             rb"^\s*import\s*\(\s*['\"`]\s*(?:https?:|data:)?//[^\s'\"`]{1,200}['\"`]\s*\)\s*;?\s*$",
+            rb"\bcreateelement\s*[(`]\s*['\"`]?script\b[^\n]{0,80}\bsrc\s*[=:]\s*['\"`]?(?:https?:)?//",
+            rb"\bwith\s*\(\s*(?:document|window|self|top|location|navigator)\s*\)\s*(?:\w{1,30}\s*[.(=]|\{)",
             rb"\blocation(?:\.href)?\s*=\s*['\"`]?\s*(?:javascript:|data:text)|\bfunction\s*\(\s*['\"`][^'\"`]{1,60}['\"`]\s*\)\s*\(",
         ),
         True,
@@ -278,6 +292,7 @@ FACTS = (
             rb"[\w)\]]\s*\[\s*['\"`]\w{1,20}['\"`]\s*(?:[+~]\s*['\"`]\w{1,20}['\"`]\s*){1,8}\]\s*[(\[`.=]",
             rb"[\w)\]]\s*\[\s*/\w{1,12}/\.source|/\w{1,12}/\.source\s*\+\s*/\w{1,12}/\.source",
             rb"\b(?:window|self|top|frames|globalthis)\s*\[\s*['\"`/][^\]\n]{0,40}['\"`/]\s*\+[^\n]{1,200}\]\s*\(",
+            rb"(?:!\[\]|\+\[\]|\[\]\[)[\[\]()!+]{24}|=\s*~\[\]\s*;\s*[$\w]{1,8}\s*=\s*\{",
         ),
         True,
     ),

@@ -45,6 +45,7 @@ _ONLY_IN = {
     "path.absolute": ("query", "body", "cookie", "name", "file"),
     "html.foreign_form": ("query", "cookie", "path", "name"),
     "html.markup": ("query", "cookie", "path", "name"),
+    "html.handler_alone": ("query", "cookie", "path", "name"),
     "http.redirect_trick": ("query", "body", "cookie"),
     "http.leads_elsewhere": ("query",),
     "http.address_as_path": ("query", "body", "cookie", "path"),
