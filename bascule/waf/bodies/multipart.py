@@ -16,6 +16,10 @@ LINE_SIZE = 4096  # bytes; ModSecurity's MULTIPART_BUF_SIZE
 _WHITE = b" \t\n\v\f\r"
 
 
+NUL_IN_HEAD = "Nul byte in part headers."
+"""An error: servers in C end a file's name there, and no further part is read."""
+
+
 @dataclass(slots=True)
 class Flags:
     """MULTIPART_* variables by their lower-case names; 0 or 1 (unmatched_boundary also 2)."""
@@ -305,7 +309,7 @@ class MultipartParser:
         part, flags = self._part, self.body.flags
         assert part is not None
         if b"\0" in line:
-            self._fail("Nul byte in part headers.")
+            self._fail(NUL_IN_HEAD)
             return
         if line.endswith(b"\r\n"):
             flags.crlf_line = 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import re2
 
 from bascule.config.filters import Uploads
-from bascule.waf.bodies.multipart import Part
+from bascule.waf.bodies.multipart import NUL_IN_HEAD, Part
 
 if TYPE_CHECKING:
     from bascule.waf.filters.head import Found
@@ -49,7 +49,7 @@ class UploadCheck:
         self._match = uploads.match_content
         self._scripts, self._programs = "upload-script" in is_on, "upload-program" in is_on
         self._names, self._hidden = "upload-name" in is_on, "upload-hidden-script" in is_on
-        self.needed = uploads != Uploads() or self._scripts or self._names or self._hidden
+        self.needed = uploads != Uploads() or self._scripts or self._programs or self._names or self._hidden
 
     def head(self, t: RequestView) -> Found | None:
         """Judge an upload by its announced length, before any of it is here."""
@@ -64,6 +64,8 @@ class UploadCheck:
         broken: list[Found] = []
         if self._max_files and count > self._max_files:
             broken.append((706_005, b"FILES", b"%d files" % count))
+        if self._names and t.parts.error.endswith(NUL_IN_HEAD):
+            broken.append((706_007, b"FILES", b"NUL in the head of a part"))
         for part in files:
             name = b"FILES:" + part.name
             broken += [(rule, name, part.filename) for rule in self._file(part)]

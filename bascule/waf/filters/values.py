@@ -35,8 +35,9 @@ _PLACES = {"cookie": "cookies", "path": "path", "query": "query", "body": "body"
 def value_checks(filters: WafFilters) -> list[ValueCheck]:
     """Return the checks that the configuration asks for."""
     checks: list[ValueCheck] = []
-    if filters.lengths != Lengths():
-        checks.append(_lengths(filters.lengths))
+    lengths = filters.lengths
+    if lengths.name or lengths.value or lengths.cookie:
+        checks.append(_lengths(lengths))
     if filters.words:
         checks.append(_words(filters.words))
     if filters.identifiers:

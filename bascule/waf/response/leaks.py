@@ -32,6 +32,9 @@ _LEAKS: dict[int, tuple[str, ...]] = {
         r"(?m:^\s+at [^\n]{1,200}\((?:/|file:///|node:)[\w./@-]+\.[cm]?[jt]s:[0-9]+:[0-9]+\))",  # Node
         r"goroutine [0-9]+ \[[a-z ]+\]:",  # Go
         r"(?m:^[\w./-]+\.rb:[0-9]+:in ['`])",  # Ruby
+        r"thread '[\w.<>:-]{1,64}' panicked at ",  # Rust
+        r"(?m:^\s+\([a-z_]+ [0-9.]+\) lib/[\w/]{1,200}\.ex:[0-9]+)",  # Elixir
+        r" at /[\w./-]{1,200}\.p[lm] line [0-9]+\.",  # Perl
     ),
     DATABASE_ERROR: (
         r"You have an error in your SQL syntax|valid MySQL result|com\.mysql\.(?:cj\.)?jdbc|pymysql\.err\.",
@@ -39,15 +42,21 @@ _LEAKS: dict[int, tuple[str, ...]] = {
         r"sqlite3\.OperationalError|SQLITE_ERROR|near \"[^\"\n]{1,64}\": syntax error",
         r"Unclosed quotation mark after the character|System\.Data\.SqlClient\.SqlException|\[Microsoft\]\[ODBC ",
         r"ORA-[0-9]{5}: |SQLSTATE\[\w{5}\]|Microsoft OLE DB Provider for|MongoServerError",
-        r"java\.sql\.SQL\w*Exception|org\.hibernate\.exception",
+        r"java\.sql\.SQL\w*Exception|org\.hibernate\.exception|com\.microsoft\.sqlserver\.jdbc\.",
+        r"Unknown column '[^'\n]{1,64}' in '(?:where|field|order|on) (?:clause|list)'",
+        r"(?:relation|column) \"[^\"\n]{1,64}\" (?:of relation \"[^\"\n]{1,64}\" )?does not exist",
     ),
     LISTING: (
         r"(?i:<title>Index of /)",  # Apache, nginx, lighttpd
-        r"(?i:<title>Directory listing for /)",  # Python, Tomcat
-        r"\[To Parent Directory\]</a>",  # IIS
+        r"(?i:<title>Directory listing for \[?/)",  # Python, Tomcat
+        r"<title>Directory: /|<title>listing directory /",  # Jetty, Express
+        r"(?i:\[To Parent Directory\]</a>)",  # IIS
     ),
     SOURCE: (r"(?:^|\n)\s*<\?php\s", r"(?:^|\n)<%@ ?(?i:page|language|import)\b"),
-    PRIVATE_KEY: (r"-----BEGIN (?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY-----",),
+    PRIVATE_KEY: (
+        r"-----BEGIN (?:(?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY|PGP PRIVATE KEY BLOCK)-----",
+        r"PuTTY-User-Key-File-[23]: ",
+    ),
 }
 """Patterns by the rule that they belong to."""
 _ERRORS = frozenset((STACK_TRACE, DATABASE_ERROR))
@@ -67,7 +76,8 @@ class Leaks:
     def __init__(self, cloak: str) -> None:
         self._all = cloak == "all"
         wanted = {rule: texts for rule, texts in _LEAKS.items() if self._all or rule in _ERRORS}
-        self._patterns = [(rule, compile_pattern("|".join(texts))) for rule, texts in wanted.items()]
+        self.patterns = [(rule, compile_pattern("|".join(texts))) for rule, texts in wanted.items()]
+        """What is searched for, by rule."""
 
     def passes(self, status: int) -> bool:
         """Whether no body of a response with this status is looked at."""
@@ -79,5 +89,5 @@ class Leaks:
 
     def find(self, body: bytes) -> list[tuple[int, bytes]]:
         """Return (rule, what it found) for each rule that finds something in the beginning of a body."""
-        found = ((rule, pattern.search(body)) for rule, pattern in self._patterns)
+        found = ((rule, pattern.search(body)) for rule, pattern in self.patterns)
         return [(rule, match[0]) for rule, match in found if match is not None]

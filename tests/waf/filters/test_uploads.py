@@ -56,6 +56,7 @@ def test_configured_rules(uploads: dict[str, Any], files: list[tuple[str, bytes]
         ("a\x01b.txt", b"x", 706007),
         ("a.png", PNG + b"<?PHP x", 706008),
         ("setup.exe", b"MZ\x90\0", 0),
+        ("shell.php\0.jpg", b"\xff\xd8\xff", 706007),  # of which no more than the head is read
     ],
 )
 def test_rules_of_the_preset_standard(name: str, content: bytes, rule: int) -> None:
@@ -68,6 +69,11 @@ STANDARD = firewall("standard")
 
 def test_programs_are_refused_from_advanced_on() -> None:
     assert fired(judge(firewall("advanced"), **form(("setup.bin", b"MZ\x90\0"))))[0] == 706002
+
+
+def test_programs_are_refused_where_no_other_rule_about_uploads_is_on() -> None:
+    transaction = judge(firewall(filters={"enable": ["upload-program"]}), **form(("setup.exe", b"MZ\x90\0")))
+    assert fired(transaction) == [706002]
 
 
 def test_announced_size_is_enough() -> None:

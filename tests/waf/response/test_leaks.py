@@ -16,15 +16,26 @@ LEAKS = [
     (STACK_TRACE, "TypeError: x\n    at Object.<anonymous> (/srv/app/index.js:3:7)\n"),
     (STACK_TRACE, "goroutine 1 [running]:\nmain.main()"),
     (STACK_TRACE, "app/models/cart.rb:42:in `add'"),
+    (STACK_TRACE, "thread 'main' panicked at src/cart.rs:7:5:"),
+    (STACK_TRACE, "Can't locate object method at /srv/lib/Cart.pm line 42."),
+    (STACK_TRACE, "** (KeyError) key :a not found\n    (shop 0.1.0) lib/shop/cart.ex:42: Shop.add/1\n"),
     (DATABASE_ERROR, "You have an error in your SQL syntax; check the manual"),
     (DATABASE_ERROR, "ORA-00933: SQL command not properly ended"),
     (DATABASE_ERROR, "SQLSTATE[42000]: Syntax error"),
     (DATABASE_ERROR, 'ERROR: syntax error at or near "\'"'),
     (DATABASE_ERROR, 'near "FROM": syntax error'),
+    (DATABASE_ERROR, "Unknown column 'shop_id' in 'where clause'"),
+    (DATABASE_ERROR, 'ERROR: column "id" of relation "carts" does not exist'),
+    (DATABASE_ERROR, "com.microsoft.sqlserver.jdbc.SQLServerException: Incorrect syntax near 'x'."),
     (LISTING, "<html><head><title>Index of /backup</title></head>"),
-    (LISTING, '<A HREF="/">[To Parent Directory]</A><br>'.replace("A>", "a>")),
+    (LISTING, '<A HREF="/">[To Parent Directory]</A><br>'),
+    (LISTING, "<title>Directory Listing For [/backup/]</title>"),
+    (LISTING, "<title>Directory: /backup/</title>"),
+    (LISTING, "<title>listing directory /backup</title>"),
     (SOURCE, "<?php\n$db = 'secret';"),
     (PRIVATE_KEY, "-----BEGIN RSA PRIVATE KEY-----"),
+    (PRIVATE_KEY, "-----BEGIN PGP PRIVATE KEY BLOCK-----"),
+    (PRIVATE_KEY, "PuTTY-User-Key-File-3: ssh-ed25519"),
 ]  # fmt: skip
 
 
@@ -43,6 +54,8 @@ def test_leak_is_found(rule: int, text: str) -> None:
         "Use <code>&lt;?php echo 1; ?&gt;</code> in your page.",
         "Oracle, MySQL and PostgreSQL errors explained",
         "The public key begins with -----BEGIN PUBLIC KEY-----",
+        "In the column 'name' of the table \"carts\" there does not exist a value",
+        "<title>Directory: who is who</title> a thread 'about panicking' at noon, line 3.",
     ],
 )
 def test_prose_is_none(text: str) -> None:
