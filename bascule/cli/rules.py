@@ -152,15 +152,28 @@ def _explain_shipped(console: Console, asked: str) -> None:
         console.print(f"{row['points']} points where a value shows: {', '.join(row['facts'])}", markup=False)
     else:
         console.print(row["when"], markup=False)
-    if "measured" in row:
-        _tell_measured(console, row["measured"], "of its family" if "facts" in row else "of all kinds")
+    _tell_measured(console, row["measured"], "of its family" if "facts" in row else "of all kinds")
 
 
 def _tell_measured(console: Console, measured: dict[str, Any], which: str) -> None:
-    attacks, browsers, cost = measured["attacks"], measured["browsers"], measured["microseconds"]
-    console.print(f"measured: fires in {attacks:g} % of attacks {which}, in {browsers:g} % of browsers' requests")
-    console.print(f"costs {cost:g} us a request by itself")
-    for source, share in measured["sources"].items():
+    found, attacks, browsers = (measured.get(name) for name in ("found", "attacks", "browsers"))
+    if given := measured.get("given"):
+        console.print(f"measured with waf: {{{given}}}", markup=False)
+    shares = [
+        *([f"finds {found:g} % of made-up cases of what it is for"] if found is not None else []),
+        *([f"fires in {attacks:g} % of attacks {which}"] if attacks is not None else []),
+        *(
+            [f"in {browsers:g} % of {measured.get('harmless', 'recorded browser requests')}"]
+            if browsers is not None
+            else []
+        ),
+    ]
+    if shares:
+        console.print(f"measured: {', '.join(shares)}", markup=False)
+    if why := measured.get("why"):
+        console.print(why, markup=False)
+    console.print(f"costs {measured['microseconds']:g} us a request or answer by itself")
+    for source, share in measured.get("sources", {}).items():
         console.print(f"  {share:g} % of the attacks from {source}", markup=False)
 
 

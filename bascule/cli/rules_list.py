@@ -18,7 +18,8 @@ from bascule.waf.logic.rules import SHIPPED, read, tags_of
 from bascule.waf.weaknesses import Tags, of_named
 
 _COLUMNS = (
-    "id", "family", "name", "risk", "answer", "OWASP", "CWE", "on at", "attacks %", "harmless %", "us", "the request",
+    "id", "family", "name", "risk", "answer", "OWASP", "CWE", "on at", "finds %", "attacks %", "harmless %", "us",
+    "the request",
 )  # fmt: skip
 
 
@@ -27,8 +28,7 @@ def shipped() -> Iterator[dict[str, Any]]:
     book = table()
     for rule in book.rules:
         family = book.family(rule.family)
-        rates = measured().get(rule.id)
-        more = {} if rates is None else {"measured": msgspec.to_builtins(rates)}
+        more = {"measured": msgspec.to_builtins(measured()[rule.id])}
         tags = of_named(family.name, rule.name)
         yield _row(rule, family, tags, preset=rule.preset, when=rule.when, **more)
     learned = read(SHIPPED, frozenset(FACTS))
@@ -72,7 +72,7 @@ def list_rules(
         owasp = f"{row['owasp_2021'][:3]} {row['owasp_2025'][:3]}"
         cwe = ", ".join(map(str, row["cwe"][:2]))
         name = row["name"]
-        rates = _rates(row.get("measured"))
+        rates = _rates(row["measured"])
         shown.add_row(
             str(row["id"]),
             row["family"],
@@ -88,11 +88,10 @@ def list_rules(
     console.print(shown)
 
 
-def _rates(measured: dict[str, Any] | None) -> tuple[str, str, str]:
-    """Return what was measured as cells: of what does nothing until it is configured, nothing."""
-    if measured is None:
-        return "", "", ""
-    return f"{measured['attacks']:g}", f"{measured['browsers']:g}", f"{measured['microseconds']:g}"
+def _rates(measured: dict[str, Any]) -> tuple[str, ...]:
+    """Return what was measured as cells; a rate that has no meaning is a dash."""
+    shares = (measured.get(name) for name in ("found", "attacks", "browsers", "microseconds"))
+    return tuple("-" if share is None else f"{share:g}" for share in shares)
 
 
 def _is_on(lowest: str, preset: str) -> bool:

@@ -102,7 +102,7 @@ def _check(corpora: Path, *written: Path | None) -> None:
 def _measure_named(corpora: Path, file: Path) -> None:
     import msgspec
 
-    from bascule.waf.logic.learn.named import measure
+    from bascule.waf.logic.learn.named.measure import measure
 
     try:
         found = measure(corpora)

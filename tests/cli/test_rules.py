@@ -156,11 +156,16 @@ def test_list_shows_named_and_learned_rules() -> None:
         assert row["owasp_2021"][:1] == row["owasp_2025"][:1] == "A"
         assert row["cwe"]
         assert row["risk"] in ("low", "medium", "high", "critical")
-        free = row["preset"] not in ("configured", "default")
-        assert ("measured" in row) == free, "what needs no configuration was measured"
-    measured = {row["id"]: row["measured"] for row in rows if "measured" in row}
+        rates = row["measured"]
+        shares = [rates.get(name) for name in ("found", "attacks", "browsers")]
+        assert all(share is None or 0 <= share <= 100 for share in shares)
+        assert rates["microseconds"] > 0 or "facts" in row, row["id"]
+        if "facts" not in row:
+            assert rates.get("why") or None not in (rates.get("found"), rates.get("browsers")), row["id"]
+            assert rates.get("harmless") or rates.get("browsers") is None, row["id"]
+            assert bool(rates.get("given")) or row["preset"] != "configured", row["id"]
+    measured = {row["id"]: row["measured"] for row in rows}
     assert measured[705001]["attacks"] > 1 > 0.05 > measured[705001]["browsers"]
-    assert all(0 <= rates["browsers"] <= 100 and rates["microseconds"] >= 0 for rates in measured.values())
 
 
 def test_list_narrows_to_a_family_or_preset() -> None:
@@ -174,12 +179,18 @@ def test_explain_tells_a_rule_that_bascule_brings() -> None:
     code, output = command("explain", "717001")
     assert code == 0
     assert "calls itself a vulnerability scanner" in output
-    assert "% of browsers' requests" in output
+    assert "% of made-up cases of what it is for" in output
+    assert "% of recorded browser requests" in output
     learned = command("explain", "802003")[1]
     assert "points where a value shows" in learned
     assert "% of the attacks from" in learned
-    assert "us a request by itself" in learned
-    assert "measured" not in command("explain", "718001")[1], "it does nothing until it is configured"
+    assert "us a request or answer by itself" in learned
+    access = command("explain", "718001")[1]
+    assert "measured with waf: {filters: {access:" in access
+    assert "it refuses what it is told to" in access
+    addresses = command("explain", "address")[1]
+    assert "only its cost" in addresses
+    assert "finds" not in addresses
     assert command("explain", "799999")[0] == 1
 
 

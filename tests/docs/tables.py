@@ -11,7 +11,7 @@ from bascule.waf.filters.table import measured, table
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "operations.md"
 NAMED = DOCS / "guide" / "named-rules.md"
-RULES = "| rule | name | on at | attacks % | harmless % | us |"
+RULES = "| rule | name | on at | finds % | attacks % | harmless % | us | with |"
 
 
 def metrics() -> str:
@@ -32,12 +32,15 @@ def all_causes() -> str:
 
 def named_rules() -> str:
     """Return the table of what was measured of the named rules."""
-    known = {rule.id: rule for rule in table().rules}
-    rows = [
-        f"| {number} | `{known[number].name}` | {known[number].preset} | {rates.attacks:g} | {rates.browsers:g} | {rates.microseconds:g} |"
-        for number, rates in measured().items()
-    ]
-    return "\n".join([RULES, "|---|---|---|--:|--:|--:|", *rows, ""])
+    rows = []
+    for rule in table().rules:
+        rates = measured()[rule.id]
+        cells = [
+            "-" if x is None else f"{x:g}" for x in (rates.found, rates.attacks, rates.browsers, rates.microseconds)
+        ]
+        given = f"`{rates.given}`" if rates.given else ""
+        rows.append(f"| {rule.id} | `{rule.name}` | {rule.preset} | {' | '.join(cells)} | {given} |")
+    return "\n".join([RULES, "|---|---|---|--:|--:|--:|--:|---|", *rows, ""])
 
 
 def renewed(text: str, page: Path = PAGE) -> str:
