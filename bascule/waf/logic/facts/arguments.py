@@ -40,6 +40,19 @@ _STATES = re.compile(rb"\s|/\*|\+|\(.*\(|select", re.IGNORECASE | re.DOTALL)
 """What parts words in SQL. People do not part those of a password so, and a program may read one as a number."""
 _NAMES_FILE = re.compile(rb"[/\\][\w.-]{1,60}[/\\][\w-]|\.\w{2,5}\Z|[%:\0]")
 """What follows the marks in a path that leads to a file: a name in a folder, or one with a suffix."""
+_BOXES = frozenset(b"q query search s term terms keyword keywords".split())
+"""The boxes of searches: what stands in them is looked for in texts, and neither opened nor fetched."""
+MAX_NAMED = 64
+_ONLY_NAMED = (
+    (re.compile(rb"[\w.$]{1,40}\(\)"), beginning("js.")),
+    (re.compile(rb"(?i:file|ftp|https?)://"), beginning("path.", "ssrf.")),
+    (re.compile(rb"[A-Za-z]:\\(?:Windows|Program Files|Program Files \(x86\)|ProgramData|Users)(?:\\[A-Za-z\d]{1,30})?\\?"), beginning("path.")),
+    (re.compile(rb"\.(?!htpasswd)[a-z]{2,12}"), frozenset(("path.dot_file",))),
+    (re.compile(rb"https?://localhost(?::\d{2,5})?/?"), beginning("ssrf.")),
+    (re.compile(rb"(?:cat|grep|sort|head|tail|wc|uniq|awk|sed|less|more|tee|cut|tr|xargs)(?: ?\| ?(?:grep|sort|head|tail|wc|uniq|awk|sed|less|more|tee|cut|tr|xargs))+"), beginning("shell.")),
+)  # fmt: skip
+"""What people look for by its name alone, and the facts that it shows: a function, called with nothing; a scheme; a folder of
+Windows; a file without its folder; a developer's own machine; filters of a shell, which wait for an input."""
 _OF_SQL = beginning("sql.")
 _OF_PATHS = beginning("path.")
 
@@ -49,6 +62,10 @@ def as_argument(facts: frozenset[str], place: str, name: bytes, text: bytes) -> 
     if place not in ("query", "body") or any(each.startswith("enc.") for each in facts):
         return facts
     field = name.rpartition(b".")[2].lower()
+    if field in _BOXES and len(text) <= MAX_NAMED:
+        for pattern, named in _ONLY_NAMED:
+            if not facts.isdisjoint(named) and pattern.fullmatch(text):
+                return facts - named
     if field in _WORDS:
         dead = _OF_SHELL if place == "body" else _IN_QUERIES
         if _WORDS_FIRST.match(text):
