@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from .fact import Fact
+from .sqltokens import is_marked, is_quoted_word
 
 FACTS = (
     Fact(
@@ -24,6 +25,16 @@ FACTS = (
         "a number with a comment behind it, which ends the statement",
         (rb"^\s*-?\d{1,10}['\")]*\s*(?:--(?:[\s+]+-?)?|\#|/\*(?:\*/)?)\s*$",),
         telling=True,
+    ),
+    Fact(
+        "_sql.look",
+        "",
+        (
+            rb"['\")\d]\s*\)*\s*(?:or|and|xor|not|having|where|like|rlike|between|in|is|div|mod|union|regexp|select|if|case|when|exec|as)\b",
+            rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;\s*(?:--|#|[a-z]{2,10}\s)|!=|\+|\*|-\s*[\d(]|[|&^%/]\s*[\d('\"@~!-])",
+            rb"^\s*-?\d+\s+is\s+(?:not\s+)?distinct\s|(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*(?:not\s+)?[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
+            rb"\b(?:select|union|insert|delete|update|drop|exec|declare|waitfor|sleep|benchmark|having)\b[\s(@'\"]",
+        ),
     ),
 )
 MAX_READ = 600
@@ -80,7 +91,8 @@ def goes_on(text: bytes) -> bool:
     for quote in (b"'", b'"'):
         at = text.find(quote)
         inches = quote == b'"' and text[:at][-1:].isdigit()
-        if 0 <= at <= MAX_LEAD and b"\n" not in text[:at] and not inches and _Reader(text, at + 1).behind_quote():
+        ends = 0 <= at <= MAX_LEAD and b"\n" not in text[:at] and not (inches or is_quoted_word(text, at))
+        if ends and _Reader(text, at + 1).behind_quote():
             return True
     return False
 
@@ -138,7 +150,9 @@ class _Reader:
             return False
         if self._kind() == "logic":
             return self._at > began and self._conditions(behind_number=False)
-        return self._at > began + 2 and self._kind() == "end" and self._tokens[self._at - 1][0] == "open"
+        if self._at <= began + 2 or self._kind() != "end" or self._tokens[self._at - 1][0] != "open":
+            return False
+        return not is_marked(self._tokens[began : self._at])
 
     def _conditions(self, behind_number: bool) -> bool:
         """Read conditions to the end. People compare two numbers behind one, too, but not twice, nor behind arithmetic."""

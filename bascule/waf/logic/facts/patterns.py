@@ -17,11 +17,45 @@ from bascule.waf.logic.decode import HIDING
 from bascule.waf.matcher.database import open_database
 from bascule.waf.matcher.patterns import Expression
 
-from . import code, continuation, encoding, html, http, ldap, nosql, paths, scanner, shell, sql, ssrf, template, xml
+from . import (
+    code,
+    continuation,
+    encoding,
+    html,
+    http,
+    ldap,
+    nosql,
+    paths,
+    scanner,
+    shell,
+    sql,
+    ssrf,
+    statement,
+    template,
+    xml,
+)
 from .alphabet import restricted
 from .fact import HIDDEN, Fact
 
-_LANGUAGES = (sql, continuation, html, shell, paths, template, xml, ssrf, code, nosql, ldap, http, scanner, encoding)
+_LANGUAGES = (
+    *(
+        sql,
+        continuation,
+        html,
+        shell,
+        paths,
+        template,
+        xml,
+        ssrf,
+        code,
+        nosql,
+        ldap,
+        http,
+        scanner,
+        encoding,
+        statement,
+    ),
+)
 
 ALL: tuple[Fact, ...] = tuple(
     fact for language in _LANGUAGES for fact in language.FACTS if not fact.name.startswith(HIDDEN)

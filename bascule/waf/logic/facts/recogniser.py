@@ -17,6 +17,7 @@ from .leaving import leaves_string
 from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
 from .players import without_players, without_shown_tags
 from .sqltokens import comparisons
+from .statement import operates
 
 _NOTHING: frozenset[str] = frozenset()
 MAX_TOKENISED = 4096
@@ -26,7 +27,14 @@ MAX_REMEMBERED = 512
 """Bytes of a value whose facts are kept: 2 MiB of values at most."""
 
 CLOSER = {
-    "_sql.look": frozenset(("sql.tautology", "sql.constant_comparison", "sql.fingerprint", "sql.goes_on")),
+    "_sql.look": frozenset(
+        f"sql.{name}"
+        for name in (
+            *("tautology", "constant_comparison", "fingerprint", "goes_on"),
+            *("operates", "operates_on_number"),
+        )
+    ),
+    "_sql.reads": frozenset(("sql.goes_on", "sql.operates", "sql.operates_on_number")),
     "_html.look": frozenset(("html.fingerprint", "html.breaks_out", "html.dangling")),
     "_js.look": frozenset(("js.acts_between_strings",)),
     "_xml.look": frozenset(
@@ -143,6 +151,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int], whole: bool = True)
         found |= _look_sql(text[:MAX_TOKENISED])
         if len(text) > MAX_TOKENISED:
             found |= _look_sql(text[-MAX_TOKENISED:])
+    if "_sql.reads" in found or "_sql.look" in found:
+        found |= _read_sql(text)
     if "_html.look" in found:
         if is_xss(text[:MAX_TOKENISED]):
             found.add("html.fingerprint")
@@ -181,8 +191,18 @@ def _scan(text: bytes) -> list[int]:
     return [hit for form in forms(text) for hit in level_of(form).scan(form)]
 
 
+def _read_sql(text: bytes) -> set[str]:
+    """Read a text by grammars of SQL, and once more with blanks for its pluses, if it has no other."""
+    found = {"sql.goes_on"} if goes_on(text) else set()
+    if (fact := operates(text)) is not None:
+        found.add(fact)
+    if b"+" in text and b" " not in text:
+        found |= _read_sql(text.replace(b"+", b" "))
+    return found
+
+
 def _look_sql(text: bytes) -> set[str]:
-    found: set[str] = {"sql.goes_on"} if goes_on(text) else set()
+    found: set[str] = set()
     if b"+" in text and b" " not in text:
         text = text.replace(b"+", b" ")
     equal, some = comparisons(text)
@@ -192,6 +212,4 @@ def _look_sql(text: bytes) -> set[str]:
         found.add("sql.constant_comparison")
     if is_sqli(text):
         found.add("sql.fingerprint")
-    if goes_on(text):
-        found.add("sql.goes_on")
     return found

@@ -362,7 +362,7 @@ FACTS = (
             rb"['\"\d)]\s*(?:\b(?:or|and|xor)\b|\|\||&&|[=<>])\s*(?:u&|q|nq|n|x|b|e|_utf8\w{0,3}|_latin1|_binary)'",
             rb"^[\w.`]{1,40}(?:\s+(?:asc|desc))?\s*,\s*\(?\s*(?:select\s|case\s+when\b|(?:if|iif|sleep|updatexml|extractvalue|benchmark|pg_sleep|ascii|substr\w*|user|version|database|current_user|system_user|load_file|db_name|sqlite_version)\s*\()",
             rb"^-?\d+['\")]*\s+(?:offset\s+\d+\s+rows?|fetch\s+(?:next|first)\s+\d)\b|^[\w.'\")=]{1,20};\s*(?:select\s+(?:\d|\*|@|'|\w{2,30}\s*\(|[\w., ]{1,60}\sfrom\s)|insert\s+(?:ignore\s+|delayed\s+)?into\s+\w|update\s+\w+\s+set\s+\w+\s*=|delete\s+(?:ignore\s+|quick\s+|low_priority\s+){0,2}from\s+\w|load\s+(?:data|xml)\s|drop\s+(?:table|database|view|user|schema|index|function)\s|truncate\s+(?:table\s+)?\w|alter\s+(?:table|user|login|role)\s|create\s+(?:table|user|login|role|function|database)\s|declare\s+[@\w]|exec(?:ute)?\s+[\w.@]|call\s+\w+\s*\(|grant\s+\w+\s|vacuum\s+into|attach\s+database|pragma\s+\w|reset\s+\w+\s*$|handler\s+\w+\s+open|prepare\s+\w+\s+from)",
-            rb"^[\w.@-]{0,30}['\"]\s*\)*\s*(?:is\s+(?:not\s+)?(?:null|true|false)\b|(?:not\s+)?in\s*\(\s*(?:select\b|['\"\d])|(?:not\s+)?between\s+['\"\d]|(?:not\s+)?(?:r?like|ilike|regexp|glob|similar\s+to|sounds\s+like)\s*(?:binary\s*)?['\"(])",
+            rb"^[\w.@-]{0,30}['\"]\s*\)*\s*(?:is\s+(?:not\s+)?(?:null|true|false)\b|(?:not\s+)?in\s*\(\s*(?:select\b|['\"\d])|(?:not\s+)?between\s+['\"\d])|^[\w.@-]{0,30}['\"](?:\s+|\s*\)+\s*)(?:not\s+)?(?:r?like|ilike|regexp|glob|similar\s+to|sounds\s+like)\s*(?:binary\s*)?['\"(]",
             rb"^-?\d+\s*(?:&&|\|\|)\s*(?:[a-z_]\w{1,30}\s*\(|\d+\s*[=<>])",
             rb"^\s*-?\d+['\")]*\s*(?:\b(?:or|and|xor)\b|\|\||&&)\s*(?:not\s+)?(?:\(*[\w.`]{1,40}\)*\s+(?:is\s+(?:not\s+)?null|(?:not\s+)?in\s*\(\s*['\"\d][^()]{0,60}\)|(?:not\s+)?(?:like|rlike|regexp|ilike|glob)\s+['\"(][^\s]{0,40})|0[xb][0-9a-f]{1,20}|false|\([\w.`]{1,40}\)\s*[=<>]{1,2}\s*\([\w.`]{1,40}\))\s*(?:$|--|\#|;|/\*)|^\s*-?\d+['\")]*\s+(?:or|and|xor)\s+(?:not\s+)?(?:isnull|nullif|ifnull|coalesce|nvl2?|ascii|ord|char_length|substr\w*|mid|hex|unhex|md5|sha1|crc32|concat|current_\w{4,20})\s*\(",
             rb"^(?:-?\d{1,20}['\")]*|[\w.]{0,20}['\")]+)\s*;\s*(?:set\s+(?:global|session|local|role|password|names|persist|transaction|search_path)\b|set\s+@|flush\s+(?:tables|privileges|logs|hosts|status)\b|(?:lock|optimize|repair|rename|check|analyze)\s+tables?\s+\w|show\s+(?:tables|databases|grants|variables|processlist|columns|full)\b|start\s+transaction\b|comment\s+on\s+(?:table|column|database)\b|table\s+\w+\s*(?:--|\#)|values\s*\(\s*['\"\d]|backup\s+(?:database|log)\s|dbcc\s+\w|raiserror\s*\(|kill\s+(?:query\s+|connection\s+)?\d+\s*(?:--|\#|;|$)|create\s+extension\b|replace\s+into\s+\w+\s*(?:values|\()|begin\s+null\s*;|select\s+(?:current_user|session_user|user)\s*(?:--|\#|;|$)|explain\s+(?:analyze\s+)?select\b|with\s+\w+\s+as\s*\(|while\s+\d\s*=|do\s+sleep\b)",
@@ -386,14 +386,4 @@ FACTS = (
     Fact("sql.tautology", "compares constants that are known to be equal, behind OR, AND or a quote", (), True),
     Fact("sql.constant_comparison", "compares two constants behind a logical operator"),
     Fact("sql.fingerprint", "reads like an SQL fragment by libinjection's grammar"),
-    Fact(
-        "_sql.look",
-        "",
-        (
-            rb"['\")\d]\s*\)*\s*(?:or|and|xor|not|having|where|like|rlike|between|in|is|div|mod|union|regexp|select|if|case|when|exec|as)\b",
-            rb"['\"`\\]\s*\)*\s*(?:\|\||&&|=|<|>|--|#|/\*|;\s*(?:--|#|[a-z]{2,10}\s)|!=|\+|\*|-\s*[\d(]|[|&^%/]\s*[\d('\"@~!-])",
-            rb"^\s*-?\d+\s+is\s+(?:not\s+)?distinct\s|(?:\b(?:or|and|xor|having|where)\b|&&|\|\|)[\s(!'\"+-]*(?:not\s+)?[\w'\"@.]{1,40}[\s)'\"]*(?:[=<>!]|like\b|is\b|in\b|between\b|\()",
-            rb"\b(?:select|union|insert|delete|update|drop|exec|declare|waitfor|sleep|benchmark|having)\b[\s(@'\"]",
-        ),
-    ),
 )

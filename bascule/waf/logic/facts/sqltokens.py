@@ -22,7 +22,30 @@ _TOKEN = re.compile(
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 
+_QUOTED_WORD = re.compile(rb"[a-z]+['\"](?:[\s,.;:?!)]|\Z)", re.IGNORECASE)
+_IN_NAMES = frozenset((b"-", b"+", b"*", b"/", b"%"))
+"""Operators that stand in paths, names and searches, too."""
 _TRUE_WORDS = frozenset((b"true", b"null", b"false"))
+
+
+def is_quoted_word(text: bytes, at: int) -> bool:
+    """Tell whether a quote opens what another closes behind one word, as people mark words: 'like', "or"."""
+    return _QUOTED_WORD.match(text, at + 1) is not None
+
+
+def is_marked(read: list[tuple[str, bytes]]) -> bool:
+    """Tell whether tokens behind a closed quote, the last an open string, are what people put in quotes.
+
+    A path or a search with wild cards (`'/usr/bin/'`, `'%smith%'`), a name (`rock'-n-'roll`), or marks in a sentence (`'+' or '-'`).
+    """
+    if any(kind == "string" and text[1:2].isspace() and text[-2:-1].isspace() for kind, text in read):
+        return True
+    words = [text for kind, text in read[:-1] if kind == "word"]
+    return (
+        len(words) > 0
+        and all(kind == "word" or text in _IN_NAMES for kind, text in read[:-1])
+        and len(words) < len(read) - 1
+    )
 
 
 class Token(NamedTuple):
@@ -77,7 +100,7 @@ def _contexts(text: bytes) -> list[bytes]:
     found = [text]
     for quote in (b"'", b'"'):
         at = text.find(quote)
-        if at >= 0:
+        if at >= 0 and not is_quoted_word(text, at):
             found.append(quote + text[:at] + text[at:])
     return found
 
