@@ -7,10 +7,15 @@ from pathlib import Path
 
 from bascule.telemetry import causes, names
 from bascule.waf.filters.table import measured, table
+from bascule.waf.logic.facts import FACTS
+from bascule.waf.logic.learn.card_rules import FAMILIES, by_rule, thresholds
+from bascule.waf.logic.learn.card_rules import RULES as CARD_RULES
+from bascule.waf.logic.rules import SHIPPED, read
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "operations.md"
 NAMED = DOCS / "guide" / "named-rules.md"
+CARD = DOCS / "logic-model-card.md"
 RULES = "| rule | name | on at | finds % | attacks % | harmless % | us | with |"
 
 
@@ -43,11 +48,22 @@ def named_rules() -> str:
     return "\n".join([RULES, "|---|---|---|--:|--:|--:|--:|---|", *rows, ""])
 
 
+def _rows(lines: list[str], first: str) -> str:
+    return "\n".join([*lines[lines.index(first) :], ""])
+
+
+def logic_rules() -> tuple[str, str]:
+    """Return the model card's tables of families and of rules."""
+    book = read(SHIPPED, frozenset(FACTS))
+    return _rows(thresholds(book), FAMILIES), _rows(by_rule(book), CARD_RULES)
+
+
 def renewed(text: str, page: Path = PAGE) -> str:
     """Return a page with its tables as the code has them now."""
     ours = {
         PAGE: (("| metric | labels | meaning |", metrics()), ("| cause | meaning |", all_causes())),
         NAMED: ((RULES, named_rules()),),
+        CARD: tuple(zip((FAMILIES, CARD_RULES), logic_rules(), strict=True)),
     }
     for first, content in ours[page]:
         old = re.findall(rf"^{re.escape(first)}\n(?:\|.*\n)+", text, re.MULTILINE)
@@ -57,5 +73,5 @@ def renewed(text: str, page: Path = PAGE) -> str:
 
 
 if __name__ == "__main__":
-    for page in (PAGE, NAMED):
+    for page in (PAGE, NAMED, CARD):
         page.write_text(renewed(page.read_text(), page))

@@ -86,7 +86,7 @@ def test_the_whole_admin_api_is_told() -> None:
     assert {path for path in paths if path not in told} == set()
 
 
-@pytest.mark.parametrize("page", [tables.PAGE, tables.NAMED])
+@pytest.mark.parametrize("page", [tables.PAGE, tables.NAMED, tables.CARD])
 def test_the_tables_from_the_code_are_current(page: Path) -> None:
     assert page.read_text() == tables.renewed(page.read_text(), page), "run: make docs"
 

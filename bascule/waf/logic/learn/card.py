@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from bascule.waf.logic.learn.card_rules import by_rule, thresholds
 from bascule.waf.logic.learn.matrix import Row
 from bascule.waf.logic.learn.measure import Rate, Rules, Thresholds, rates
 from bascule.waf.logic.learn.recipe import FOLDS, cross_validate
@@ -63,9 +64,9 @@ def card(book: RuleBook, rules: Rules, limits: Thresholds, rows: Sequence[Row], 
             head,
             *_summary(unseen, _showing_nothing(rows)),
             *_table(shown, unseen),
-            *_thresholds(book),
+            *thresholds(book),
             _TAIL.rstrip(),
-            *_rules(book),
+            *by_rule(book),
             "",
         ]
     )
@@ -112,40 +113,4 @@ def _table(shown: Mapping[tuple[str, str], Rate], unseen: Mapping[str, Mapping[t
     for key in sorted(shown):
         cells = [f"{rate.percent:.2f}" for rate in (shown[key], unseen["standard"][key], unseen["advanced"][key])]
         lines.append(f"| {_named(key[0])} | {key[1]} | {shown[key].total} | {' | '.join(cells)} |")
-    return lines
-
-
-def _rules(book: RuleBook) -> list[str]:
-    """Return what was measured of each rule; its rates by source are in the rule set, `bascule rules explain` tells them."""
-    lines = [
-        "",
-        "## By rule",
-        "",
-        "In percent of the attacks of its family, and of harmless requests; us: what it takes to look for its facts alone",
-        "in a browser's request (together with all others less). `bascule rules explain ID` has the rates by source.",
-        "",
-        "| rule | facts | points | attacks | harmless | us |",
-        "|---|---|--:|--:|--:|--:|",
-    ]
-    for rule in book.rules:
-        rates = rule.measured
-        facts = ", ".join(rule.facts) + (" (strict)" if rule.strict else "")
-        lines.append(
-            f"| {rule.id} | {facts} | {rule.points} | {rates.attacks:g} | {rates.browsers:g} | {rates.microseconds:g} |"
-        )
-    return lines
-
-
-def _thresholds(book: RuleBook) -> list[str]:
-    lines = [
-        "",
-        "## Thresholds",
-        "",
-        f"| family | rules | {' | '.join(PRESETS)} |",
-        f"|---|--:|{'--:|' * len(PRESETS)}",
-    ]
-    for family in book.families:
-        count = sum(rule.family == family.name for rule in book.rules)
-        points = " | ".join(str(family.thresholds.of(preset)) for preset in PRESETS)
-        lines.append(f"| {family.title} | {count} | {points} |")
     return lines
