@@ -257,6 +257,8 @@ class ProxyApp:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        if self._profiles is not None:
+            self._profiles.every_second()  # the keeper ends soon after this
 
     async def drain(self, deadline: float) -> None:
         """Return when the last client has gone, or at `deadline` in loop time."""

@@ -34,6 +34,8 @@ SAVE: Final = 5.0
 """Seconds between writings of the files, and between tellings of what is usual."""
 MAX_HELD: Final = 20_000
 """Observations of a site that wait; of more the oldest are learned early."""
+TURNS: Final = 3
+"""Turns of the loop at the end, in which what workers said last is read."""
 MAX_SUSPECTS: Final = 10_000
 SUSPECT_FOR: Final = 86_400.0
 """Seconds that nothing is learned from a client after an attack."""
@@ -224,6 +226,8 @@ class ProfileKeeper:
         """Learn what waits, write the files and end."""
         if self._task is not None:
             self._task.cancel()
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             self.settle(early=True)
 
     async def _run(self) -> None:

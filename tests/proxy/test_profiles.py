@@ -127,6 +127,17 @@ def test_learned_from_clients_then_enforced(shop: str, tmp_path: Path) -> None:
         assert ask(bascule, zero_day).status == 200
 
 
+def test_a_reload_loses_nothing_of_what_workers_saw_last_and_of_what_waits(shop: str, tmp_path: Path) -> None:
+    settings = waf(tmp_path, "learning", hold="60s")
+    with guarded(shop, settings, workers=2) as bascule:
+        learned = []
+        for _ in range(3):
+            learned.append(browse(bascule, CLIENTS[:2], 1))
+            stage(bascule, settings)
+            wait_for(lambda: read(tmp_path / "_.json", "*").learned >= sum(learned), "all to be learned and kept")
+        assert read(tmp_path / "_.json", "*").learned == sum(learned)
+
+
 def test_drift_is_alarmed_and_a_place_learned_anew(shop: str, tmp_path: Path) -> None:
     with guarded(shop, waf(tmp_path, "learning")) as bascule:
         learned = browse(bascule, CLIENTS)
