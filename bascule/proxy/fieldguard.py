@@ -27,13 +27,14 @@ _IN_BODIES = (b"%0", b"\n", b"\r", b"\\n", b"\\r", b"\\u000")
 
 
 class FieldGuard:
-    """The rules about fields at one route of a worker."""
+    """The rules about fields at one route of a worker. `dropped` are those that no client sees anyway."""
 
-    __slots__ = ("_inspector", "_rules", "_told")
+    __slots__ = ("_dropped", "_inspector", "_rules", "_told")
 
-    def __init__(self, inspector: ResponseInspector, rules: FieldRules) -> None:
+    def __init__(self, inspector: ResponseInspector, rules: FieldRules, dropped: frozenset[bytes]) -> None:
         self._inspector = inspector
         self._rules = rules
+        self._dropped = dropped
         self._told: dict[tuple[int, bytes], float] = {}
 
     def clears(self, head: ResponseHead) -> bool:
@@ -43,7 +44,7 @@ class FieldGuard:
     def _look(self, head: ResponseHead) -> Told:
         told = cast("Told | None", head.block.notes.get(self))
         if told is None:
-            told = self._rules.look(head.block.fields)
+            told = self._rules.look([field for field in head.block.fields if field[0] not in self._dropped])
             head.block.note(self, told)
         return told
 

@@ -203,10 +203,11 @@ class RouteRuntime:
         self.response_filter = self.waf.response if self.waf is not None and masks_responses(plan.waf, False) else None
         own: tuple[str, ...] = (STRICT_TRANSPORT,) if site.tls is not None and site.tls.hsts else ()
         own += self.cache.hidden if self.cache is not None else ()
+        self.response = HeaderPlan(headers.response, headers.hide + own)
         rules = self.waf.response if self.waf is not None and plan.waf.mode != "off" else None
         fields = rules.fields if rules is not None else None
-        self.response_fields = FieldGuard(rules, fields) if rules is not None and fields is not None else None
-        self.response = HeaderPlan(headers.response, headers.hide + own)
+        dropped = self.response.drop
+        self.response_fields = FieldGuard(rules, fields, dropped) if rules is not None and fields is not None else None
         via = b"via: 1.1 %b\r\n" % name if headers.via else b""
         server = f"server: {headers.server}\r\n".encode() if headers.server else b""
         self.request_tail = via + self.request.static + (IDENTITY if masks else b"")

@@ -16,13 +16,15 @@ SAID = (
 )
 
 
-def run(test: Callable[[Guarded], Awaitable[None]], **waf: Any) -> None:
-    """Run a test with a Bascule before an origin that says `SAID`, or what a parameter `set` writes into its head."""
+def run(test: Callable[[Guarded], Awaitable[None]], route: dict[str, Any] | None = None, **waf: Any) -> None:
+    """Run a test with a Bascule before an origin that says `SAID`, or what a parameter `lang` writes into its head."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             method, target, _ = await read_request(reader)
             fields = SAID
+            if target == b"/hidden":
+                fields = b"server: nginx/1.22.1\r\nx-powered-by: PHP/8.1.2\r\nx-own: PHP/8.1.2\r\n"
             if b"?lang=" in target:
                 fields = b"x-lang: %b\r\n" % target.partition(b"=")[2].replace(b"%0D%0A", b"\r\n").replace(b"%20", b" ")
             writer.write(
@@ -32,7 +34,7 @@ def run(test: Callable[[Guarded], Awaitable[None]], **waf: Any) -> None:
 
     async def main() -> None:
         async with origin(serve) as port:
-            with guarded(f"127.0.0.1:{port}", {"mode": "block", **waf}) as bascule:
+            with guarded(f"127.0.0.1:{port}", {"mode": "block", **waf}, route) as bascule:
                 await test(bascule)
 
     asyncio.run(main())
@@ -121,6 +123,21 @@ def test_answers_refuse_or_log_and_exclusions_hold() -> None:
         response={"headers": "all"},
         answers={"version-in-field": "block", "debug-field": "log"},
         exclusions=[excluded],
+    )
+
+
+def test_what_no_client_sees_anyway_is_not_held_against_a_response() -> None:
+    async def test(bascule: Guarded) -> None:
+        answer = await ask(bascule, b"/hidden")
+        assert answer.status == 200
+        assert not {b"server", b"x-powered-by", b"x-own"} & set(answer.headers)
+        assert (await ask(bascule)).status == 403
+
+    run(
+        test,
+        {"headers": {"response": {"remove": ["X-Own"]}}},
+        response={"headers": "all"},
+        answers={"version-in-field": "block"},
     )
 
 
