@@ -159,17 +159,20 @@ def _tell_measured(console: Console, measured: dict[str, Any], which: str) -> No
     found, attacks, browsers = (measured.get(name) for name in ("found", "attacks", "browsers"))
     if given := measured.get("given"):
         console.print(f"measured with waf: {{{given}}}", markup=False)
-    shares = [
-        *([f"finds {found:g} % of made-up cases of what it is for"] if found is not None else []),
-        *([f"fires in {attacks:g} % of attacks {which}"] if attacks is not None else []),
+    fires = [
+        *([f"{attacks:g} % of attacks {which}"] if attacks is not None else []),
         *(
-            [f"in {browsers:g} % of {measured.get('harmless', 'recorded browser requests')}"]
+            [f"{browsers:g} % of {measured.get('harmless', 'recorded browser requests')}"]
             if browsers is not None
             else []
         ),
     ]
-    if shares:
-        console.print(f"measured: {', '.join(shares)}", markup=False)
+    told = [
+        *([f"finds {found:g} % of made-up cases of what it is for"] if found is not None else []),
+        *([f"fires in {', in '.join(fires)}"] if fires else []),
+    ]
+    if told:
+        console.print(f"measured: {', '.join(told)}", markup=False)
     if why := measured.get("why"):
         console.print(why, markup=False)
     console.print(f"costs {measured['microseconds']:g} us a request or answer by itself")
