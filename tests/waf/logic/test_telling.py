@@ -41,6 +41,11 @@ SHOWN = [
     (b"/wEyxBEAAQAAAP", "code.dotnet"),
     (b"MATCH (n) DETACH DELETE n", "nosql.query"),
     (b"{!func}sum(1)", "nosql.query"),
+    (b"a) OR (b:*", "nosql.query"),
+    (b"{" + b"".join(b"a%c:me{id}" % letter for letter in b"abcdefghijklmnop") + b"}", "nosql.graphql"),
+    (b"{" + b"x:me " * 30 + b"}", "nosql.graphql"),
+    (b"'or//user/x or'", "xpath.leaves_predicate"),
+    (b"//user[1]/password", "xpath.numbered_path"),
     (b"__pro__proto__to__[x]", "http.prototype_pollution"),
     (b"/__proto__/admin", "http.prototype_pollution"),
     (b"\xe3\x80\xb1h.example", "http.redirect_trick"),
@@ -85,6 +90,14 @@ HONEST = [
     b"session[admin]",
     b"#EXTM3U of the concert",
     b"match (a) with (b)",
+    b"a:hover{color:red}" * 20,
+    b"{open:issues{total} closed:issues{total} mine:issues{total}}",
+    b"{" + b"a:b," * 40 + b"}",
+    b"1) or (note: x)",
+    b"(a) OR (b:c)",
+    b"'and/or' clause",
+    b"//example.com/a[1]",
+    b"/html/body/div[2]/a",
 ]
 
 

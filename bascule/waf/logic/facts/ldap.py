@@ -63,6 +63,7 @@ FACTS = (
         (
             rb"['\"]\s*\)*\s*\]\s*(?:\||and\b|or\b|/{1,2}\*|/{1,2}\w+\s*\|)",
             rb"\]\s*\|\s*/{1,2}[\w*@.\[]",
+            rb"['\"]\s*\)*\s*(?:or|and)//[\w*]",
             rb"['\"]\s*\)*\s*(?:or|and)\s+(?:count\(|position\(|name\(|local-name\(|string-length\(|substring\(|contains\(|starts-with\(|doc\(|true\(|not\(|last\(|text\(|ancestor|/{1,2}[\w*])",
             rb"\|\s*//\*|\|\s*/\*|/{1,2}\*\s*\||[\])]\s*\|\s*//?(?:node|text|comment)\(\)",
             rb"['\"]\s*\)*\s*(?:or|and)\s+(?:boolean|number|string|false|lang|sum|normalize-space|translate)\s*\(",
@@ -73,6 +74,12 @@ FACTS = (
             rb"/{1,2}\w{1,30}\s*\[[^\]]{1,40}\]\s*/(?:node|text)\(\)|\b(?:count|string-length|name|substring)\s*\(\s*/{1,2}[\w*]",
         ),
         True,
+    ),
+    Fact(
+        "xpath.numbered_path",
+        "a path to the first of many elements, and on from it",
+        (rb"^\s*//[a-z][\w-]{0,40}\[\d{1,4}\]/{1,2}[a-z@*]",),
+        telling=True,
     ),
     Fact(
         "xpath.path",

@@ -93,8 +93,9 @@ FACTS = (
     ),
     Fact(
         "nosql.query",
-        "a whole query of Cypher, or the parameters of one of Solr",
+        "a whole query of Cypher, the parameters of one of Solr, or what leaves the brackets of one of Lucene",
         (
+            rb"^[^()\n]{0,60}\)\s*(?:or|and|\|\||&&)\s*\([\w.]{1,40}:[*\w\"\[(]",
             rb"\b(?:match\s*\(\w{0,12}(?::\w+)?\)\s*(?:detach\s+)?(?:delete|set|remove|return)\s+\w|load\s+csv\s+from\s+['\"])",
             rb"^\s*\{!(?:func|xmlparser|frange|graph)\b|^_query_:\"\{!",
         ),
@@ -112,6 +113,8 @@ FACTS = (
             rb"\bfragment\s+\w+\s+on\s+\w+\s*\{\s*\.\.\.\s*\w+\s*\}",
             rb"(?:\b\w{1,24}\s*:\s*(?:login|log_in|signin|sign_in|authenticate|verify\w*|check\w*|reset\w*|redeem\w*|apply\w*|token\w*|otp\w*)\s*\([^()]{0,120}\)\s*(?:\{[^{}]{0,120}\})?[\s,]*){4}",
             rb"(?:\b[a-z_]{1,12}\d{1,4}\s*:\s*\w{1,40}\s*\([^()]{0,80}\)\s*(?:\{[^{}]{0,80}\})?[\s,]*){8}",
+            rb"(?:[a-z_]\w*\s*:\s*[a-z_]\w*\s*\{[\s\w,]*\}[\s,]*){16}",
+            rb"\{\s*(?:[a-z_]\w*\s*:\s*[a-z_]\w*\s+){30}",
             rb"^\s*\[\s*(?:\{\s*\"query\"\s*:\s*\"[^\"]{1,80}\"\s*\}\s*,\s*){4}",
         ),
         True,

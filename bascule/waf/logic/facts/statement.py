@@ -32,8 +32,8 @@ FACTS = (
         "_sql.reads",
         "",
         (
-            rb"^[^\n'\"]{0,80}['\"][\s)]*(?:[-+*/%&|^~!<>=?:;,@\#]|(?:xor|isnull|notnull|collate|escape|glob|match|ilike|similar|sounds|limit|offset|order|group|procedure|into|for|lock|returning|window|fetch|except|intersect|minus)\b)",
-            rb"^[\s(+~!-]{0,8}[\d.]{1,20}[\s)]*(?:;[\s\w]|(?:or|and|xor|is|in|not|like|rlike|regexp|glob|match|sounds|between|div|mod|limit|offset|order|group|having|union|except|intersect|minus|procedure|into|for|lock|fetch|window|collate|isnull|notnull)\b|[-+*/%&|^]{1,2}[\s(~!+-]*[(@a-z]|[|&^]\s*\d+\s*[=<>]|[<>=!]{1,3}[\s\w(]|::|[-+*/%^&|\d\s.()]{1,40}(?:--|\#|/\*)[\s+-]{0,4}$)",
+            rb"^[^\n'\"]{0,80}['\"][\s)]*(?:[-+*/%&|^~!<>=?;,@\#]|::|(?:xor|isnull|notnull|collate|escape|glob|match|ilike|similar|sounds|limit|offset|order|group|procedure|into|for|lock|returning|window|fetch|except|intersect|minus)\b)",
+            rb"^[\s(+~!-]{0,8}[\d.]{1,20}[\s)]*(?:;[\s\w]|(?:or|and|xor|is|in|not|like|rlike|regexp|glob|match|sounds|between|div|mod|limit|offset|order|group|having|union|except|intersect|minus|procedure|into|for|lock|fetch|window|collate|isnull|notnull)\b|[-+*/%&|^]{1,2}[\s~!+-]{0,8}(?:[(@]|[a-z]\w{1,30}\s?\()|[|&^]\s*\d+\s*[=<>]|[<>=!]{1,3}[\s\w(]|::|[-+*/%^&|\s.(]{1,8}\d[-+*/%^&|\d\s.()]{0,40}(?:--|\#|/\*)[\s+-]{0,4}$)",
             rb"^(?:[a-z_][\w.]{0,40}(?:--[\s+]{1,3}-|/\*)|[a-z_][\w.]{0,40}\s(?:asc|desc)\s{0,3}(?:--|\#|/\*)[\s+-]{0,4})$",
             rb"^\s*(?:i?if|ascii|ord|chr|n?char|concat|concat_ws|group_concat|json_\w{2,12}|substr|substring|mid|ifnull|nullif|coalesce|nvl2?|decode|elt|field|strcmp|hex|unhex|cast|convert|typeof|unicode|iif|case|interval|row|export_set|make_set|find_in_set|crc32|md5|sha1|sha2)\s*[\s(]",
             rb"^[a-z_][\w.]{0,40}\s(?:(?:asc\s|desc\s)?\s*limit\s+\d|collate\s|into\s+@|from\s+\w)",
