@@ -25,6 +25,7 @@ from bascule.waf.bodies.percent import url_decode
 from bascule.waf.logic import batches
 from bascule.waf.logic.charsets import decoded_part, in_utf8
 from bascule.waf.logic.facts.doctype import expanded
+from bascule.waf.logic.facts.queries import is_query
 from bascule.waf.logic.fields import USUAL
 from bascule.waf.logic.values import (
     EVERY,
@@ -209,6 +210,8 @@ def part_values(found: MultipartBody, body: bytes) -> Iterator[Value]:
             place = _place_of_file(kind, content)
             if place == "body" and b"." in part.filename and content.count(b"\n") >= LINES_OF_FILE:
                 place = "upload"
+            elif place == "body" and part.filename.lower().endswith(b".sql") and is_query(content):
+                place = "upload"  # one query, which is what such a file holds
         if again := decoded_part(part.headers, content):
             yield value_of((place, part.name, again))
         if place == "upload":

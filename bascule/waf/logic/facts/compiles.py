@@ -196,3 +196,44 @@ def _ends_sql(text: bytes, at: int, run: int) -> bool:
         if kind == "quote":
             return False
     return False
+
+
+_XPATH_TOKEN = re.compile(
+    rb"\s++|(?P<name>@?[A-Za-z_\x80-\xff][\w\x80-\xff-]*+)|(?P<string>'[^']*+'|\"[^\"]*+\")|(?P<quote>['\"])|(?P<mark>.)",
+    re.DOTALL,
+)
+_OF_XPATH = frozenset(
+    b"""or and div mod idiv eq ne lt le gt ge is to union intersect except for in return some every satisfies if then else
+    instance of treat as castable cast""".split()
+)
+"""Words between two names, in XPath 1.0 or 2.0."""
+
+
+def is_no_xpath(text: bytes) -> bool:
+    """Tell whether no XPath takes a text, as a part of it or in a string that its first quote ends: two names or strings side by side.
+
+    An XPath is compiled as a whole, and has no comment that could end it early.
+    """
+    if len(text) > MAX_READ or b"\0" in text or b"(:" in text:
+        return False
+    quotes = [at + 1 for quote in (b"'", b'"') if (at := text.find(quote)) >= 0]
+    return all(_ends_xpath(text, at) for at in (0, *quotes))
+
+
+def _ends_xpath(text: bytes, at: int) -> bool:
+    ended = at > 0
+    for token in _XPATH_TOKEN.finditer(text, at):
+        kind = token.lastgroup
+        if kind is None:
+            continue
+        if kind == "mark":
+            ended = token[0] in b")]"
+        elif kind == "name" and token[0].lower() in _OF_XPATH:
+            ended = False
+        elif ended:
+            return True
+        elif kind == "quote":
+            return False
+        else:
+            ended = True
+    return False

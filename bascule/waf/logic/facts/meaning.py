@@ -35,6 +35,12 @@ _IN_REPOSITORY = re.compile(rb"(?:[\w@+~-][\w.@+~-]*|\.[\w-][\w.-]*)(?:/(?:[\w@+
 """From a folder down, and nowhere up."""
 
 
+_KEEPS_FOLDER = re.compile(rb"(?:\A|[.\[])[a-z]{3,20}_?dir(?:ectory)?\]?\Z", re.IGNORECASE)
+"""A setting that says where a program keeps something: `backup_dir`, `config[savedir]`."""
+_FOLDER = re.compile(
+    rb"/(?:var/(?:lib|www|log|cache|backups|spool)|srv|opt|home|mnt|data|tmp|usr/(?:local|share))(?:/[\w-]{1,40}){0,8}+/?"
+)
+"""A folder on a server, by names without a dot: none of a file that somebody reads."""
 _FORM = re.compile(rb"[\w.\[\]-]{1,60}=[\w.~%+*!()/:,-]*(?:&[\w.\[\]-]{1,60}=[\w.~%+*!()/:,-]*){1,60}")
 """A form inside of a value, as Algolia's clients send searches: what is encoded in it is read by who takes it apart."""
 MAX_FORM = 4096
@@ -44,6 +50,13 @@ def _of_form(text: bytes, place: str) -> frozenset[str]:
     """Return the facts of the values of a form, each for itself."""
     fields = [url_decode(field.partition(b"=")[2]) for field in text.split(b"&")]
     return frozenset().union(*(facts_of(field, place) for field in fields if field))
+
+
+def _is_kept_path(name: bytes, text: bytes) -> bool:
+    """Tell whether a text names a file of a repository in a list of changes, or a folder in a setting."""
+    if _CHANGED.search(name):
+        return _IN_REPOSITORY.fullmatch(text) is not None
+    return _KEEPS_FOLDER.search(name) is not None and _FOLDER.fullmatch(text) is not None
 
 
 def meant(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozenset[str]:
@@ -56,7 +69,7 @@ def meant(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozen
         facts -= _OF_PATHS
     elif place == "body" and len(text) <= MAX_LINE and _LINE_OF_FRAME.search(name):
         facts -= _OF_LINES
-    elif place == "body" and _CHANGED.search(name) and _IN_REPOSITORY.fullmatch(text):
+    elif place == "body" and _is_kept_path(name, text):
         facts -= _OF_PATHS
     if place == "cookie" and facts and _SIGNED.fullmatch(text):
         facts -= _OF_PAGES

@@ -34,12 +34,26 @@ _SCRIPT = re.compile(
     re.IGNORECASE,
 )
 
+_LISTS = (
+    rb"https://(?:[\w-]{1,40}\.(?:us\d{1,3}\.)?list-manage\d?\.com/subscribe/post|formspree\.io/f/|buttondown\.(?:email|com)/api/emails/embed-subscribe"
+    rb"|app\.(?:convertkit|kit)\.com/forms/|(?:www\.)?paypal\.com/(?:cgi-bin/webscr|donate)|[\w-]{1,40}\.sibforms\.com/serve/|[\w.-]{1,60}\.cleverreach\.com/f/"
+    rb"|assets\.mailerlite\.com/jsonp/|docs\.google\.com/forms/)"
+)
+"""Where forms for newsletters and donations lead, which are no site's own."""
+_FORM = re.compile(
+    rb"<form(?:" + _OTHER.replace(rb"|style|", rb"|style|method|target|novalidate|accept-charset|") + rb"){0,12}\s++action=\"" + _LISTS
+    + rb"[^\"'`<>\s]*\"(?:" + _OTHER.replace(rb"|style|", rb"|style|method|target|novalidate|accept-charset|") + rb"){0,12}\s*+>",
+    re.IGNORECASE,
+)  # fmt: skip
+
 
 def without_players(text: bytes) -> bytes:
-    """Return a text without such frames and scripts, and blanks where they stood."""
+    """Return a text without such frames, forms and scripts, and blanks where they stood."""
     lower = text.lower()
     if b"<iframe" in lower:
         text = _FRAME.sub(b" ", text)
+    if b"<form" in lower:
+        text = _FORM.sub(b" ", text)
     return _SCRIPT.sub(b" ", text) if b"<script" in lower else text
 
 

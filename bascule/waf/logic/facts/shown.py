@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from . import html
-from .compiles import MAX_READ, compiles_nowhere, is_no_script, is_no_sql
+from .compiles import MAX_READ, compiles_nowhere, is_no_script, is_no_sql, is_no_xpath
+from .pages import is_layout
 from .patterns import beginning
 
 _TRACE = re.compile(
@@ -41,6 +42,7 @@ _COMPILED = beginning("js.", "nosql.leaves", "nosql.where", "nosql.operator") | 
 }  # fmt: skip
 """What runs only as part of a program that compiles."""
 _OF_SQL = beginning("sql.")
+_OF_XPATH = beginning("xpath.")
 _OF_JAVA = frozenset(("code.java_call", "code.java_object", "template.java_internals"))
 _WHOLE_XML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<\?xml\s+version=[\"']1\.[01][\"'](?:\s+encoding=[\"'](?i:utf-8|us-ascii|iso-8859-\d{1,2}|windows-125\d)[\"'])?"
@@ -123,7 +125,14 @@ _COMMAND_OF_MAIL = re.compile(
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _TEMPLATES = frozenset(("template.expression", "template.server_tag"))
 _CONCERNED = (
-    _TRACED | _COMPILED | _OF_SQL | _ACTIVE.keys() | _OF_JAVA | _TEMPLATES | {"html.script_tag", "xml.declaration"}
+    _TRACED
+    | _COMPILED
+    | _OF_SQL
+    | _OF_XPATH
+    | _ACTIVE.keys()
+    | _OF_JAVA
+    | _TEMPLATES
+    | {"html.script_tag", "xml.declaration"}
 )
 """Facts without one of which there is nothing to ask."""
 
@@ -144,7 +153,9 @@ def only_shown(found: set[str], text: bytes, place: str) -> set[str]:
         shown |= _COMPILED
     if not found.isdisjoint(_OF_SQL) and is_no_sql(text):
         shown |= _OF_SQL
-    if "html.active_tag" in found and _is_drawing(text):
+    if not found.isdisjoint(_OF_XPATH) and is_no_xpath(text):
+        shown |= _OF_XPATH
+    if "html.active_tag" in found and (_is_drawing(text) or (place == "body" and is_layout(text))):
         shown |= {name for name in found if name.startswith("html.")}
     if (
         "html.script_url" in found
