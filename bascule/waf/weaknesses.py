@@ -1,8 +1,8 @@
 """What weaknesses rules guard: each rule's own CWE numbers, and the OWASP Top 10 categories of 2021 and 2025.
 
-One table, `weaknesses.json`: CWE numbers of named rules (``family/name``) and of facts, of which learned rules have
-those of theirs. A category is the one whose list of mapped CWEs (owasp.org/Top10) has the number; of a number that a
-list lacks, it is that of the weakness it comes `after`: its parent in CWE, or the nearest that is listed.
+One table, `weaknesses.json`: CWE numbers of named rules (``family/name``) and of facts (or their languages), of which
+learned rules have those of theirs. A category is the one whose list of mapped CWEs (owasp.org/Top10) has the number; of
+a number that a list lacks, it is that of the weakness it comes `after`: its parent in CWE, or the nearest listed one.
 """
 
 from __future__ import annotations
@@ -69,9 +69,14 @@ def of_facts(facts: Iterable[str]) -> Tags | None:
 
     How a value was encoded is no weakness.
     """
-    known = table().facts
-    numbers = tuple(dict.fromkeys(number for fact in facts for number in known.get(fact, ())))
+    numbers = tuple(dict.fromkeys(number for fact in facts for number in _of_fact(fact)))
     return _tags(numbers) if numbers else None
+
+
+def _of_fact(fact: str) -> tuple[int, ...]:
+    """Return a fact's own numbers, or those of its language."""
+    known = table().facts
+    return known[fact] if fact in known else known.get(fact.partition(".")[0], ())
 
 
 def _tags(numbers: tuple[int, ...]) -> Tags:
