@@ -75,18 +75,14 @@ class Grammar:
         """There is no blank in the text."""
         self.logic = False
         """AND, OR and their like."""
-        self.clause = False
-        """A clause, of which people do not write the like."""
-        self.sure = False
-        """One that nobody writes but in a statement."""
+        self.clause = self.sure = False
+        """A clause, of which people do not write the like; one that nobody writes but in a statement."""
         self.matches = False
         """A predicate in words: LIKE, IS, IN, BETWEEN."""
         self.calls = False
         """A function of databases, a query, CASE, or a value that only SQL has a word for."""
-        self.constants = False
-        """Constants are compared."""
-        self.within = False
-        """They are, in brackets."""
+        self.constants = self.within = False
+        """Constants are compared; they are, in brackets."""
         self.limited = False
         self.odd = False
         """What people do not write: a cast, a hexadecimal number, an operator that mathematics has not."""
@@ -97,7 +93,6 @@ class Grammar:
         return kind == "word" and text in _CLAUSES
 
     def _expression(self) -> bool:
-        """Read terms with operators, up to what joins them."""
         while self._text() in (b"not", b"!"):
             self._at += 1
         if not self._term():
@@ -127,8 +122,12 @@ class Grammar:
         before = self._tokens[self._at - 1] if self._at else ("quote", b"")
         self._at += 1
         if kind in ("math", "shift"):
-            self.odd = self.odd or text == b"~"
-            return self._term()
+            began = self._at
+            if not self._term():
+                return False
+            bits = kind == "shift" or text in b"|&^"
+            self.odd = self.odd or text == b"~" or (bits and self._at - began > 1 and self._tokens[began][0] == "word")
+            return True
         if kind == "json":
             self.odd = self.odd or text != b"?"
             return self._text() in _TYPES and self._word() if text == b"::" else self._term()
@@ -141,7 +140,7 @@ class Grammar:
             if before[0] in _CONSTANTS and self._tokens[began][0] in _CONSTANTS:
                 self.constants = True
                 self.within = self.within or self._depth > 0
-            self.odd = self.odd or text[-1:] in b"~*"
+            self.odd = self.odd or text == b"<=>" or text[-1:] in b"~*"
             return True
         if kind != "word":
             return False
@@ -189,8 +188,9 @@ class Grammar:
         if text in _MATCHES:
             if text == b"sounds" and self._text() == b"like":
                 self._at += 1
-                self.odd = True
-            elif text == b"similar" and self._text() == b"to":
+                self.odd = self.matches = True
+                return self._term()
+            if text == b"similar" and self._text() == b"to":
                 self._at += 1
             elif text in (b"sounds", b"similar"):
                 return False
@@ -212,6 +212,7 @@ class Grammar:
 
     def _term(self) -> bool:
         while self._text() in (b"-", b"+", b"~", b"~~", b"!", b"binary", b"distinct", b"prior", b"not"):
+            self.odd = self.odd or self._text() == b"binary"
             self._at += 1
         kind, text = self._tokens[self._at]
         if kind in ("number", "string", "open"):
@@ -246,7 +247,6 @@ class Grammar:
         return True
 
     def _case(self) -> bool:
-        """Read `case when a then b else c end`."""
         self.calls = True
         self._at += 1
         if self._text() != b"when" and not self._expression():

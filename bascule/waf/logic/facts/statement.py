@@ -33,7 +33,7 @@ FACTS = (
         "",
         (
             rb"^[^\n'\"]{0,80}['\"][\s)]*(?:[-+*/%&|^~!<>=?;,@\#]|::|(?:xor|isnull|notnull|collate|escape|glob|match|ilike|similar|sounds|limit|offset|order|group|procedure|into|for|lock|returning|window|fetch|except|intersect|minus)\b)",
-            rb"^[\s(+~!-]{0,8}[\d.]{1,20}[\s)]*(?:;[\s\w]|(?:or|and|xor|is|in|not|like|rlike|regexp|glob|match|sounds|between|div|mod|limit|offset|order|group|having|union|except|intersect|minus|procedure|into|for|lock|fetch|window|collate|isnull|notnull)\b|[-+*/%&|^]{1,2}[\s~!+-]{0,8}(?:[(@]|[a-z]\w{1,30}\s?\()|[|&^]\s*\d+\s*[=<>]|[<>=!]{1,3}[\s\w(]|::|[-+*/%^&|\s.(]{1,8}\d[-+*/%^&|\d\s.()]{0,40}(?:--|\#|/\*)[\s+-]{0,4}$)",
+            rb"^[\s(+~!-]{0,8}[\d.]{1,20}[\s)]*(?:;[\s\w]|(?:or|and|xor|is|in|not|like|rlike|regexp|glob|match|sounds|between|div|mod|limit|offset|order|group|having|union|except|intersect|minus|procedure|into|for|lock|fetch|window|collate|isnull|notnull)\b|[-+*/%&|^]{1,2}[\s~!+-]{0,8}(?:[(@]|[a-z]\w{1,30}\s?\(|(?:null|true|false|current_\w{4,9}|binary)\b)|[|&^]\s*\d+\s*[=<>]|[<>=!]{1,3}[\s\w(]|::|[-+*/%^&|\s.(]{1,8}\d[-+*/%^&|\d\s.()]{0,40}(?:--|\#|/\*)[\s+-]{0,4}$)",
             rb"^(?:[a-z_][\w.]{0,40}(?:--[\s+]{1,3}-|/\*)|[a-z_][\w.]{0,40}\s(?:asc|desc)\s{0,3}(?:--|\#|/\*)[\s+-]{0,4})$",
             rb"^\s*(?:i?if|ascii|ord|chr|n?char|concat|concat_ws|group_concat|json_\w{2,12}|substr|substring|mid|ifnull|nullif|coalesce|nvl2?|decode|elt|field|strcmp|hex|unhex|cast|convert|typeof|unicode|iif|case|interval|row|export_set|make_set|find_in_set|crc32|md5|sha1|sha2)\s*[\s(]",
             rb"^[a-z_][\w.]{0,40}\s(?:(?:asc\s|desc\s)?\s*limit\s+\d|collate\s|into\s+@|from\s+\w)",
@@ -77,6 +77,7 @@ MAX_LEAD = 80
 _TAIL = re.compile(rb"(?:(?:--|/\*)[\s+\-*/'\")]{0,6}\w{0,3}|\#[\s+\-'\")]{0,6})\s*\Z")
 """A comment as attackers leave it, with nothing or next to nothing in it."""
 _LONE_TAIL = re.compile(rb"--[\s+]+\w{0,3}|(?:--|\#|/\*)[\s+*/'\")-]{0,6}")
+_CUT_LATER = re.compile(rb";[^'\"]*?(?:--[\s+-]{0,4}|\#)\s*")
 _OPENS = re.compile(rb"(?:\w\s*=|\b(?:like|in|is))\s*\Z", re.IGNORECASE)
 """What a string begins behind: the quote there ends none."""
 _COLUMNS = frozenset(
@@ -123,7 +124,7 @@ class _Reader(Grammar):
         if not read or read[-1][0] != "open":
             tail = self._text()
             if not read or tail[:1] == b";":
-                return b"--" in tail if read else _LONE_TAIL.fullmatch(tail) is not None
+                return (_CUT_LATER if read else _LONE_TAIL).fullmatch(tail) is not None
             return _TAIL.match(tail) is not None
         last = read[-1][1]
         if self._text() or not last.lstrip(b"nbxeq").startswith(self._quote):
