@@ -58,6 +58,16 @@ def test_numbers_names_quotes_and_words_of_people_are_neither(value: bytes) -> N
     assert operates(value) is None
 
 
+@pytest.mark.parametrize("value", [b"press 'n' or 'y'", b"'and'", b'say "or"', b"the 'like' button"])
+def test_words_in_quotes_among_words_are_no_sql(value: bytes) -> None:
+    assert facts_of(value, "query").isdisjoint(("sql.fingerprint", "sql.logic_literal", "sql.quote_then_logic"))
+
+
+@pytest.mark.parametrize("value", [b"( 'a' or @a) --", b"x' or 'y'='y", b"1 or 'a'='a'", b"'a' or 1#"])
+def test_words_in_quotes_among_marks_are(value: bytes) -> None:
+    assert "sql.fingerprint" in facts_of(value, "query")
+
+
 _PIECES = st.sampled_from(
     [b"1", b"'", b'"', b" or ", b" and ", b"(", b")", b"a", b"f(", b"select", b"=", b">", b",", b"like ", b"is ", b"not ", b"in ", b"limit ",
      b"between ", b"--", b"/*", b"*/", b"#", b";", b"||", b"-", b"*", b"\\", b"\n", b"@", b"null", b"x'", b"`", b"case ", b"when ", b"end ",

@@ -16,7 +16,7 @@ from .idle import without_idle
 from .leaving import leaves_string
 from .patterns import DECISIVE, IN_UPLOAD, NAMES, UPLOADS, level_of
 from .players import without_players, without_shown_tags
-from .sqltokens import comparisons
+from .sqltokens import comparisons, marks_words
 from .statement import operates
 
 _NOTHING: frozenset[str] = frozenset()
@@ -70,6 +70,8 @@ _NOT_IN = {"scanner.probe_path": "header:referer"}
 
 _IN_DOCUMENT = ("xml.", "html.", "http.", "code.")
 """What a document of XML as a whole may do, of which each text is a value of its own."""
+_OF_MARKS = frozenset(("sql.fingerprint", "sql.logic_literal", "sql.quote_then_logic"))
+"""What words in quotes show that people mark: press 'n' or 'y'."""
 _OF_DOCUMENTS = DECISIVE | {"html.script_url"}
 
 
@@ -153,6 +155,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int], whole: bool = True)
             found |= _look_sql(text[-MAX_TOKENISED:])
     if "_sql.reads" in found or "_sql.look" in found:
         found |= _read_sql(text)
+    if not found.isdisjoint(_OF_MARKS) and marks_words(text):
+        found -= _OF_MARKS
     if "_html.look" in found:
         if is_xss(text[:MAX_TOKENISED]):
             found.add("html.fingerprint")

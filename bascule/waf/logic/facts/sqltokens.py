@@ -23,6 +23,9 @@ _TOKEN = re.compile(
 )
 
 _QUOTED_WORD = re.compile(rb"[a-z]+['\"](?:[\s,.;:?!)]|\Z)", re.IGNORECASE)
+_MARKS = re.compile(rb"(?<![\w'\"])(['\"])[a-z]{1,20}\1(?=[\s,.:?!]|\Z)", re.IGNORECASE)
+"""Words that are marked so, between blanks."""
+_WORDS = re.compile(rb"[\w\s,.:?!\x80-\xff]*+")
 _IN_NAMES = frozenset((b"-", b"+", b"*", b"/", b"%"))
 """Operators that stand in paths, names and searches, too."""
 _TRUE_WORDS = frozenset((b"true", b"null", b"false"))
@@ -31,6 +34,12 @@ _TRUE_WORDS = frozenset((b"true", b"null", b"false"))
 def is_quoted_word(text: bytes, at: int) -> bool:
     """Tell whether a quote opens what another closes behind one word, as people mark words: 'like', "or"."""
     return _QUOTED_WORD.match(text, at + 1) is not None
+
+
+def marks_words(text: bytes) -> bool:
+    """Tell whether a text is words, some of them single ones in quotes, as in: press 'n' or 'y'."""
+    rest, marks = _MARKS.subn(b"", text)
+    return marks > 0 and _WORDS.fullmatch(rest) is not None
 
 
 def is_marked(read: list[tuple[str, bytes]]) -> bool:
