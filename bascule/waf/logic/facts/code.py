@@ -6,6 +6,28 @@ from .fact import Fact
 
 _RUNS_PHP = rb"(?:system|exec|shell_exec|passthru|popen|proc_open|pcntl_exec|assert|eval|phpinfo|create_function|file_put_contents|file_get_contents|readfile)"
 
+_NAME = rb"@?[a-z_\\][\w\\]*"
+_STRING = rb"(?:[brufl]?'[^'\n]*'|[brufl]?\"[^\"\n]*\")"
+_CONSTANT = rb"(?:" + _STRING + rb"|\$\w+|:\w+|\[" + _STRING + rb"\])"
+_ARGUMENTS = rb"\(\s*(?:" + _CONSTANT + rb"(?:\s*,\s*(?:" + _CONSTANT + rb"|-?\w[\w.=]*|\[\]))*\s*)?\)"
+"""Nothing, or constants. What others write for arguments are names, and numbers behind names are versions or counts."""
+_OF = rb"(?:\.|::?|->)"
+_CALL = (
+    rb"(?:(?:(?:os|io|init|file|erlang|code):)?"
+    + _NAME
+    + rb"(?:(?:\.|::|->)"
+    + _NAME
+    + rb")*"
+    + _ARGUMENTS
+    + rb"|(?:\w+\.){0,3}(?:exit|die|u?sleep|print(?:ln|f)?|puts|echo|chr|kill|abort|halt|md5|eval|assert|evaluate|exec|system)\(\s*-?\d+\s*\))"
+    + rb"(?:"
+    + _OF
+    + _NAME
+    + rb"(?:"
+    + _ARGUMENTS
+    + rb")?)*"
+)
+
 FACTS = (
     Fact(
         "code.php_tag",
@@ -101,7 +123,7 @@ FACTS = (
             rb"\borg\.(?:apache|springframework|hibernate|codehaus|mozilla|python|jboss|yaml)\.[\w.]{4,}",
             rb"\bcom\.(?:sun|opensymphony|alibaba|mchange|ibm|oracle|newrelic)\.[\w.]{4,}",
             rb"\bnew\s+java\.|\bthread\.sleep\s*\(|\bsystem\.(?:getproperty|getenv|exit|setproperty)\s*\(",
-            rb"\bgroovy\.(?:lang|util|sh)|\bgroovyshell\b|['\"]\.execute\(\)|@groovy\.transform|@grab(?:config|resolver|exclude)?\s*\(",
+            rb"\bgroovy\.(?:lang|util|sh)|\bgroovyshell\b|['\"]\]?\.execute\(\)|@groovy\.transform|@grab(?:config|resolver|exclude)?\s*\(",
         ),
         True,
     ),
@@ -167,7 +189,7 @@ FACTS = (
             rb"(?:^|[\s=\"'({;])%x[\[({|]\s*['\"]?\w+[^\])}|]{0,60}[\])}|]",
             rb"\bopen\s*\(\s*['\"]\|",
             rb"!ruby/(?:object|hash|struct|class|regexp|sym)|\bopen3\.|\berb\.new|\bprocess\.spawn|\btcpsocket\.",
-            rb"^\x04\x08[\[oceuU]",
+            rb"^\x04\x08[\[oceuU]|^BAh[vVjl1][\w+/]{4,}={0,2}$",
             rb"^Gem::(?:Requirement|Installer|SpecFetcher|Package|StubSpecification|Source|RequestSet|Net|DependencyList|Security|Version)",
         ),
         True,
@@ -219,6 +241,27 @@ FACTS = (
             rb"<(?:image|use|script|feimage|tref)\b[^<>]{0,200}\bhref\s*=\s*[\"']\s*(?:expect|file|php|netdoc|gopher|jar|dict|phar|https?://169\.254\.169\.254)[:/]",
         ),
         True,
+    ),
+    Fact(
+        "code.whole_call",
+        "nothing but a call with constants, as no value of a form or an address is",
+        (rb"^[\s'\";.)+&|!=-]*(?:(?:new|return|await|print|puts|echo|println)\s)?" + _CALL + rb"[\s'\";.)+&|/#-]*$",),
+        telling=True,
+    ),
+    Fact(
+        "code.whole_statement",
+        "nothing but a statement, or a name of what a program is run by",
+        (
+            rb"^\s*(?:import\s+(?:os|sys|subprocess|socket|pty|platform|shutil|pickle|requests|urllib\w*|java\.[\w.*]+)\s*(?:[;,.(][^\n]*)?|from\s+[\w.]+\s+import\s+[\w*, ]+|import\s+[\w{},* ]+\s+from\s+['\"][^'\"\n]+['\"])\s*;?\s*$",
+            rb"^[^\w\s]{0,4}\s*(?:echo|print|printf|die|exit|return|puts)\b\s*[^\n;]*;[^\w\n]{0,4}$|^[^\w\s]{0,4}throw\s+new\s+\w+\s*\(",
+            rb"^[^\w\s]{0,3}(?:system|exec|eval|require|unlink|puts|print|do|load|spawn|include|sh|popen)(?:_once)?\s+(?:'[^'\n]+'|\"[^\"\n]+\"|`[^`\n]+`)[^\w\n]{0,3}$",
+            rb"^\W{0,2}\((?:eval|load(?:-file)?|require|shell?|exec|system|slurp|getenv|open|run)\s+['\":(]",
+            rb"^\[(?:exec|open|info|glob|socket|source)\s+[\w/|. -]+\]$",
+            rb"^\(?lambda\b[^:\n]*:\s*\S|^\W{0,2}\(\s*(?:async\s*)?\(?\w{0,10}\)?\s*=>[^\n]*\)\s*\(\s*\)",
+            rb"^\W{0,4}t\(\s*\w+\s*\)\s*\.\s*\w+\s*\(",
+            rb"^[^\w\n]{0,3}(?:process\.(?:version|versions|pid|platform|title|arch|memoryusage|uptime|execpath|release|config|stdout|stdin)|__(?:dirname|filename|namespace__|class__|function__|method__|line__)|module\.(?:exports|constructor|parent|paths)|environment\.(?:[a-z]{4,30})|env\[[^\]\n]+\]|\$env\{[^}\n]+\}|%env|@argv|ruby_(?:version|platform)|(?:self|this)\.(?:class|constructor|__proto__)|['\"]{2}\.class|\$globals|php_(?:os|version|uname)|_g|objectspace\.\w+|(?:system|application|session|server)\.(?:globals|properties|env))[^\w\n]{0,3}$",
+        ),
+        telling=True,
     ),
     Fact(
         "code.jwt_unsigned",

@@ -123,6 +123,20 @@ FACTS = (
         True,
     ),
     Fact(
+        "http.formula_start",
+        "begins as a formula of a spreadsheet",
+        (
+            rb"^=\s?(?:(?:indirect|query|register|rtd|py|googlefinance|filterxml|encodeurl|cell|info|hyperlink|offset|evaluate)\s?\()",
+        ),
+        telling=True,
+    ),
+    Fact(
+        "http.field_after_line_end",
+        "a line end followed by what any header field is written like",
+        (rb"(?:^|\S)[\r\n]{1,4}[a-z][\w-]*:\s?[^\s/:][^\n]*$|(?:%0d|%0a){1,4}[a-z][\w-]*(?::|%3a)",),
+        telling=True,
+    ),
+    Fact(
         "http.format_string",
         "printf directives in a row",
         (rb"(?:%\d{0,2}\$?[nxsp][\s.,-]?){4,}", rb"%\d+\$[nsx]", rb"(?:%n){2,}|(?:%s){3,}|(?:%x){3,}", rb"%\*\$?\*?x"),

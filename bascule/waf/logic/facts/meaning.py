@@ -11,7 +11,7 @@ from .documents import quoted
 from .patterns import beginning
 from .queries import asked
 from .recogniser import facts_of
-from .told import told
+from .told import is_for_texts, told
 from .whereabouts import whereabouts
 
 _SIGNED = re.compile(rb"\.?eJ[\w-]{8,4000}:[0-9A-Za-z]{6}:(?:[\w-]{27}|[\w-]{43})")
@@ -23,6 +23,19 @@ _SAMPLE = re.compile(rb"\.csp-report\.script-sample\Z|\.body\.sample\Z")
 """Where browsers report how a script or style begins that a policy kept from running (CSP 3, 5.3)."""
 MAX_SAMPLE = 160
 """Bytes of 40 characters, which is all that they tell of it."""
+_WHOLE = frozenset(
+    (
+        "code.whole_call",
+        "code.whole_statement",
+        "template.only_name",
+        "path.windows_tree",
+        "ssrf.own_number",
+        "http.formula_start",
+    )
+)
+"""What programs and addresses look like as a whole, which people look for, write about, and keep."""
+_LOOKED_FOR = frozenset(b"q query search s term terms keyword keywords find lookup srsearch text".split())
+_FRAMES = re.compile(rb"\.frames\.array_\d+\.")
 _FRAME = re.compile(rb"\.frames\.array_\d+\.(?:filename|abs_path|module)\Z")
 """The file in which a program was when an error was reported, as Sentry's clients tell it."""
 _LINE_OF_FRAME = re.compile(rb"\.frames\.array_\d+\.(?:context_line|(?:pre|post)_context\.array_\d)\Z")
@@ -71,8 +84,17 @@ def meant(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozen
         facts -= _OF_LINES
     elif place == "body" and _is_kept_path(name, text):
         facts -= _OF_PATHS
+    if not facts.isdisjoint(_WHOLE) and _are_words(place, name):
+        facts -= _WHOLE
     if place == "cookie" and facts and _SIGNED.fullmatch(text):
         facts -= _OF_PAGES
     facts = quoted(asked(whereabouts(facts, name, text), name, text), place, name, text)
     facts = as_argument(facts, place, name, text)
     return told(facts, name, text) if place == "body" else facts
+
+
+def _are_words(place: str, name: bytes) -> bool:
+    """Tell whether what is in a field is looked for, shown, or what a program says of itself."""
+    if place == "body" and (is_for_texts(name) or _FRAMES.search(name) or _SAMPLE.search(name)):
+        return True
+    return name.rpartition(b".")[2].lower() in _LOOKED_FOR

@@ -91,8 +91,15 @@ FACTS = (
             rb"\.\.2f(?:\.\.2f|(?:etc|proc|var|usr|home|root|apache\d?|windows)\w)",
             rb"(?:\.{3,}[/\\]+){2}|\.{3,}[/\\]+" + _SECRET,
             rb"(?:\.\.[/\\]{2,}){2}",
+            rb"(?:0x2e){2}(?:0x2f|0x5c)|(?:^|[/\\=])\.{6,}[/\\]",
         ),
         True,
+    ),
+    Fact(
+        "path.climbs_oddly",
+        "dots of a way up with more dots, or with what a lax reader drops, among them",
+        (rb"(?:^|[/\\=])(?:\.{3,}|\.\.[\s\x00?*#;:]{1,3}|\.[\x00-\x20?*]\.|(?:0x2e){2})[/\\]",),
+        telling=True,
     ),
     Fact(
         "path.unix_secret",
@@ -243,6 +250,27 @@ FACTS = (
         "a path below a folder of a Unix system, where a value should be",
         (
             rb"^/(?:etc|proc|var|usr|root|opt|dev|sys|boot|srv|private|volumes|library|system)/[\w.~-]{1,80}/[\w.~/-]{1,160}$",
+        ),
+        telling=True,
+    ),
+    Fact(
+        "path.windows_tree",
+        "a path below a folder of Windows, where a value should be",
+        (
+            rb"^/?[a-z]:[/\\]{1,3}(?:$|(?:program\s?(?:files|data)|users[/\\]+(?:admin\w*|public|default|all users)|windows|winnt|temp|inetpub|documents|xampp|wamp\w*)(?:[/\\\s(]|$))",
+            rb"^%(?:appdata|windir|systemroot|programfiles|programdata|userprofile|systemdrive|temp|tmp|localappdata|public|allusersprofile)%[/\\]",
+        ),
+        telling=True,
+    ),
+    Fact(
+        "path.odd_name",
+        "asks for a script by a name that a server may read as another, or for a program of Windows",
+        (
+            rb"\.(?:php\d?|phtml|aspx?|jspx?|cgi|pl)(?:[\s.]+|;[^/=]*|[\s.]*::?\$\w+)$",
+            rb"/(?:scripts|cgi-\w{1,8}|cgi|bin|exe|win)/(?:[\w.-]+/){0,4}[\w-]+\.(?:exe|bat|cmd|com|dll)(?:$|[?/])",
+            rb":\$\w+(?::\$\w+)?$|/(?:[c-e]|admin|ipc)\$/|/(?:con|aux|nul|prn|com\d|lpt\d)\.\w{1,8}$",
+            rb"^//[\w-]+(?:\.[\w-]+){0,5}\.(?:com|net|org|io|test|example|ru|cn|de|uk|info|biz|xyz|me|site)(?:$|[/?#:])",
+            rb"\.\w{0,4}%(?:4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a])[\w%]{0,8}$",
         ),
         telling=True,
     ),

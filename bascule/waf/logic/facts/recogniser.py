@@ -43,6 +43,19 @@ CLOSER = {
 }
 """Hidden facts, and what a closer look may find where one is seen."""
 
+_ONE_LINE = frozenset(
+    (
+        "code.whole_call",
+        "code.whole_statement",
+        "shell.word_behind_separator",
+        "template.only_name",
+        "ssrf.own_number",
+        "ssrf.service_scheme",
+        "http.formula_start",
+    )
+)
+"""Facts of a value that is one line: in a longer text that line is no value."""
+
 _ONLY_IN = {
     "scanner.user_agent": ("header:user-agent",),
     "scanner.probe_secret": ("path",),
@@ -62,6 +75,14 @@ _ONLY_IN = {
         ("query", "body", "cookie", "name"),
     ),
     "ssrf.bare_name": ("query", "body", "cookie"),
+    "path.odd_name": ("path",),
+    "path.windows_tree": ("query", "cookie"),
+    "path.climbs_oddly": ("path", "query", "cookie"),
+    "http.field_after_line_end": ("path", "query", "cookie", "name"),
+    **dict.fromkeys(_ONE_LINE, ("query", "body", "cookie")),
+    "template.only_name": ("query",),
+    "ssrf.own_number": ("query",),
+    "ssrf.service_scheme": ("query", "cookie"),
 }
 """Facts that mean something in some places only: every path is absolute, every page has an extension."""
 
@@ -174,6 +195,8 @@ def _facts_of_text(text: bytes, place: str, hits: list[int], whole: bool = True)
     found -= {name for name in found if _NOT_IN.get(name) == place}
     if place == "document":
         return {name for name in found & _OF_DOCUMENTS if name.startswith(_IN_DOCUMENT)}
+    if not found.isdisjoint(_ONE_LINE) and b"\n" in text.strip():
+        found -= _ONE_LINE
     if not found:
         return found
     if whole and (rest := without_idle(found, text)) is not text:

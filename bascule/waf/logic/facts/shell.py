@@ -159,6 +159,20 @@ FACTS = (
         True,
     ),
     Fact(
+        "shell.word_behind_separator",
+        "nothing but a separator and words, or one command in brackets or redirected, as a shell takes them and no form does",
+        (
+            rb"^\s*['\"]?\s*(?:[;|]\s?|\|\|\s?|&&\s?|&\s)\s?(?:[a-z][\w-]+(?:\.(?:exe|sh|py|bat|com|pl|cmd|ps1))?|[.~]?/[\w./~-]+|:)(?:\s+[\w./*~$:@=,+'\"{}()<>%-]+){0,5}\s*[;&#'\"]{0,2}\s*$",
+            rb"^\s*(?:[({!]\s*"
+            + _BRIEF
+            + rb"\s*[)}]?|"
+            + _BRIEF
+            + rb"\s*>{1,2}\s*\S+|>{1,2}[\w./-]*[./]\w[\w./-]*|\$'\w+'|'\w'\w+|\w`\w?`\w{2,10}|\$(?:user|shell|ifs|ppid|pwd|oldpwd))\s*$",
+            rb"^\w+=[\w/.-]+;\s*\$\{?\w+\}?\s*[\w/.-]*$|^(?:exec|eval|iwr|iex|irm)\s+[\w./:-]+$|^\w+\s*\|\s*(?:more|cat|sh|less|sort|wc|tee)\s*$",
+        ),
+        telling=True,
+    ),
+    Fact(
         "shell.command_after_separator",
         "a separator followed by the name of a command",
         (

@@ -22,7 +22,7 @@ FACTS = (
         "an address of this very host, in any spelling",
         (
             _SCHEME
-            + rb"(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|127\.0?\.?1|127\.1|localhost|0\.0\.0\.0|0|\[(?:0{0,4}:){1,7}0{0,3}1\]|\[::\]|\[[0:]*:ffff:[\w.:]+\]|localtest\.me|[\w.-]+\.(?:nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|localhost|vcap\.me)|spoofed\.burpcollaborator\.net|localhost\.localdomain|ip6-localhost|loopback)"
+            + rb"(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|127\.0?\.?1|127\.1|localhost|0\.0\.0\.0|0|\[(?:0{0,4}:){1,7}0{0,3}1\]|\[::\]|\[[0:]*:ffff:[\w.:]+\]|localtest\.me|[\w.-]+\.(?:nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|localhost|vcap\.me)|spoofed\.burpcollaborator\.net|localhost\.localdomain|ip6-localhost|ip6-loopback|loopback|localhost\.|lvh\.me|\[::1(?:%25?|%2525)\w{1,8}\])"
             + _END,
         ),
         True,
@@ -64,13 +64,36 @@ FACTS = (
     Fact(
         "ssrf.private_name",
         "a host with the name of a private network",
-        (_SCHEME + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|intranet|corp|lan|home\.arpa)(?:[:/?\"'\s]|$)",),
+        (
+            _SCHEME
+            + rb"[\w-]+(?:\.[\w-]+)*\.(?:internal|intranet|corp|lan|home|local|localdomain|private|home\.arpa)(?:[:/?\"'\s]|$)",
+            rb"^https?://kubernetes\.default(?:[:/?]|$)",
+            _SCHEME
+            + rb"(?:198\.1[89]\.\d{1,3}\.\d{1,3}|100\.(?:6[4-9]|[79]\d|1[01]\d|12[0-7])\.\d{1,3}\.\d{1,3})(?:[:/?\"'\s]|$)",
+        ),
         telling=True,
     ),
     Fact(
         "ssrf.bare_name",
         "an address whose host has no dot in its name, as only those of a private network have",
         (_HTTP + rb"[a-z][\w-]{0,60}(?::\d{1,5})?(?:[/?#]|$)",),
+        telling=True,
+    ),
+    Fact(
+        "ssrf.own_number",
+        "this very host or one of its network by number alone, with a port or in short",
+        (
+            rb"^\s*(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|10\.\d{1,3}\.\d{1,3}\.\d{1,3}|192\.168\.\d{1,3}\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}\.\d{1,3}|127\.\d{1,3}|\[::1?\]|0\.0\.0\.0):\d{1,5}(?:/[^\s]*)?$",
+            rb"^\s*(?:127\.0\.0\.1|127\.1|\[::1?\]|0\.0\.0\.0|localhost)(?:/[^\s]*)?$|^::1$",
+        ),
+        telling=True,
+    ),
+    Fact(
+        "ssrf.service_scheme",
+        "a scheme of what is no site, or of a browser's own",
+        (
+            rb"^\s*(?:smtps?|telnet|imaps?|pop3s?|ssh2|mysql|postgres(?:ql)?|redis|rediss|mongodb(?:\+srv)?|amqps?|memcached?|mqtt|nntp|finger|sip|rsync|vnc|rdp|etcd|cassandra|kafka|nats|unix|http\+unix|view-source|feed|cgi|wyciwyg|local_file):(?:/|file:|https?:)",
+        ),
         telling=True,
     ),
     Fact(
@@ -87,7 +110,7 @@ FACTS = (
         "the metadata service of a cloud",
         (
             rb"169\.254\.169\.254|169\.254\.170\.2\b|100\.100\.100\.200|fd00:ec2::254|192\.0\.0\.192\b",
-            rb"\bmetadata\.(?:google|azure|packet|tencentyun|nicv6)\b|\bmetadata\.internal|^\w+://(?:instance-data|rancher-metadata)\b",
+            rb"\bmetadata\.(?:google|azure|packet|tencentyun|nicv6)\b|^https?://metadata\.goog(?:[:/?]|$)|\bmetadata\.internal|^\w+://(?:instance-data|rancher-metadata)\b",
             rb"/latest/(?:meta-data|user-data|dynamic/instance)|/computemetadata/|/metadata/instance\?|/opc/v\d/|/openstack/latest|/hetzner/v1",
             rb"\b2852039166\b|0xa9fea9fe|0xa9\.0xfe|0251\.0?0?376\.|425\.510\.425\.510|\[::ffff:a9fe:a9fe\]",
         ),
@@ -98,6 +121,7 @@ FACTS = (
         "a scheme with which servers are made to speak other protocols",
         (
             rb"\b(?:gopher|dict|ldaps?|ldapi|tftp|sftp|netdoc|rmi|smb|nfs|ipp|svn\+ssh)\s*:\s*//",
+            rb"^\s*(?:view-source|feed|cgi|proxy):(?:file:|\w{2,6}://(?:localhost|127\.|10\.|192\.168\.|169\.254\.|0\.0\.0\.0|\[))|^\s*http\+unix:/",
             rb"\bjar:(?:https?|file|ftp)|\burl:(?:https?|file)|service:jmx",
             rb"\bgopher:|_%2a\d|%0d%0a(?:set|config|slaveof|flushall|auth)\b",
         ),

@@ -83,6 +83,9 @@ FACTS = (
             rb"\$[!{]{0,2}\w{1,30}(?:\.\w{1,30}(?:\(\))?){0,3}\.getclass\s*\(",
             rb"[$#]\{\s*(?:param|paramvalues|header|headervalues|cookie|initparam)\s*[.\[]\s*\w",
             rb"\{\{-?\s*(?:_context|_charset|_self)\b|\{\{-?\s*(?:printf|println|html|js|call|define|template)\s+[\"'.`$]",
+            rb"(?:\[\[|\[\(|#\()\s*[$#*]?\{?\s*(?:class|this|self|request|session|application|context)\s*\.\s*\w",
+            rb"(?:''|\"\"|\(\)|\[\]|\{\}|\(\d\))\s*\.\s*__class__|^\W{0,3}\{[\w.\[\]]{0,40}\.__(?:class|init|globals|dict|mro|bases?|subclasses|builtins|import|reduce)__",
+            rb"\{\s*smarty\w{0,60}::\w|^\{[a-z_]\w{2,60}::\w{1,60}\([^{}\n]{0,200}\)\}$",
             rb"\{\{-?\s*\.(?:\w{1,30}\.){0,4}\w{1,30}\s+[\"'`]|\{\{-?\s*\.\s*-?\}\}",
         ),
         True,
@@ -117,6 +120,15 @@ FACTS = (
         True,
     ),
     Fact(
+        "template.only_name",
+        "nothing but a name in the brackets of a template",
+        (
+            rb"^[\s'\"]{0,3}(?:\{\{-?\s{0,4}(?:[a-z]|this|self|app|session|request|config|settings|env|environ|root|context|globals?|user|dict|range|joiner|namespace|constructor|window|document|process|require|[$.]\w+)\s{0,4}-?\}\}|[$#~*!@]\{\s{0,4}(?:[a-z0-9.]+|['\"]{2}\.\w+)\s{0,4}\}|\{\$\w+\}|\{[*~?]\s{0,3}\w+\s{0,3}[*/]?\}|\[\[\s{0,4}\$?\{?[\w.]+\}?\s{0,4}\]\])[\s'\"]{0,3}$",
+            rb"^#(?:foreach|if|include|parse|evaluate|set|macro)\s{0,3}\(|^<#--|^\{(?:eval|var|assign|fetch|math|include|capture|block|extends|function|literal|php)\s[^{}\n]+\}|^\{['\"]\w+['\"]\|\w+\}|^#[\w]+\.\w+\.\w+#|^#(?:context|this|root|parameters|request|session|application|attr)$|^<tal:\w|^<&\s|^(?:python|exists|nocall|structure):[^/\s]|^%\(\w+\)[sdr]$|^\$\[\[?\d",
+        ),
+        telling=True,
+    ),
+    Fact(
         "template.jndi",
         "a lookup that makes Log4j load code (CVE-2021-44228)",
         (
@@ -125,6 +137,7 @@ FACTS = (
             rb"\$\{\s*(?:lower|upper|sys|java|ctx|docker|k8s|spring|marker|log4j|bundle)\s*:\s*[\w.']",
             rb"\$\{\s*(?:env|main|date|web)\s*:\s*[\w.':-]{1,60}\}",
             rb"\$\{::-|\$\{:-",
+            rb"\$\{\s*(?:xml|map|sd|event|log4j|jvmrunargs|web|file)\s*:\s*[\w.':/-]{1,80}\}|^\$\{hostname\}$",
             rb"\$\{\s*(?:script|dns|url|urlencoder|urldecoder|base64decoder|base64encoder|resourcebundle|properties|const|localhost)\s*:\s*[\w.]",
             rb"\bjndi\s*:\s*(?:ldaps?|rmi|dns|iiop|corba|nis|nds|http)\b",
         ),

@@ -153,7 +153,7 @@ def told(facts: frozenset[str], name: bytes, text: bytes) -> frozenset[str]:
         return facts
     if _is_chat(name) and begins_with_words(text):
         return as_text(facts, text, in_chat=True)
-    return as_text(facts, text) if _is_for_texts(name) else facts
+    return as_text(facts, text) if is_for_texts(name) else facts
 
 
 def as_text(facts: frozenset[str], text: bytes, in_chat: bool = False) -> frozenset[str]:
@@ -213,7 +213,8 @@ def kept(facts: frozenset[str], text: bytes) -> frozenset[str]:
     return facts - _KEPT
 
 
-def _is_for_texts(name: bytes) -> bool:
+def is_for_texts(name: bytes) -> bool:
+    """Tell whether a field is called as those for texts are."""
     name = name.lower()
     if name.rpartition(b".")[2] in _NAMES:
         return True
