@@ -61,7 +61,8 @@ def test_a_handler_behind_other_attributes_behind_a_quote_is_refused(logic: Logi
 
 @pytest.mark.parametrize(
     "text",
-    [b"Array.from([1],alert)", b"/1/[Symbol.replace]('1',alert)", b"[][(![]+[])[+[]]+(![]+[])[!+[]+!+[]]+(![]+[])[+!+[]]]()",
+    [b"setInterval('f'+'(10)')", b"Set.constructor('f'+'(13)')()", b"Set.constructor('f(1)')()", b"new Function`f\\`6\\``",
+     b"Array.from([1],alert)", b"/1/[Symbol.replace]('1',alert)", b"[][(![]+[])[+[]]+(![]+[])[!+[]+!+[]]+(![]+[])[+!+[]]]()",
      b"with(document)body.append(createElement('script'))", b"Object.assign(document.createElement('script'),{src:'//h.example'})"],
 )  # fmt: skip
 def test_script_alone_that_calls_by_other_ways_is_refused(logic: Logic, text: bytes) -> None:
@@ -71,10 +72,30 @@ def test_script_alone_that_calls_by_other_ways_is_refused(logic: Logic, text: by
 @pytest.mark.parametrize(
     "text",
     [b"Great!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!! (really) []", b"work with (document) review", b"Array.from([1], double)",
+     b"The new function `foo` (or the constructor `Foo`) is called", b"a setTimeout('f(' + x + ')', 10) is slow",
      b"[x] done [ ] open [][] ((()))", b"sound('beep', alert)", b"online=shop(berlin)"],
 )  # fmt: skip
 def test_what_looks_like_such_script_is_not(logic: Logic, text: bytes) -> None:
     assert not logic.judge([Value(place, b"q", text) for place in ("query", "body")])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"onclick=print(1)", b"tabindex=1 onfocus='[1].map(print)' autofocus", b"hello onmouseover=!function(){f(1)}()",
+     b"<p oncontentvisibilityautostatechange=f(1)>"],
+)  # fmt: skip
+def test_a_handler_alone_is_refused_where_a_page_may_have_it_in_a_tag(logic: Logic, text: bytes) -> None:
+    assert logic.judge([Value("query", b"q", text)])
+    assert not logic.judge(
+        [Value("query", b"q", b"onclick=showLogin();"), Value("body", b"q", b"onclick=showLogin();")]
+    )
+
+
+def test_a_picture_with_a_link_that_runs_script_is_refused(logic: Logic) -> None:
+    picture = b'<svg xmlns="http://www.w3.org/2000/svg"><a href="%b"><text>x</text></a></svg>'
+    assert logic.judge([Value("document", b"file", picture % b"javascript:f(1)")])
+    assert not logic.judge([Value("document", b"file", picture % b"https://shop.example/a?b=c")])
+    assert not logic.judge([Value("document", b"file", picture % b"javascript:void(0)")])
 
 
 def test_an_address_that_does_nothing_first_is_judged_by_what_follows(logic: Logic) -> None:

@@ -24,8 +24,6 @@ SHOWN = [
     (b"<b>x", "html.markup"),
     (b"</div>", "html.markup"),
     (b"<img src=//h.example/p.gif>", "html.markup"),
-    (b"onclick=f(1)", "html.handler_alone"),
-    (b"tabindex=1 onfocus='[1].map(print)' autofocus", "html.handler_alone"),
     (b"7--", "sql.number_comment"),
     (b"7#", "sql.number_comment"),
     (b"id,user()", "sql.continues"),

@@ -6,7 +6,7 @@ import re
 
 from .fact import Fact
 
-_EVENT = rb"on(?:abort|activate|after|animation|auxclick|before|begin|blur|bounce|can|cell|change|click|close|content|context|control|copy|cue|cut|data|dbl|deactivate|device|drag|drop|duration|emptied|end|error|filter|finish|focus|form|fullscreen|gesture|got|hash|help|input|invalid|key|language|layout|load|lose|lost|media|message|mouse|move|open|orientation|out|page|paste|pause|play|pointer|popstate|progress|property|ratechange|readystate|redo|repeat|reset|resize|resume|reverse|row|scroll|search|security|seek|select|show|slotchange|stalled|start|stop|storage|submit|suspend|sync|time|toggle|touch|track|transition|unhandled|undo|unload|url|user|volume|waiting|webkit|wheel|zoom)[a-z]{0,24}"
+_EVENT = rb"on(?:abort|activate|after|animation|auxclick|before|begin|blur|bounce|can|cell|change|click|close|content|context|control|copy|cue|cut|data|dbl|deactivate|device|drag|drop|duration|emptied|end|error|filter|finish|focus|form|fullscreen|gesture|got|hash|help|input|invalid|key|language|layout|load|lose|lost|media|message|mouse|move|open|orientation|out|page|paste|pause|play|pointer|popstate|progress|property|ratechange|readystate|redo|repeat|reset|resize|resume|reverse|row|scroll|search|security|seek|select|show|slotchange|stalled|start|stop|storage|submit|suspend|sync|time|toggle|touch|track|transition|unhandled|undo|unload|url|user|volume|waiting|webkit|wheel|zoom)[a-z]{0,32}"
 _CALL = rb"(?:alert|confirm|prompt|eval|print|settimeout|setinterval|setimmediate|fetch|open|write|writeln|atob|function|import|msgbox|focus|expression|document|location|window|self|top|parent|frames|this|globalthis|constructor|string|navigator|import|throw|console|onerror|javascript|new|import|\w+\s*=)"
 _ELEMENT = (
     rb"a|abbr|address|area|article|aside|b|bdo|big|blink|blockquote|body|br|button|caption|center|cite|code|col|dd|details|dfn|dialog"
@@ -64,27 +64,27 @@ FACTS = (
         "html.event_handler",
         "an attribute that runs script on an event",
         (
-            rb"[\s/\"'`<>\x00\x0b\x0c]" + _EVENT + rb"[\s\x00\x0b\x0c]*=[\s\x00\"'`&(\w/\\{\[$@+-]",
-            rb"<[a-z][^<>]{0,400}[^\w]on[a-z]{3,30}\s{0,8}=",
+            rb"[\s/\"'`<>\x00\x0b\x0c]" + _EVENT + rb"[\s\x00\x0b\x0c]*=[\s\x00\"'`&(\w/\\{\[$@+!~-]",
+            rb"<[a-z][^<>]{0,400}[^\w]on[a-z]{3,40}\s{0,8}=",
             rb"<[a-z][^<>]{0,200}\s(?:x-init|x-on:\w{3,20}|v-on:\w{3,20}|ng-(?:init|click|focus|mouse\w{2,8}|blur|key\w{2,6}|submit|change)|data-ng-init|hx-on\S{0,20})\s*=",
             rb"^on(?:error|load|click|focus|mouse\w+|key\w+|toggle|blur|begin|start|animation\w+|pointer\w+|wheel|input|change|submit)\s*=\s*[\"'`\w(]",
         ),
     ),
     Fact(
         "html.handler_alone",
-        "the whole value, in an address or a cookie, is attributes, one of which runs script on an event",
+        "the whole value, in an address or a cookie, is attributes, one of which runs script on an event that calls what browsers have",
         (
             rb"^\s*(?:[a-z-]{1,20}=[^\s\"'<>=]{1,60}\s{1,4}){0,3}"
             + _EVENT
-            + rb"\s*=\s*(?:\"[^\"<>\n]{0,200}[(`=][^\"<>\n]{0,200}\"|'[^'<>\n]{0,200}[(`=][^'<>\n]{0,200}'"
-            + rb"|[^\s\"'<>]{1,200}[(`=][^\s\"'<>]{0,200})[^<>\n]{0,40}$",
+            + rb"\s*=\s*[^<>\n]{0,200}\b(?:alert|confirm|prompt|print|eval|settimeout|setinterval|function|fetch|open|import|atob"
+            + rb"|constructor|onerror|cookie|document|location|window|self|top|globalthis|getscript)\b[^<>\n]{0,200}$",
         ),
-        telling=True,
+        True,
     ),
     Fact(
         "html.event_in_tag",
         "an event attribute inside a tag",
-        (rb"<[a-z!][^<>]{0,500}[\s/\"'`\x00\x0b\x0c]on[a-z]{3,30}[^=<>]{0,10}=",),
+        (rb"<[a-z!][^<>]{0,500}[\s/\"'`\x00\x0b\x0c]on[a-z]{3,40}[^=<>]{0,10}=",),
         True,
     ),
     Fact(
@@ -260,7 +260,8 @@ FACTS = (
             rb"^\s*import\s*\(\s*['\"`]\s*(?:https?:|data:)?//[^\s'\"`]{1,200}['\"`]\s*\)\s*;?\s*$",
             rb"\bcreateelement\s*[(`]\s*['\"`]?script\b[^\n]{0,80}\bsrc\s*[=:]\s*['\"`]?(?:https?:)?//",
             rb"\bwith\s*\(\s*(?:document|window|self|top|location|navigator)\s*\)\s*(?:\w{1,30}\s*[.(=]|\{)",
-            rb"\blocation(?:\.href)?\s*=\s*['\"`]?\s*(?:javascript:|data:text)|\bfunction\s*\(\s*['\"`][^'\"`]{1,60}['\"`]\s*\)\s*\(",
+            rb"\blocation(?:\.href)?\s*=\s*['\"`]?\s*(?:javascript:|data:text)|\b(?:function|constructor)\s*\(\s*['\"`][^'\"`]{1,60}['\"`]\s*\)\s*\(",
+            rb"\b(?:eval|settimeout|setinterval|setimmediate|function|constructor)(?:\s*\(\s*(?:['\"`][^'\"`\n]{0,40}['\"`]\s*\+\s*){1,9}['\"`][^'\"`\n]{0,40}['\"`]\s*[),]|`[^`\n]{1,60}[\\($])",
         ),
         True,
     ),

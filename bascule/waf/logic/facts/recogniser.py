@@ -93,7 +93,7 @@ _IN_DOCUMENT = ("xml.", "html.", "http.", "code.")
 """What a document of XML as a whole may do, of which each text is a value of its own."""
 _OF_MARKS = frozenset(("sql.fingerprint", "sql.logic_literal", "sql.quote_then_logic"))
 """What words in quotes show that people mark: press 'n' or 'y'."""
-_OF_DOCUMENTS = DECISIVE | {"html.script_url"}
+_OF_DOCUMENTS = DECISIVE | {"html.script_url", "html.loads_foreign"}
 
 
 def facts_of(value: bytes, place: str) -> frozenset[str]:
