@@ -55,6 +55,11 @@ def logic() -> Logic:
         (b"constructor.prototype explained", b"constructor.prototype.admin"),
         (b"http://192.168.0.1 is my router but I can't log in", b"http://192.168.0.1"),
         (b".env file with DB_PASSWORD isn't read", b".env"),
+        (b"Unexpected token '<', \"<!DOCTYPE \"... is not valid JSON", b"Unexpected token '<', \"<!DOCTYPE \"... or 1=1"),
+        (b"Uncaught SyntaxError: Unexpected token '='", b"'='"),
+        (b"unexpected token '&' (did you mean '&&'?)", b"unexpected token '&' or sleep(5) or '&&'"),
+        (b"bad operator '||' near '='", b"bad operator '||' near '=' union select password from users--"),
+        (b"Expected ',' or '}' after property value in JSON", b"Expected '=' or 1=1 -- in JSON"),
     ],
 )  # fmt: skip
 def test_what_does_nothing_is_spared_and_what_acts_is_found(logic: Logic, honest: bytes, attack: bytes) -> None:
@@ -162,9 +167,11 @@ def test_a_text_of_many_lines_is_not_read_from_each(logic: Logic) -> None:
     assert time.process_time() - began < 0.1
 
 
-@pytest.mark.parametrize("part", [b"url(data:image/png,", b"{{a|b ", b' onabc="return;', b" onabc={(a, "])
+@pytest.mark.parametrize(
+    "part", [b"url(data:image/png,", b"{{a|b ", b' onabc="return;', b" onabc={(a, ", b"ab ab '<' ", b" or ", b"a '<"]
+)
 def test_what_begins_again_and_again_is_read_once(part: bytes) -> None:
-    found = {"html.event_handler", "html.style_script", "shell.command_after_separator"}
+    found = {"sql.fingerprint", "html.event_handler", "html.style_script", "shell.command_after_separator"}
     began = time.process_time()
     without_idle(found, part * (65536 // len(part)))
     assert time.process_time() - began < 0.1

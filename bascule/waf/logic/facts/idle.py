@@ -59,6 +59,29 @@ _LOOKS_NOWHERE = re.compile(
     re.IGNORECASE,
 )
 """A lookup of Log4j as people tell of it: dots where a host would be."""
+_SIGN = re.compile(
+    rb"(?<=[a-z] )(?:'[-+*/%&|^~!<>=?:;,.@#$(){}\[\]\\]{1,3}'|\"[-+*/%&|^~!<>=?:;,.@#$(){}\[\]\\]{1,3}\")(?=[\s,.:;?!)]|\Z)",
+    re.IGNORECASE,
+)
+"""A sign in quotes behind a word."""
+_WORDS = re.compile(rb"[A-Za-z]{2,20}[:,]? [A-Za-z]{2,20} \Z")
+_GOES_ON = re.compile(
+    rb"--|/\*|#|;\s*[a-z]+\s|\b(?:union|select|sleep|benchmark|waitfor|having|limit|like|rlike|regexp|between|procedure|into)\b"
+    rb"|\b(?:order|group)\s+by\b|\bis\s+(?:not\s+)?null\b|\bin\s*\(|\b(?:or|and|xor|div|mod)\s*(?:[\d('\"@~!-]|[\w.`]{1,30}\s*[=<>(])",
+    re.IGNORECASE,
+)
+"""What a statement goes on with, in which such a sign ends a string."""
+
+
+def _without_signs(text: bytes) -> bytes:
+    """Return a text without signs that a sentence names: Unexpected token '<'. The first quote in it is of one of them."""
+    first = _SIGN.search(text)
+    if first is None or b"'" in text[: first.start()] or b'"' in text[: first.start()]:
+        return text
+    if _WORDS.search(text, max(first.start() - 48, 0), first.start()) is None:
+        return text
+    rest = _SIGN.sub(b"", text)
+    return rest if _GOES_ON.search(rest) is None else text
 
 
 def without_idle(found: set[str], text: bytes) -> bytes:
@@ -72,4 +95,6 @@ def without_idle(found: set[str], text: bytes) -> bytes:
         rest = _LOOKS_NOWHERE.sub(b" ", rest)
     if "shell.command_after_separator" in found and b"{{" in rest:
         rest = _FILTERED.sub(b" ", rest)
+    if any(name.startswith("sql.") for name in found):
+        rest = _without_signs(rest)
     return rest if len(rest) < len(text) else text
