@@ -82,9 +82,9 @@ def test_attacks_among_honest_values(preset: str) -> None:
         ("body", b"t", b"a (b)"),
     ]
     for text in ATTACKS:
-        agree([*company, ("query", b"q", text), *company], preset)
+        agree([*company, ("query", b"c", text), *company], preset)
     for start in range(0, len(HONEST), 6):
-        agree([("body", b"q", text) for text in HONEST[start : start + 6]], preset)
+        agree([("body", b"c", text) for text in HONEST[start : start + 6]], preset)
 
 
 def test_long_values_and_many() -> None:
