@@ -57,6 +57,8 @@ def _refused(logic: Logic, place: str, name: str, text: str) -> bool:
         ("body", "text", "Запусти команду `sudo rm -rf /var/cache/apt/*; df -h` и посмотри место"),
         ("body", "comment", "Between 10 and 20 or having 2 or more = discount! Like if you agree; group by 5."),
         ("body", "message", "What's the difference between [ -f file ] && echo yes; and test -f file?"),
+        ("header:referer", "q", "alert()"),
+        ("header:referer", "query", ".htaccess"),
         ("body", "comment", "XPath: //div[@class='price']/text() gives me nothing, but //*[@id=\"p\"] works"),
     ],
 )
@@ -83,6 +85,7 @@ def test_it_does_nothing(standard: Logic, place: str, name: str, text: str) -> N
         ("body", "json.added.array_2", "/etc/passwd"),
         ("query", "q", "alert(1)"),
         ("query", "q", "phpinfo()"),
+        ("header:referer", "q", "alert(1)"),
         ("query", "q", "cat | grep a /etc/passwd"),
         ("query", "q", "C:\\Windows\\win.ini"),
         ("query", "q", "C:\\Windows\\System32\\Config\\SAM"),

@@ -59,7 +59,7 @@ _OF_PATHS = beginning("path.")
 
 def as_argument(facts: frozenset[str], place: str, name: bytes, text: bytes) -> frozenset[str]:
     """Return the facts of a value without those that do nothing in it as one argument or one string."""
-    if place not in ("query", "body") or any(each.startswith("enc.") for each in facts):
+    if place not in ("query", "header:referer", "body") or any(each.startswith("enc.") for each in facts):
         return facts
     field = name.rpartition(b".")[2].lower()
     if field in _BOXES and len(text) <= MAX_NAMED:
