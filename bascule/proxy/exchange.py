@@ -241,10 +241,8 @@ class Exchange(Facts):
     def respond(self, head: ResponseHead, content: bytes, complete: bool) -> None:
         """Send the response's head and what there is of its content."""
         route = self.route
-        guard = route.response_fields
-        if guard is not None and not guard.clears(head):
-            shown = guard.passed(self, head)
-            if shown is None:
+        if (guard := route.response_fields) is not None and not guard.clears(head):
+            if (shown := guard.passed(self, head)) is None:
                 return
             head = shown
         self.responding = True

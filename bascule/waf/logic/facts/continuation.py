@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from .fact import Fact
-from .sqltokens import is_marked, is_quoted_word
+from .sqltokens import Reader, is_marked, is_quoted_word
 
 FACTS = (
     Fact(
@@ -39,6 +39,7 @@ FACTS = (
 )
 MAX_READ = 600
 """Bytes of the longest value that is read: an expression, and no document."""
+MAX_TOKENS = MAX_READ + 1
 MAX_LEAD = 80
 """Bytes before the quote that ends the string."""
 MAX_DEPTH = 12
@@ -97,13 +98,11 @@ def goes_on(text: bytes) -> bool:
     return False
 
 
-class _Reader:
+class _Reader(Reader):
     """Reads one text, token by token. `sure`: something of it is no word of people: a comparison, a call, a literal."""
 
     def __init__(self, text: bytes, at: int) -> None:
-        self._tokens = _tokens(text, at)
-        self._at = 0
-        self._depth = 0
+        super().__init__(_TOKEN, text, at, MAX_TOKENS)
         self._constants = 0
         self._closed = False
         self._compared = False
@@ -290,33 +289,7 @@ class _Reader:
         finally:
             self._depth -= 1
 
-    def _skip(self) -> bool:
-        """Go to the bracket that closes a query, or to the end."""
-        depth = 1
-        while depth and self._kind() not in ("end", "other"):
-            depth += {b"(": 1, b")": -1}.get(self._text(), 0)
-            self._at += 1
-        return self._kind() != "other"
-
     def _closers(self) -> None:
         while self._text() == b")":
             self._at += 1
             self._closed = True
-
-    def _kind(self) -> str:
-        return self._tokens[self._at][0]
-
-    def _text(self) -> bytes:
-        return self._tokens[self._at][1]
-
-
-def _tokens(text: bytes, at: int) -> list[tuple[str, bytes]]:
-    """Return the tokens from a place on, the last of them an end or what is none of SQL's."""
-    found: list[tuple[str, bytes]] = []
-    while (token := _TOKEN.match(text, at)) is not None:
-        at = token.end()
-        if (kind := token.lastgroup) is not None:
-            found.append((kind, token[kind].lower()))
-        if kind == "end":
-            return found
-    return [*found, ("other", b"")]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from .conditions import GOES_ON
+
 _OWN = (
     rb"(?!\w*(?:alert|confirm|prompt|print|eval|open|fetch|time|interval|function|atob|import|require|write|load|script|navigat"
     rb"|locat|post|send|exec|run|call|xss|hack|pwn|cookie|steal|evil|inject|exploit|payload|constructor))[A-Za-z_]\w{3,30}"
@@ -59,18 +61,14 @@ _LOOKS_NOWHERE = re.compile(
     re.IGNORECASE,
 )
 """A lookup of Log4j as people tell of it: dots where a host would be."""
+_MARK = rb"[-+*/%&|^~!<>=?:;,.@#$(){}\[\]\\]{1,3}"
 _SIGN = re.compile(
-    rb"(?<=[a-z] )(?:'[-+*/%&|^~!<>=?:;,.@#$(){}\[\]\\]{1,3}'|\"[-+*/%&|^~!<>=?:;,.@#$(){}\[\]\\]{1,3}\")(?=[\s,.:;?!)]|\Z)",
+    rb"\b((?!(?:r?like|ilike|regexp|glob|match|escape|collate|select|from|and|or|xor|not|in|is|by|as|when|then|else|binary)\b)[a-z]{2,20} )"
+    rb"(?:'" + _MARK + rb"'|\"" + _MARK + rb"\")(?=[\s,.:;?!)]|\Z)" + GOES_ON,
     re.IGNORECASE,
-)
-"""A sign in quotes behind a word."""
-_WORDS = re.compile(rb"[A-Za-z]{2,20}[:,]? [A-Za-z]{2,20} \Z")
-_GOES_ON = re.compile(
-    rb"--|/\*|#|;\s*[a-z]+\s|\b(?:union|select|sleep|benchmark|waitfor|having|limit|like|rlike|regexp|between|procedure|into)\b"
-    rb"|\b(?:order|group)\s+by\b|\bis\s+(?:not\s+)?null\b|\bin\s*\(|\b(?:or|and|xor|div|mod)\s*(?:[\d('\"@~!-]|[\w.`]{1,30}\s*[=<>(])",
-    re.IGNORECASE,
-)
-"""What a statement goes on with, in which such a sign ends a string."""
+)  # fmt: skip
+"""A sign in quotes behind a word that is none of a statement's, with nothing behind it that a statement goes on with."""
+_WORD = re.compile(rb"[A-Za-z]{2,20}[:,]? \Z")
 
 
 def _without_signs(text: bytes) -> bytes:
@@ -78,10 +76,7 @@ def _without_signs(text: bytes) -> bytes:
     first = _SIGN.search(text)
     if first is None or b"'" in text[: first.start()] or b'"' in text[: first.start()]:
         return text
-    if _WORDS.search(text, max(first.start() - 48, 0), first.start()) is None:
-        return text
-    rest = _SIGN.sub(b"", text)
-    return rest if _GOES_ON.search(rest) is None else text
+    return _SIGN.sub(rb"\1", text) if _WORD.search(text, max(first.start() - 24, 0), first.start()) else text
 
 
 def without_idle(found: set[str], text: bytes) -> bytes:

@@ -38,24 +38,8 @@ from .alphabet import restricted
 from .fact import HIDDEN, Fact
 
 _LANGUAGES = (
-    *(
-        sql,
-        continuation,
-        html,
-        shell,
-        paths,
-        template,
-        xml,
-        ssrf,
-        code,
-        nosql,
-        ldap,
-        http,
-        scanner,
-        encoding,
-        statement,
-    ),
-)
+    sql, continuation, html, shell, paths, template, xml, ssrf, code, nosql, ldap, http, scanner, encoding, statement,
+)  # fmt: skip
 
 ALL: tuple[Fact, ...] = tuple(
     fact for language in _LANGUAGES for fact in language.FACTS if not fact.name.startswith(HIDDEN)

@@ -28,10 +28,13 @@ MAX_REMEMBERED = 512
 
 CLOSER = {
     "_sql.look": frozenset(
-        f"sql.{name}"
-        for name in (
-            *("tautology", "constant_comparison", "fingerprint", "goes_on"),
-            *("operates", "operates_on_number"),
+        (
+            "sql.tautology",
+            "sql.constant_comparison",
+            "sql.fingerprint",
+            "sql.goes_on",
+            "sql.operates",
+            "sql.operates_on_number",
         )
     ),
     "_sql.reads": frozenset(("sql.goes_on", "sql.operates", "sql.operates_on_number")),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from .sqltokens import Reader
+
 MAX_DEPTH = 12
 """Brackets within each other that are read."""
 MAX_TOKENS = 120
@@ -63,13 +65,11 @@ _OPENERS = frozenset(b"exists any all some array row interval binary distinct pr
 """Words before a term that is one with them."""
 
 
-class Grammar:
+class Grammar(Reader):
     """Reads one text from a place on, token by token."""
 
     def __init__(self, text: bytes, at: int, quote: bytes) -> None:
-        self._tokens = _tokens(text, at)
-        self._at = 0
-        self._depth = 0
+        super().__init__(_TOKEN, text, at, MAX_TOKENS)
         self._quote = quote
         self.tight = b" " not in text
         """There is no blank in the text."""
@@ -361,14 +361,6 @@ class Grammar:
         self._at += 1
         return self._tokens[self._at - 1][0] == "word"
 
-    def _skip(self) -> bool:
-        """Go to the bracket that closes a query, or to the end."""
-        depth = 1
-        while depth and self._kind() not in ("end", "other"):
-            depth += {b"(": 1, b")": -1}.get(self._text(), 0)
-            self._at += 1
-        return self._kind() != "other"
-
     def _skip_to_end(self) -> bool:
         while self._kind() not in ("end", "other"):
             self._at += 1
@@ -379,22 +371,3 @@ class Grammar:
         while self._text() == b")":
             self._at += 1
         return self._at > began
-
-    def _kind(self) -> str:
-        return self._tokens[self._at][0]
-
-    def _text(self) -> bytes:
-        return self._tokens[self._at][1]
-
-
-def _tokens(text: bytes, at: int) -> list[tuple[str, bytes]]:
-    """Return the tokens from a place on, the last of them an end or what is none of SQL's."""
-    found: list[tuple[str, bytes]] = []
-    while len(found) < MAX_TOKENS and (token := _TOKEN.match(text, at)) is not None:
-        at = token.end()
-        kind = token.lastgroup
-        if kind is not None:
-            found.append(("string" if kind == "tag" else kind, token[kind].lower()))
-        if kind == "end":
-            return found
-    return [*found, ("other", b"")]

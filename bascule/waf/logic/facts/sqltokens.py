@@ -134,3 +134,35 @@ def _value(number: bytes) -> bytes:
         return b"%d" % int(number, 0) if number[1:2] in (b"x", b"b") else b"%.12g" % float(number[:64])
     except (ValueError, OverflowError):
         return number
+
+
+class Reader:
+    """Reads one text token by token, each a kind and what stands there; the last is an end, or what is none of SQL's."""
+
+    def __init__(self, token: re.Pattern[bytes], text: bytes, at: int, most: int) -> None:
+        """Begin at a place; `most`: tokens that are read."""
+        self._tokens: list[tuple[str, bytes]] = []
+        self._at = 0
+        self._depth = 0
+        while len(self._tokens) < most and (match := token.match(text, at)) is not None:
+            at = match.end()
+            kind = match.lastgroup
+            if kind is not None:
+                self._tokens.append(("string" if kind == "tag" else kind, match[kind].lower()))
+            if kind == "end":
+                return
+        self._tokens.append(("other", b""))
+
+    def _skip(self) -> bool:
+        """Go to the bracket that closes a query, or to the end."""
+        depth = 1
+        while depth and self._kind() not in ("end", "other"):
+            depth += {b"(": 1, b")": -1}.get(self._text(), 0)
+            self._at += 1
+        return self._kind() != "other"
+
+    def _kind(self) -> str:
+        return self._tokens[self._at][0]
+
+    def _text(self) -> bytes:
+        return self._tokens[self._at][1]

@@ -173,8 +173,10 @@ class _Reader(Grammar):
         kind, name = self._tokens[0]
         if kind != "word" or name in RESERVED | VALUES or name[:1] == b"@":
             return None
-        if not self._term() or not self._orders():
+        if not self._term():
             return None
+        if self._text() in (b"asc", b"desc"):
+            self._at += 1
         chosen = name in (b"if", b"iif") and sum(text == b"," for _, text in self._tokens) == 2
         called = (self.calls or chosen) and self._kind() == "end" and not self._text()
         began = self._at
@@ -182,11 +184,6 @@ class _Reader(Grammar):
             return "sql.operates_on_number"
         whole = self._rest() and self._at > began and self._kind() == "end" and self._tokens[self._at - 1][0] != "open"
         return "sql.operates_on_number" if whole and not self.logic and (self.sure or self.odd) else None
-
-    def _orders(self) -> bool:
-        if self._text() in (b"asc", b"desc"):
-            self._at += 1
-        return True
 
     def _rest(self) -> bool:
         """Read operators with their terms, predicates and clauses; return whether all that was read is whole."""
