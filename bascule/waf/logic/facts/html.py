@@ -120,10 +120,10 @@ FACTS = (
         "a javascript:, vbscript: or data: address that runs script",
         (
             rb"j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*(?::|&colon|&#0*58|&#x0*3a|%3a)\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))",
-            rb"javascript\s*:\s*void\s*\(?\s*0\s*\)?\s*;+\s*[\w$.]{0,40}\s?[(\[`={]",
+            rb"javascript\s*:\s*void\s*(?:\(\s*)?0\s*(?:\)\s*)?;+\s*[\w$.]{0,40}\s?[(\[`={]",
             rb"v\s*b\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*\w",
             rb"livescript\s*:|mocha\s*:\s*\w",
-            rb"<(?:use|embed|object|iframe|script|feimage)\b[^<>]{0,100}[\s/\"'](?:href|xlink:href|src|data)\s*=\s*[\"']?\s*data:(?:image/svg|text/|application/)",
+            rb"<(?:use|embed|object|iframe|script|feimage)\b[^<>]{0,100}[\s/\"'](?:href|xlink:href|src|data)\s*=\s*(?:[\"']\s*)?data:(?:image/svg|text/|application/)",
             rb"data\s*:\s*(?:text/html|text/xml|application/xhtml|application/xml|text/javascript|application/javascript|application/x-javascript|,\s*<|;base64,PHN2|;base64,PHNj)",
             rb"mhtml\s*:|jar\s*:\s*https?:",
             rb"feed\s*:\s*(?:javascript|data)",
@@ -134,7 +134,7 @@ FACTS = (
         "the whole value is a script address",
         (
             rb"^[\x00-\x20\"']*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:\s*(?:[^\sv;:)]|v(?:[^o]|o(?:[^i]|i[^d])))[^\n]{0,200}[(=`\[%&;/\\.]",
-            rb"^[\x00-\x20\"']*javascript\s*:\s*void\s*\(?\s*0\s*\)?\s*;+\s*[\w$.]{0,40}\s?[(\[`={]",
+            rb"^[\x00-\x20\"']*javascript\s*:\s*void\s*(?:\(\s*)?0\s*(?:\)\s*)?;+\s*[\w$.]{0,40}\s?[(\[`={]",
             rb"^\s*data\s*:\s*text/html",
         ),
         True,
